@@ -1,0 +1,22 @@
+//! What Tieline knows about people, numbers and calls, and nothing else.
+//!
+//! Pure decisions over plain values: no I/O, no clock, no serialization, no
+//! vendor. Odd input is an outcome here, never an error. Start at
+//! [`phone::parse`] (who is on the line), then [`matching::choose`] (which
+//! record answers), then [`freshness`] (whether our copy may answer).
+
+pub mod call;
+pub mod contact;
+pub mod external_id;
+pub mod freshness;
+pub mod matching;
+pub mod phone;
+mod time;
+mod value;
+
+pub use call::{CallId, Direction, MediaType, Source, Status};
+pub use contact::Contact;
+pub use external_id::{ExternalId, Prefix};
+pub use phone::{Caller, Phone, Region};
+pub use time::Timestamp;
+pub use value::Value;

@@ -1,0 +1,163 @@
+//! What a connector is: facts, a way to open it, and what it can then do.
+
+use crate::{Error, Http, Lane, Limits, Manifest, Network, Settings, Tokens};
+use async_trait::async_trait;
+use domain::{CallId, Contact, MediaType, Phone, Region};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The code for one vendor. `connectors::all()` lists them.
+pub struct Connector {
+    pub manifest: Manifest,
+    /// Opens a connection without asking the vendor anything yet.
+    pub open: fn(Opening) -> Result<Capabilities, Error>,
+}
+
+/// What a connection is opened with. Settings were checked by the manifest.
+pub struct Opening {
+    /// The connection's name in the configuration.
+    pub name: String,
+    pub settings: Settings,
+    pub limits: Limits,
+    pub network: Network,
+    /// For numbers that records hold in national form.
+    pub region: Region,
+}
+
+/// What a connection can do. A vendor's lack is `None` and costs nothing.
+#[derive(Clone)]
+pub struct Capabilities {
+    pub http: Http,
+    pub tokens: Option<Arc<Tokens>>,
+    pub lookup: Option<Arc<dyn Lookup>>,
+    pub contact_center: Option<Arc<dyn ContactCenter>>,
+    pub check: Arc<dyn Check>,
+}
+
+/// Identifiers to find a person by; at least one is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Ask {
+    pub phone: Option<Phone>,
+    pub email: Option<String>,
+    /// A record's id within the connection's own system.
+    pub record: Option<String>,
+}
+
+/// Finds people by identifiers.
+#[async_trait]
+pub trait Lookup: Send + Sync {
+    /// How many asks one request can carry.
+    fn batch_max(&self) -> usize {
+        1
+    }
+
+    /// For each ask, in order, everybody who has at least one of its identifiers
+    /// (a few too many are fine, none may be missing that the vendor can find).
+    ///
+    /// In [`Lane::Call`] one quick request; in [`Lane::Background`] also what a
+    /// lagging search index may hide.
+    ///
+    /// # Errors
+    /// Any [`Error`]; it holds for all asks of the batch.
+    async fn find(&self, lane: Lane, asks: &[Ask]) -> Result<Vec<Vec<Contact>>, Error>;
+}
+
+/// A platform that owns conversations and a contact list of its own.
+#[async_trait]
+pub trait ContactCenter: Send + Sync {
+    /// How many profiles one request can carry.
+    fn batch_max(&self) -> usize {
+        1
+    }
+
+    /// Creates or updates contacts keyed by their externalId: repeating it has
+    /// no second effect (invariant 3). One outcome per push, in order.
+    ///
+    /// # Errors
+    /// When no push of the batch was tried.
+    async fn enrich(&self, pushes: &[Push]) -> Result<Vec<Result<Enriched, Error>>, Error>;
+
+    /// The conversation behind a call.
+    ///
+    /// # Errors
+    /// `NotFound` when the platform does not know the id, also when the id has
+    /// a form the platform never gives.
+    async fn conversation(&self, call: &CallId) -> Result<Conversation, Error>;
+
+    /// Sets attributes on the customer's side of a live conversation; others stay.
+    ///
+    /// # Errors
+    /// `NotFound` when the conversation or its customer is gone.
+    async fn set_attributes(
+        &self,
+        conversation: &Conversation,
+        attributes: &BTreeMap<String, String>,
+    ) -> Result<(), Error>;
+
+    /// Ties the conversation to a contact of the platform.
+    ///
+    /// # Errors
+    /// `NotFound` when one of the two is gone.
+    async fn associate(&self, conversation: &Conversation, contact: &str) -> Result<(), Error>;
+}
+
+/// What the platform shall know of a customer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    pub name: String,
+    pub email: Option<String>,
+    /// E.164.
+    pub phones: Vec<String>,
+    /// Page of the record in its CRM.
+    pub url: Option<String>,
+}
+
+/// One profile under its externalId (`CRM:003…`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Push {
+    pub external_id: String,
+    pub profile: Profile,
+}
+
+/// The platform's own contact after a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enriched {
+    pub contact: String,
+}
+
+/// A conversation as far as identity is concerned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversation {
+    pub id: String,
+    pub has_ended: bool,
+    /// The customer's participant id, where there is one yet.
+    pub participant: Option<String>,
+    /// The customer's communication (leg) id.
+    pub communication: Option<String>,
+    pub media: MediaType,
+    /// The platform's contact tied to it now.
+    pub contact: Option<String>,
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Asks the vendor, live, whether everything this connection needs is granted.
+#[async_trait]
+pub trait Check: Send + Sync {
+    async fn check(&self) -> Vec<Finding>;
+}
+
+/// One thing that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The permission, scope, object or setting, in the vendor's words.
+    pub what: String,
+    pub outcome: Result<(), Flaw>,
+}
+
+/// What is wrong and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    pub code: &'static str,
+    pub message: String,
+    pub fix: String,
+}

@@ -1,0 +1,159 @@
+//! Refuses to send a request into the operator's own network.
+//!
+//! A connection's address may come from a console user; without this guard it
+//! could reach metadata services and databases behind the firewall. Checked on
+//! the address itself and on every DNS answer; redirects are never followed.
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use url::{Host, Url};
+
+/// May this address be asked by a connection that was not allowed private ones?
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+fn is_public_v4(a: Ipv4Addr) -> bool {
+    let [first, second, third, _] = a.octets();
+    let is_shared = first == 100 && (64..128).contains(&second);
+    let is_benchmark = first == 198 && (second == 18 || second == 19);
+    let is_protocol = first == 192 && second == 0 && third == 0;
+    !(a.is_private()
+        || a.is_loopback()
+        || a.is_link_local()
+        || a.is_broadcast()
+        || a.is_documentation()
+        || a.is_multicast()
+        || first == 0
+        || first >= 240
+        || is_shared
+        || is_benchmark
+        || is_protocol)
+}
+
+fn is_public_v6(a: Ipv6Addr) -> bool {
+    let segments = a.segments();
+    if let Some(v4) = a.to_ipv4_mapped() {
+        return is_public_v4(v4);
+    }
+    // NAT64 and 6to4 carry an IPv4 address inside.
+    if segments[0] == 0x64 && segments[1] == 0xff9b {
+        let [.., high, low] = segments;
+        return is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
+    }
+    if segments[0] == 0x2002 {
+        let inner = (u32::from(segments[1]) << 16) | u32::from(segments[2]);
+        return is_public_v4(Ipv4Addr::from(inner));
+    }
+    let is_unique_local = segments[0] & 0xfe00 == 0xfc00;
+    let is_link_local = segments[0] & 0xffc0 == 0xfe80;
+    let is_documentation = segments[0] == 0x2001 && segments[1] == 0xdb8;
+    !(a.is_loopback()
+        || a.is_unspecified()
+        || a.is_multicast()
+        || is_unique_local
+        || is_link_local
+        || is_documentation
+        || segments[..6] == [0; 6])
+}
+
+/// Refuses an address that is written as an IP and is not public.
+///
+/// # Errors
+/// A sentence that names the host.
+pub fn check_literal(url: &Url) -> Result<(), String> {
+    let address = match url.host() {
+        Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
+        Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
+        Some(Host::Domain(_)) => return Ok(()),
+        None => return Err("the address has no host".to_owned()),
+    };
+    if is_public(address) {
+        Ok(())
+    } else {
+        Err(refusal(&address.to_string()))
+    }
+}
+
+fn refusal(host: &str) -> String {
+    format!("{host} is a private address; allow_private_addresses = true permits it")
+}
+
+/// Resolves names by the system and drops every address that is not public.
+#[derive(Debug, Clone, Copy)]
+pub struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> = found.filter(|a| is_public(a.ip())).collect();
+            if public.is_empty() {
+                return Err(refusal(&host).into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_literal, is_public};
+    use url::Url;
+
+    #[test]
+    fn private_addresses_are_refused_however_they_are_written() {
+        for text in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "192.0.2.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "ff02::1",
+            "::127.0.0.1",
+        ] {
+            assert!(!is_public(text.parse().expect(text)), "{text}");
+        }
+        for text in [
+            "http://127.1/",
+            "http://0x7f.1/",
+            "http://2130706433/",
+            "http://[::1]/",
+        ] {
+            let url = Url::parse(text).expect(text);
+            assert!(check_literal(&url).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn public_addresses_pass() {
+        for text in [
+            "8.8.8.8",
+            "13.110.1.1",
+            "2606:4700::1111",
+            "64:ff9b::808:808",
+        ] {
+            assert!(is_public(text.parse().expect(text)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What a connector is, and the parts every connector is made of.
+//!
+//! A vendor's folder describes itself in a [`Manifest`], is opened with its
+//! [`Settings`] and answers with [`Capabilities`]: what the vendor cannot do is
+//! `None` and costs nothing. Every request leaves through one [`Http`] per
+//! connection, which keeps the shared rate [`budget`] (invariant 12), the
+//! bulkhead and the guard against private addresses; every credential is kept
+//! fresh by [`Tokens`], never on a call's path (invariant 11).
+//!
+//! Start at [`connector`]. This crate knows no vendor by name.
+
+pub mod budget;
+pub mod connector;
+mod error;
+pub mod gate;
+pub mod guard;
+pub mod http;
+pub mod manifest;
+pub mod oauth;
+pub mod secret;
+pub mod settings;
+pub mod tokens;
+
+pub use connector::{
+    Ask, Capabilities, Check, Connector, ContactCenter, Conversation, Enriched, Finding, Lookup,
+    Opening, Profile, Push,
+};
+pub use error::Error;
+pub use gate::Lane;
+pub use http::{Http, Limits, Network, Reply};
+pub use manifest::Manifest;
+pub use secret::Secret;
+pub use settings::Settings;
+pub use tokens::{Mint, Minted, Token, Tokens};

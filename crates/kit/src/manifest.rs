@@ -1,0 +1,316 @@
+//! A connector's facts, read from the `manifest.toml` beside its code.
+//!
+//! Facts only: no conditions, no loops, no expressions. What needs an `if` is
+//! Rust in the same folder.
+
+use crate::Settings;
+use serde::Deserialize;
+
+/// The facts of one vendor.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The word a connection's `type` says, e.g. `custom_url`.
+    pub name: String,
+    /// The vendor's product as its users call it.
+    pub title: String,
+    /// What it is for, in one sentence of the documentation.
+    pub about: String,
+    pub limits: Defaults,
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+}
+
+/// Limits a connection has unless its configuration says otherwise.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// Requests a minute over all uses of the connection.
+    pub requests_per_minute: u32,
+    /// Of these, how many the last background request leaves to calls.
+    pub reserved_for_calls: u32,
+    /// Requests under way at once for calls.
+    pub concurrent_calls: u32,
+    /// Requests under way at once for everything else.
+    pub concurrent_background: u32,
+    /// When a request is given up, in milliseconds. A call's deadline is shorter;
+    /// a late answer still feeds the directory.
+    pub timeout_ms: u64,
+}
+
+/// One setting a connection of this vendor takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    pub name: String,
+    pub kind: Kind,
+    #[serde(default)]
+    pub required: bool,
+    /// Required only when the other setting has the value: `auth = "jwt_bearer"`.
+    #[serde(default)]
+    pub required_if: Option<(String, String)>,
+    /// The values allowed, for a closed set.
+    #[serde(default)]
+    pub one_of: Vec<String>,
+    /// What holds when it is absent, as the documentation prints it.
+    #[serde(default)]
+    pub default: Option<String>,
+    pub help: String,
+}
+
+/// The form of a setting's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Text,
+    /// `{ env = "NAME" }` or `{ file = "PATH" }`, never in clear.
+    Secret,
+    /// An absolute `http(s)` address.
+    Url,
+    Flag,
+    Number,
+    /// A list of texts.
+    List,
+    /// A table of name → text.
+    Map,
+}
+
+/// What is wrong with one setting and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub key: String,
+    pub message: String,
+    pub fix: String,
+}
+
+impl Manifest {
+    /// Reads a manifest that is part of the program.
+    ///
+    /// # Panics
+    /// When it is malformed: a programming mistake that any test run shows.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        toml::from_str(text).unwrap_or_else(|error| panic!("a manifest is malformed: {error}"))
+    }
+
+    /// Every mistake in `settings`, all at once.
+    #[must_use]
+    pub fn problems(&self, settings: &Settings) -> Vec<Problem> {
+        let given = settings.plain.keys().chain(settings.secrets.keys());
+        let mut problems: Vec<Problem> = given
+            .filter(|key| !self.settings.iter().any(|s| s.name == **key))
+            .map(|key| self.unknown(key))
+            .collect();
+        problems.extend(
+            self.settings
+                .iter()
+                .filter_map(|setting| setting.problem(settings)),
+        );
+        problems
+    }
+
+    fn unknown(&self, key: &str) -> Problem {
+        let names = self.settings.iter().map(|s| s.name.as_str());
+        let nearest = names
+            .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
+        Problem {
+            key: key.to_owned(),
+            message: format!("{} has no setting `{key}`.", self.title),
+            fix: format!("Did you mean `{}`?", nearest.unwrap_or_default()),
+        }
+    }
+}
+
+impl Setting {
+    fn problem(&self, settings: &Settings) -> Option<Problem> {
+        let problem = |message: String, fix: String| {
+            Some(Problem {
+                key: self.name.clone(),
+                message,
+                fix,
+            })
+        };
+        let is_set =
+            settings.plain.contains_key(&self.name) || settings.secrets.contains_key(&self.name);
+        let is_required = self.required
+            || self
+                .required_if
+                .as_ref()
+                .is_some_and(|(k, v)| settings.text(k) == Some(v));
+        if !is_set {
+            return is_required.then(|| ()).and_then(|()| {
+                problem(
+                    format!("`{}` is required.", self.name),
+                    format!("Set it: {}", self.help),
+                )
+            });
+        }
+        if self.kind == Kind::Secret {
+            return (!settings.secrets.contains_key(&self.name))
+                .then(|| ())
+                .and_then(|()| {
+                    problem(
+                        format!("`{}` is a secret and stands in clear.", self.name),
+                        format!(
+                            "Write {0} = {{ env = \"NAME\" }} or {0} = {{ file = \"PATH\" }}.",
+                            self.name
+                        ),
+                    )
+                });
+        }
+        let value = settings.plain.get(&self.name)?;
+        if !self.kind.fits(value) {
+            let found = value.type_str();
+            return problem(
+                format!(
+                    "`{}` is {found} and must be {}.",
+                    self.name,
+                    self.kind.as_str()
+                ),
+                format!("Set it: {}", self.help),
+            );
+        }
+        let text = value.as_str().unwrap_or_default();
+        if !self.one_of.is_empty() && !self.one_of.iter().any(|allowed| allowed == text) {
+            return problem(
+                format!("`{}` cannot be `{text}`.", self.name),
+                format!("One of: {}.", self.one_of.join(", ")),
+            );
+        }
+        None
+    }
+}
+
+impl Kind {
+    fn fits(self, value: &toml::Value) -> bool {
+        match self {
+            Self::Text => value.is_str(),
+            Self::Url => value.as_str().is_some_and(|text| {
+                url::Url::parse(text)
+                    .is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host())
+            }),
+            Self::Secret => false,
+            Self::Flag => value.is_bool(),
+            Self::Number => value.as_integer().is_some_and(|n| n >= 0),
+            Self::List => value
+                .as_array()
+                .is_some_and(|list| list.iter().all(toml::Value::is_str)),
+            Self::Map => value
+                .as_table()
+                .is_some_and(|table| table.values().all(toml::Value::is_str)),
+        }
+    }
+
+    /// The form in words, for messages and the reference.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Secret => "a secret ({ env = … } or { file = … })",
+            Self::Url => "an http(s) address",
+            Self::Flag => "true or false",
+            Self::Number => "a whole number, zero or more",
+            Self::List => "a list of texts",
+            Self::Map => "a table of texts",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Manifest;
+    use crate::{Secret, Settings};
+
+    const TEXT: &str = r#"
+        name = "acme"
+        title = "Acme CRM"
+        about = "A CRM."
+        [limits]
+        requests_per_minute = 60
+        reserved_for_calls = 10
+        concurrent_calls = 4
+        concurrent_background = 2
+        timeout_ms = 1000
+        [[settings]]
+        name = "base_url"
+        kind = "url"
+        required = true
+        help = "the address"
+        [[settings]]
+        name = "auth"
+        kind = "text"
+        one_of = ["basic", "jwt"]
+        help = "how to log in"
+        [[settings]]
+        name = "key"
+        kind = "secret"
+        required_if = ["auth", "jwt"]
+        help = "the private key"
+    "#;
+
+    fn check(plain: &str, secrets: &[&str], expected: &[(&str, &str)]) {
+        let plain: toml::Table = plain.parse().expect("toml");
+        let settings = Settings {
+            plain: plain.into_iter().collect(),
+            secrets: secrets
+                .iter()
+                .map(|k| ((*k).to_owned(), Secret::new("s".into())))
+                .collect(),
+        };
+        let problems = Manifest::parse(TEXT).problems(&settings);
+        let got: Vec<_> = problems
+            .iter()
+            .map(|p| (p.key.as_str(), p.message.as_str()))
+            .collect();
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_and_by_name() {
+        check("base_url = 'https://x.example'", &[], &[]);
+        check(
+            "base_ulr = 'x'\nauth = 'jwt'",
+            &[],
+            &[
+                ("base_ulr", "Acme CRM has no setting `base_ulr`."),
+                ("base_url", "`base_url` is required."),
+                ("key", "`key` is required."),
+            ],
+        );
+        check(
+            "base_url = 'ftp://x'\nauth = 'magic'",
+            &[],
+            &[
+                (
+                    "base_url",
+                    "`base_url` is string and must be an http(s) address.",
+                ),
+                ("auth", "`auth` cannot be `magic`."),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_secret_in_clear_is_refused() {
+        check(
+            "base_url = 'https://x.example'\nkey = 'abc'",
+            &[],
+            &[("key", "`key` is a secret and stands in clear.")],
+        );
+        check("base_url = 'https://x.example'", &["key"], &[]);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_told_the_nearest_name() {
+        let settings = Settings {
+            plain: "bse_url = 'x'"
+                .parse::<toml::Table>()
+                .expect("toml")
+                .into_iter()
+                .collect(),
+            ..Settings::default()
+        };
+        let problems = Manifest::parse(TEXT).problems(&settings);
+        assert_eq!(problems[0].fix, "Did you mean `base_url`?");
+    }
+}

@@ -1,0 +1,294 @@
+//! Keeps a connection's token fresh ahead of need.
+//!
+//! One task per connection mints at four fifths of a token's life, or at once
+//! when the vendor refused it, and never twice at a time. A call takes what
+//! there is ([`Tokens::current`]) and never waits for a mint (invariant 11);
+//! background work may wait ([`Tokens::fresh`]).
+
+use crate::{Error, Secret};
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// A token in use.
+#[derive(Debug)]
+pub struct Token {
+    pub value: Secret,
+    /// Where to send requests, when the vendor says so with the token.
+    pub base_url: Option<String>,
+    /// Scopes the vendor granted, in its own words; empty when it did not say.
+    pub scope: String,
+    expires_at: Instant,
+}
+
+/// What a vendor's token endpoint gave.
+#[derive(Debug)]
+pub struct Minted {
+    pub value: Secret,
+    /// How long it may be used. Some vendors do not say: the connector decides.
+    pub lifetime: Duration,
+    pub base_url: Option<String>,
+    pub scope: String,
+}
+
+/// Gets a new token. Implemented by each connector.
+#[async_trait]
+pub trait Mint: Send + Sync {
+    /// # Errors
+    /// `Unauthorized` or `Forbidden` when the credentials themselves are refused.
+    async fn mint(&self) -> Result<Minted, Error>;
+}
+
+/// The token of one connection and the task that keeps it fresh.
+#[derive(Debug)]
+pub struct Tokens {
+    current: ArcSwapOption<Token>,
+    /// Counts attempts, so that a waiter sees the outcome of the next one.
+    attempts: watch::Sender<u64>,
+    refused: Notify,
+    last_error: Mutex<Option<Error>>,
+}
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+impl Tokens {
+    /// Starts the refresher; it ends with the last handle.
+    #[must_use]
+    pub fn start(mint: Arc<dyn Mint>) -> Arc<Self> {
+        let tokens = Arc::new(Self {
+            current: ArcSwapOption::empty(),
+            attempts: watch::Sender::new(0),
+            refused: Notify::new(),
+            last_error: Mutex::new(None),
+        });
+        tokio::spawn(refresh(Arc::downgrade(&tokens), mint));
+        tokens
+    }
+
+    /// The token to use now, if there is a live one. Never waits.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Token>> {
+        self.current
+            .load_full()
+            .filter(|token| token.expires_at > Instant::now())
+    }
+
+    /// The token to use now, waiting for a mint under way: background work only.
+    ///
+    /// # Errors
+    /// The mint's own error, or `Unavailable` when none ends in time.
+    pub async fn fresh(&self, within: Duration) -> Result<Arc<Token>, Error> {
+        let mut attempts = self.attempts.subscribe();
+        let deadline = Instant::now() + within;
+        loop {
+            attempts.borrow_and_update();
+            if let Some(token) = self.current() {
+                return Ok(token);
+            }
+            match tokio::time::timeout_at(deadline, attempts.changed()).await {
+                Ok(Ok(())) => {}
+                _ => break,
+            }
+        }
+        Err(self
+            .last_error()
+            .unwrap_or_else(|| Error::unavailable("no token in time")))
+    }
+
+    /// The vendor refused this token: drop it and mint behind. A refusal of a
+    /// token that was replaced meanwhile changes nothing, so one expiry makes
+    /// one refresh however many requests met it.
+    pub fn reject(&self, token: &Arc<Token>) {
+        let current = self.current.load();
+        if current
+            .as_ref()
+            .is_some_and(|held| Arc::ptr_eq(held, token))
+        {
+            self.current.store(None);
+            self.refused.notify_one();
+        }
+    }
+
+    /// Why the last mint failed, until one succeeds: for health.
+    #[must_use]
+    pub fn last_error(&self) -> Option<Error> {
+        self.last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn settle(&self, outcome: Result<Minted, Error>) -> Result<Duration, Error> {
+        let (error, result) = match outcome {
+            Ok(minted) => {
+                let lifetime = minted.lifetime.max(Duration::from_secs(1));
+                self.current.store(Some(Arc::new(Token {
+                    value: minted.value,
+                    base_url: minted.base_url,
+                    scope: minted.scope,
+                    expires_at: Instant::now() + lifetime,
+                })));
+                (None, Ok(lifetime.mul_f32(0.8)))
+            }
+            // A token that is still alive is kept: a failed mint ahead of need costs nothing.
+            Err(error) => (Some(error.clone()), Err(error)),
+        };
+        *self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = error;
+        self.attempts.send_modify(|n| *n = n.wrapping_add(1));
+        result
+    }
+}
+
+/// Mints ahead of need until the last handle is gone.
+async fn refresh(tokens: Weak<Tokens>, mint: Arc<dyn Mint>) {
+    let mut backoff = BACKOFF_FIRST;
+    loop {
+        let outcome = mint.mint().await;
+        let Some(held) = tokens.upgrade() else { return };
+        let wait = match held.settle(outcome) {
+            Ok(wait) => {
+                backoff = BACKOFF_FIRST;
+                wait
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error.kind = error.kind(),
+                    "a token could not be refreshed: {error}"
+                );
+                let wait = backoff;
+                backoff = (backoff * 2).min(BACKOFF_MAX);
+                wait
+            }
+        };
+        // The handle is not kept across the wait, or the last one would never go;
+        // a bounded slice of waiting lets the task notice that it went.
+        let until = Instant::now() + wait;
+        drop(held);
+        if !wait_until(&tokens, until).await {
+            return;
+        }
+    }
+}
+
+/// False when nobody holds the tokens any more.
+async fn wait_until(tokens: &Weak<Tokens>, until: Instant) -> bool {
+    const SLICE: Duration = Duration::from_secs(60);
+    loop {
+        let Some(held) = tokens.upgrade() else {
+            return false;
+        };
+        let slice = until.min(Instant::now() + SLICE);
+        tokio::select! {
+            () = held.refused.notified() => return true,
+            () = tokio::time::sleep_until(slice) => {}
+        }
+        if Instant::now() >= until {
+            return true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mint, Minted, Tokens};
+    use crate::{Error, Secret};
+    use async_trait::async_trait;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    /// Mints `token-1`, `token-2`, …; refuses while `down`.
+    #[derive(Default)]
+    struct Counting {
+        minted: AtomicU32,
+        down: std::sync::atomic::AtomicBool,
+    }
+
+    #[async_trait]
+    impl Mint for Counting {
+        async fn mint(&self) -> Result<Minted, Error> {
+            if self.down.load(Ordering::SeqCst) {
+                return Err(Error::unavailable("down"));
+            }
+            let number = self.minted.fetch_add(1, Ordering::SeqCst) + 1;
+            Ok(Minted {
+                value: Secret::new(format!("token-{number}")),
+                lifetime: Duration::from_secs(100),
+                base_url: None,
+                scope: String::new(),
+            })
+        }
+    }
+
+    async fn settled(tokens: &Tokens) -> String {
+        let token = tokens.fresh(Duration::from_secs(5)).await.expect("a token");
+        token.value.reveal().to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_refreshed_ahead_of_need() {
+        let mint = Arc::new(Counting::default());
+        let tokens = Tokens::start(Arc::clone(&mint) as Arc<dyn Mint>);
+        assert_eq!(settled(&tokens).await, "token-1");
+        tokio::time::sleep(Duration::from_secs(81)).await;
+        assert_eq!(tokens.current().expect("a token").value.reveal(), "token-2");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_refusals_of_one_token_make_one_refresh() {
+        let mint = Arc::new(Counting::default());
+        let tokens = Tokens::start(Arc::clone(&mint) as Arc<dyn Mint>);
+        settled(&tokens).await;
+        let token = tokens.current().expect("a token");
+        for _ in 0..50 {
+            tokens.reject(&token);
+        }
+        assert!(
+            tokens.current().is_none(),
+            "a call does not use a refused token"
+        );
+        assert_eq!(settled(&tokens).await, "token-2");
+        tokens.reject(&token);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(mint.minted.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_live_token_survives_a_failed_refresh() {
+        let mint = Arc::new(Counting::default());
+        let tokens = Tokens::start(Arc::clone(&mint) as Arc<dyn Mint>);
+        settled(&tokens).await;
+        mint.down.store(true, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(85)).await;
+        assert_eq!(
+            tokens.current().expect("still alive").value.reveal(),
+            "token-1"
+        );
+        assert!(tokens.last_error().is_some());
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!(tokens.current().is_none(), "but not beyond its life");
+        mint.down.store(false, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        assert_eq!(settled(&tokens).await, "token-2");
+        assert!(tokens.last_error().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_token_a_waiter_learns_why() {
+        let mint = Arc::new(Counting::default());
+        mint.down.store(true, Ordering::SeqCst);
+        let tokens = Tokens::start(mint);
+        let error = tokens
+            .fresh(Duration::from_secs(2))
+            .await
+            .expect_err("no token");
+        assert_eq!(error, Error::unavailable("down"));
+    }
+}
