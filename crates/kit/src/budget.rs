@@ -24,8 +24,8 @@ struct State {
     refilled_at: Instant,
     /// The vendor asked everybody to wait until then.
     paused_until: Option<Instant>,
-    /// What the vendor says is left of a daily or other long allowance.
-    left: Option<u64>,
+    /// What the vendor says is left of a daily or other long allowance, and when it said so.
+    left: Option<(u64, Instant)>,
 }
 
 /// Longest wait of one background request for its turn, before it is given back
@@ -34,6 +34,10 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// At or below this many requests left, as told by the vendor, background work stops.
 const LEFT_FLOOR: u64 = 10;
+
+/// How long that word counts: then one background request may ask again, or
+/// without calls nobody would ever learn that the allowance was renewed.
+const LEFT_TRUSTED: Duration = Duration::from_secs(300);
 
 impl Budget {
     /// `per_minute` requests, of which background work leaves `reserved` to calls.
@@ -64,7 +68,7 @@ impl Budget {
             let Err(wait) = self.try_take(lane) else {
                 return Ok(());
             };
-            if lane == Lane::Call || started.elapsed() + wait > WAIT_MAX {
+            if lane == Lane::Call || started.elapsed() + wait >= WAIT_MAX {
                 return Err(Error::RateLimited {
                     retry_after: Some(wait),
                 });
@@ -83,8 +87,15 @@ impl Budget {
             }
             state.paused_until = None;
         }
-        if lane == Lane::Background && state.left.is_some_and(|left| left <= LEFT_FLOOR) {
-            return Err(WAIT_MAX);
+        if lane == Lane::Background
+            && let Some((left, told_at)) = &mut state.left
+            && *left <= LEFT_FLOOR
+        {
+            let until = *told_at + LEFT_TRUSTED;
+            if until > now {
+                return Err(until - now);
+            }
+            *told_at = now;
         }
         let refill = now.duration_since(state.refilled_at).as_secs_f64() * self.per_second;
         state.tokens = (state.tokens + refill).min(self.capacity);
@@ -112,7 +123,7 @@ impl Budget {
 
     /// The vendor says how many requests are left of its long allowance.
     pub fn told_left(&self, left: u64) {
-        self.lock().left = Some(left);
+        self.lock().left = Some((left, Instant::now()));
     }
 
     /// Requests that could go out at once now, for health and metrics.
@@ -196,7 +207,20 @@ mod tests {
     async fn near_the_end_of_the_days_allowance_only_calls_go_out() {
         let budget = Budget::new(600, 0);
         budget.told_left(10);
+        let before = Instant::now();
         assert!(budget.take(Lane::Background).await.is_err());
+        assert_eq!(before.elapsed(), Duration::ZERO, "told at once");
         budget.take(Lane::Call).await.expect("calls go on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn now_and_then_one_background_request_asks_what_is_left() {
+        let budget = Budget::new(600, 0);
+        budget.told_left(0);
+        tokio::time::advance(Duration::from_secs(301)).await;
+        budget.take(Lane::Background).await.expect("one may ask");
+        assert!(budget.take(Lane::Background).await.is_err(), "and only one");
+        budget.told_left(5_000);
+        budget.take(Lane::Background).await.expect("renewed");
     }
 }

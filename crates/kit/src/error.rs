@@ -67,6 +67,15 @@ impl Error {
         }
     }
 
+    /// Did the vendor refuse who we are or what we set, so that only a person can mend it?
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Invalid { .. }
+        )
+    }
+
     /// A stable word for metrics, logs and stored outcomes.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -7,7 +7,8 @@
 use crate::budget::Budget;
 use crate::gate::{Gate, Lane};
 use crate::{Error, guard};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,6 +218,16 @@ impl Request {
     #[must_use]
     pub fn post(url: Url) -> Self {
         Self::new(Method::POST, url)
+    }
+
+    #[must_use]
+    pub fn put(url: Url) -> Self {
+        Self::new(Method::PUT, url)
+    }
+
+    #[must_use]
+    pub fn patch(url: Url) -> Self {
+        Self::new(Method::PATCH, url)
     }
 
     /// Adds a header. A value that no header can carry is left out: the vendor's

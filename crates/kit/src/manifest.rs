@@ -46,7 +46,7 @@ pub struct Setting {
     pub kind: Kind,
     #[serde(default)]
     pub required: bool,
-    /// Required only when the other setting has the value: `auth = "jwt_bearer"`.
+    /// Required only when the other setting has the value, set or by default: `auth = "jwt_bearer"`.
     #[serde(default)]
     pub required_if: Option<(String, String)>,
     /// The values allowed, for a closed set.
@@ -104,9 +104,21 @@ impl Manifest {
         problems.extend(
             self.settings
                 .iter()
-                .filter_map(|setting| setting.problem(settings)),
+                .filter_map(|setting| setting.problem(settings, self.requires(setting, settings))),
         );
         problems
+    }
+
+    /// Must `setting` be there, given the others? Where another is absent, its default holds.
+    fn requires(&self, setting: &Setting, settings: &Settings) -> bool {
+        setting.required
+            || setting.required_if.as_ref().is_some_and(|(key, value)| {
+                let default = || {
+                    let other = self.settings.iter().find(|s| s.name == *key)?;
+                    other.default.as_deref()
+                };
+                settings.text(key).or_else(default) == Some(value)
+            })
     }
 
     fn unknown(&self, key: &str) -> Problem {
@@ -122,7 +134,7 @@ impl Manifest {
 }
 
 impl Setting {
-    fn problem(&self, settings: &Settings) -> Option<Problem> {
+    fn problem(&self, settings: &Settings, is_required: bool) -> Option<Problem> {
         let problem = |message: String, fix: String| {
             Some(Problem {
                 key: self.name.clone(),
@@ -132,11 +144,6 @@ impl Setting {
         };
         let is_set =
             settings.plain.contains_key(&self.name) || settings.secrets.contains_key(&self.name);
-        let is_required = self.required
-            || self
-                .required_if
-                .as_ref()
-                .is_some_and(|(k, v)| settings.text(k) == Some(v));
         if !is_set {
             return is_required.then(|| ()).and_then(|()| {
                 problem(
@@ -288,6 +295,21 @@ mod tests {
                 ("auth", "`auth` cannot be `magic`."),
             ],
         );
+    }
+
+    #[test]
+    fn what_a_default_requires_is_required() {
+        let text = TEXT.replace(
+            "one_of = [\"basic\", \"jwt\"]",
+            "one_of = [\"basic\", \"jwt\"]\n        default = \"jwt\"",
+        );
+        let settings = Settings {
+            plain: [("base_url".to_owned(), "https://x.example".into())].into(),
+            ..Settings::default()
+        };
+        let problems = Manifest::parse(&text).problems(&settings);
+        let keys: Vec<_> = problems.iter().map(|p| p.key.as_str()).collect();
+        assert_eq!(keys, ["key"]);
     }
 
     #[test]

@@ -55,6 +55,10 @@ pub struct Tokens {
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
+/// A token refused sooner than this was no good from the start: a vendor that
+/// grants such tokens is asked less and less often, or every call would cost a login.
+const TOO_YOUNG: Duration = Duration::from_secs(30);
+
 impl Tokens {
     /// Starts the refresher; it ends with the last handle.
     #[must_use]
@@ -80,7 +84,8 @@ impl Tokens {
     /// The token to use now, waiting for a mint under way: background work only.
     ///
     /// # Errors
-    /// The mint's own error, or `Unavailable` when none ends in time.
+    /// The mint's own error (at once when the credentials themselves are refused,
+    /// because waiting mends nothing), or `Unavailable` when none ends in time.
     pub async fn fresh(&self, within: Duration) -> Result<Arc<Token>, Error> {
         let mut attempts = self.attempts.subscribe();
         let deadline = Instant::now() + within;
@@ -88,6 +93,9 @@ impl Tokens {
             attempts.borrow_and_update();
             if let Some(token) = self.current() {
                 return Ok(token);
+            }
+            if let Some(refusal) = self.last_error().filter(Error::is_refusal) {
+                return Err(refusal);
             }
             match tokio::time::timeout_at(deadline, attempts.changed()).await {
                 Ok(Ok(())) => {}
@@ -149,8 +157,10 @@ impl Tokens {
 /// Mints ahead of need until the last handle is gone.
 async fn refresh(tokens: Weak<Tokens>, mint: Arc<dyn Mint>) {
     let mut backoff = BACKOFF_FIRST;
+    let mut patience = Duration::ZERO;
     loop {
         let outcome = mint.mint().await;
+        let minted_at = Instant::now();
         let Some(held) = tokens.upgrade() else { return };
         let wait = match held.settle(outcome) {
             Ok(wait) => {
@@ -171,26 +181,39 @@ async fn refresh(tokens: Weak<Tokens>, mint: Arc<dyn Mint>) {
         // a bounded slice of waiting lets the task notice that it went.
         let until = Instant::now() + wait;
         drop(held);
-        if !wait_until(&tokens, until).await {
-            return;
+        match wait_until(&tokens, until).await {
+            Woken::Gone => return,
+            Woken::Refused if minted_at.elapsed() < TOO_YOUNG => {
+                tokio::time::sleep(patience).await;
+                patience = (patience * 2).clamp(BACKOFF_FIRST, BACKOFF_MAX);
+            }
+            Woken::Refused | Woken::Due => patience = Duration::ZERO,
         }
     }
 }
 
-/// False when nobody holds the tokens any more.
-async fn wait_until(tokens: &Weak<Tokens>, until: Instant) -> bool {
+/// Why the refresher goes on.
+enum Woken {
+    Due,
+    /// The vendor refused the token in use.
+    Refused,
+    /// Nobody holds the tokens any more.
+    Gone,
+}
+
+async fn wait_until(tokens: &Weak<Tokens>, until: Instant) -> Woken {
     const SLICE: Duration = Duration::from_secs(60);
     loop {
         let Some(held) = tokens.upgrade() else {
-            return false;
+            return Woken::Gone;
         };
         let slice = until.min(Instant::now() + SLICE);
         tokio::select! {
-            () = held.refused.notified() => return true,
+            () = held.refused.notified() => return Woken::Refused,
             () = tokio::time::sleep_until(slice) => {}
         }
         if Instant::now() >= until {
-            return true;
+            return Woken::Due;
         }
     }
 }
@@ -278,6 +301,41 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(31)).await;
         assert_eq!(settled(&tokens).await, "token-2");
         assert!(tokens.last_error().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_vendor_that_grants_tokens_it_refuses_is_asked_less_and_less() {
+        let mint = Arc::new(Counting::default());
+        let tokens = Tokens::start(Arc::clone(&mint) as Arc<dyn Mint>);
+        let until = tokio::time::Instant::now() + Duration::from_secs(60);
+        while tokio::time::Instant::now() < until {
+            if let Ok(token) = tokens.fresh(Duration::from_secs(60)).await {
+                tokens.reject(&token);
+            }
+        }
+        let minted = mint.minted.load(Ordering::SeqCst);
+        assert!((5..=12).contains(&minted), "{minted} logins in a minute");
+    }
+
+    /// Refuses the credentials.
+    struct Refusing;
+
+    #[async_trait]
+    impl Mint for Refusing {
+        async fn mint(&self) -> Result<Minted, Error> {
+            Err(Error::Unauthorized { reason: "invalid_client".to_owned() })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_credentials_that_are_refused() {
+        let tokens = Tokens::start(Arc::new(Refusing));
+        let before = tokio::time::Instant::now();
+        for _ in 0..2 {
+            let error = tokens.fresh(Duration::from_secs(10)).await.expect_err("no token");
+            assert_eq!(error.kind(), "unauthorized");
+        }
+        assert!(before.elapsed() < Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

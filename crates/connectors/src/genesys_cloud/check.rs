@@ -1,0 +1,124 @@
+//! Asks Genesys Cloud, live, whether this connection may do what it needs to.
+//!
+//! Each permission is tried by the very request that needs it, made harmless: an
+//! enrichment as a dry run, a conversation that does not exist. The platform
+//! looks at permissions first, so that "not found" means "permitted".
+
+use super::client::Send;
+use super::mapping;
+use super::platform::Platform;
+use async_trait::async_trait;
+use kit::connector::Flaw;
+use kit::{Check, Error, Finding, Profile, Push};
+use serde_json::json;
+use std::sync::Arc;
+
+/// A conversation that no organization has: the platform's ids are random UUIDs.
+const NO_CONVERSATION: &str = "00000000-0000-4000-8000-000000000000";
+
+/// The check of one connection.
+pub(super) struct Access {
+    pub(super) platform: Arc<Platform>,
+}
+
+#[async_trait]
+impl Check for Access {
+    async fn check(&self) -> Vec<Finding> {
+        let client = &self.platform.client;
+        if let Err(error) = client.token().await {
+            return vec![finding("login", Err(error))];
+        }
+        let mut findings = vec![finding("login", Ok(()))];
+        let own = client.send(Send::Get(&[]), "tokens/me").await;
+        let lives = own.is_ok();
+        findings.push(finding("token", own.map(drop)));
+        if !lives {
+            return findings;
+        }
+        let source = self.platform.source().await;
+        findings.push(finding("External Source", source.as_ref().map(drop).map_err(Clone::clone)));
+        if let Ok(source) = source {
+            findings.push(finding("externalContacts:contact:enrich", self.dry_run(&source).await));
+        }
+        findings.push(finding("conversation:communication:view", self.view().await));
+        findings.push(finding("participant attributes", self.attributes().await));
+        findings.push(finding("externalContacts:conversation:associate", self.associate().await));
+        findings
+    }
+}
+
+impl Access {
+    async fn dry_run(&self, source: &mapping::Source) -> Result<(), Error> {
+        let push = Push {
+            external_id: "TIELINE:check".to_owned(),
+            profile: Profile { name: "Tieline Check".to_owned(), email: None, phones: vec![], url: None },
+        };
+        let body = mapping::enrich(&push, source, &self.platform.policy);
+        let path = "externalcontacts/contacts/enrich?dryRun=true";
+        self.platform.client.send(Send::Post(&body), path).await.map(drop)
+    }
+
+    async fn view(&self) -> Result<(), Error> {
+        let path = format!("conversations/{NO_CONVERSATION}");
+        absent(self.platform.client.send(Send::Get(&[]), &path).await.map(drop))
+    }
+
+    async fn attributes(&self) -> Result<(), Error> {
+        let path = format!("conversations/{NO_CONVERSATION}/participants/{NO_CONVERSATION}/attributes");
+        let body = json!({ "attributes": {} });
+        absent(self.platform.client.send(Send::Patch(&body), &path).await.map(drop))
+    }
+
+    async fn associate(&self) -> Result<(), Error> {
+        let path = format!("externalcontacts/conversations/{NO_CONVERSATION}");
+        let body = json!({
+            "conversationId": NO_CONVERSATION,
+            "communicationId": NO_CONVERSATION,
+            "mediaType": "CALL",
+        });
+        absent(self.platform.client.send(Send::Put(&body), &path).await.map(drop))
+    }
+}
+
+/// "Not found" and "wrong" are said only to who may do it.
+fn absent(outcome: Result<(), Error>) -> Result<(), Error> {
+    match outcome {
+        Err(Error::NotFound | Error::Invalid { .. } | Error::Conflict { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn finding(what: &str, outcome: Result<(), Error>) -> Finding {
+    Finding { what: what.to_owned(), outcome: outcome.map_err(|error| flaw(what, &error)) }
+}
+
+fn flaw(what: &str, error: &Error) -> Flaw {
+    let (code, message, fix) = match error {
+        Error::Unauthorized { reason } => (
+            "connection.credentials_refused",
+            format!("Genesys Cloud refused the credentials: {reason}."),
+            "Compare client_id, client_secret and region with the OAuth client, and make sure that it is active.".to_owned(),
+        ),
+        Error::Forbidden { missing } => (
+            "connection.scope_missing",
+            format!("Genesys Cloud let us in but not to {missing}."),
+            format!("Grant {missing} to a role of the OAuth client, in the division that contacts are kept in."),
+        ),
+        Error::Invalid { field: Some(field), .. } if field == "external_source" => (
+            "connection.external_source_missing",
+            format!("The External Source was not found: {error}."),
+            "Create it under Admin, External Contacts, External Sources, or correct external_source.".to_owned(),
+        ),
+        Error::Invalid { .. } | Error::NotFound | Error::Conflict { .. } => (
+            "connection.setting_refused",
+            format!("Genesys Cloud refused the request for {what}: {error}."),
+            "Compare division and region with the organization.".to_owned(),
+        ),
+        error => (
+            "connection.unreachable",
+            format!("Genesys Cloud did not answer for {what}: {error}."),
+            "Make sure that region is right and can be reached from here, and try again.".to_owned(),
+        ),
+    };
+    Flaw { code, message, fix }
+}

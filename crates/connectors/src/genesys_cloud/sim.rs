@@ -1,0 +1,321 @@
+//! A Genesys Cloud that runs on this machine and follows the vendor's documents.
+//!
+//! `start` gives one organization on its own loopback port: OAuth and the API on
+//! one address, external contacts with identifier claiming and merging, calls
+//! with attributes and associations, queues, limits, permissions and throttling.
+//! It shares no type with the product: what it says is JSON of the vendor's shape.
+//! Presence, notifications and data actions are not here.
+//!
+//! `model` holds the rules, `http` the wire, `calls` what a phone call does.
+//! Facts: the vendor's API description and developer center; where they are
+//! silent, the module that had to choose says so.
+
+mod calls;
+mod http;
+mod model;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sim::faults::Faults;
+use sim::server::Running;
+
+use http::platform::{Platform, now};
+use model::problem::Problem;
+use model::world::{Expand, World};
+
+pub use calls::{NewCall, PlacedCall};
+pub use model::contacts::ContactType;
+pub use model::conversations::Association;
+
+/// How the organization is set up. The default is a client with every permission
+/// it may need, at the vendor's own limits.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// 0 takes a free port.
+    pub port: u16,
+    /// The OAuth client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// Lifetime of a token; the vendor allows 300 s to 48 h, default 24 h.
+    pub token_lifetime: Duration,
+    /// The organization's id.
+    pub organization_id: String,
+    /// Its name.
+    pub organization_name: String,
+    /// An external source that exists from the start: id and name.
+    pub external_source: (String, String),
+    /// Queues that exist from the start: id and name.
+    pub queues: Vec<(String, String)>,
+    /// What the client's roles grant.
+    pub permissions: BTreeSet<String>,
+    /// Requests per client and minute.
+    pub rate_per_minute: u32,
+    /// How long a write takes to reach search, list, scan and reverse lookup.
+    pub index_lag: Duration,
+    /// Ids are the same for the same seed.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            client_id: "00000000-5157-4c11-9000-000000000001".into(),
+            client_secret: "simulated-secret".into(),
+            token_lifetime: Duration::from_secs(86_400),
+            organization_id: "00000000-0449-4000-9000-000000000001".into(),
+            organization_name: "Simulated Organization".into(),
+            external_source: ("00000000-50ce-4000-9000-000000000001".into(), "CRM".into()),
+            queues: vec![
+                (
+                    "00000000-90e0-4000-9000-000000000001".into(),
+                    "Support".into(),
+                ),
+                (
+                    "00000000-90e0-4000-9000-000000000002".into(),
+                    "Sales".into(),
+                ),
+            ],
+            permissions: all_permissions(),
+            rate_per_minute: 300,
+            index_lag: Duration::ZERO,
+            seed: 1,
+        }
+    }
+}
+
+/// Every permission a simulated operation asks for, without the old `relate:` names.
+pub fn all_permissions() -> BTreeSet<String> {
+    let named = http::gate::operations().flat_map(|operation| operation.permissions);
+    named
+        .filter(|name| !name.starts_with("relate:"))
+        .map(|name| (*name).to_owned())
+        .collect()
+}
+
+/// Every simulated operation: method, path template, and the permissions of which
+/// any one is enough.
+pub fn operations() -> impl Iterator<Item = (String, &'static str, &'static [&'static str])> {
+    http::gate::operations().map(|one| (one.method.to_string(), one.path, one.permissions))
+}
+
+/// A running organization; it ends when dropped.
+pub struct GenesysCloud {
+    platform: Arc<Platform>,
+    faults: Faults,
+    running: Running,
+}
+
+/// Starts the organization on 127.0.0.1. Fails when the port is taken, or when
+/// two queues or the external source cannot be set up as configured.
+pub async fn start(config: Config) -> io::Result<GenesysCloud> {
+    let lag = i64::try_from(config.index_lag.as_millis()).unwrap_or(i64::MAX / 2);
+    let mut world = World::new(config.seed, lag);
+    let (id, name) = config.external_source.clone();
+    http::sources::write_source(&mut world, &id, &serde_json::json!({ "name": name }))
+        .map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem.message))?;
+    for (id, name) in &config.queues {
+        add_queue(&mut world, id, name);
+    }
+    let port = config.port;
+    let platform = Arc::new(Platform::new(config, world));
+    let faults = Faults::default();
+    let answering = Arc::clone(&platform);
+    faults.vendor(move |name| own_answer(&answering, name));
+    let router = http::gate::router(Arc::clone(&platform));
+    let running = sim::server::start(router, port, faults.clone()).await?;
+    Ok(GenesysCloud {
+        platform,
+        faults,
+        running,
+    })
+}
+
+fn add_queue(world: &mut World, id: &str, name: &str) {
+    world.queues.push((id.to_owned(), name.to_owned()));
+    world.queues.sort_by(|one, two| one.1.cmp(&two.1));
+}
+
+/// The platform's own refusals, by the names a fault plan gives them:
+/// `unauthorized`, `throttled` (or `throttled:SECONDS`), `unavailable`, `conflict`.
+fn own_answer(platform: &Platform, name: &str) -> Option<axum::response::Response> {
+    let problem = match name.split_once(':').unwrap_or((name, "")) {
+        ("unauthorized", _) => Problem::bad_credentials(),
+        ("throttled", seconds) => Problem::too_many_requests(seconds.parse().unwrap_or(1)),
+        ("unavailable", _) => Problem::unavailable(),
+        ("conflict", _) => Problem::conflict(
+            "The request conflicts with the current state of the target resource.",
+        ),
+        _ => return None,
+    };
+    Some(http::gate::refusal(&platform.correlation_id(), &problem))
+}
+
+impl GenesysCloud {
+    /// `http://127.0.0.1:PORT`, for login and API alike.
+    pub fn url(&self) -> String {
+        self.running.url()
+    }
+
+    /// Faults to inject, and the record of requests.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// How it was set up.
+    pub fn config(&self) -> &Config {
+        &self.platform.config
+    }
+
+    /// Stops serving.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+
+    /// A call arrives, or is dialled.
+    pub fn place_call(&self, call: &NewCall) -> PlacedCall {
+        calls::place(&mut self.platform.world(), call, now())
+    }
+
+    /// The call ends; analytics saves its attributes as they are. False where unknown.
+    pub fn end_call(&self, conversation_id: &str) -> bool {
+        let mut world = self.platform.world();
+        world
+            .conversations
+            .get_mut(conversation_id)
+            .map(|call| call.end(now()))
+            .is_ok()
+    }
+
+    /// The attributes of a participant as the live conversation has them.
+    pub fn attributes(
+        &self,
+        conversation_id: &str,
+        participant_id: &str,
+    ) -> Option<BTreeMap<String, String>> {
+        let mut world = self.platform.world();
+        let call = world.conversations.get_mut(conversation_id).ok()?;
+        call.participant_mut(participant_id)
+            .ok()
+            .map(|one| one.attributes.clone())
+    }
+
+    /// The attributes of a participant as analytics saved them when the call ended.
+    pub fn saved_attributes(
+        &self,
+        conversation_id: &str,
+        participant_id: &str,
+    ) -> Option<BTreeMap<String, String>> {
+        let world = self.platform.world();
+        world
+            .conversations
+            .get(conversation_id)
+            .ok()?
+            .saved
+            .as_ref()?
+            .get(participant_id)
+            .cloned()
+    }
+
+    /// Every association accepted so far, in order.
+    pub fn associations(&self) -> Vec<Association> {
+        self.platform
+            .world()
+            .conversations
+            .associations
+            .iter()
+            .cloned()
+            .collect()
+    }
+
+    /// Writes a contact as the API would; its id. The error is the vendor's sentence.
+    pub fn add_contact(&self, body: &Value) -> Result<String, String> {
+        let added = http::contacts::added(&mut self.platform.world(), body, now());
+        added
+            .map(|contact| contact.id)
+            .map_err(|problem| problem.message)
+    }
+
+    /// Every contact of whatever type, merged ones included, in order of creation,
+    /// as `ExternalContact`s with identifiers and external sources expanded.
+    pub fn contacts(&self) -> Vec<Value> {
+        let world = self.platform.world();
+        let mut all: Vec<_> = world.contacts.all().collect();
+        all.sort_by_key(|contact| contact.sequence);
+        let everything = Expand {
+            identifiers: true,
+            external_sources: true,
+        };
+        all.into_iter()
+            .map(|contact| world.render(contact, everything))
+            .collect()
+    }
+
+    /// The canonical contact behind an id, expanded like `contacts`.
+    pub fn contact(&self, id: &str) -> Option<Value> {
+        let world = self.platform.world();
+        let everything = Expand {
+            identifiers: true,
+            external_sources: true,
+        };
+        world
+            .contacts
+            .resolve(id)
+            .ok()
+            .map(|contact| world.render(contact, everything))
+    }
+
+    /// Adds a queue; its id.
+    pub fn add_queue(&self, name: &str) -> String {
+        let mut world = self.platform.world();
+        let id = world.ids.next();
+        add_queue(&mut world, &id, name);
+        id
+    }
+
+    /// Every queue, id and name, by name.
+    pub fn queues(&self) -> Vec<(String, String)> {
+        self.platform.world().queues.clone()
+    }
+
+    /// Takes a permission from the client.
+    pub fn take_permission(&self, name: &str) {
+        self.platform.permissions().remove(name);
+    }
+
+    /// Gives it one.
+    pub fn give_permission(&self, name: &str) {
+        self.platform.permissions().insert(name.to_owned());
+    }
+
+    /// Ends every token given out so far.
+    pub fn revoke_tokens(&self) {
+        self.platform.tokens.revoke_all();
+    }
+
+    /// Changes the lifetime of tokens, those given out included.
+    pub fn set_token_lifetime(&self, lifetime: Duration) {
+        self.platform.tokens.set_lifetime(lifetime);
+    }
+
+    /// Changes the rate, and starts every client's minute anew.
+    pub fn set_rate_per_minute(&self, requests: u32) {
+        self.platform.set_rate(requests);
+    }
+
+    /// Changes how long the search index lags behind.
+    pub fn set_index_lag(&self, lag: Duration) {
+        let lag = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX / 2);
+        self.platform.world().contacts.index.set_lag(lag);
+    }
+
+    /// The search index catches up at once with everything written so far.
+    pub fn settle_index(&self) {
+        self.platform.world().contacts.index.catch_up(i64::MAX);
+    }
+}

@@ -1,0 +1,230 @@
+//! The whole simulated organization, as one value behind one lock.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value, json};
+
+use super::contacts::{Contact, Contacts};
+use super::conversations::Conversations;
+use super::contacts::fields::Fields;
+use super::ids::Ids;
+use super::problem::Problem;
+use super::contacts::identifiers;
+use super::dates;
+
+/// Most contacts in one merge tree.
+pub(crate) const MERGE_SET_LIMIT: usize = 52;
+
+/// Everything the organization knows.
+pub(crate) struct World {
+    pub(crate) ids: Ids,
+    pub(crate) contacts: Contacts,
+    pub(crate) sources: Sources,
+    pub(crate) schemas: Schemas,
+    /// Notes by id, each with the contact it is about.
+    pub(crate) notes: BTreeMap<String, Note>,
+    pub(crate) conversations: Conversations,
+    /// Queues in order of name.
+    pub(crate) queues: Vec<(String, String)>,
+}
+
+/// A note on a contact.
+#[derive(Debug, Clone)]
+pub(crate) struct Note {
+    pub(crate) contact: String,
+    pub(crate) text: String,
+    pub(crate) author: String,
+    pub(crate) created_at: i64,
+    pub(crate) modified_at: i64,
+}
+
+/// What a reader asked to have expanded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Expand {
+    pub(crate) identifiers: bool,
+    pub(crate) external_sources: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, lag_ms: i64) -> Self {
+        Self {
+            ids: Ids::new(seed),
+            contacts: Contacts::new(lag_ms),
+            sources: Sources::default(),
+            schemas: Schemas::default(),
+            notes: BTreeMap::new(),
+            conversations: Conversations::default(),
+            queues: Vec::new(),
+        }
+    }
+
+    /// What a writer's contact body becomes.
+    pub(crate) fn fields(&self, body: &Value) -> Result<Fields, Problem> {
+        super::contacts::fields::stored(body, &self.sources, &self.schemas)
+    }
+
+    /// The vendor's `ExternalContact`; absent values are left out, never null.
+    pub(crate) fn render(&self, contact: &Contact, expand: Expand) -> Value {
+        let mut body = contact.fields.clone();
+        if let Some(Value::Array(ids)) = body.get_mut("externalIds") {
+            for id in ids {
+                let source = id["externalSource"]["id"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
+                id["externalSource"] = self.sources.reference(&source, expand.external_sources);
+            }
+        }
+        let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
+        set("id", contact.id.clone().into());
+        set("division", json!({ "id": contact.division }));
+        set("type", contact.kind.as_str().into());
+        set("createDate", dates::iso(contact.created_at).into());
+        set("modifyDate", dates::iso(contact.modified_at).into());
+        set("externalDataSources", json!([]));
+        set("selfUri", uri(&contact.id).into());
+        if expand.identifiers {
+            set("identifiers", self.identifiers(contact).into());
+        }
+        if let Some(to) = &contact.merged_to {
+            set("mergedTo", reference(to));
+            let canonical = self.contacts.resolve(&contact.id);
+            set(
+                "canonicalContact",
+                reference(canonical.map_or(to, |canonical| &canonical.id)),
+            );
+        }
+        if !contact.ancestors.is_empty() {
+            let members = std::iter::once(&contact.id).chain(&contact.ancestors);
+            set(
+                "mergeSet",
+                members.map(|id| reference(id)).collect::<Vec<_>>().into(),
+            );
+            set("canonicalContact", reference(&contact.id));
+        }
+        if !contact.merged_from.is_empty() {
+            let inputs = contact.merged_from.iter().map(|id| reference(id));
+            set("mergedFrom", inputs.collect::<Vec<_>>().into());
+        }
+        Value::Object(body)
+    }
+
+    /// The keys a contact holds, as `ContactIdentifier`s.
+    pub(crate) fn identifiers(&self, contact: &Contact) -> Vec<Value> {
+        contact
+            .held
+            .iter()
+            .map(|(key, at)| key.render(*at, &self.sources))
+            .collect()
+    }
+
+    /// The contact an identifier body finds, exactly.
+    pub(crate) fn lookup(&self, body: &Value) -> Result<&Contact, Problem> {
+        let key = identifiers::Key::read(body, &self.sources)?;
+        self.contacts
+            .holder(&key)
+            .map(|contact| &**contact)
+            .ok_or_else(Problem::not_found)
+    }
+}
+
+pub(crate) fn uri(contact: &str) -> String {
+    format!("/api/v2/externalcontacts/contacts/{contact}")
+}
+
+fn reference(contact: &str) -> Value {
+    json!({ "id": contact, "selfUri": uri(contact) })
+}
+
+/// The systems whose ids contacts carry, by id; names are unique.
+#[derive(Debug, Default)]
+pub(crate) struct Sources(pub(crate) BTreeMap<String, Source>);
+
+/// An external source.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) active: bool,
+    pub(crate) uri_template: Option<String>,
+    /// Order of creation, for the cursor of the list.
+    pub(crate) sequence: u64,
+}
+
+impl Sources {
+    /// The id a reference means: by `id`, else by `name`; 400 where it means none.
+    pub(crate) fn resolve(&self, reference: &Value) -> Result<String, Problem> {
+        let text = |name: &str| reference.get(name).and_then(Value::as_str);
+        let found = match (text("id"), text("name")) {
+            (Some(id), _) => self.0.contains_key(id).then(|| id.to_owned()),
+            (None, Some(name)) => self.named(name.trim()),
+            (None, None) => None,
+        };
+        found.ok_or_else(|| {
+            Problem::bad_request("The external source does not exist.")
+                .at("not.found", "externalSource")
+        })
+    }
+
+    /// The id of the source of that name, whatever its case.
+    pub(crate) fn named(&self, name: &str) -> Option<String> {
+        let found = self
+            .0
+            .iter()
+            .find(|(_, source)| source.name.eq_ignore_ascii_case(name));
+        found.map(|(id, _)| id.clone())
+    }
+
+    /// How a source is referred to inside a contact; its name only when expanded.
+    pub(crate) fn reference(&self, id: &str, expanded: bool) -> Value {
+        let mut body = json!({
+            "id": id,
+            "selfUri": format!("/api/v2/externalcontacts/externalsources/{id}"),
+        });
+        // A deleted source leaves dangling references, as at the vendor.
+        if let Some(source) = self.0.get(id).filter(|_| expanded) {
+            body["name"] = source.name.clone().into();
+            body["active"] = source.active.into();
+        }
+        body
+    }
+
+    /// The vendor's `ExternalSource`.
+    pub(crate) fn render(&self, id: &str) -> Result<Value, Problem> {
+        let source = self.0.get(id).ok_or_else(Problem::not_found)?;
+        let mut body = self.reference(id, true);
+        if let Some(template) = &source.uri_template {
+            body["linkConfiguration"] = json!({ "uriTemplate": template });
+        }
+        body["name"] = source.name.clone().into();
+        Ok(body)
+    }
+}
+
+/// Schemas of custom fields: id to name, version and allowed property names.
+#[derive(Debug, Default)]
+pub(crate) struct Schemas(pub(crate) HashMap<String, Value>);
+
+impl Schemas {
+    /// 400 when custom fields come without a known schema or name fields it has not.
+    pub(crate) fn check(&self, fields: &Fields) -> Result<(), Problem> {
+        let Some(Value::Object(custom)) = fields.get("customFields") else {
+            return Ok(());
+        };
+        let refuse =
+            |why: &str| Err(Problem::bad_request(why).at("invalid.schema", "customFields"));
+        let id = fields
+            .get("schema")
+            .and_then(|schema| schema.get("id")?.as_str());
+        let Some(schema) = id.and_then(|id| self.0.get(id)) else {
+            return refuse("Custom fields need a schema that exists.");
+        };
+        let known = &schema["jsonSchema"]["properties"];
+        match custom
+            .keys()
+            .find(|name| known.get(name.as_str()).is_none())
+        {
+            Some(name) => refuse(&format!("The schema has no field {name}.")),
+            None => Ok(()),
+        }
+    }
+}

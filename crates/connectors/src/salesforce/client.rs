@@ -1,0 +1,379 @@
+//! Speaks to one Salesforce org: logs in, asks, and tells what its answers mean.
+//!
+//! [`Login`] mints tokens behind; [`Client`] sends [`Soql`] and [`Sosl`] with the
+//! token there is. [`classify`] is the one place that knows the vendor's signals:
+//! it throttles with 403, and one error code stands for several troubles.
+//! No message of the vendor's is passed on whole: it may quote the query, and
+//! the query holds a customer's number (invariant 9).
+
+use super::soql::{Name, Soql, Sosl};
+use async_trait::async_trait;
+use kit::http::Request;
+use kit::oauth::{self, Claims};
+use kit::{Error, Http, Lane, Mint, Minted, Reply, Secret, Token, Tokens};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// How long background work waits for a token being minted.
+const TOKEN_WAIT: Duration = Duration::from_secs(10);
+/// Pause after "too many long requests at once"; the vendor states no time.
+const CONCURRENT_PAUSE: Duration = Duration::from_secs(2);
+/// Pages read of one query; its LIMIT is below two full pages, but the server may give fewer rows.
+const PAGES_MAX: usize = 10;
+
+/// How a connection logs in.
+pub(super) enum Grant {
+    ClientCredentials { id: String, secret: Secret },
+    JwtBearer { id: String, username: String, audience: String, key: Secret },
+}
+
+/// Mints this connection's tokens.
+pub(super) struct Login {
+    pub(super) http: Http,
+    pub(super) endpoint: Url,
+    pub(super) grant: Grant,
+    pub(super) lifetime: Duration,
+}
+
+impl Login {
+    /// The token request, which also proves a private key to be one.
+    ///
+    /// # Errors
+    /// `Invalid` naming `private_key`.
+    pub(super) fn request(&self) -> Result<Request, Error> {
+        match &self.grant {
+            Grant::ClientCredentials { id, secret } => {
+                Ok(oauth::client_credentials(self.endpoint.clone(), id, secret))
+            }
+            Grant::JwtBearer { id, username, audience, key } => {
+                let claims = Claims {
+                    issuer: id,
+                    subject: username,
+                    audience,
+                    // The vendor takes at most three minutes; clocks differ.
+                    lifetime: 150,
+                };
+                oauth::jwt_bearer(self.endpoint.clone(), &claims, key)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Mint for Login {
+    async fn mint(&self) -> Result<Minted, Error> {
+        let reply = self.http.send_unmetered(self.request()?).await?;
+        let granted = oauth::granted(&reply)?;
+        let instance = granted
+            .instance_url
+            .ok_or_else(|| Error::protocol("a token answer without instance_url"))?;
+        Ok(Minted {
+            value: Secret::new(granted.access_token),
+            // The vendor sends no expires_in: a token lives as long as its session, two hours
+            // unless an administrator shortened it, and a refused one is replaced at once.
+            lifetime: self.lifetime,
+            base_url: Some(instance.trim_end_matches('/').to_owned()),
+            scope: granted.scope.unwrap_or_default(),
+        })
+    }
+}
+
+/// Sends queries within the connection's limits.
+pub(super) struct Client {
+    http: Http,
+    tokens: Arc<Tokens>,
+    api_version: String,
+}
+
+/// Rows, and the org's address, which the token named.
+pub(super) struct Rows {
+    pub(super) rows: Vec<Value>,
+    pub(super) instance: String,
+}
+
+impl Client {
+    pub(super) fn new(http: Http, tokens: Arc<Tokens>, api_version: String) -> Self {
+        Self { http, tokens, api_version }
+    }
+
+    /// The token to be used in `lane`: a call takes what there is (invariant 11).
+    ///
+    /// # Errors
+    /// `Unauthorized` when a call finds none, the mint's own error in the background.
+    pub(super) async fn token(&self, lane: Lane) -> Result<Arc<Token>, Error> {
+        match lane {
+            Lane::Background => self.tokens.fresh(TOKEN_WAIT).await,
+            Lane::Call => self.tokens.current().ok_or_else(|| Error::Unauthorized {
+                reason: "no live token; one is being minted".to_owned(),
+            }),
+        }
+    }
+
+    /// The rows a query selects, all pages.
+    pub(super) async fn query(&self, lane: Lane, soql: &Soql) -> Result<Rows, Error> {
+        let path = format!("/services/data/v{}/query", self.api_version);
+        let (mut page, instance) = self.get(lane, &path, Some(soql.as_str())).await?;
+        let mut rows = taken(&mut page, "records")?;
+        for _ in 1..PAGES_MAX {
+            let next = page.get("nextRecordsUrl").and_then(Value::as_str);
+            let Some(next) = next.filter(|_| page.get("done") == Some(&Value::Bool(false))) else {
+                break;
+            };
+            if !next.starts_with("/services/data/") {
+                return Err(Error::protocol("a next page at another address"));
+            }
+            let next = next.to_owned();
+            page = self.get(lane, &next, None).await?.0;
+            rows.append(&mut taken(&mut page, "records")?);
+        }
+        Ok(Rows { rows, instance })
+    }
+
+    /// The records a search finds.
+    pub(super) async fn search(&self, lane: Lane, sosl: &Sosl) -> Result<Rows, Error> {
+        let path = format!("/services/data/v{}/search", self.api_version);
+        let (mut answer, instance) = self.get(lane, &path, Some(sosl.as_str())).await?;
+        let rows = taken(&mut answer, "searchRecords")?;
+        Ok(Rows { rows, instance })
+    }
+
+    /// One request; in the background a refused token is replaced once.
+    async fn get(&self, lane: Lane, path: &str, q: Option<&str>) -> Result<(Value, String), Error> {
+        let token = self.token(lane).await?;
+        match self.get_with(lane, &token, path, q).await {
+            Err(Error::Unauthorized { .. }) if lane == Lane::Background => {
+                let token = self.token(lane).await?;
+                self.get_with(lane, &token, path, q).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn get_with(
+        &self,
+        lane: Lane,
+        token: &Arc<Token>,
+        path: &str,
+        q: Option<&str>,
+    ) -> Result<(Value, String), Error> {
+        let instance = token.base_url.clone().unwrap_or_default();
+        let mut url = Url::parse(&instance)
+            .and_then(|base| base.join(path))
+            .map_err(|_| Error::protocol("an instance_url that is no address"))?;
+        if let Some(q) = q {
+            url.query_pairs_mut().append_pair("q", q);
+        }
+        let request = Request::get(url)
+            .authorization(&format!("Bearer {}", token.value.reveal()))
+            .header("accept", "application/json");
+        let reply = self.http.send(lane, request).await?;
+        if let Some(left) = reply.header("sforce-limit-info").and_then(requests_left) {
+            self.http.budget().told_left(left);
+        }
+        match classify(reply) {
+            Ok(reply) => Ok((reply.json()?, instance)),
+            Err(error) => {
+                self.heed(&error, token);
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps to what a refusal asks for.
+    fn heed(&self, error: &Error, token: &Arc<Token>) {
+        match error {
+            Error::Unauthorized { .. } => self.tokens.reject(token),
+            Error::RateLimited { retry_after: Some(pause) } => self.http.budget().pause(*pause),
+            // The day's allowance: background work stops. Calls go on asking, because the
+            // allowance is of a rolling day, so that single requests come free all the time.
+            Error::RateLimited { retry_after: None } => self.http.budget().told_left(0),
+            _ => {}
+        }
+    }
+}
+
+/// Tells what an answer means.
+///
+/// # Errors
+/// Everything but success, by the vendor's error code first and its status second.
+pub(super) fn classify(reply: Reply) -> Result<Reply, Error> {
+    if reply.is_success() {
+        return Ok(reply);
+    }
+    let body = reply.json().unwrap_or(Value::Null);
+    // An array of errors; a few resources answer a bare object.
+    let first = body.get(0).unwrap_or(&body);
+    let told = |key: &str| first.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (code, message) = (plain_code(told("errorCode")), told("message"));
+    let status = reply.status;
+    Err(match (status, code) {
+        (401, "INVALID_SESSION_ID") if !message.contains("expired or invalid") => {
+            // A new token would be refused too ("not valid for use with the REST API").
+            Error::Forbidden { missing: "use of the REST API (INVALID_SESSION_ID)".to_owned() }
+        }
+        (401, _) => Error::Unauthorized { reason: named(status, code) },
+        (_, "REQUEST_LIMIT_EXCEEDED") => Error::RateLimited {
+            retry_after: message.contains("Concurrent").then_some(CONCURRENT_PAUSE),
+        },
+        (429, _) => Error::RateLimited {
+            retry_after: Some(reply.retry_after().unwrap_or(CONCURRENT_PAUSE)),
+        },
+        (_, "INVALID_FIELD" | "INVALID_TYPE") => Error::Forbidden {
+            missing: named_in(message).unwrap_or_else(|| code.to_owned()),
+        },
+        (_, "UNABLE_TO_LOCK_ROW") | (409 | 412, _) => Error::Conflict { reason: named(status, code) },
+        (_, "QUERY_TIMEOUT" | "REQUEST_RUNNING_TOO_LONG" | "SERVER_UNAVAILABLE")
+        | (408 | 420 | 500.., _) => Error::unavailable(named(status, code)),
+        (404, "") | (300..=399, _) => Error::protocol(named(status, code)),
+        (404, _) => Error::NotFound,
+        (410, _) => Error::Invalid {
+            field: Some("api_version".to_owned()),
+            reason: "the org no longer offers this version".to_owned(),
+        },
+        (403, "") => Error::protocol(named(status, code)),
+        (403, _) => Error::Forbidden { missing: code.to_owned() },
+        _ => Error::Invalid { field: named_in(message), reason: named(status, code) },
+    })
+}
+
+/// The code if it has a code's form: nothing else of the body gets into a message.
+fn plain_code(code: &str) -> &str {
+    let is_code = code.len() <= 80 && code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    if is_code { code } else { "" }
+}
+
+fn named(status: u16, code: &str) -> String {
+    if code.is_empty() {
+        return format!("status {status}");
+    }
+    format!("{code}, status {status}")
+}
+
+/// The field or object that a message says is not there, as `Contact.Tier__c` or `Lead`.
+fn named_in(message: &str) -> Option<String> {
+    let quoted_after = |words: &str| {
+        let (_, rest) = message.split_once(words)?;
+        let name = rest.split('\'').next()?;
+        Name::new(name).map(|name| name.as_str().to_owned())
+    };
+    let entity = quoted_after("on entity '");
+    let field = quoted_after("No such column '")
+        .or_else(|| quoted_after("No such relation '"))
+        .or_else(|| quoted_after("Didn't understand relationship '"));
+    match (entity, field) {
+        (Some(entity), Some(field)) => Some(format!("{entity}.{field}")),
+        (None, Some(field)) => Some(field),
+        _ => quoted_after("sObject type '"),
+    }
+}
+
+/// `api-usage=18/5000; per-app-api-usage=…` → 4982.
+fn requests_left(header: &str) -> Option<u64> {
+    let mut parts = header.split([';', ',']).map(str::trim);
+    let (used, of) = parts.find_map(|part| part.strip_prefix("api-usage="))?.split_once('/')?;
+    let (used, of): (u64, u64) = (used.parse().ok()?, of.parse().ok()?);
+    Some(of.saturating_sub(used))
+}
+
+/// Takes the list out of an answer, so that no row is copied.
+fn taken(answer: &mut Value, key: &str) -> Result<Vec<Value>, Error> {
+    match answer.get_mut(key).map(Value::take) {
+        Some(Value::Array(rows)) => Ok(rows),
+        _ => Err(Error::protocol(format!("an answer without {key}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{classify, requests_left};
+    use kit::{Error, Reply};
+    use std::time::Duration;
+
+    fn check(status: u16, body: &str, expected: &Error) {
+        let reply = Reply {
+            status,
+            headers: kit::http::HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        let error = classify(reply).expect_err("a refusal");
+        assert_eq!(&error, expected, "{status} {body}");
+    }
+
+    fn told(code: &str, message: &str) -> String {
+        serde_json::json!([{ "message": message, "errorCode": code }]).to_string()
+    }
+
+    fn forbidden(missing: &str) -> Error {
+        Error::Forbidden { missing: missing.to_owned() }
+    }
+
+    #[test]
+    fn a_throttle_is_told_by_its_code_and_not_by_its_status() {
+        let code = "REQUEST_LIMIT_EXCEEDED";
+        let concurrent = "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
+        let pause = Some(Duration::from_secs(2));
+        check(403, &told(code, concurrent), &Error::RateLimited { retry_after: pause });
+        let daily = "TotalRequests Limit exceeded.";
+        check(403, &told(code, daily), &Error::RateLimited { retry_after: None });
+    }
+
+    #[test]
+    fn an_expired_session_is_curable_and_a_wrong_one_is_not() {
+        let code = "INVALID_SESSION_ID";
+        let reason = "INVALID_SESSION_ID, status 401".to_owned();
+        check(401, &told(code, "Session expired or invalid"), &Error::Unauthorized { reason });
+        let wrong = "This session is not valid for use with the REST API";
+        check(401, &told(code, wrong), &forbidden("use of the REST API (INVALID_SESSION_ID)"));
+    }
+
+    #[test]
+    fn a_missing_field_or_object_is_named() {
+        let field = "\nSELECT Id,Tier__c FROM Contact WHERE Phone = '+15550199999'\n          ^\n\
+            ERROR at Row:1:Column:11\nNo such column 'Tier__c' on entity 'Contact'. If you are \
+            attempting to use a custom field, be sure to append the '__c'";
+        check(400, &told("INVALID_FIELD", field), &forbidden("Contact.Tier__c"));
+        let object = "sObject type 'Lead' is not supported.";
+        check(400, &told("INVALID_TYPE", object), &forbidden("Lead"));
+        check(403, &told("API_DISABLED_FOR_ORG", "no"), &forbidden("API_DISABLED_FOR_ORG"));
+    }
+
+    #[test]
+    fn what_the_vendor_quotes_is_not_passed_on() {
+        let message = "\nFROM Contact WHERE Email = 'jane@example.com'\nunexpected token: 'jane'";
+        for (code, status) in [("MALFORMED_QUERY", 400), ("jane@example.com", 400), ("", 403)] {
+            let reply = Reply {
+                status,
+                headers: kit::http::HeaderMap::new(),
+                body: told(code, message).into_bytes(),
+            };
+            let error = classify(reply).expect_err("a refusal").to_string();
+            assert!(!error.contains("jane"), "{error}");
+        }
+    }
+
+    #[test]
+    fn statuses_without_a_code_are_read_by_their_class() {
+        let conflict = |reason: &str| Error::Conflict { reason: reason.to_owned() };
+        check(503, "<html>maintenance</html>", &Error::unavailable("status 503"));
+        check(500, &told("UNKNOWN_EXCEPTION", ""), &Error::unavailable("UNKNOWN_EXCEPTION, status 500"));
+        check(412, "", &conflict("status 412"));
+        check(400, &told("UNABLE_TO_LOCK_ROW", ""), &conflict("UNABLE_TO_LOCK_ROW, status 400"));
+        check(404, &told("NOT_FOUND", ""), &Error::NotFound);
+        check(404, "<html>", &Error::protocol("status 404"));
+        check(302, "", &Error::protocol("status 302"));
+        check(403, "<html>proxy</html>", &Error::protocol("status 403"));
+        let bare = r#"{"message":"x","errorCode":"JSON_PARSER_ERROR"}"#;
+        let reason = "JSON_PARSER_ERROR, status 400".to_owned();
+        check(400, bare, &Error::Invalid { field: None, reason });
+    }
+
+    #[test]
+    fn what_is_left_of_the_days_requests_is_read_from_every_answer() {
+        assert_eq!(requests_left("api-usage=18/5000"), Some(4982));
+        let both = "per-app-api-usage=17/250(appName=x); api-usage=5001/5000";
+        assert_eq!(requests_left(both), Some(0));
+        assert_eq!(requests_left("api-bursts=1/750"), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Salesforce: who is calling, by phone, e-mail or record id.
+//!
+//! It can look up, and say what it lacks. `lookup` is the way of a question,
+//! `client` the way to the org, `soql` the only way to write a query, `mapping`
+//! what an answer means. Set-up and quirks are in README.md.
+
+mod check;
+mod client;
+mod lookup;
+mod mapping;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod soql;
+
+use client::{Client, Grant, Login};
+use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
+use mapping::{Object, Shape};
+use soql::Name;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Tokens are taken as old after this time at the latest: their real life is the
+/// session's, two hours by default and fifteen minutes at the shortest.
+const TOKEN_LIFETIME_MAX_S: u64 = 1_800;
+
+/// The code for Salesforce.
+#[must_use]
+pub fn connector() -> Connector {
+    Connector {
+        manifest: Manifest::parse(include_str!("manifest.toml")),
+        open,
+    }
+}
+
+/// Opens a connection; needs a running runtime, because the token is minted behind.
+fn open(opening: Opening) -> Result<Capabilities, Error> {
+    let settings = &opening.settings;
+    let shapes = shapes(settings)?;
+    let api_version = api_version(settings)?;
+    let http = Http::new(opening.limits, opening.network)?;
+    let login = Login {
+        http: http.clone(),
+        endpoint: endpoint(settings)?,
+        grant: grant(settings)?,
+        lifetime: Duration::from_secs(
+            settings
+                .number("token_lifetime_s", TOKEN_LIFETIME_MAX_S)
+                .clamp(1, TOKEN_LIFETIME_MAX_S),
+        ),
+    };
+    // A private key that is none is told now, not when the first call comes.
+    login.request()?;
+    let tokens = Tokens::start(Arc::new(login));
+    let client = Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api_version));
+    Ok(Capabilities {
+        http,
+        tokens: Some(tokens),
+        lookup: Some(Arc::new(lookup::Directory {
+            client: Arc::clone(&client),
+            shapes: shapes.clone(),
+            region: opening.region,
+        })),
+        contact_center: None,
+        check: Arc::new(check::Access { client, shapes }),
+    })
+}
+
+fn endpoint(settings: &Settings) -> Result<Url, Error> {
+    let login_url = Url::parse(settings.required("login_url")?)
+        .map_err(|_| invalid("login_url", "is no address"))?;
+    let is_shared = matches!(
+        login_url.host_str(),
+        Some("login.salesforce.com" | "test.salesforce.com")
+    );
+    if is_shared && auth(settings) == "client_credentials" {
+        let reason = "must be the org's My Domain: Salesforce takes client credentials nowhere else";
+        return Err(invalid("login_url", reason));
+    }
+    login_url
+        .join("/services/oauth2/token")
+        .map_err(|_| invalid("login_url", "is no address"))
+}
+
+fn auth(settings: &Settings) -> &str {
+    settings.text("auth").unwrap_or("client_credentials")
+}
+
+fn grant(settings: &Settings) -> Result<Grant, Error> {
+    let id = settings.required("client_id")?.to_owned();
+    if auth(settings) == "jwt_bearer" {
+        let audience = settings.text("audience").unwrap_or("https://login.salesforce.com");
+        return Ok(Grant::JwtBearer {
+            id,
+            username: settings.required("username")?.to_owned(),
+            audience: audience.trim_end_matches('/').to_owned(),
+            key: settings.secret("private_key")?.clone(),
+        });
+    }
+    Ok(Grant::ClientCredentials {
+        id,
+        secret: settings.secret("client_secret")?.clone(),
+    })
+}
+
+fn api_version(settings: &Settings) -> Result<String, Error> {
+    let version = settings.text("api_version").unwrap_or("67.0");
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let fits = version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
+    if !fits {
+        return Err(invalid("api_version", "is written like 67.0"));
+    }
+    Ok(version.to_owned())
+}
+
+fn shapes(settings: &Settings) -> Result<Vec<Shape>, Error> {
+    let mut objects = settings.texts("objects");
+    if objects.is_empty() {
+        objects.push("Contact".to_owned());
+    }
+    objects.sort();
+    objects.dedup();
+    let path = |key: &'static str, text: &str| {
+        Name::new(text).ok_or_else(|| invalid(key, &format!("`{text}` is no field name")))
+    };
+    let phone_fields = settings.texts("phone_fields");
+    let phone_fields: Result<Vec<Name>, Error> =
+        phone_fields.iter().map(|text| path("phone_fields", text)).collect();
+    let phone_fields = phone_fields?;
+    let data: Result<Vec<(String, Name)>, Error> = settings
+        .pairs("data")
+        .into_iter()
+        .map(|(name, text)| Ok((name, path("data", &text)?)))
+        .collect();
+    let data = data?;
+    let shape = |text: &String| {
+        let object = Object::parse(text)
+            .ok_or_else(|| invalid("objects", &format!("`{text}` is neither Contact nor Lead")))?;
+        Ok(Shape::new(object, &phone_fields, data.clone()))
+    };
+    objects.iter().map(shape).collect()
+}
+
+fn invalid(field: &str, reason: &str) -> Error {
+    Error::Invalid {
+        field: Some(field.to_owned()),
+        reason: reason.to_owned(),
+    }
+}

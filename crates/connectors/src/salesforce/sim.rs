@@ -1,0 +1,372 @@
+//! A Salesforce that runs on this machine.
+//!
+//! [`start`] fills an org with people ([`Config`] says how many) and serves it: tokens
+//! (`oauth`), the REST surface (`http`) over queries and records (`records`,
+//! `collections`, `search`), which stand on SOQL (`soql`) and the records themselves
+//! (`store`). It follows the vendor's documents and knows nothing of our connector;
+//! clients that others wrote hold it to that (`tests/clients`).
+//!
+//! Misbehaviour is planned with [`Salesforce::faults`] or `POST /_sim/faults`. Besides
+//! `unauthorized` and `throttled`, a plan may name `throttled_daily`,
+//! `throttled_concurrent`, `maintenance` (503 as HTML), `unavailable` and `unknown`.
+
+mod collections;
+mod http;
+mod oauth;
+mod records;
+mod search;
+mod seeds;
+mod soql;
+mod store;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::Value as Json;
+use sim::faults::Faults;
+use sim::paging::Results;
+use sim::server::{self, Running};
+use sim::tokens::Tokens;
+
+pub use self::store::schema::{CustomField, Kind, Permissions};
+use self::store::{Refused, Store};
+
+/// Bytes of one request body.
+const MOST_BODY: usize = 16 * 1024 * 1024;
+/// Query cursors open at once, and how long each lives.
+const MOST_CURSORS: usize = 1000;
+const CURSOR_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// The org, its app and its user.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// 0 takes a free port.
+    pub port: u16,
+    /// Generated people, besides the fixed ones.
+    pub people: u64,
+    /// The same seed gives the same people.
+    pub seed: u64,
+    /// More records: object and body, as a client would send them.
+    pub rows: Vec<(String, Json)>,
+    /// Consumer key of the app (`client_id`, and `iss` of a JWT).
+    pub consumer_key: String,
+    /// Consumer secret of the app.
+    pub consumer_secret: String,
+    /// The integration user: `sub` of a JWT, and who client credentials run as.
+    pub username: String,
+    /// The app's RSA public key, PEM or DER (SubjectPublicKeyInfo or PKCS#1).
+    pub public_key: Option<Vec<u8>>,
+    /// `67.0` …, oldest first.
+    pub api_versions: Vec<String>,
+    /// How long a token holds; an org's default is two hours.
+    pub token_lifetime: Duration,
+    /// API requests a day; past it 403 `REQUEST_LIMIT_EXCEEDED`.
+    pub daily_limit: u64,
+    /// Client credentials are refused on a host `login.…` or `test.…`.
+    pub my_domain_only: bool,
+    /// Whether the user has approved the app, or an administrator for all.
+    pub approved: bool,
+    /// Whether client credentials have a user to run as.
+    pub run_as: bool,
+    /// Fields that an administrator added.
+    pub custom_fields: Vec<CustomField>,
+    /// What the integration user may not do.
+    pub permissions: Permissions,
+    /// How long a record is unknown to search after a write.
+    pub index_lag: Duration,
+    /// Rows of one query batch at most (the vendor's own bound is 2000).
+    pub batch: usize,
+    /// A tenth fewer rows in a batch than asked for, as the vendor may do.
+    pub fewer_rows: bool,
+}
+
+impl Default for Config {
+    /// A small org with the fixed people only, an app, and the custom fields of the demo.
+    fn default() -> Config {
+        Config {
+            port: 0,
+            people: 0,
+            seed: 1,
+            rows: vec![],
+            consumer_key: "3MVG9sim.consumer.key".to_owned(),
+            consumer_secret: "sim-consumer-secret".to_owned(),
+            username: "integration@acme.example.com".to_owned(),
+            public_key: None,
+            api_versions: (59..=67).map(|version| format!("{version}.0")).collect(),
+            token_lifetime: Duration::from_secs(2 * 60 * 60),
+            daily_limit: 5_000_000,
+            my_domain_only: true,
+            approved: true,
+            run_as: true,
+            custom_fields: demo_fields(),
+            permissions: Permissions::default(),
+            index_lag: Duration::from_secs(5),
+            batch: 2000,
+            fewer_rows: false,
+        }
+    }
+}
+
+/// `Loyalty_Tier__c`, `External_Id__c` (unique) and `CRM_Case_Id__c` on Contact,
+/// `Case_Ref__c` on Case and `ERP_Number__c` on Account (external ids that need not be
+/// unique).
+fn demo_fields() -> Vec<CustomField> {
+    let field = |object: &str, name: &str, kind, external_id, unique| CustomField {
+        object: object.to_owned(),
+        name: name.to_owned(),
+        kind,
+        length: 64,
+        external_id,
+        unique,
+    };
+    vec![
+        field("Contact", "Loyalty_Tier__c", Kind::Picklist, false, false),
+        field("Contact", "External_Id__c", Kind::String, true, true),
+        field("Contact", "CRM_Case_Id__c", Kind::String, false, false),
+        field("Case", "Case_Ref__c", Kind::String, true, false),
+        field("Account", "ERP_Number__c", Kind::String, true, false),
+    ]
+}
+
+/// A running org.
+pub struct Salesforce {
+    world: Arc<World>,
+    faults: Faults,
+    running: Running,
+}
+
+/// What all requests share.
+struct World {
+    config: Config,
+    key: Option<Vec<u8>>,
+    url: OnceLock<String>,
+    store: RwLock<Store>,
+    tokens: Tokens,
+    results: Results<soql::Found>,
+    used: AtomicU64,
+    limit: AtomicU64,
+}
+
+/// Fills an org as configured and serves it on 127.0.0.1.
+///
+/// Fails where the port is taken, or where a configured row is refused.
+pub async fn start(config: Config) -> io::Result<Salesforce> {
+    let world = Arc::new(World::new(config)?);
+    let faults = Faults::default();
+    faults.vendor(http::vendor_answer);
+    let router = Router::new().fallback(serve).with_state(Arc::clone(&world));
+    let running = server::start(router, world.config.port, faults.clone()).await?;
+    world.url.get_or_init(|| running.url());
+    Ok(Salesforce { world, faults, running })
+}
+
+async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MOST_BODY).await else {
+        return http::Answer::error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "REQUEST_TOO_LARGE",
+            "the body is too large",
+        )
+        .response();
+    };
+    let path = parts
+        .uri
+        .path()
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(|part| decode(part))
+        .collect();
+    let query = parts.uri.query().map(|text| decode_form(text.as_bytes())).unwrap_or_default();
+    let asked =
+        http::Asked { method: &parts.method, path, query, headers: &parts.headers, body: &body };
+    let length = parts.uri.path_and_query().map_or(0, |both| both.as_str().len());
+    world.handle(&asked, length).response()
+}
+
+impl Salesforce {
+    /// `http://127.0.0.1:port`: login URL and instance URL in one.
+    pub fn url(&self) -> String {
+        self.running.url()
+    }
+
+    /// What goes wrong on purpose, and what was asked.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Adds a record as a client would; its id, or the vendor's error code and message.
+    pub fn add(&self, object: &str, body: &Json) -> Result<String, String> {
+        self.world.add(object, body).map_err(told)
+    }
+
+    /// Changes a record as a client would.
+    pub fn update(&self, id: &str, body: &Json) -> Result<(), String> {
+        let mut store = self.world.write();
+        let (object, row) = store.locate(id).map_err(|_| "NOT_FOUND".to_owned())?;
+        let body = body.as_object().ok_or("JSON_PARSER_ERROR")?;
+        store.update(object, row, body).map(|_| ()).map_err(told)
+    }
+
+    /// Moves a record to the recycle bin.
+    pub fn delete(&self, id: &str) -> Result<(), String> {
+        let mut store = self.world.write();
+        let (object, row) = store.locate(id).map_err(|_| "NOT_FOUND".to_owned())?;
+        store.delete(object, row).map(|_| ()).map_err(told)
+    }
+
+    /// Runs a query in process; the records as the REST answer has them.
+    pub fn query(&self, soql: &str) -> Result<Vec<Json>, String> {
+        let store = self.world.read();
+        let found = soql::run(&store, soql, false).map_err(told)?;
+        let record = |row: &u32| {
+            let mut out = Vec::new();
+            soql::render::record(&store, "/services/data/v67.0", &found.plan, *row, &mut out);
+            serde_json::from_slice(&out).map_err(|error| error.to_string())
+        };
+        found.rows.iter().map(record).collect()
+    }
+
+    /// How many records of an object there are, without deleted ones.
+    pub fn count(&self, object: &str) -> usize {
+        self.query(&format!("SELECT Id FROM {object}")).map_or(0, |records| records.len())
+    }
+
+    /// Ends every session, as an administrator can.
+    pub fn revoke_tokens(&self) {
+        self.world.tokens.revoke_all();
+    }
+
+    /// Changes how long tokens hold, also those already issued.
+    pub fn set_token_lifetime(&self, lifetime: Duration) {
+        self.world.tokens.set_lifetime(lifetime);
+    }
+
+    /// Gives or takes away permissions from the next request on.
+    pub fn set_permissions(&self, permissions: Permissions) {
+        self.world.write().allowed = permissions;
+    }
+
+    /// Changes the daily limit; requests made so far count.
+    pub fn set_daily_limit(&self, limit: u64) {
+        self.world.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// API requests that counted against the daily limit.
+    pub fn api_usage(&self) -> u64 {
+        self.world.used.load(Ordering::Relaxed)
+    }
+
+    /// Changes how long a fresh record is unknown to search.
+    pub fn set_index_lag(&self, lag: Duration) {
+        self.world.write().search.set_lag(millis(lag));
+    }
+
+    /// Lets every open query cursor expire.
+    pub fn expire_cursors(&self) {
+        self.world.results.clear();
+    }
+
+    /// Stops answering; requests in flight get a second.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+impl World {
+    fn new(config: Config) -> io::Result<World> {
+        let search = search::Search::new(millis(config.index_lag));
+        let mut store = Store::new(&config.custom_fields, Permissions::default(), search);
+        seeds::plant(&mut store, &config.username, config.people, config.seed);
+        let world = World {
+            key: config.public_key.as_deref().map(oauth::der),
+            url: OnceLock::new(),
+            store: RwLock::new(store),
+            tokens: Tokens::new(config.token_lifetime),
+            results: Results::new(MOST_CURSORS, CURSOR_LIFE),
+            used: AtomicU64::new(0),
+            limit: AtomicU64::new(config.daily_limit),
+            config,
+        };
+        for (object, body) in &world.config.rows {
+            world
+                .add(object, body)
+                .map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, told(refused)))?;
+        }
+        {
+            let mut store = world.write();
+            store.touched.clear();
+            store.allowed = world.config.permissions.clone();
+        }
+        Ok(world)
+    }
+
+    fn add(&self, object: &str, body: &Json) -> Result<String, Refused> {
+        let mut store = self.write();
+        let at = store.object(object).ok_or_else(|| Refused::new("INVALID_TYPE", object))?;
+        let body = body
+            .as_object()
+            .ok_or_else(|| Refused::new("JSON_PARSER_ERROR", "an object is wanted"))?;
+        let (row, _) = store.create(at, body)?;
+        Ok(store.id(at, row))
+    }
+
+    fn url(&self) -> String {
+        self.url.get().cloned().unwrap_or_default()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Store> {
+        self.store.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Store> {
+        self.store.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn told(refused: Refused) -> String {
+    format!("{}: {}", refused.code, refused.message)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Names and values of a query string or form; the last of a name counts.
+fn decode_form(text: &[u8]) -> HashMap<String, String> {
+    url::form_urlencoded::parse(text).into_owned().collect()
+}
+
+/// Percent-decoding of a path segment, where a `+` is a plus.
+fn decode(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
+        match (bytes[at], hex.and_then(|two| u8::from_str_radix(two, 16).ok())) {
+            (b'%', Some(byte)) => {
+                out.push(byte);
+                at += 3;
+                continue;
+            }
+            (byte, _) => out.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

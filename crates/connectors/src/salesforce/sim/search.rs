@@ -1,0 +1,422 @@
+//! SOSL: the search over an index that lags behind the records.
+//!
+//! A phone matches by its digits: equal, or one the end of the other with at least
+//! seven digits (a country code may be missing on either side; what follows an `x`
+//! is the extension and is not compared). An e-mail address matches whole, a name by
+//! the beginning of its words. A record is found only once it has been indexed, a
+//! while after it was written, while SOQL sees it at once.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::soql::lexer::Broken;
+use super::soql::parser::{Item, Parser, Query};
+use super::soql::{plan, render};
+use super::store::packed::ValueRef;
+use super::store::schema::Kind;
+use super::store::{Refused, State, Store, clock};
+
+/// Rows of one answer.
+const MOST_ROWS: usize = 2000;
+/// Characters of a search; a longer one finds nothing.
+const MOST_SEARCH: usize = 10_000;
+/// Digits that must agree.
+const LEAST_DIGITS: usize = 7;
+/// Objects that are searched when RETURNING names none.
+const EVERYWHERE: [&str; 5] = ["Account", "Contact", "Case", "Lead", "User"];
+
+/// What the search knows of the records, as of a while ago.
+pub(crate) struct Search {
+    lag_ms: i64,
+    built: Option<Built>,
+}
+
+#[derive(Default)]
+struct Built {
+    /// Rows by the last seven digits, with all digits (behind a leading 1, so that
+    /// zeros count).
+    phones: HashMap<u32, Vec<(usize, u32, u64)>>,
+    emails: HashMap<String, Vec<(usize, u32)>>,
+    names: HashMap<String, Vec<(usize, u32)>>,
+    /// Rows of each object when the index was built: newer ones need no removal first.
+    upto: Vec<u32>,
+    /// Newer rows that were added since.
+    added: HashSet<(usize, u32)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    All,
+    Name,
+    Email,
+    Phone,
+}
+
+impl Search {
+    /// An index that learns of a change `lag_ms` milliseconds after it.
+    pub(crate) fn new(lag_ms: i64) -> Search {
+        Search { lag_ms, built: None }
+    }
+
+    /// Builds the index anew at the next search.
+    pub(crate) fn forget(&mut self) {
+        self.built = None;
+    }
+
+    pub(crate) fn set_lag(&mut self, lag_ms: i64) {
+        self.lag_ms = lag_ms;
+    }
+}
+
+/// Brings the index up to what it may know by now.
+fn refresh(store: &mut Store) {
+    let due = clock::now() - store.search.lag_ms;
+    let mut built = store.search.built.take();
+    let fresh = built.is_none();
+    let mut index = built.take().unwrap_or_default();
+    if fresh {
+        let late: Vec<(usize, u32)> = store
+            .touched
+            .iter()
+            .filter(|(at, ..)| *at > due)
+            .map(|(_, object, row)| (*object, *row))
+            .collect();
+        for object in 0..store.objects.len() {
+            index.upto.push(store.rows(object));
+            for row in (0..store.rows(object)).filter(|row| !late.contains(&(object, *row))) {
+                index.add(store, object, row);
+            }
+        }
+        store.touched.retain(|(at, ..)| *at > due);
+    }
+    while store.touched.front().is_some_and(|(at, ..)| *at <= due) {
+        if let Some((_, object, row)) = store.touched.pop_front() {
+            index.remove(object, row);
+            index.add(store, object, row);
+        }
+    }
+    store.search.built = Some(index);
+}
+
+impl Built {
+    fn add(&mut self, store: &Store, object: usize, row: u32) {
+        for (field, kind) in searched(store, object) {
+            let Some(ValueRef::Text(text)) = store.value(object, row, field) else { continue };
+            match kind {
+                Scope::Phone => {
+                    if let Some((end, whole)) = digits(text) {
+                        self.phones.entry(end).or_default().push((object, row, whole));
+                    }
+                }
+                Scope::Email => {
+                    self.emails.entry(text.to_lowercase()).or_default().push((object, row))
+                }
+                _ => {
+                    for word in text.to_lowercase().split_whitespace() {
+                        let rows = self.names.entry(word.to_owned()).or_default();
+                        rows.push((object, row));
+                    }
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, object: usize, row: u32) {
+        let old = self.upto.get(object).is_some_and(|upto| row < *upto);
+        if self.added.insert((object, row)) && !old {
+            return;
+        }
+        for rows in self.phones.values_mut() {
+            rows.retain(|(at, one, _)| (*at, *one) != (object, row));
+        }
+        for rows in self.emails.values_mut().chain(self.names.values_mut()) {
+            rows.retain(|one| *one != (object, row));
+        }
+    }
+
+    /// Rows that one alternative of the search finds.
+    fn find(&self, words: &str, scope: Scope) -> Vec<(usize, u32)> {
+        let mut found = Vec::new();
+        if matches!(scope, Scope::All | Scope::Phone)
+            && let Some((end, whole)) = digits(words)
+        {
+            let rows = self.phones.get(&end).map(Vec::as_slice).unwrap_or_default();
+            found.extend(
+                rows.iter().filter(|(_, _, has)| ends_alike(*has, whole)).map(|(o, r, _)| (*o, *r)),
+            );
+        }
+        if matches!(scope, Scope::All | Scope::Email) {
+            found.extend(self.emails.get(&words.to_lowercase()).into_iter().flatten());
+        }
+        if matches!(scope, Scope::All | Scope::Name) {
+            found.extend(self.named(words));
+        }
+        found
+    }
+
+    /// Rows whose names hold every word; the last may be cut off with `*`.
+    fn named(&self, words: &str) -> Vec<(usize, u32)> {
+        let mut all: Option<Vec<(usize, u32)>> = None;
+        for word in words.to_lowercase().split_whitespace() {
+            let rows: Vec<(usize, u32)> = match word.strip_suffix('*') {
+                Some(start) => {
+                    let fits = self.names.iter().filter(|(name, _)| name.starts_with(start));
+                    fits.flat_map(|(_, rows)| rows).copied().collect()
+                }
+                None => self.names.get(word).cloned().unwrap_or_default(),
+            };
+            all = Some(match all {
+                None => rows,
+                Some(before) => {
+                    let rows: HashSet<(usize, u32)> = rows.into_iter().collect();
+                    before.into_iter().filter(|row| rows.contains(row)).collect()
+                }
+            });
+        }
+        all.unwrap_or_default()
+    }
+}
+
+fn searched(store: &Store, object: usize) -> Vec<(u16, Scope)> {
+    let of = &store.objects[object];
+    let scope = |field: &super::store::schema::Field| match field.kind {
+        _ if field.via.is_some() => None,
+        Kind::Phone => Some(Scope::Phone),
+        Kind::Email => Some(Scope::Email),
+        _ if field.name == "SuppliedPhone" => Some(Scope::Phone),
+        _ if matches!(field.name.as_str(), "Name" | "Subject" | "CaseNumber") => Some(Scope::Name),
+        _ => None,
+    };
+    let numbered = of.fields.iter().enumerate();
+    numbered.filter_map(|(at, field)| Some((u16::try_from(at).ok()?, scope(field)?))).collect()
+}
+
+/// The last seven digits, and all of them behind a leading 1; without extension.
+fn digits(text: &str) -> Option<(u32, u64)> {
+    let ends = [text.find(['x', 'X', '#', ';']), text.to_ascii_lowercase().find("ext")];
+    let end = ends.into_iter().flatten().min();
+    let number = &text[..end.unwrap_or(text.len())];
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    if !(LEAST_DIGITS..=18).contains(&digits.len()) || number.chars().any(|c| c.is_alphabetic()) {
+        return None;
+    }
+    Some((digits[digits.len() - LEAST_DIGITS..].parse().ok()?, format!("1{digits}").parse().ok()?))
+}
+
+fn ends_alike(a: u64, b: u64) -> bool {
+    let (a, b) = (a.to_string(), b.to_string());
+    let (a, b) = (&a[1..], &b[1..]);
+    // The trunk zero of a national number has no place behind a country code.
+    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+    a.ends_with(b) || b.ends_with(a)
+}
+
+/// Runs `FIND {…} [IN … FIELDS] [RETURNING …] [LIMIT n]`; the answer is the body.
+pub(crate) fn sosl(store: &mut Store, base: &str, text: &str) -> Result<Vec<u8>, Refused> {
+    let malformed = |what: &str| Refused::new("MALFORMED_SEARCH", what);
+    let rest = text.trim_start();
+    let after = rest.get(4..).filter(|_| rest[..4].eq_ignore_ascii_case("FIND"));
+    let after = after.ok_or_else(|| malformed("search string must begin with FIND"))?.trim_start();
+    let after = after
+        .strip_prefix('{')
+        .ok_or_else(|| malformed("line 1:5 mismatched input, expecting '{'"))?;
+    let end = closing_brace(after).ok_or_else(|| malformed("search term is not closed by '}'"))?;
+    let (term, tail) = (&after[..end], &after[end + 1..]);
+    let broken = |broken: Broken| malformed(&super::soql::at(tail, broken.at, &broken.what));
+    let mut parser = Parser::new(tail).map_err(broken)?;
+    let scope = if parser.word("IN") {
+        let scope = parser.name().map_err(broken)?;
+        parser.need_word("FIELDS").map_err(broken)?;
+        scope_named(&scope.text)?
+    } else {
+        Scope::All
+    };
+    let mut wanted = Vec::new();
+    if parser.word("RETURNING") {
+        loop {
+            wanted.push(returned(&mut parser).map_err(broken)?);
+            if !parser.sign(",") {
+                break;
+            }
+        }
+    }
+    let mut overall = Query {
+        select: vec![],
+        from: unnamed(""),
+        condition: None,
+        order: vec![],
+        limit: None,
+        offset: 0,
+    };
+    parser.tail(&mut overall).map_err(broken)?;
+    parser.end().map_err(broken)?;
+    let most = overall.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS);
+    run(store, base, text, term, scope, &wanted, most)
+}
+
+/// Runs the JSON form of a search.
+pub(crate) fn parameterized(
+    store: &mut Store,
+    base: &str,
+    body: &Map<String, Json>,
+) -> Result<Vec<u8>, Refused> {
+    let term = body
+        .get("q")
+        .and_then(Json::as_str)
+        .ok_or_else(|| Refused::new("MALFORMED_SEARCH", "q is required"))?;
+    let scope = body.get("in").and_then(Json::as_str).map_or(Ok(Scope::All), scope_named)?;
+    let fields = |of: &Map<String, Json>| -> Vec<Item> {
+        let own = of.get("fields").or_else(|| body.get("fields")).and_then(Json::as_array);
+        let names = own.into_iter().flatten().filter_map(Json::as_str);
+        names.map(|name| Item::Field(unnamed(name))).collect()
+    };
+    let limit = |of: &Map<String, Json>, key: &str| {
+        of.get(key).and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok())
+    };
+    let mut wanted = Vec::new();
+    for object in body
+        .get("sobjects")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_object)
+    {
+        let name = object.get("name").and_then(Json::as_str).unwrap_or_default();
+        let limit = limit(object, "limit").or_else(|| limit(body, "defaultLimit"));
+        let from = unnamed(name);
+        wanted.push(Query {
+            select: fields(object),
+            from,
+            condition: None,
+            order: vec![],
+            limit,
+            offset: 0,
+        });
+    }
+    let most = limit(body, "overallLimit").unwrap_or(MOST_ROWS).min(MOST_ROWS);
+    run(store, base, "", term, scope, &wanted, most)
+}
+
+fn run(
+    store: &mut Store,
+    base: &str,
+    text: &str,
+    term: &str,
+    scope: Scope,
+    wanted: &[Query],
+    most: usize,
+) -> Result<Vec<u8>, Refused> {
+    let terms = alternatives(term)?;
+    let mut plans = Vec::new();
+    for query in wanted {
+        plans.push(plan::returning(store, text, query)?);
+    }
+    if wanted.is_empty() {
+        for name in EVERYWHERE.iter().filter(|name| store.object(name).is_some()) {
+            let select = vec![Item::Field(unnamed("Id"))];
+            let query = Query {
+                select,
+                from: unnamed(name),
+                condition: None,
+                order: vec![],
+                limit: None,
+                offset: 0,
+            };
+            plans.push(plan::returning(store, text, &query)?);
+        }
+    }
+    refresh(store);
+    let mut hits: Vec<(usize, u32)> = Vec::new();
+    if let Some(index) = store.search.built.as_ref().filter(|_| term.len() <= MOST_SEARCH) {
+        hits.extend(terms.iter().flat_map(|words| index.find(words, scope)));
+    }
+    let alive = |(object, row): &(usize, u32)| {
+        store.row(*object, *row).is_some_and(|r| r.state == State::Alive)
+    };
+    hits.retain(alive);
+    let mut out = b"{\"searchRecords\":[".to_vec();
+    let mut left = most;
+    for plan in &plans {
+        let own =
+            hits.iter().filter(|(object, _)| *object == plan.object).map(|(_, row)| *row).collect();
+        for row in plan.choose(store, Some(own)).into_iter().take(left) {
+            if left < most {
+                out.push(b',');
+            }
+            left -= 1;
+            render::record(store, base, plan, row, &mut out);
+        }
+    }
+    out.extend_from_slice(b"]}");
+    Ok(out)
+}
+
+fn scope_named(name: &str) -> Result<Scope, Refused> {
+    match name.to_ascii_uppercase().as_str() {
+        "ALL" | "SIDEBAR" => Ok(Scope::All),
+        "NAME" => Ok(Scope::Name),
+        "EMAIL" => Ok(Scope::Email),
+        "PHONE" => Ok(Scope::Phone),
+        _ => Err(Refused::new("INVALID_SEARCH_SCOPE", format!("{name} is not a search scope"))),
+    }
+}
+
+/// `Contact`, or `Contact(Id, Name WHERE … ORDER BY … LIMIT n)`.
+fn returned(parser: &mut Parser<'_>) -> Result<Query, Broken> {
+    let from = parser.name()?;
+    let mut query =
+        Query { select: vec![], from, condition: None, order: vec![], limit: None, offset: 0 };
+    if parser.sign("(") {
+        query.select.push(Item::Field(parser.name()?));
+        while parser.sign(",") {
+            query.select.push(Item::Field(parser.name()?));
+        }
+        parser.tail(&mut query)?;
+        parser.need_sign(")")?;
+    } else {
+        query.select.push(Item::Field(unnamed("Id")));
+    }
+    Ok(query)
+}
+
+fn unnamed(text: &str) -> super::soql::parser::Name {
+    super::soql::parser::Name { at: 0, text: text.to_owned() }
+}
+
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.char_indices().find_map(|(at, c)| {
+        let closes = c == '}' && !escaped;
+        escaped = c == '\\' && !escaped;
+        closes.then_some(at)
+    })
+}
+
+/// The alternatives between ` OR `, unescaped; phrases lose their quotes.
+fn alternatives(term: &str) -> Result<Vec<String>, Refused> {
+    let mut plain = String::new();
+    let mut chars = term.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => plain.extend(chars.next()),
+            '"' => {}
+            '?' | '&' | '|' | '!' | '{' | '[' | ']' | '(' | ')' | '^' | '~' | ':' | '\'' | '+' => {
+                let what = format!("line 1: unescaped reserved character '{c}' in search term");
+                return Err(Refused::new("MALFORMED_SEARCH", what));
+            }
+            c => plain.push(c),
+        }
+    }
+    let all: Vec<String> = plain.split(" OR ").map(|one| one.trim().to_owned()).collect();
+    if all.iter().any(|one| one.chars().count() < 2) {
+        let what = format!("search term must be longer than one character: {plain}");
+        return Err(Refused::new("MALFORMED_SEARCH", what));
+    }
+    Ok(all)
+}
+
+/// `searchRecords` as JSON for tests and the state page.
+pub(crate) fn lag(store: &Store) -> Json {
+    json!({ "lagMs": store.search.lag_ms, "waiting": store.touched.len() })
+}

@@ -1,0 +1,251 @@
+//! What every connector promises, tried on each of `connectors::all()`.
+//!
+//! Generated from what a connector claims: a new one joins by being listed and
+//! having a simulator in `rig`.
+
+use crate::logs;
+use crate::rig::{EMAIL, PHONE, Rig, ask, exercise, push};
+use kit::{Error, Lane};
+use sim::faults::{Fault, Rule};
+use std::time::{Duration, Instant};
+
+/// A rig for each connector.
+async fn rigs() -> Vec<Rig> {
+    let mut rigs = Vec::new();
+    for connector in connectors::all() {
+        rigs.push(Rig::of(connector).await);
+    }
+    rigs
+}
+
+#[tokio::test]
+async fn every_required_setting_removed_in_turn_is_refused() {
+    for rig in rigs().await {
+        for login in &rig.logins {
+            let manifest = &rig.connector.manifest;
+            assert_eq!(manifest.problems(login), [], "{} is complete", manifest.name);
+            let required: Vec<&str> = manifest
+                .settings
+                .iter()
+                .filter(|setting| {
+                    let by_condition = setting.required_if.as_ref().is_some_and(|(key, value)| {
+                        let other = manifest.settings.iter().find(|s| s.name == *key).expect(key);
+                        login.text(key).or(other.default.as_deref()) == Some(value)
+                    });
+                    setting.required || by_condition
+                })
+                .map(|setting| setting.name.as_str())
+                .collect();
+            assert!(!required.is_empty());
+            for name in required {
+                let mut settings = login.clone();
+                settings.plain.remove(name);
+                settings.secrets.remove(name);
+                let problems = manifest.problems(&settings);
+                assert_eq!(problems.len(), 1, "{name}: {problems:?}");
+                assert_eq!(problems[0].key, name);
+                let Err(Error::Invalid { field, .. }) = rig.open_with(settings) else {
+                    panic!("{} opens without {name}", manifest.name);
+                };
+                assert_eq!(field.as_deref(), Some(name));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_way_of_logging_in_works() {
+    for rig in rigs().await {
+        for login in &rig.logins {
+            let connection = rig.open_with(login.clone()).expect("complete settings");
+            exercise(&connection).await.expect("an answer");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_granted_all_is_found_in_order() {
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        for finding in connection.check.check().await {
+            assert_eq!(finding.outcome, Ok(()), "{}: {}", rig.connector.manifest.name, finding.what);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refreshed_once_and_only_once() {
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        exercise(&connection).await.expect("an answer");
+        let (before, _) = rig.requests();
+        rig.revoke_tokens();
+        let asking = (0..12).map(|_| {
+            let connection = connection.clone();
+            tokio::spawn(async move { exercise(&connection).await })
+        });
+        for asked in asking.collect::<Vec<_>>() {
+            asked.await.expect("no panic").expect("an answer with a fresh token");
+        }
+        assert_eq!(rig.requests().0 - before, 1, "{}", rig.connector.manifest.name);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_meets_an_expired_token_is_told_at_once() {
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        let (Some(lookup), Some(tokens)) = (&connection.lookup, &connection.tokens) else { continue };
+        rig.revoke_tokens();
+        let (_, before) = rig.requests();
+        let refused = lookup.find(Lane::Call, &[ask()]).await.expect_err("no live token");
+        assert_eq!(refused.kind(), "unauthorized");
+        // At most one request for each of the two ways of asking, and none again.
+        assert!(rig.requests().1 - before <= 2);
+        tokens.fresh(Duration::from_secs(5)).await.expect("minted behind");
+        let found = lookup.find(Lane::Call, &[ask()]).await.expect("an answer");
+        assert!(!found[0].is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_is_told_and_found() {
+    for rig in rigs().await {
+        let mut settings = rig.logins[0].clone();
+        settings.secrets.insert("client_secret".to_owned(), kit::Secret::new("wrong".to_owned()));
+        let connection = rig.open_with(settings).expect("complete settings");
+        let error = exercise(&connection).await.expect_err("no token");
+        assert_eq!(error.kind(), "unauthorized");
+        let findings = connection.check.check().await;
+        let flaw = findings[0].outcome.as_ref().expect_err("a flaw");
+        assert_eq!(flaw.code, "connection.credentials_refused");
+    }
+}
+
+#[tokio::test]
+async fn a_throttle_in_the_vendors_own_signal_is_kept_to() {
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        exercise(&connection).await.expect("an answer");
+        rig.faults().add(Rule::always(Fault::Throttled).on(rig.api()).times(1));
+        let error = exercise(&connection).await.expect_err("throttled");
+        assert_eq!(error.kind(), "rate_limited", "{}", rig.connector.manifest.name);
+        let (_, before) = rig.requests();
+        let asked_at = Instant::now();
+        match exercise(&connection).await {
+            Err(error) => {
+                assert_eq!(error.kind(), "rate_limited");
+                assert_eq!(rig.requests().1, before, "told without asking the vendor again");
+            }
+            Ok(()) => assert!(asked_at.elapsed() >= Duration::from_millis(800), "the pause was kept"),
+        }
+    }
+}
+
+/// The faults of a sick vendor, and what each must be called.
+fn sicknesses() -> Vec<(Fault, &'static str)> {
+    let status = |code, body: Option<&str>| Fault::Status { code, body: body.map(str::to_owned) };
+    vec![
+        (Fault::Hang, "unavailable"),
+        (Fault::HangMidBody, "unavailable"),
+        (Fault::Reset, "unavailable"),
+        (Fault::Truncate, "unavailable"),
+        (Fault::Html200, "protocol"),
+        (status(200, Some("{\"records\":")), "protocol"),
+        (status(200, Some("[]")), "protocol"),
+        (status(302, None), "protocol"),
+        (status(403, Some("<html>a proxy</html>")), "protocol"),
+        (status(500, None), "unavailable"),
+        (status(502, Some("<html>bad gateway</html>")), "unavailable"),
+        (status(503, None), "unavailable"),
+        (status(504, None), "unavailable"),
+    ]
+}
+
+#[tokio::test]
+async fn a_sick_vendor_is_told_as_what_it_is_within_the_timeout() {
+    for mut rig in rigs().await {
+        rig.timeout = Duration::from_millis(400);
+        let connection = rig.open().await;
+        for (fault, expected) in sicknesses() {
+            rig.faults().add(Rule::always(fault.clone()).on(rig.api()));
+            let asked_at = Instant::now();
+            let error = exercise(&connection).await.expect_err("sick");
+            assert_eq!(error.kind(), expected, "{}: {fault:?}: {error}", rig.connector.manifest.name);
+            assert!(asked_at.elapsed() < Duration::from_secs(4), "{fault:?}");
+            if let Some(lookup) = &connection.lookup {
+                let error = lookup.find(Lane::Call, &[ask()]).await.expect_err("sick");
+                assert_eq!(error.kind(), expected, "call: {fault:?}");
+            }
+            rig.faults().clear();
+        }
+        exercise(&connection).await.expect("well again");
+    }
+}
+
+#[tokio::test]
+async fn a_hanging_login_costs_a_call_nothing() {
+    for mut rig in rigs().await {
+        rig.timeout = Duration::from_millis(400);
+        rig.faults().add(Rule::always(Fault::Hang));
+        let connection = rig.open_with(rig.logins[0].clone()).expect("complete settings");
+        let Some(lookup) = &connection.lookup else { continue };
+        let asked_at = Instant::now();
+        let error = lookup.find(Lane::Call, &[ask()]).await.expect_err("no token yet");
+        assert_eq!(error.kind(), "unauthorized");
+        assert!(asked_at.elapsed() < Duration::from_millis(200));
+        rig.faults().clear();
+        exercise(&connection).await.expect("well again");
+    }
+}
+
+#[tokio::test]
+async fn the_same_write_twice_leaves_one_record() {
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        let Some(contact_center) = &connection.contact_center else { continue };
+        let once = contact_center.enrich(&[push()]).await.expect("tried").remove(0).expect("written");
+        let twice = contact_center.enrich(&[push(), push()]).await.expect("tried");
+        assert_eq!(twice, [Ok(once.clone()), Ok(once)]);
+        assert_eq!(rig.organization().contacts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn no_secret_and_no_customer_reaches_an_error_or_a_log_line() {
+    for mut rig in rigs().await {
+        rig.timeout = Duration::from_millis(400);
+        let connection = rig.open().await;
+        let mut told = String::new();
+        let own = ["unauthorized", "throttled"].map(|name| (Fault::Vendor(name.to_owned()), ""));
+        for (fault, _) in sicknesses().into_iter().chain(own) {
+            rig.faults().add(Rule::always(fault).on(rig.api()));
+            if let Err(error) = exercise(&connection).await {
+                told.push_str(&format!("{error} {error:?}\n"));
+            }
+            rig.faults().clear();
+        }
+        for finding in connection.check.check().await {
+            told.push_str(&format!("{finding:?}\n"));
+        }
+        told.push_str(&format!("{:?} {:?}", connection.tokens, ask().phone));
+        told.push_str(&logs::text());
+        let mut secrets: Vec<String> = rig
+            .faults()
+            .requests()
+            .log()
+            .iter()
+            .filter_map(|seen| seen.header("authorization"))
+            .map(|header| header.split(' ').next_back().unwrap_or_default().to_owned())
+            .collect();
+        secrets.sort();
+        secrets.dedup();
+        assert!(secrets.len() > 1, "tokens and credentials were seen");
+        let kept = rig.logins.iter().flat_map(|login| login.secrets.values());
+        secrets.extend(kept.map(|secret| secret.reveal().to_owned()));
+        secrets.extend([PHONE[2..].to_owned(), EMAIL.to_owned()]);
+        for secret in secrets {
+            assert!(!told.contains(&secret), "{}: {secret} in {told}", rig.connector.manifest.name);
+        }
+    }
+}

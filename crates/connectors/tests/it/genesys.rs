@@ -1,0 +1,211 @@
+//! The Genesys Cloud connector against the simulated organization; what it sends
+//! is held against the vendor's API description.
+
+use crate::openapi;
+use crate::rig::{EMAIL, PHONE, Rig, push};
+use connectors::genesys_cloud::sim::NewCall;
+use domain::CallId;
+use kit::{Capabilities, ContactCenter, Error, Push};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn contact_center(connection: &Capabilities) -> &Arc<dyn ContactCenter> {
+    connection.contact_center.as_ref().expect("a contact center")
+}
+
+fn numbered(n: usize) -> Push {
+    let mut push = push();
+    push.external_id = format!("CRM:{n:018}");
+    push.profile.name = format!("Person {n}");
+    push.profile.email = Some(format!("person{n}@example.com"));
+    push
+}
+
+/// Every request to the API so far must be one that the vendor describes.
+fn as_described(rig: &Rig) -> usize {
+    let log = rig.faults().requests().log();
+    let sent = log.iter().filter(|seen| seen.target.starts_with("/api/v2/"));
+    let mut count = 0;
+    for seen in sent {
+        let body: Option<Value> = serde_json::from_str(&seen.body).ok();
+        let verdict = openapi::validate_request(&seen.method, &seen.target, body.as_ref());
+        assert_eq!(verdict, Ok(()), "{} {}", seen.method, seen.target);
+        count += 1;
+    }
+    count
+}
+
+fn inbound() -> NewCall {
+    NewCall {
+        ani: format!("tel:{PHONE}"),
+        dnis: "tel:+15550190000".to_owned(),
+        attributes: [("language".to_owned(), "en".to_owned())].into(),
+        ..NewCall::default()
+    }
+}
+
+#[tokio::test]
+async fn an_enriched_contact_is_what_the_crm_says_and_keeps_what_agents_wrote() {
+    let rig = Rig::genesys_cloud().await;
+    let connection = rig.open().await;
+    let first = contact_center(&connection).enrich(&[push()]).await.expect("tried").remove(0);
+    let id = first.expect("written").contact;
+    let written = rig.organization().contact(&id).expect("the contact");
+    let expected = [
+        ("/firstName", json!("John")),
+        ("/lastName", json!("Doe")),
+        ("/workEmail", json!(EMAIL)),
+        ("/workPhone/e164", json!(PHONE)),
+        ("/externalIds/0/value", json!(push().external_id)),
+        ("/type", json!("Curated")),
+    ];
+    for (path, value) in expected {
+        assert_eq!(written.pointer(path), Some(&value), "{path}");
+    }
+    let edited = json!({
+        "firstName": "Johnny", "lastName": "Doe", "title": "Buyer", "otherEmail": "j@example.com",
+        "externalIds": written["externalIds"], "workPhone": written["workPhone"],
+    });
+    let token = connection.tokens.as_ref().and_then(|tokens| tokens.current()).expect("a token");
+    let put = reqwest::Client::new()
+        .put(format!("{}/api/v2/externalcontacts/contacts/{id}", rig.organization().url()))
+        .bearer_auth(token.value.reveal())
+        .json(&edited)
+        .send()
+        .await
+        .expect("an answer");
+    assert!(put.status().is_success(), "{}", put.text().await.expect("a body"));
+    let again = contact_center(&connection).enrich(&[push()]).await.expect("tried").remove(0);
+    assert_eq!(again.expect("written").contact, id);
+    let after = rig.organization().contact(&id).expect("the contact");
+    assert_eq!(after["firstName"], "John", "what the CRM says");
+    assert_eq!(after["title"], "Buyer", "what an agent wrote");
+    assert_eq!(after["otherEmail"], "j@example.com");
+}
+
+#[tokio::test]
+async fn ten_contacts_cost_one_request_and_come_back_in_order() {
+    let rig = Rig::genesys_cloud().await;
+    let connection = rig.open().await;
+    let pushes: Vec<Push> = (0..10).map(numbered).collect();
+    contact_center(&connection).enrich(&pushes[..1]).await.expect("tried").remove(0).expect("written");
+    let (_, before) = rig.requests();
+    let outcomes = contact_center(&connection).enrich(&pushes).await.expect("tried");
+    assert_eq!(rig.requests().1 - before, 1);
+    for (push, outcome) in pushes.iter().zip(outcomes) {
+        let id = outcome.expect("written").contact;
+        let contact = rig.organization().contact(&id).expect("the contact");
+        assert_eq!(contact["externalIds"][0]["value"], push.external_id);
+    }
+    assert_eq!(rig.organization().contacts().len(), 10);
+    assert!(as_described(&rig) >= 3);
+}
+
+#[tokio::test]
+async fn one_contact_that_is_refused_fails_alone() {
+    let rig = Rig::genesys_cloud().await;
+    let connection = rig.open().await;
+    let mut pushes: Vec<Push> = (0..3).map(numbered).collect();
+    pushes[1].profile.email = Some("no address".to_owned());
+    let outcomes = contact_center(&connection).enrich(&pushes).await.expect("tried");
+    let kinds: Vec<&str> = outcomes.iter().map(|o| o.as_ref().map_or_else(Error::kind, |_| "ok")).collect();
+    assert_eq!(kinds, ["ok", "invalid", "ok"]);
+}
+
+#[tokio::test]
+async fn two_people_who_share_a_phone_stay_two_contacts() {
+    let rig = Rig::genesys_cloud().await;
+    let connection = rig.open().await;
+    for n in 0..2 {
+        contact_center(&connection).enrich(&[numbered(n)]).await.expect("tried").remove(0).expect("written");
+    }
+    assert_eq!(rig.organization().contacts().len(), 2);
+}
+
+#[tokio::test]
+async fn a_live_call_takes_attributes_and_its_contact() {
+    let rig = Rig::genesys_cloud().await;
+    let connection = rig.open().await;
+    let placed = rig.organization().place_call(&inbound());
+    let call = CallId::new(&placed.conversation_id).expect("an id");
+    let conversation = contact_center(&connection).conversation(&call).await.expect("the call");
+    assert_eq!(conversation.participant.as_ref(), Some(&placed.participant_id));
+    assert_eq!(conversation.communication.as_ref(), Some(&placed.communication_id));
+    assert_eq!(conversation.contact, placed.external_contact_id);
+    assert_eq!(conversation.attributes["language"], "en");
+    assert!(!conversation.has_ended);
+    let attributes = BTreeMap::from([("PT_SearchValue".to_owned(), "CRM:1".to_owned())]);
+    contact_center(&connection).set_attributes(&conversation, &attributes).await.expect("set");
+    let set = rig.organization().attributes(&placed.conversation_id, &placed.participant_id);
+    let set = set.expect("the participant");
+    assert_eq!((set["PT_SearchValue"].as_str(), set["language"].as_str()), ("CRM:1", "en"));
+    let contact = contact_center(&connection).enrich(&[push()]).await.expect("tried").remove(0);
+    let contact = contact.expect("written").contact;
+    contact_center(&connection).associate(&conversation, &contact).await.expect("tied");
+    let tied = rig.organization().associations();
+    assert_eq!(tied.last().and_then(|last| last.external_contact_id.as_ref()), Some(&contact));
+    assert!(rig.organization().end_call(&placed.conversation_id));
+    let ended = contact_center(&connection).conversation(&call).await.expect("the call");
+    assert!(ended.has_ended);
+    assert!(as_described(&rig) >= 6);
+}
+
+#[tokio::test]
+async fn a_call_the_platform_does_not_know_is_not_found() {
+    let rig = Rig::genesys_cloud().await;
+    let connection = rig.open().await;
+    let (_, before) = rig.requests();
+    let foreign = CallId::new("abc-123-def-456").expect("an id");
+    let error = contact_center(&connection).conversation(&foreign).await.expect_err("foreign");
+    assert_eq!(error, Error::NotFound);
+    assert_eq!(rig.requests().1, before, "no request for an id the platform never gives");
+    let unknown = CallId::new("7f0d3c1e-9a3b-4c1d-8e2f-000000000001").expect("an id");
+    let error = contact_center(&connection).conversation(&unknown).await.expect_err("unknown");
+    assert_eq!(error, Error::NotFound);
+}
+
+#[tokio::test]
+async fn the_check_names_each_missing_permission() {
+    let needed = [
+        "externalContacts:contact:enrich",
+        "conversation:communication:view",
+        "externalContacts:conversation:associate",
+    ];
+    for permission in needed {
+        let rig = Rig::genesys_cloud().await;
+        let connection = rig.open().await;
+        rig.organization().take_permission(permission);
+        let findings = connection.check.check().await;
+        let flaws: Vec<_> = findings.iter().filter_map(|f| f.outcome.as_ref().err()).collect();
+        assert_eq!(flaws.len(), 1, "{permission}: {flaws:?}");
+        assert_eq!(flaws[0].code, "connection.scope_missing");
+        assert!(flaws[0].message.contains(permission), "{}", flaws[0].message);
+        assert_eq!(rig.organization().contacts().len(), 0, "a check writes nothing");
+        as_described(&rig);
+    }
+}
+
+#[tokio::test]
+async fn an_external_source_that_is_not_there_is_named() {
+    let rig = Rig::genesys_cloud().await;
+    let mut login = rig.logins[0].clone();
+    login.plain.insert("external_source".to_owned(), "Nowhere".into());
+    let connection = rig.open_with(login).expect("complete settings");
+    let findings = connection.check.check().await;
+    let flaws: Vec<_> = findings.iter().filter_map(|f| f.outcome.as_ref().err()).collect();
+    assert_eq!(flaws.len(), 1);
+    assert_eq!(flaws[0].code, "connection.external_source_missing");
+    let error = contact_center(&connection).enrich(&[push()]).await.expect_err("nothing was tried");
+    assert!(matches!(error, Error::Invalid { field: Some(field), .. } if field == "external_source"));
+}
+
+#[tokio::test]
+async fn the_external_source_is_asked_for_once() {
+    let rig = Rig::genesys_cloud().await;
+    let connection = rig.open().await;
+    for n in 0..3 {
+        contact_center(&connection).enrich(&[numbered(n)]).await.expect("tried").remove(0).expect("written");
+    }
+    assert_eq!(rig.faults().requests().count("externalsources"), 1);
+}

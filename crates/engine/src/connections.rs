@@ -1,0 +1,184 @@
+//! Which connection answers for which queue.
+
+use crate::flights::Flights;
+use crate::misses::Misses;
+use domain::freshness::Limits;
+use domain::matching::Policy;
+use domain::{Caller, Prefix, Region, phone};
+use kit::Capabilities;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One authorized account of one vendor.
+pub struct Connection {
+    pub name: String,
+    /// What its externalIds begin with; `None` for one that identifies nobody.
+    pub prefix: Option<Prefix>,
+    pub capabilities: Capabilities,
+    pub policy: Policy,
+    pub freshness: Limits,
+    pub deadline: Duration,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) misses: Arc<Misses>,
+}
+
+/// How a connection answers; see the configuration reference for each.
+#[derive(Debug, Clone, Copy)]
+pub struct Behaviour {
+    pub policy: Policy,
+    pub freshness: Limits,
+    pub deadline: Duration,
+    pub remember_misses_for: Duration,
+    /// Lookups of this connection under way at once for calls.
+    pub concurrent_calls: u32,
+}
+
+impl Connection {
+    #[must_use]
+    pub fn new(
+        name: &str,
+        prefix: Option<Prefix>,
+        capabilities: Capabilities,
+        behaviour: Behaviour,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            prefix,
+            capabilities,
+            policy: behaviour.policy,
+            freshness: behaviour.freshness,
+            deadline: behaviour.deadline,
+            flights: Arc::new(Flights::new(behaviour.concurrent_calls as usize)),
+            misses: Arc::new(Misses::new(behaviour.remember_misses_for)),
+        }
+    }
+}
+
+/// A queue and what serves it.
+#[derive(Debug, Clone, Default)]
+pub struct Queue {
+    pub name: String,
+    /// The platform's ids of it.
+    pub ids: Vec<String>,
+    /// Numbers that lead to it, E.164.
+    pub dids: Vec<String>,
+    pub connection: String,
+    pub deadline: Option<Duration>,
+    pub policy: Option<Policy>,
+}
+
+/// Every connection and queue; read by calls without a lock.
+pub struct Connections {
+    by_name: BTreeMap<String, Arc<Connection>>,
+    queues: Vec<Queue>,
+    by_word: BTreeMap<String, usize>,
+    default: Arc<Connection>,
+    contact_center: Option<Arc<Connection>>,
+}
+
+/// Where a call is answered from.
+pub struct Route<'a> {
+    pub connection: &'a Arc<Connection>,
+    pub queue: Option<&'a Queue>,
+    pub warning: Option<String>,
+}
+
+impl Route<'_> {
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.queue.and_then(|q| q.deadline).unwrap_or(self.connection.deadline)
+    }
+
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.queue.and_then(|q| q.policy).unwrap_or(self.connection.policy)
+    }
+}
+
+impl Connections {
+    /// `default` answers for queues nobody named; `contact_center` learns of calls.
+    /// Queues whose connection does not exist are served by the default; the
+    /// configuration refuses them before.
+    #[must_use]
+    pub fn new(
+        all: Vec<Arc<Connection>>,
+        default: Arc<Connection>,
+        contact_center: Option<Arc<Connection>>,
+        queues: Vec<Queue>,
+    ) -> Self {
+        let mut by_word = BTreeMap::new();
+        for (index, queue) in queues.iter().enumerate() {
+            let words = queue.ids.iter().chain(&queue.dids).chain([&queue.name]);
+            by_word.extend(words.map(|word| (word.to_lowercase(), index)));
+        }
+        let by_name = all.into_iter().map(|c| (c.name.clone(), c)).collect();
+        Self { by_name, queues, by_word, default, contact_center }
+    }
+
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Connection>> {
+        self.by_name.get(name)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.by_name.values()
+    }
+
+    #[must_use]
+    pub fn contact_center(&self) -> Option<&Arc<Connection>> {
+        self.contact_center.as_ref()
+    }
+
+    /// The connection whose externalIds begin with `prefix`.
+    #[must_use]
+    pub fn by_prefix(&self, prefix: &Prefix) -> Option<&Arc<Connection>> {
+        self.by_name.values().find(|c| c.prefix.as_ref() == Some(prefix))
+    }
+
+    /// The connection for a call: by queue id or name, else by the dialled
+    /// number (a DNIS or, from some flows, a queue id). Never an error: a caller
+    /// does not wait because a table is behind.
+    #[must_use]
+    pub fn route(&self, queue: Option<&str>, dialled: Option<&str>, region: Region) -> Route<'_> {
+        let wanted = queue.map(str::trim).filter(|q| !q.is_empty());
+        if let Some(found) = wanted.and_then(|q| self.queue(q)) {
+            return self.through(found);
+        }
+        let dialled = dialled.map(str::trim).filter(|d| !d.is_empty());
+        let by_dialled =
+            dialled.and_then(|text| self.queue(text).or_else(|| self.by_did(text, region)));
+        let mut route = match by_dialled {
+            Some(found) => self.through(found),
+            None => Route { connection: &self.default, queue: None, warning: None },
+        };
+        let is_number = |text: &str| matches!(phone::parse(text, region), Caller::Number(_));
+        let lists_dids = self.queues.iter().any(|q| !q.dids.is_empty());
+        route.warning = match (wanted, dialled) {
+            (Some(_), _) => {
+                Some("the queue is not configured: the default connection answers".into())
+            }
+            (None, Some(text)) if route.queue.is_none() && (lists_dids || !is_number(text)) => {
+                Some(
+                    "toNumber names no configured queue or DID: the default connection answers"
+                        .into(),
+                )
+            }
+            _ => None,
+        };
+        route
+    }
+
+    fn through<'a>(&'a self, queue: &'a Queue) -> Route<'a> {
+        let connection = self.by_name.get(&queue.connection).unwrap_or(&self.default);
+        Route { connection, queue: Some(queue), warning: None }
+    }
+
+    fn queue(&self, word: &str) -> Option<&Queue> {
+        self.by_word.get(&word.to_lowercase()).map(|&index| &self.queues[index])
+    }
+
+    fn by_did(&self, text: &str, region: Region) -> Option<&Queue> {
+        phone::parse_stored(text, region).and_then(|phone| self.queue(&phone.e164))
+    }
+}

@@ -1,0 +1,121 @@
+//! Tells the contact center what it must know, by what costs least.
+//!
+//! Pushes of several people travel in one request; the association and the
+//! attributes of a conversation follow as a job of their own once its contact
+//! is there. Everything here may be repeated without a second effect
+//! (invariant 3). A conversation that the platform does not know is a stated
+//! skip: a test call, a PBX call, or one whose detail is gone.
+
+use crate::follow_up::{self, AnnotatePayload, PushPayload, digest};
+use crate::jobs::{End, Failure};
+use crate::lookup::Engine;
+use domain::CallId;
+use kit::{ContactCenter, Conversation, Error, Push};
+use state::{Leased, NewJob};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many pushes one lease takes: as many as the platform takes at once.
+pub(crate) fn batch_max(engine: &Engine) -> usize {
+    platform(engine).map_or(1, |platform| platform.batch_max().max(1))
+}
+
+fn platform(engine: &Engine) -> Option<&Arc<dyn ContactCenter>> {
+    engine.connections.contact_center()?.capabilities.contact_center.as_ref()
+}
+
+/// Pushes the people of several jobs in one request; one end per job, in order.
+pub(crate) async fn push(engine: &Engine, jobs: &[Leased]) -> Vec<Result<End, Failure>> {
+    let Some(platform) = platform(engine) else {
+        let skipped = || Ok(End::Skipped("no contact center is configured any more".to_owned()));
+        return jobs.iter().map(|_| skipped()).collect();
+    };
+    let payloads: Vec<Option<PushPayload>> =
+        jobs.iter().map(|job| serde_json::from_slice(&job.payload).ok()).collect();
+    let mut pushes: Vec<Push> = Vec::new();
+    for payload in payloads.iter().flatten() {
+        // The newest word about a person is the one that counts.
+        let push = payload.push();
+        match pushes.iter_mut().find(|p| p.external_id == push.external_id) {
+            Some(earlier) => *earlier = push,
+            None => pushes.push(push),
+        }
+    }
+    let outcomes = match platform.enrich(&pushes).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => vec![Err(error); pushes.len()],
+    };
+    let told: BTreeMap<&str, _> =
+        pushes.iter().map(|p| p.external_id.as_str()).zip(&outcomes).collect();
+    let mut ends = Vec::with_capacity(jobs.len());
+    for payload in &payloads {
+        let end = match payload {
+            None => Err(Failure::dead("the job's payload cannot be read")),
+            Some(payload) => match told.get(payload.external_id.as_str()) {
+                Some(Ok(enriched)) => after_push(engine, payload, &enriched.contact).await,
+                Some(Err(error)) => Err(Failure::from(error.clone())),
+                None => Err(Failure::from(Error::protocol("fewer outcomes than pushes"))),
+            },
+        };
+        ends.push(end);
+    }
+    ends
+}
+
+async fn after_push(engine: &Engine, payload: &PushPayload, contact: &str) -> Result<End, Failure> {
+    let digest = digest(engine, &payload.push());
+    engine.store.mark_pushed(&payload.connection, &payload.record, digest).await?;
+    let Some(call) = CallId::new(&payload.call) else { return Ok(End::Done) };
+    let annotation = AnnotatePayload {
+        call: payload.call.clone(),
+        contact: Some(contact.to_owned()),
+        attributes: payload.attributes.clone(),
+    };
+    let next: NewJob = follow_up::annotate(&call, &annotation, engine.clock.now());
+    Ok(End::Followed(vec![next]))
+}
+
+/// Sets a conversation's attributes and ties it to its contact.
+pub(crate) async fn annotate(engine: &Engine, job: &Leased) -> Result<End, Failure> {
+    let Some(platform) = platform(engine) else {
+        return Ok(End::Skipped("no contact center is configured any more".to_owned()));
+    };
+    let payload: AnnotatePayload = serde_json::from_slice(&job.payload)
+        .map_err(|_| Failure::dead("the job's payload cannot be read"))?;
+    let Some(call) = CallId::new(&payload.call) else {
+        return Err(Failure::dead("the job's call id cannot be read"));
+    };
+    let conversation = match platform.conversation(&call).await {
+        Ok(conversation) => conversation,
+        Err(Error::NotFound) => {
+            let reason = "the contact center does not know this call";
+            return Ok(End::Skipped(reason.to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if conversation.has_ended {
+        let reason = "the conversation has ended: the platform takes no attributes any more";
+        return Ok(End::Skipped(reason.to_owned()));
+    }
+    if conversation.participant.is_none() {
+        return Err(Error::unavailable("the conversation has no customer yet").into());
+    }
+    let news = changed(&conversation, &payload.attributes);
+    if !news.is_empty() {
+        platform.set_attributes(&conversation, &news).await?;
+    }
+    if let Some(contact) = payload.contact.filter(|c| conversation.contact.as_ref() != Some(c)) {
+        platform.associate(&conversation, &contact).await?;
+    }
+    Ok(End::Done)
+}
+
+/// Only what differs costs a request.
+fn changed(
+    conversation: &Conversation,
+    wanted: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let differs =
+        |(key, value): &(&String, &String)| conversation.attributes.get(*key) != Some(*value);
+    wanted.iter().filter(differs).map(|(k, v)| (k.clone(), v.clone())).collect()
+}

@@ -1,0 +1,89 @@
+//! Finishes what a deadline cut short.
+//!
+//! Asks the directory for what a late answer has brought meanwhile, then the
+//! CRM, thoroughly. What it finds, the call's new identity, the jobs that tell
+//! the contact center and the end of this job are one commit (invariant 10).
+
+use crate::follow_up::{self, Found};
+use crate::jobs::{End, Failure};
+use crate::lookup::{Engine, identify, keys};
+use domain::{Phone, Status, Timestamp};
+use kit::{Ask, Lane};
+use state::{Identified, Leased, NewCall};
+use std::sync::Arc;
+
+/// Runs one enrichment. `Settled` means that the job's end is committed already.
+pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
+    let Some(call_id) = job.subject.clone() else {
+        return Err(Failure::dead("an enrichment without its call"));
+    };
+    let Some(call) = engine.store.call(&call_id).await?.map(|stored| stored.call) else {
+        return Ok(End::Skipped("the call is no longer stored".to_owned()));
+    };
+    if call.status == Status::Hit {
+        return Ok(End::Done);
+    }
+    let Some(connection) = engine.connections.get(&call.connection) else {
+        return Ok(End::Skipped("the call's connection is no longer configured".to_owned()));
+    };
+    let Some(ask) = ask_of(&call) else {
+        return Ok(End::Skipped("the call has nothing to be found by".to_owned()));
+    };
+    let found = find(engine, connection, &ask, call.arrived_at).await?;
+    let policy =
+        engine.connections.route(call.queue.as_deref(), None, engine.options.region).policy();
+    let was_partial = call.status == Status::Partial;
+    let identity = identify(engine, connection, Some(&ask), found, policy);
+    let now = engine.clock.now();
+    // The answer in time said `miss` and the flow has set it: nothing is news.
+    let is_news = was_partial || identity.status != Status::Miss;
+    let must_tell = is_news || !engine.options.flow_sets_attributes;
+    let jobs =
+        follow_up::tell_contact_center(engine, connection, &call_id, &identity, must_tell, now);
+    let identified = Identified {
+        connection: connection.name.clone(),
+        external_id: identity.external_id.clone(),
+        contact: identity.contact.as_ref().map(|contact| contact.record.clone()),
+        status: identity.status,
+        source: identity.source,
+        at: now,
+    };
+    engine.metrics.enriched(&connection.name, identity.status);
+    Ok(End::Identified { call: call_id, identified, jobs })
+}
+
+fn ask_of(call: &NewCall) -> Option<Ask> {
+    let phone = call.number.clone().map(|e164| Phone { e164, extension: None });
+    let ask = Ask { phone, email: call.email.clone(), record: None };
+    (ask != Ask::default()).then_some(ask)
+}
+
+/// What is known now: by a late answer since the call came, else by asking.
+async fn find(
+    engine: &Engine,
+    connection: &Arc<crate::Connection>,
+    ask: &Ask,
+    since: Timestamp,
+) -> Result<Found, Failure> {
+    if let Some(flight) = connection.flights.under_way(ask) {
+        // The call's own request is still out: its answer is awaited, not doubled.
+        if let Ok(people) = flight.outcome().await
+            && !people.is_empty()
+        {
+            return Ok(Found::from_crm(people.to_vec(), None, engine.clock.now()));
+        }
+    }
+    let entries = engine.store.find(&connection.name, &keys(ask)).await?;
+    let kept = Found::from_directory(entries);
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.as_of >= since) {
+        return Ok(kept.clone());
+    }
+    let Some(lookup) = &connection.capabilities.lookup else {
+        return Err(Failure::dead("the connection cannot look anybody up"));
+    };
+    let people = lookup.find(Lane::Background, std::slice::from_ref(ask)).await?.pop();
+    let people = Arc::new(people.unwrap_or_default());
+    let landing = engine.landing(connection);
+    crate::flights::Landing::landed(&landing, vec![(ask.clone(), Arc::clone(&people))]).await;
+    Ok(Found::from_crm(people.to_vec(), kept, engine.clock.now()))
+}

@@ -1,0 +1,290 @@
+//! One request to the CRM per number, however many calls ask at once.
+//!
+//! [`Flights::join`] gives each caller a view of the flight for its ask. The
+//! request runs in a task of its own, so a caller that gives up does not end it
+//! (its late answer still feeds the directory). While others are under way,
+//! new asks wait a millisecond and then travel together, so that a busy minute
+//! costs few of the CRM's requests. Flights and waiting asks are bounded.
+
+use domain::Contact;
+use kit::{Ask, Error, Lane, Lookup};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What a flight brought: everybody who fits, or why nobody could be asked.
+pub(crate) type Outcome = Result<Arc<Vec<Contact>>, Error>;
+
+/// Asks waiting beyond this are refused at once: their calls answer `PHONE:`
+/// and a durable job asks later.
+const WAITING_MAX: usize = 2_048;
+
+/// With at most this many requests under way a new ask leaves at once.
+const EAGER_MAX: usize = 2;
+
+/// How long asks gather company when the connection is busy.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// The flights of one connection.
+#[derive(Debug)]
+pub(crate) struct Flights {
+    crews_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    under_way: HashMap<Ask, watch::Receiver<Option<Outcome>>>,
+    waiting: VecDeque<(Ask, watch::Sender<Option<Outcome>>)>,
+    crews: usize,
+}
+
+/// One caller's view of a flight.
+pub(crate) struct Flight(watch::Receiver<Option<Outcome>>);
+
+/// What every flight does with its answer, whether or not anybody still waits:
+/// called once per ask before the waiting callers are told nothing more.
+pub(crate) trait Landing: Send + Sync + 'static {
+    fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) -> impl Future<Output = ()> + Send;
+}
+
+impl Flights {
+    /// At most `crews_max` requests are under way at once.
+    pub(crate) fn new(crews_max: usize) -> Self {
+        Self { crews_max: crews_max.max(1), state: Mutex::default() }
+    }
+
+    /// The flight for `ask`, started if there is none.
+    pub(crate) fn join<L: Landing>(
+        self: &Arc<Self>,
+        ask: &Ask,
+        lookup: &Arc<dyn Lookup>,
+        landing: &Arc<L>,
+    ) -> Flight {
+        let mut state = self.lock();
+        if let Some(flight) = state.under_way.get(ask) {
+            return Flight(flight.clone());
+        }
+        if state.waiting.len() >= WAITING_MAX {
+            let refused = Error::unavailable("too many lookups wait for this connection");
+            return Flight(watch::channel(Some(Err(refused))).1);
+        }
+        let (sender, receiver) = watch::channel(None);
+        state.under_way.insert(ask.clone(), receiver.clone());
+        state.waiting.push_back((ask.clone(), sender));
+        if state.crews < self.crews_max {
+            state.crews += 1;
+            let is_busy = state.crews > EAGER_MAX;
+            tokio::spawn(Arc::clone(self).crew(Arc::clone(lookup), Arc::clone(landing), is_busy));
+        }
+        Flight(receiver)
+    }
+
+    /// The flight under way for `ask`, if there is one.
+    pub(crate) fn under_way(&self, ask: &Ask) -> Option<Flight> {
+        self.lock().under_way.get(ask).cloned().map(Flight)
+    }
+
+    /// Carries waiting asks until there are none.
+    async fn crew<L: Landing>(
+        self: Arc<Self>,
+        lookup: Arc<dyn Lookup>,
+        landing: Arc<L>,
+        gather: bool,
+    ) {
+        if gather {
+            tokio::time::sleep(GATHER).await;
+        }
+        while let Some(passengers) = self.board(lookup.batch_max()) {
+            let seated = Seated { flights: &self, passengers };
+            let asks: Vec<Ask> = seated.passengers.iter().map(|(ask, _)| ask.clone()).collect();
+            let found = lookup.find(Lane::Call, &asks).await;
+            let answers = seated.tell(found);
+            if !answers.is_empty() {
+                landing.landed(answers).await;
+            }
+        }
+    }
+
+    /// The next asks to travel together; none when all are served.
+    fn board(&self, seats: usize) -> Option<Vec<(Ask, watch::Sender<Option<Outcome>>)>> {
+        let mut state = self.lock();
+        let count = seats.max(1).min(state.waiting.len());
+        if count == 0 {
+            state.crews -= 1;
+            return None;
+        }
+        Some(state.waiting.drain(..count).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Passengers of one request. However it ends, also by a panic in a connector,
+/// they are told and their flights are taken off the board.
+struct Seated<'a> {
+    flights: &'a Flights,
+    passengers: Vec<(Ask, watch::Sender<Option<Outcome>>)>,
+}
+
+impl Seated<'_> {
+    fn tell(mut self, found: Result<Vec<Vec<Contact>>, Error>) -> Vec<(Ask, Arc<Vec<Contact>>)> {
+        let passengers = std::mem::take(&mut self.passengers);
+        let outcomes: Vec<Outcome> = match found {
+            Ok(found) if found.len() == passengers.len() => {
+                found.into_iter().map(|people| Ok(Arc::new(people))).collect()
+            }
+            Ok(_) => vec![Err(Error::protocol("fewer answers than asks")); passengers.len()],
+            Err(error) => vec![Err(error); passengers.len()],
+        };
+        let mut state = self.flights.lock();
+        for (ask, _) in &passengers {
+            state.under_way.remove(ask);
+        }
+        drop(state);
+        let mut answers = Vec::with_capacity(passengers.len());
+        for ((ask, sender), outcome) in passengers.into_iter().zip(outcomes) {
+            if let Ok(people) = &outcome {
+                answers.push((ask, Arc::clone(people)));
+            }
+            // Nobody listening is the usual end of a late flight.
+            sender.send(Some(outcome)).ok();
+        }
+        answers
+    }
+}
+
+impl Drop for Seated<'_> {
+    fn drop(&mut self) {
+        if self.passengers.is_empty() {
+            return;
+        }
+        let mut state = self.flights.lock();
+        for (ask, _) in &self.passengers {
+            state.under_way.remove(ask);
+        }
+        state.crews = state.crews.saturating_sub(1);
+    }
+}
+
+impl Flight {
+    /// The flight's outcome, once it is there.
+    pub(crate) async fn outcome(mut self) -> Outcome {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(lost())),
+            Err(_) => Err(lost()),
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::unavailable("the request was abandoned")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Flights, Landing};
+    use async_trait::async_trait;
+    use domain::Contact;
+    use kit::{Ask, Error, Lane, Lookup};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+    use tokio::sync::{Notify, Semaphore};
+
+    /// A CRM that answers when the test lets it, and counts.
+    struct Crm {
+        go: Semaphore,
+        batches: Mutex<Vec<usize>>,
+    }
+
+    #[async_trait]
+    impl Lookup for Crm {
+        fn batch_max(&self) -> usize {
+            3
+        }
+        async fn find(&self, _: Lane, asks: &[Ask]) -> Result<Vec<Vec<Contact>>, Error> {
+            self.batches.lock().expect("lock").push(asks.len());
+            self.go.acquire().await.expect("open").forget();
+            Ok(asks.iter().map(|ask| vec![named(ask)]).collect())
+        }
+    }
+
+    fn named(ask: &Ask) -> Contact {
+        Contact { record: ask.record.clone().expect("a record"), ..Contact::default() }
+    }
+
+    #[derive(Default)]
+    struct Landed {
+        count: AtomicUsize,
+        told: Notify,
+    }
+
+    impl Landing for Landed {
+        async fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) {
+            self.count.fetch_add(answers.len(), Ordering::SeqCst);
+            self.told.notify_one();
+        }
+    }
+
+    fn ask(record: usize) -> Ask {
+        Ask { record: Some(record.to_string()), ..Ask::default() }
+    }
+
+    fn crm() -> (Arc<Crm>, Arc<dyn Lookup>) {
+        let crm = Arc::new(Crm { go: Semaphore::new(0), batches: Mutex::default() });
+        (Arc::clone(&crm), crm)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn concurrent_lookups_of_one_number_make_one_request() {
+        let (crm, lookup) = crm();
+        let (flights, landing) = (Arc::new(Flights::new(8)), Arc::new(Landed::default()));
+        let joined: Vec<_> = (0..50).map(|_| flights.join(&ask(7), &lookup, &landing)).collect();
+        crm.go.add_permits(1);
+        for flight in joined {
+            assert_eq!(flight.outcome().await.expect("found")[0].record, "7");
+        }
+        assert_eq!(*crm.batches.lock().expect("lock"), [1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_goes_on_when_its_callers_have_given_up() {
+        let (crm, lookup) = crm();
+        let (flights, landing) = (Arc::new(Flights::new(8)), Arc::new(Landed::default()));
+        let flight = flights.join(&ask(7), &lookup, &landing);
+        let given_up = tokio::time::timeout(Duration::from_millis(300), flight.outcome()).await;
+        assert!(given_up.is_err());
+        crm.go.add_permits(1);
+        landing.told.notified().await;
+        assert_eq!(landing.count.load(Ordering::SeqCst), 1);
+        assert!(flights.under_way(&ask(7)).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_connection_carries_several_asks_in_one_request() {
+        let (crm, lookup) = crm();
+        let (flights, landing) = (Arc::new(Flights::new(3)), Arc::new(Landed::default()));
+        let joined: Vec<_> = (0..10).map(|n| flights.join(&ask(n), &lookup, &landing)).collect();
+        crm.go.add_permits(100);
+        for (number, flight) in joined.into_iter().enumerate() {
+            assert_eq!(flight.outcome().await.expect("found")[0].record, number.to_string());
+        }
+        let batches = crm.batches.lock().expect("lock").clone();
+        assert!(batches.len() <= 5 && batches.contains(&3), "{batches:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_crm_holds_a_bounded_number_of_requests() {
+        let (crm, lookup) = crm();
+        let (flights, landing) = (Arc::new(Flights::new(4)), Arc::new(Landed::default()));
+        let joined: Vec<_> = (0..5_000).map(|n| flights.join(&ask(n), &lookup, &landing)).collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(crm.batches.lock().expect("lock").len(), 4);
+        let last = joined.into_iter().last().expect("flights");
+        assert!(last.outcome().await.is_err(), "the queue is bounded");
+    }
+}

@@ -1,0 +1,281 @@
+//! What is left to do once a call is answered, as durable jobs.
+//!
+//! A caller answered in time and unchanged leaves nothing to do. A partial
+//! answer leaves its enrichment; a person whom the contact center does not know
+//! yet, or knows differently, leaves a push. The payloads are this file's own:
+//! whoever reads them reads them here.
+
+use crate::answer::Candidate;
+use crate::connections::Connection;
+use crate::lookup::Engine;
+use domain::{CallId, Contact, ExternalId, Source, Status, Timestamp};
+use kit::{Profile, Push};
+use serde::{Deserialize, Serialize};
+use state::{Entry, NewJob};
+use std::collections::BTreeMap;
+
+/// Finish what a deadline cut short.
+pub(crate) const ENRICH: &str = "enrich";
+/// Tell the contact center about a person.
+pub(crate) const PUSH: &str = "push_contact";
+/// Tell the contact center about a conversation.
+pub(crate) const ANNOTATE: &str = "annotate_conversation";
+
+/// Everybody the identifiers fit, and how sure that is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    pub people: Vec<Contact>,
+    /// By record id: the digest of what the contact center was last told.
+    pub pushed: BTreeMap<String, [u8; 16]>,
+    pub source: Source,
+    pub as_of: Timestamp,
+    pub is_stale: bool,
+    pub has_failed: bool,
+}
+
+impl Found {
+    fn of(people: Vec<Contact>, source: Source, as_of: Timestamp) -> Self {
+        let pushed = BTreeMap::new();
+        Self { people, pushed, source, as_of, is_stale: false, has_failed: false }
+    }
+
+    pub(crate) fn nobody_asked(now: Timestamp) -> Self {
+        Self::of(Vec::new(), Source::None, now)
+    }
+
+    pub(crate) fn recent_miss(now: Timestamp) -> Self {
+        Self::of(Vec::new(), Source::None, now)
+    }
+
+    pub(crate) fn failed(now: Timestamp) -> Self {
+        Self { has_failed: true, ..Self::of(Vec::new(), Source::None, now) }
+    }
+
+    /// As old as its oldest part; `None` when the directory has nobody.
+    pub(crate) fn from_directory(entries: Vec<Entry>) -> Option<Self> {
+        let as_of = entries.iter().map(|entry| entry.as_of).min()?;
+        let mut found = Self::of(Vec::new(), Source::Directory, as_of);
+        for entry in entries {
+            if let Some(digest) = entry.pushed {
+                found.pushed.insert(entry.contact.record.clone(), digest);
+            }
+            found.people.push(Contact { last_call_at: entry.last_call_at, ..entry.contact });
+        }
+        Some(found)
+    }
+
+    /// What the CRM says now, with what the directory knew of the same records.
+    pub(crate) fn from_crm(mut people: Vec<Contact>, kept: Option<Self>, now: Timestamp) -> Self {
+        let kept = kept.map(|kept| (kept.people, kept.pushed)).unwrap_or_default();
+        for person in &mut people {
+            let known = kept.0.iter().find(|k| k.record == person.record);
+            person.last_call_at = known.and_then(|k| k.last_call_at);
+        }
+        Self { pushed: kept.1, ..Self::of(people, Source::Crm, now) }
+    }
+
+    pub(crate) fn marked_stale(self) -> Self {
+        Self { is_stale: true, ..self }
+    }
+}
+
+/// Who it is, decided.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Identity {
+    pub external_id: ExternalId,
+    pub status: Status,
+    pub source: Source,
+    pub contact: Option<Contact>,
+    pub candidates: Vec<Candidate>,
+    pub as_of: Timestamp,
+    pub is_stale: bool,
+    /// What the contact center was last told of this person.
+    pub pushed: Option<[u8; 16]>,
+}
+
+impl Identity {
+    pub(crate) fn nobody(external_id: ExternalId, status: Status, found: &Found) -> Self {
+        Self {
+            external_id,
+            status,
+            source: found.source,
+            contact: None,
+            candidates: Vec::new(),
+            as_of: found.as_of,
+            is_stale: found.is_stale,
+            pushed: None,
+        }
+    }
+
+    pub(crate) fn person(external_id: ExternalId, contact: Contact, found: &Found) -> Self {
+        let pushed = found.pushed.get(&contact.record).copied();
+        Self { contact: Some(contact), pushed, ..Self::nobody(external_id, Status::Hit, found) }
+    }
+}
+
+/// Payload of [`PUSH`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PushPayload {
+    pub connection: String,
+    pub record: String,
+    pub external_id: String,
+    pub name: String,
+    pub email: Option<String>,
+    pub phones: Vec<String>,
+    pub url: Option<String>,
+    /// The conversation to tie to the contact afterwards.
+    pub call: String,
+    /// What to set on it; empty where the flow has set everything.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Payload of [`ANNOTATE`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AnnotatePayload {
+    pub call: String,
+    /// The platform's contact to tie the conversation to.
+    pub contact: Option<String>,
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl PushPayload {
+    pub(crate) fn push(&self) -> Push {
+        let profile = Profile {
+            name: self.name.clone(),
+            email: self.email.clone(),
+            phones: self.phones.clone(),
+            url: self.url.clone(),
+        };
+        Push { external_id: self.external_id.clone(), profile }
+    }
+}
+
+/// The jobs that go into the store together with an answered call.
+pub(crate) fn after_answer(
+    engine: &Engine,
+    connection: &Connection,
+    call: &CallId,
+    identity: &Identity,
+    now: Timestamp,
+) -> Vec<NewJob> {
+    match identity.status {
+        Status::Partial => vec![enrich(call, now)],
+        // A miss of the quick search is looked into once more behind the answer:
+        // a search index may hide a record of minutes ago.
+        Status::Miss if identity.source == Source::Crm => vec![enrich(call, now)],
+        Status::Hit | Status::Miss | Status::Ambiguous => {
+            let must_tell = !engine.options.flow_sets_attributes;
+            tell_contact_center(engine, connection, call, identity, must_tell, now)
+        }
+        Status::Unknown => Vec::new(),
+    }
+}
+
+/// The jobs by which the contact center learns of an identity. `must_tell`:
+/// the flow could not have set the attributes itself.
+pub(crate) fn tell_contact_center(
+    engine: &Engine,
+    connection: &Connection,
+    call: &CallId,
+    identity: &Identity,
+    must_tell: bool,
+    now: Timestamp,
+) -> Vec<NewJob> {
+    if engine.connections.contact_center().is_none() {
+        return Vec::new();
+    }
+    let must_tell = must_tell || identity.status == Status::Ambiguous;
+    let attributes = if must_tell { attributes(identity) } else { BTreeMap::new() };
+    let Some(contact) = &identity.contact else {
+        // A PHONE: id goes onto the conversation and never becomes a contact.
+        let payload = AnnotatePayload { call: call.to_string(), contact: None, attributes };
+        return if must_tell { vec![annotate(call, &payload, now)] } else { Vec::new() };
+    };
+    let payload = PushPayload {
+        connection: connection.name.clone(),
+        record: contact.record.clone(),
+        external_id: identity.external_id.to_string(),
+        name: contact.name.clone(),
+        email: contact.email.clone(),
+        phones: contact.phones.clone(),
+        url: contact.url.clone(),
+        call: call.to_string(),
+        attributes,
+    };
+    let is_known = identity.pushed == Some(digest(engine, &payload.push()));
+    if is_known && !must_tell {
+        return Vec::new();
+    }
+    vec![NewJob {
+        kind: PUSH,
+        // By call and person, so that no call loses its association to another's.
+        key: Some(format!("{call} {}", identity.external_id)),
+        payload: bytes(&payload),
+        run_at: now,
+        subject: Some(call.clone()),
+    }]
+}
+
+fn enrich(call: &CallId, now: Timestamp) -> NewJob {
+    NewJob {
+        kind: ENRICH,
+        key: Some(call.to_string()),
+        payload: Vec::new(),
+        run_at: now,
+        subject: Some(call.clone()),
+    }
+}
+
+pub(crate) fn annotate(call: &CallId, payload: &AnnotatePayload, now: Timestamp) -> NewJob {
+    NewJob {
+        kind: ANNOTATE,
+        key: Some(call.to_string()),
+        payload: bytes(payload),
+        run_at: now,
+        subject: Some(call.clone()),
+    }
+}
+
+/// The customer participant's attributes: what a flow would have set from an
+/// answer in time, and what the platform's CRM clients pop a screen by.
+fn attributes(identity: &Identity) -> BTreeMap<String, String> {
+    let mut set = BTreeMap::new();
+    let mut put = |key: &str, value: String| {
+        if !value.is_empty() {
+            set.insert(key.to_owned(), value);
+        }
+    };
+    put("externalId", identity.external_id.to_string());
+    put("identityStatus", identity.status.as_str().to_owned());
+    if let Some(contact) = &identity.contact {
+        put("customerName", contact.name.clone());
+        let search = contact.email.clone().unwrap_or_else(|| contact.name.clone());
+        put("PT_SearchValue", search);
+        put("PT_URLPop", contact.url.clone().unwrap_or_default());
+    }
+    if !identity.candidates.is_empty() {
+        put("candidateCount", identity.candidates.len().to_string());
+        let shown = identity.candidates.iter().take(5);
+        let shown: Vec<_> = shown.map(|c| format!("{} {}", c.external_id, c.name)).collect();
+        put("candidates", shown.join("; "));
+    }
+    set
+}
+
+/// A digest of what the contact center is told, to see whether it knows it already.
+pub(crate) fn digest(engine: &Engine, push: &Push) -> [u8; 16] {
+    let Profile { name, email, phones, url } = &push.profile;
+    let parts = [
+        push.external_id.as_str(),
+        name,
+        email.as_deref().unwrap_or_default(),
+        &phones.join(" "),
+        url.as_deref().unwrap_or_default(),
+    ];
+    engine.store.digest(&parts.join("\n"))
+}
+
+fn bytes<T: Serialize>(payload: &T) -> Vec<u8> {
+    // Texts and maps of texts: there is nothing in them that JSON cannot hold.
+    serde_json::to_vec(payload).unwrap_or_default()
+}

@@ -1,0 +1,386 @@
+//! Finds who is calling, inside one deadline.
+//!
+//! The directory, then the queue's own CRM. A slow CRM costs its own answer,
+//! never the deadline (invariant 2); the call is stored before it is answered
+//! (invariant 1), together with the jobs that finish what could not be said.
+//!
+//! What counts as a match: `domain::matching`. How old our copy may be:
+//! `domain::freshness`. What a CRM answers: `kit::Lookup`. What is left to do
+//! after the answer: [`crate::follow_up`].
+
+use crate::answer::{Answer, Candidate};
+use crate::connections::{Connection, Connections};
+use crate::flights::Landing;
+use crate::follow_up::{self, Found, Identity};
+use crate::{Clock, Metrics};
+use domain::freshness::{Freshness, judge};
+use domain::matching::{Match, Policy, Wanted, choose};
+use domain::{
+    CallId, Caller, Contact, Direction, ExternalId, MediaType, Region, Source, Status, Timestamp,
+    Value, phone,
+};
+use kit::Ask;
+use state::{Key, NewCall, Store};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Everything the use cases need; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub store: Store,
+    pub connections: Arc<Connections>,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    pub options: Options,
+}
+
+/// What holds for every connection.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// For numbers in national form.
+    pub region: Region,
+    /// How much of the deadline is kept for storing the call.
+    pub store_reserve: Duration,
+    /// The flow sets the call's attributes from our answer; else we set them.
+    pub flow_sets_attributes: bool,
+}
+
+/// A call that has arrived.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub call: CallId,
+    pub direction: Direction,
+    pub media: MediaType,
+    pub from: Option<String>,
+    /// The dialled number, or a queue id.
+    pub to: Option<String>,
+    pub queue: Option<String>,
+    pub user: Option<String>,
+    pub email: Option<String>,
+    pub external_id: Option<String>,
+}
+
+/// Why a call could not be answered. Only our own store can be the reason: a
+/// CRM's fault is an answer (`partial`), not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the call could not be stored: {0}")]
+    Store(#[from] state::Error),
+    #[error("the call could not be stored in time")]
+    StoreTooSlow,
+}
+
+/// How long past the deadline a slow disk is waited for before the flow is told
+/// to take its failure exit: an answer that was not stored is not given.
+const STORE_GRACE: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Answers one call. The deadline counts from `arrived`.
+    ///
+    /// # Errors
+    /// Only when the call cannot be stored.
+    pub async fn lookup(&self, request: Request, arrived: Instant) -> Result<Answer, Error> {
+        let now = self.clock.now();
+        let customer = self.customer(&request);
+        let dialled = match request.direction {
+            Direction::Inbound => request.to.as_deref(),
+            // Click-to-dial: `to` is the customer; only the queue says whose CRM answers.
+            Direction::Outbound => None,
+        };
+        let route = self.connections.route(request.queue.as_deref(), dialled, self.options.region);
+        let connection = Arc::clone(customer.owner.as_ref().unwrap_or(route.connection));
+        let deadline = arrived + route.deadline();
+        let mut warnings = customer.warnings;
+        warnings.extend(route.warning.clone());
+
+        let ask_until = deadline.checked_sub(self.options.store_reserve).unwrap_or(arrived);
+        let found = match &customer.ask {
+            Some(ask) => self.find(&connection, ask, ask_until, now).await,
+            None => Found::nobody_asked(now),
+        };
+        let identity = identify(self, &connection, customer.ask.as_ref(), found, route.policy());
+
+        let jobs = follow_up::after_answer(self, &connection, &request.call, &identity, now);
+        let call = NewCall {
+            id: request.call.clone(),
+            direction: request.direction,
+            media: request.media,
+            number: customer.ask.as_ref().and_then(|a| a.phone.as_ref()).map(|p| p.e164.clone()),
+            email: customer.ask.as_ref().and_then(|a| a.email.clone()),
+            dialled: request.to,
+            queue: request.queue.or_else(|| route.queue.map(|q| q.name.clone())),
+            user: request.user,
+            connection: connection.name.clone(),
+            external_id: identity.external_id.clone(),
+            contact: identity.contact.as_ref().map(|contact| contact.record.clone()),
+            status: identity.status,
+            source: identity.source,
+            arrived_at: now,
+            answered_in_us: u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX),
+            warnings: warnings.clone(),
+        };
+        let stored =
+            tokio::time::timeout_at(deadline + STORE_GRACE, self.store.record_call(call, jobs));
+        let recorded = stored.await.map_err(|_| Error::StoreTooSlow)??;
+
+        let answer = answer(identity, &connection, recorded.earlier_calls, warnings);
+        self.metrics.answered(&connection.name, &answer, arrived.elapsed(), deadline);
+        Ok(answer)
+    }
+
+    /// The directory first; the CRM, inside what is left, when it has nothing
+    /// fresh enough to say.
+    async fn find(
+        &self,
+        connection: &Arc<Connection>,
+        ask: &Ask,
+        until: Instant,
+        now: Timestamp,
+    ) -> Found {
+        let entries = match self.store.find(&connection.name, &keys(ask)).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::warn!("the directory could not be read, the CRM is asked: {error}");
+                Vec::new()
+            }
+        };
+        let kept = Found::from_directory(entries);
+        let freshness = kept.as_ref().map(|found| judge(found.as_of, now, connection.freshness));
+        match (kept, freshness) {
+            (Some(kept), Some(Freshness::Fresh)) => kept,
+            (Some(kept), Some(Freshness::Stale)) => {
+                self.revalidate(connection, ask);
+                kept
+            }
+            (None, _) if connection.misses.holds(ask) => Found::recent_miss(now),
+            (kept, _) => self.ask_crm(connection, ask, until, now, kept).await,
+        }
+    }
+
+    async fn ask_crm(
+        &self,
+        connection: &Arc<Connection>,
+        ask: &Ask,
+        until: Instant,
+        now: Timestamp,
+        kept: Option<Found>,
+    ) -> Found {
+        let Some(lookup) = &connection.capabilities.lookup else {
+            return kept.unwrap_or_else(|| Found::recent_miss(now));
+        };
+        let landing = Arc::new(self.landing(connection));
+        let flight = connection.flights.join(ask, lookup, &landing);
+        let failure = match tokio::time::timeout_at(until, flight.outcome()).await {
+            Ok(Ok(people)) => return Found::from_crm(people.to_vec(), kept, now),
+            Ok(Err(error)) => error.kind(),
+            Err(_) => "deadline",
+        };
+        self.metrics.crm_failed(&connection.name, failure);
+        match kept {
+            // Older than its limit, but better than nobody; the answer says so.
+            Some(kept) => kept.marked_stale(),
+            None => Found::failed(now),
+        }
+    }
+
+    /// Refreshes an entry behind the answer that it has just given.
+    fn revalidate(&self, connection: &Arc<Connection>, ask: &Ask) {
+        if let Some(lookup) = &connection.capabilities.lookup {
+            let landing = Arc::new(self.landing(connection));
+            drop(connection.flights.join(ask, lookup, &landing));
+        }
+    }
+
+    pub(crate) fn landing(&self, connection: &Arc<Connection>) -> Learned {
+        Learned {
+            store: self.store.clone(),
+            connection: Arc::clone(connection),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Who the customer of a call is, as far as the request says.
+    fn customer(&self, request: &Request) -> Customer {
+        let mut warnings = Vec::new();
+        let number = match request.direction {
+            Direction::Inbound => request.from.as_deref(),
+            Direction::Outbound => request.to.as_deref(),
+        };
+        let phone = match number.map(|text| phone::parse(text, self.options.region)) {
+            Some(Caller::Number(phone)) => Some(phone),
+            Some(Caller::Unusable { reason }) => {
+                warnings.push(format!("the number is not usable: {reason}"));
+                None
+            }
+            Some(Caller::Withheld) | None => None,
+        };
+        let email = request.email.as_deref().map(str::trim).filter(|e| !e.is_empty());
+        let email = match email {
+            Some(text) if is_email(text) => Some(text.to_lowercase()),
+            Some(_) => {
+                warnings.push("the e-mail address is not usable".to_owned());
+                None
+            }
+            None => None,
+        };
+        let (owner, record) = self.record(request, &mut warnings);
+        let ask = Ask { phone: phone.map(without_extension), email, record };
+        let is_empty = ask == Ask::default();
+        Customer { ask: (!is_empty).then_some(ask), owner, warnings }
+    }
+
+    /// An externalId that came along names the record and whose it is.
+    fn record(
+        &self,
+        request: &Request,
+        warnings: &mut Vec<String>,
+    ) -> (Option<Arc<Connection>>, Option<String>) {
+        let text = request.external_id.as_deref().map(str::trim).filter(|t| !t.is_empty());
+        match text.map(str::parse) {
+            Some(Ok(ExternalId::Record { prefix, record })) => {
+                let owner = self.connections.by_prefix(&prefix);
+                if owner.is_none() {
+                    warnings.push("the externalId's prefix belongs to no connection".to_owned());
+                    return (None, None);
+                }
+                (owner.cloned(), Some(record))
+            }
+            Some(Ok(ExternalId::Phone(_) | ExternalId::Unknown)) | None => (None, None),
+            Some(Err(reason)) => {
+                warnings.push(format!("the externalId is not usable: {reason}"));
+                (None, None)
+            }
+        }
+    }
+}
+
+/// Who is asked for.
+struct Customer {
+    ask: Option<Ask>,
+    /// The connection that an externalId of the request belongs to.
+    owner: Option<Arc<Connection>>,
+    warnings: Vec<String>,
+}
+
+/// One person has one directory key, whatever extension they dialled from.
+fn without_extension(mut phone: domain::Phone) -> domain::Phone {
+    phone.extension = None;
+    phone
+}
+
+/// Enough to tell an address from rubbish; whether it exists is the CRM's to say.
+fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@');
+    text.len() <= 254
+        && text.bytes().all(|b| b.is_ascii_graphic() || !b.is_ascii())
+        && parts
+            .is_some_and(|(local, host)| !local.is_empty() && host.len() > 2 && !host.contains('@'))
+}
+
+/// The directory keys of an ask.
+pub(crate) fn keys(ask: &Ask) -> Vec<Key> {
+    let phone = ask.phone.iter().map(|p| Key::Phone(p.e164.clone()));
+    let email = ask.email.iter().map(|e| Key::Email(e.clone()));
+    let record = ask.record.iter().map(|r| Key::Record(r.clone()));
+    phone.chain(email).chain(record).collect()
+}
+
+/// Puts what the CRM said into the directory, whether or not a caller still waits.
+pub(crate) struct Learned {
+    store: Store,
+    connection: Arc<Connection>,
+    clock: Clock,
+}
+
+impl Landing for Learned {
+    async fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) {
+        let now = self.clock.now();
+        for (ask, people) in answers {
+            if people.is_empty() {
+                self.connection.misses.add(&ask);
+            } else {
+                self.connection.misses.forget(&ask);
+            }
+            let kept = self.store.remember(&self.connection.name, &keys(&ask), &people, now).await;
+            if let Err(error) = kept {
+                tracing::warn!("the directory could not be written: {error}");
+            }
+        }
+    }
+}
+
+/// Decides who it is from what was found.
+pub(crate) fn identify(
+    engine: &Engine,
+    connection: &Connection,
+    ask: Option<&Ask>,
+    mut found: Found,
+    policy: Policy,
+) -> Identity {
+    let Some(ask) = ask else {
+        return Identity::nobody(ExternalId::Unknown, Status::Unknown, &found);
+    };
+    let by_number = || match &ask.phone {
+        Some(phone) => ExternalId::Phone(engine.store.phone_id(&phone.e164)),
+        None => ExternalId::Unknown,
+    };
+    let wanted = Wanted {
+        phone: ask.phone.as_ref().map(|p| p.e164.as_str()),
+        email: ask.email.as_deref(),
+        record: ask.record.as_deref(),
+    };
+    if found.has_failed {
+        return Identity::nobody(by_number(), Status::Partial, &found);
+    }
+    let people = std::mem::take(&mut found.people);
+    match (choose(people, &wanted, policy), &connection.prefix) {
+        (Match::One(contact), Some(prefix)) => {
+            let record = contact.record.clone();
+            let external_id = ExternalId::Record { prefix: prefix.clone(), record };
+            Identity::person(external_id, contact, &found)
+        }
+        (Match::Several(people), Some(prefix)) => {
+            let candidates = people.into_iter().map(|contact| Candidate {
+                external_id: ExternalId::Record { prefix: prefix.clone(), record: contact.record },
+                name: contact.name,
+            });
+            let mut identity = Identity::nobody(by_number(), Status::Ambiguous, &found);
+            identity.candidates = candidates.collect();
+            identity
+        }
+        (Match::Nobody, _) | (_, None) => Identity::nobody(by_number(), Status::Miss, &found),
+    }
+}
+
+fn answer(
+    identity: Identity,
+    connection: &Connection,
+    earlier: u64,
+    warnings: Vec<String>,
+) -> Answer {
+    let mut data = std::collections::BTreeMap::new();
+    let (mut name, mut email) = (String::new(), String::new());
+    if let Some(contact) = identity.contact {
+        data = contact.data;
+        name = contact.name;
+        email = contact.email.unwrap_or_default();
+    }
+    if identity.external_id != ExternalId::Unknown {
+        let earlier = i64::try_from(earlier).unwrap_or(i64::MAX);
+        data.insert("previousInteractionCount".to_owned(), Value::Integer(earlier));
+    }
+    Answer {
+        external_id: identity.external_id,
+        name,
+        email,
+        data,
+        status: identity.status,
+        source: if identity.status == Status::Hit { identity.source } else { Source::None },
+        as_of: identity.as_of,
+        is_stale: identity.is_stale,
+        candidates: identity.candidates,
+        connection: connection.name.clone(),
+        warnings,
+    }
+}

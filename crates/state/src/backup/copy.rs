@@ -1,0 +1,242 @@
+//! Every row of a store, from one engine to the other.
+//!
+//! The two schemas have the same tables and columns, so a copy is a walk over
+//! each table by its primary key, a bounded page at a time.
+
+use crate::error::{Error, Result};
+use crate::sql::{Cell, Param, Tx};
+
+/// Rows read and written at once; times columns it stays below both engines' limits.
+const PAGE: usize = 200;
+
+enum Type {
+    Int,
+    Text,
+    Blob,
+}
+use Type::{Blob, Int, Text};
+
+struct Table {
+    name: &'static str,
+    /// The first `key` columns are the primary key.
+    key: usize,
+    columns: &'static [(&'static str, Type)],
+    /// PostgreSQL counts these up by itself.
+    counted: bool,
+}
+
+/// In an order that satisfies the references between them.
+const TABLES: &[Table] = &[
+    Table {
+        name: "keys",
+        key: 1,
+        columns: &[
+            ("id", Int),
+            ("purpose", Text),
+            ("wrapped", Blob),
+            ("created_at", Int),
+            ("retired_at", Int),
+        ],
+        counted: false,
+    },
+    Table {
+        name: "calls",
+        key: 1,
+        columns: &[
+            ("seq", Int),
+            ("id", Text),
+            ("direction", Text),
+            ("media", Text),
+            ("queue", Text),
+            ("connection", Text),
+            ("status", Text),
+            ("source", Text),
+            ("certainty", Int),
+            ("subject", Blob),
+            ("earlier_calls", Int),
+            ("arrived_at", Int),
+            ("answered_in_us", Int),
+            ("identified_at", Int),
+            ("details", Blob),
+            ("identity", Blob),
+        ],
+        counted: true,
+    },
+    Table {
+        name: "interactions",
+        key: 1,
+        columns: &[("subject", Blob), ("calls", Int), ("last_call_at", Int)],
+        counted: false,
+    },
+    Table {
+        name: "contacts",
+        key: 1,
+        columns: &[
+            ("id", Int),
+            ("connection", Text),
+            ("record", Blob),
+            ("sealed", Blob),
+            ("as_of", Int),
+            ("pushed", Blob),
+        ],
+        counted: true,
+    },
+    Table {
+        name: "contact_keys",
+        key: 3,
+        columns: &[("connection", Text), ("hash", Blob), ("contact", Int), ("gone_at", Int)],
+        counted: false,
+    },
+    Table {
+        name: "jobs",
+        key: 1,
+        columns: &[
+            ("id", Int),
+            ("uid", Blob),
+            ("kind", Text),
+            ("slot", Blob),
+            ("state", Text),
+            ("call", Text),
+            ("payload", Blob),
+            ("run_at", Int),
+            ("due_at", Int),
+            ("attempts", Int),
+            ("lease", Int),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("note", Text),
+        ],
+        counted: true,
+    },
+];
+
+/// Whether the target has ever been a store.
+pub(super) async fn is_used(tx: &mut Tx<'_>) -> Result<bool> {
+    Ok(tx.row("SELECT id FROM keys LIMIT 1", &[]).await?.is_some())
+}
+
+/// Empties every table.
+pub(super) async fn clear(tx: &mut Tx<'_>) -> Result<()> {
+    for table in TABLES.iter().rev() {
+        tx.execute(&format!("DELETE FROM {}", table.name), &[]).await?;
+    }
+    Ok(())
+}
+
+/// Copies every table into empty ones.
+pub(super) async fn all(from: &mut Tx<'_>, to: &mut Tx<'_>) -> Result<()> {
+    for table in TABLES {
+        table.copy(from, to).await?;
+        if table.counted && to.is_postgres() {
+            table.count_on(to).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Table {
+    async fn copy(&self, from: &mut Tx<'_>, to: &mut Tx<'_>) -> Result<()> {
+        let (first, next) = (self.select(false), self.select(true));
+        let mut last: Option<Vec<Cell>> = None;
+        loop {
+            let rows = match &last {
+                None => from.rows(&first, &[]).await?,
+                Some(key) => {
+                    let key: Vec<Param<'_>> = key
+                        .iter()
+                        .zip(self.columns)
+                        .map(|(cell, (_, kind))| cell.as_param(kind.null()))
+                        .collect();
+                    from.rows(&next, &key).await?
+                }
+            };
+            let Some(end) = rows.last() else { return Ok(()) };
+            let params: Vec<Param<'_>> = rows
+                .iter()
+                .flat_map(|row| row.cells().iter().zip(self.columns))
+                .map(|(cell, (_, kind))| cell.as_param(kind.null()))
+                .collect();
+            let written = to.execute(&self.insert(rows.len()), &params).await?;
+            if written != rows.len() as u64 {
+                return Err(Error::Corrupt { what: "not every row could be copied" });
+            }
+            last = Some(end.cells()[..self.key].to_vec());
+        }
+    }
+
+    fn names(&self, columns: usize) -> String {
+        let names: Vec<&str> = self.columns[..columns].iter().map(|(name, _)| *name).collect();
+        names.join(", ")
+    }
+
+    fn select(&self, after: bool) -> String {
+        let (all, key) = (self.names(self.columns.len()), self.names(self.key));
+        let after =
+            if after { format!("WHERE ({key}) > ({})", marks(1, self.key)) } else { String::new() };
+        format!("SELECT {all} FROM {} {after} ORDER BY {key} LIMIT {PAGE}", self.name)
+    }
+
+    fn insert(&self, rows: usize) -> String {
+        let width = self.columns.len();
+        let values: Vec<String> =
+            (0..rows).map(|row| format!("({})", marks(row * width + 1, width))).collect();
+        format!("INSERT INTO {} ({}) VALUES {}", self.name, self.names(width), values.join(", "))
+    }
+
+    /// The next row gets a number that none has.
+    async fn count_on(&self, to: &mut Tx<'_>) -> Result<()> {
+        let (table, key) = (self.name, self.names(1));
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{key}'), coalesce(max({key}), 0) + 1, false) FROM {table}"
+        );
+        to.execute(&sql, &[]).await?;
+        Ok(())
+    }
+}
+
+impl Type {
+    fn null(&self) -> Param<'static> {
+        match self {
+            Int => Param::Int(None),
+            Text => Param::Text(None),
+            Blob => Param::Blob(None),
+        }
+    }
+}
+
+/// `?1, ?2, ?3`
+fn marks(first: usize, count: usize) -> String {
+    let marks: Vec<String> = (first..first + count).map(|at| format!("?{at}")).collect();
+    marks.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TABLES;
+
+    #[test]
+    fn every_column_of_both_schemas_is_copied() {
+        for schema in [
+            include_str!("../../migrations/sqlite/0001_foundation.sql"),
+            include_str!("../../migrations/postgres/0001_foundation.sql"),
+        ] {
+            let mut declared = Vec::new();
+            let mut table = "";
+            for line in schema.lines() {
+                if let Some(name) = line.strip_prefix("CREATE TABLE ") {
+                    table = name.trim_end_matches(" (");
+                } else if let Some(column) = line.strip_prefix("    ") {
+                    let name = column.split_whitespace().next().unwrap_or_default();
+                    if !matches!(name, "UNIQUE" | "PRIMARY") {
+                        declared.push((table, name));
+                    }
+                }
+            }
+            let copied: Vec<_> = TABLES
+                .iter()
+                .flat_map(|table| table.columns.iter().map(|(column, _)| (table.name, *column)))
+                .collect();
+            assert_eq!(declared, copied);
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! A call is stored before it is answered (invariant 1), and counted once.
+//!
+//! [`Store::record_call`] on the call's path, [`Store::identify_call`] when the
+//! enrichment knows better. The same call id is the same call, however often it
+//! comes. What was identified as a record never falls back to a mere number.
+//! Each call counts to one subject (the person or the number it was from);
+//! when who it was changes, the count moves along. Callers without a number
+//! have no subject: nothing links them to each other.
+
+use crate::crash;
+use crate::error::{Error, Result};
+use crate::jobs::{NewJob, SealedJob, SealedSettlement, Settled, Settlement, note, settle_one};
+use crate::keys::{Hash, Keyring};
+use crate::rows::{Details, Identity, decode, encode};
+use crate::sql::{Row, Tx, Work};
+use crate::store::Store;
+use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp};
+
+/// A call as it was answered.
+#[derive(Debug, Clone)]
+pub struct NewCall {
+    pub id: CallId,
+    pub direction: Direction,
+    pub media: MediaType,
+    /// The customer's number, E.164 where it could be read.
+    pub number: Option<String>,
+    pub email: Option<String>,
+    /// What was dialled: a number of ours, or on an outbound call the customer's.
+    pub dialled: Option<String>,
+    pub queue: Option<String>,
+    /// The agent, by the contact center's id.
+    pub user: Option<String>,
+    pub connection: String,
+    pub external_id: ExternalId,
+    /// The record behind the external id, in its own system.
+    pub contact: Option<String>,
+    pub status: Status,
+    pub source: Source,
+    pub arrived_at: Timestamp,
+    pub answered_in_us: u64,
+    pub warnings: Vec<String>,
+}
+
+/// What the store knows of a call just recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Distinct calls of the same external id before this one. 0 for `UNKNOWN`.
+    pub earlier_calls: u64,
+    /// This call id had been recorded before.
+    pub repeated: bool,
+}
+
+/// A better answer to who a call was from.
+#[derive(Debug, Clone)]
+pub struct Identified {
+    /// The connection that says so.
+    pub connection: String,
+    pub external_id: ExternalId,
+    pub contact: Option<String>,
+    pub status: Status,
+    pub source: Source,
+    pub at: Timestamp,
+}
+
+/// What became of an [`Identified`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enriched {
+    /// It stands, as it may have before.
+    Applied { earlier_calls: u64 },
+    /// The call is known as a record and this is not one. Jobs and settlement stand.
+    Kept { earlier_calls: u64 },
+    /// No such call. Jobs and settlement stand.
+    UnknownCall,
+    /// The settlement was stale: nothing at all was done.
+    Stale,
+}
+
+/// A call as it is known now.
+#[derive(Debug, Clone)]
+pub struct StoredCall {
+    /// As recorded and since identified. `arrived_at` is the first arrival.
+    pub call: NewCall,
+    pub earlier_calls: u64,
+    /// When the enrichment last spoke.
+    pub identified_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Stores the call and its jobs; returns once they are committed.
+    pub async fn record_call(&self, call: NewCall, jobs: Vec<NewJob>) -> Result<Recorded> {
+        let keys = self.keys();
+        let details = Details {
+            number: call.number,
+            email: call.email,
+            dialled: call.dialled,
+            user: call.user,
+            warnings: call.warnings,
+        };
+        let details = keys.seal("calls.details", call.id.as_str().as_bytes(), encode(&details)?)?;
+        let who = Who::new(
+            &keys,
+            &call.id,
+            &call.connection,
+            &call.external_id,
+            call.contact,
+            (call.status, call.source),
+        )?;
+        self.write(Record {
+            who,
+            direction: call.direction,
+            media: call.media,
+            queue: call.queue.map(|queue| note(&queue)),
+            arrived_at: call.arrived_at,
+            answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
+            details,
+            id: call.id,
+            jobs: SealedJob::seal_all(&keys, jobs)?,
+        })
+        .await
+    }
+
+    /// Betters who a call was from, adds jobs, and settles the job that found
+    /// it out, all in one transaction. Twice has the effect of once.
+    pub async fn identify_call(
+        &self,
+        id: &CallId,
+        identified: Identified,
+        jobs: Vec<NewJob>,
+        settle: Option<Settlement>,
+    ) -> Result<Enriched> {
+        let keys = self.keys();
+        let Identified { connection, external_id, contact, status, source, at } = identified;
+        self.write(Identify {
+            who: Who::new(&keys, id, &connection, &external_id, contact, (status, source))?,
+            id: id.clone(),
+            at,
+            jobs: SealedJob::seal_all(&keys, jobs)?,
+            settle: settle.map(|settle| SealedSettlement::seal(&keys, settle)).transpose()?,
+        })
+        .await
+    }
+
+    /// The call with this id.
+    pub async fn call(&self, id: &CallId) -> Result<Option<StoredCall>> {
+        let row = self.read(&OneCall { id }).await?;
+        match row {
+            Some(row) => self.unseal(|keys| stored(keys, &row)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a call with this id is stored.
+    pub async fn call_exists(&self, id: &CallId) -> Result<bool> {
+        Ok(self.read(&OneCall { id }).await?.is_some())
+    }
+
+    /// The calls that arrived last, newest first, at most 1000.
+    pub async fn recent_calls(&self, limit: usize) -> Result<Vec<StoredCall>> {
+        let limit = i64::try_from(limit.min(1000)).unwrap_or(1000);
+        let rows = self.read(&RecentCalls { limit }).await?;
+        self.unseal(|keys| rows.iter().map(|row| stored(keys, row)).collect()).await
+    }
+}
+
+/// The subject of a record: shared by its calls and its entry in the directory.
+pub(crate) fn record_hash(keys: &Keyring, connection: &str, record: &str) -> Hash {
+    keys.hash("record", &[connection, record])
+}
+
+/// How sure we are, by kind of external id: more never falls back to less than a record.
+const NOBODY: i64 = 0;
+const A_NUMBER: i64 = 1;
+const A_RECORD: i64 = 2;
+
+/// An identification, ready to be stored with its call.
+struct Who {
+    connection: String,
+    status: &'static str,
+    source: &'static str,
+    certainty: i64,
+    subject: Option<Hash>,
+    identity: Vec<u8>,
+}
+
+impl Who {
+    fn new(
+        keys: &Keyring,
+        id: &CallId,
+        connection: &str,
+        external_id: &ExternalId,
+        contact: Option<String>,
+        (status, source): (Status, Source),
+    ) -> Result<Self> {
+        let (certainty, subject) = match external_id {
+            ExternalId::Record { record, .. } => {
+                (A_RECORD, Some(record_hash(keys, connection, record)))
+            }
+            ExternalId::Phone(phone) => (A_NUMBER, Some(keys.hash("phone id", &[phone]))),
+            ExternalId::Unknown => (NOBODY, None),
+        };
+        let identity = Identity { external_id: external_id.to_string(), contact };
+        Ok(Self {
+            connection: connection.to_owned(),
+            status: status.as_str(),
+            source: source.as_str(),
+            certainty,
+            subject,
+            identity: keys.seal("calls.identity", id.as_str().as_bytes(), encode(&identity)?)?,
+        })
+    }
+}
+
+/// What decides about a call that is stored already.
+struct Known {
+    certainty: i64,
+    subject: Option<Hash>,
+    earlier_calls: i64,
+    arrived_at: i64,
+}
+
+async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>> {
+    const SQL: &str = "
+        SELECT certainty, subject, earlier_calls, arrived_at FROM calls WHERE id = ?1 /*pg: FOR UPDATE */";
+    let Some(row) = tx.row(SQL, &[id.as_str().into()]).await? else { return Ok(None) };
+    Ok(Some(Known {
+        certainty: row.int(0)?,
+        subject: row.opt_hash(1)?,
+        earlier_calls: row.int(2)?,
+        arrived_at: row.int(3)?,
+    }))
+}
+
+struct Record {
+    id: CallId,
+    direction: Direction,
+    media: MediaType,
+    queue: Option<String>,
+    arrived_at: Timestamp,
+    answered_in_us: i64,
+    details: Vec<u8>,
+    who: Who,
+    jobs: Vec<SealedJob>,
+}
+
+impl Work for Record {
+    type Output = Recorded;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Recorded> {
+        crash::point("call.insert");
+        let known = known(tx, &self.id).await?;
+        let repeated = known.is_some();
+        let earlier_calls = match known {
+            None => self.insert(tx).await?,
+            Some(known) => {
+                const SQL: &str = "UPDATE calls SET details = ?2 WHERE id = ?1";
+                tx.execute(SQL, &[self.id.as_str().into(), self.details[..].into()]).await?;
+                identify(tx, &self.id, &known, &self.who, None).await?.1
+            }
+        };
+        for job in &self.jobs {
+            job.insert(tx).await?;
+        }
+        Ok(Recorded { earlier_calls: u64::try_from(earlier_calls).unwrap_or(0), repeated })
+    }
+}
+
+impl Record {
+    async fn insert(&self, tx: &mut Tx<'_>) -> Result<i64> {
+        const SQL: &str = "
+            INSERT INTO calls (id, direction, media, queue, connection, status, source, certainty, subject,
+                earlier_calls, arrived_at, answered_in_us, details, identity)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+        let earlier_calls = count_in(tx, self.who.subject.as_ref(), self.arrived_at.0).await?;
+        crash::point("call.counted");
+        let params = [
+            self.id.as_str().into(),
+            self.direction.as_str().into(),
+            self.media.as_str().into(),
+            self.queue.as_deref().into(),
+            self.who.connection.as_str().into(),
+            self.who.status.into(),
+            self.who.source.into(),
+            self.who.certainty.into(),
+            self.who.subject.as_ref().into(),
+            earlier_calls.into(),
+            self.arrived_at.0.into(),
+            self.answered_in_us.into(),
+            self.details[..].into(),
+            self.who.identity[..].into(),
+        ];
+        tx.execute(SQL, &params).await?;
+        crash::point("call.inserted");
+        Ok(earlier_calls)
+    }
+}
+
+struct Identify {
+    id: CallId,
+    who: Who,
+    at: Timestamp,
+    jobs: Vec<SealedJob>,
+    settle: Option<SealedSettlement>,
+}
+
+impl Work for Identify {
+    type Output = Enriched;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Enriched> {
+        if let Some(settle) = &self.settle
+            && settle_one(tx, settle, self.at).await? == Settled::Stale
+        {
+            return Ok(Enriched::Stale);
+        }
+        for job in &self.jobs {
+            job.insert(tx).await?;
+        }
+        let Some(known) = known(tx, &self.id).await? else { return Ok(Enriched::UnknownCall) };
+        let (applied, earlier_calls) =
+            identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
+        crash::point("call.identified");
+        let earlier_calls = u64::try_from(earlier_calls).unwrap_or(0);
+        Ok(if applied {
+            Enriched::Applied { earlier_calls }
+        } else {
+            Enriched::Kept { earlier_calls }
+        })
+    }
+}
+
+/// Gives a stored call its newer identification, unless that knows less.
+/// Returns whether it did, and the earlier calls of whom it counts to now.
+async fn identify(
+    tx: &mut Tx<'_>,
+    id: &CallId,
+    known: &Known,
+    who: &Who,
+    at: Option<Timestamp>,
+) -> Result<(bool, i64)> {
+    const SQL: &str = "
+        UPDATE calls SET connection = ?2, status = ?3, source = ?4, certainty = ?5, subject = ?6,
+            earlier_calls = ?7, identity = ?8, identified_at = CASE WHEN ?9 < 0 THEN identified_at ELSE ?9 END
+        WHERE id = ?1";
+    if known.certainty == A_RECORD && who.certainty < A_RECORD {
+        return Ok((false, known.earlier_calls));
+    }
+    let mut earlier_calls = known.earlier_calls;
+    if known.subject != who.subject {
+        count_out(tx, known.subject.as_ref()).await?;
+        earlier_calls = count_in(tx, who.subject.as_ref(), known.arrived_at).await?;
+        crash::point("call.counted");
+    }
+    let params = [
+        id.as_str().into(),
+        who.connection.as_str().into(),
+        who.status.into(),
+        who.source.into(),
+        who.certainty.into(),
+        who.subject.as_ref().into(),
+        earlier_calls.into(),
+        who.identity[..].into(),
+        at.map_or(-1, |at| at.0).into(),
+    ];
+    tx.execute(SQL, &params).await?;
+    Ok((true, earlier_calls))
+}
+
+/// Counts a call to its subject; returns how many the subject had before.
+async fn count_in(tx: &mut Tx<'_>, subject: Option<&Hash>, at: i64) -> Result<i64> {
+    const SQL: &str = "
+        INSERT INTO interactions (subject, calls, last_call_at) VALUES (?1, 1, ?2)
+        ON CONFLICT (subject) DO UPDATE SET
+            calls = interactions.calls + 1,
+            last_call_at = CASE WHEN excluded.last_call_at > interactions.last_call_at
+                THEN excluded.last_call_at ELSE interactions.last_call_at END
+        RETURNING calls";
+    let Some(subject) = subject else { return Ok(0) };
+    let row = tx.row(SQL, &[subject.into(), at.into()]).await?;
+    let calls = row.ok_or(Error::Corrupt { what: "a count that was just made" })?.int(0)?;
+    Ok(calls - 1)
+}
+
+/// Takes a call back from a subject. The time of its last call stays as it was:
+/// at worst it names a call that has since found its person.
+async fn count_out(tx: &mut Tx<'_>, subject: Option<&Hash>) -> Result<()> {
+    const LESS: &str = "UPDATE interactions SET calls = calls - 1 WHERE subject = ?1";
+    const GONE: &str = "DELETE FROM interactions WHERE subject = ?1 AND calls <= 0";
+    let Some(subject) = subject else { return Ok(()) };
+    tx.execute(LESS, &[subject.into()]).await?;
+    tx.execute(GONE, &[subject.into()]).await?;
+    Ok(())
+}
+
+macro_rules! call_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, direction, media, queue, connection, status, source, earlier_calls, arrived_at, ",
+            "answered_in_us, identified_at, details, identity FROM calls ",
+            $rest
+        )
+    };
+}
+
+struct OneCall<'a> {
+    id: &'a CallId,
+}
+
+impl Work for OneCall<'_> {
+    type Output = Option<Row>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Row>> {
+        tx.row(call_columns!("WHERE id = ?1"), &[self.id.as_str().into()]).await
+    }
+}
+
+struct RecentCalls {
+    limit: i64,
+}
+
+impl Work for RecentCalls {
+    type Output = Vec<Row>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
+        tx.rows(call_columns!("ORDER BY seq DESC LIMIT ?1"), &[self.limit.into()]).await
+    }
+}
+
+fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
+    const ODD: Error = Error::Corrupt { what: "a call's words" };
+    let id = CallId::new(row.text(0)?).ok_or(ODD)?;
+    let cell = id.as_str().as_bytes();
+    let details: Details = decode(&keys.open("calls.details", cell, row.blob(11)?)?)?;
+    let identity: Identity = decode(&keys.open("calls.identity", cell, row.blob(12)?)?)?;
+    let call = NewCall {
+        direction: Direction::parse(row.text(1)?).ok_or(ODD)?,
+        media: MediaType::parse(row.text(2)?).ok_or(ODD)?,
+        number: details.number,
+        email: details.email,
+        dialled: details.dialled,
+        queue: row.opt_text(3)?.map(str::to_owned),
+        user: details.user,
+        connection: row.text(4)?.to_owned(),
+        external_id: identity.external_id.parse().map_err(|_| ODD)?,
+        contact: identity.contact,
+        status: Status::parse(row.text(5)?).ok_or(ODD)?,
+        source: Source::parse(row.text(6)?).ok_or(ODD)?,
+        arrived_at: Timestamp(row.int(8)?),
+        answered_in_us: u64::try_from(row.int(9)?).unwrap_or(0),
+        warnings: details.warnings,
+        id,
+    };
+    Ok(StoredCall {
+        call,
+        earlier_calls: u64::try_from(row.int(7)?).unwrap_or(0),
+        identified_at: row.opt_int(10)?.map(Timestamp),
+    })
+}

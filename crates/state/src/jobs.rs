@@ -1,0 +1,421 @@
+//! Work that must happen, as rows with leases.
+//!
+//! A job is committed together with the change that asks for it, leased by a
+//! worker for a while, and settled by the holder of that lease alone. A worker
+//! that dies lets its lease run out: the job is leased again, so what it does
+//! must bear repeating (invariant 3). Of jobs with the same kind and key at
+//! most one waits (the newest payload) and at most one runs.
+//!
+//! Waiting → leased → gone (done), `skipped` or `dead`; or waiting again, later.
+
+mod settle;
+
+pub use settle::{Outcome, Settled, Settlement};
+
+use crate::crash;
+use crate::error::{Error, Result};
+use crate::keys::{Hash, Keyring, fill_random};
+use crate::sql::{Param, Row, Tx, Work};
+use crate::store::Store;
+use domain::{CallId, Timestamp};
+use std::time::Duration;
+use tokio::sync::watch;
+
+pub(crate) use settle::{Sealed as SealedSettlement, settle_one};
+
+/// Characters of an error or a reason that are kept.
+const NOTE_CHARS: usize = 500;
+
+/// Work to be done.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub kind: &'static str,
+    /// A waiting job of the same kind and key is given this payload instead of
+    /// a second job. It keeps its place, and the pause it is in after a failure.
+    pub key: Option<String>,
+    /// Sealed at rest.
+    pub payload: Vec<u8>,
+    /// Not before this.
+    pub run_at: Timestamp,
+    /// The call it is about, for whoever looks at it.
+    pub subject: Option<CallId>,
+}
+
+/// Proof that a worker holds a job, for as long as nobody leases it after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    pub job: i64,
+    token: i64,
+}
+
+/// A job in a worker's hands.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    pub lease: Lease,
+    pub kind: &'static str,
+    pub payload: Vec<u8>,
+    /// How often it has been leased, this time included: 1 on the first try.
+    pub attempts: u32,
+    pub subject: Option<CallId>,
+    pub created_at: Timestamp,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobState {
+    Waiting,
+    Leased,
+    /// Ended without effect, for a stated reason.
+    Skipped,
+    /// Given up after an error: to be looked at and redriven.
+    Dead,
+}
+
+impl JobState {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Leased => "leased",
+            Self::Skipped => "skipped",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The state's word read back; `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Waiting, Self::Leased, Self::Skipped, Self::Dead]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+}
+
+/// A job as the operator sees it, without its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    pub id: i64,
+    pub kind: String,
+    pub state: JobState,
+    pub attempts: u32,
+    pub subject: Option<CallId>,
+    /// When it may run; of a leased one, when the lease runs out.
+    pub due_at: Timestamp,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// The last error, or why it was skipped.
+    pub note: Option<String>,
+}
+
+/// How many jobs of a kind are in a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobCount {
+    pub kind: String,
+    pub state: JobState,
+    pub jobs: u64,
+}
+
+/// Which jobs to list; empty is all.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    pub state: Option<JobState>,
+    pub kind: Option<String>,
+}
+
+/// Which dead jobs to try again.
+#[derive(Debug, Clone, Copy)]
+pub enum Redrive {
+    One(i64),
+    AllDead,
+}
+
+impl Store {
+    /// Adds jobs, all or none.
+    pub async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<()> {
+        let jobs = SealedJob::seal_all(&self.keys(), jobs)?;
+        self.write(Enqueue { jobs }).await
+    }
+
+    /// Takes up to `limit` due jobs of a kind, oldest first, for `lease_for`.
+    /// Where none is due this is a read.
+    pub async fn lease(
+        &self,
+        kind: &'static str,
+        limit: usize,
+        lease_for: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Leased>> {
+        match self.next_due(&[kind]).await? {
+            Some(due) if due <= now => {}
+            _ => return Ok(Vec::new()),
+        }
+        let mut token = [0; 8];
+        fill_random(&mut token)?;
+        let limit = i64::try_from(limit.min(1000)).unwrap_or(1000);
+        let until = now.plus(lease_for);
+        let token = i64::from_le_bytes(token);
+        let rows = self.write(TakeLease { kind, limit, until, now, token }).await?;
+        let open = |keys: &Keyring| -> Result<Vec<_>> {
+            rows.iter().map(|row| leased(keys, kind, token, row)).collect()
+        };
+        let mut jobs = self.unseal(open).await?;
+        jobs.sort_unstable_by_key(|(place, _)| *place);
+        Ok(jobs.into_iter().map(|(_, job)| job).collect())
+    }
+
+    /// When the next job of these kinds may be leased, be it now or in the past.
+    pub async fn next_due(&self, kinds: &[&'static str]) -> Result<Option<Timestamp>> {
+        self.read(&NextDue { kinds }).await
+    }
+
+    /// Changes after every commit on this node that may have made a job leasable. Jobs that
+    /// other nodes add are found by asking now and then.
+    #[must_use]
+    pub fn job_nudge(&self) -> watch::Receiver<u64> {
+        self.jobs_added()
+    }
+
+    /// Jobs as the operator sees them, newest first, at most 1000.
+    pub async fn jobs(&self, filter: JobFilter, limit: usize) -> Result<Vec<JobRow>> {
+        self.read(&List { filter, limit: i64::try_from(limit.min(1000)).unwrap_or(1000) }).await
+    }
+
+    /// How many jobs there are, by kind and state.
+    pub async fn job_counts(&self) -> Result<Vec<JobCount>> {
+        self.read(&Count).await
+    }
+
+    /// Lets dead jobs be tried again from the start. One whose work already
+    /// waits anew (same kind and key) is dropped instead. Returns how many wait now.
+    pub async fn redrive(&self, which: Redrive, now: Timestamp) -> Result<u64> {
+        self.write(settle::Revive { which, now }).await
+    }
+
+    /// Forgets skipped jobs that ended before this, at most 1000 at once.
+    /// Returns how many. Dead ones stay until someone decides.
+    pub async fn prune_jobs(&self, before: Timestamp) -> Result<u64> {
+        self.write(settle::Prune { before }).await
+    }
+}
+
+/// A job ready to be stored.
+pub(crate) struct SealedJob {
+    kind: &'static str,
+    slot: Option<Hash>,
+    uid: Hash,
+    payload: Vec<u8>,
+    run_at: Timestamp,
+    call: Option<CallId>,
+}
+
+impl SealedJob {
+    pub(crate) fn seal_all(keys: &Keyring, jobs: Vec<NewJob>) -> Result<Vec<Self>> {
+        jobs.into_iter().map(|job| Self::seal(keys, job)).collect()
+    }
+
+    fn seal(keys: &Keyring, job: NewJob) -> Result<Self> {
+        let mut uid = [0; 16];
+        fill_random(&mut uid)?;
+        Ok(Self {
+            kind: job.kind,
+            slot: job.key.map(|key| keys.hash("job", &[job.kind, &key])),
+            uid,
+            payload: keys.seal("jobs.payload", &bound_to(job.kind, &uid), job.payload)?,
+            run_at: job.run_at,
+            call: job.subject,
+        })
+    }
+
+    /// Stores the job, or gives its payload to the one that already waits.
+    pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
+        const SQL: &str = "
+            INSERT INTO jobs (uid, kind, slot, state, call, payload, run_at, due_at, attempts, created_at, updated_at)
+            VALUES (?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?6, 0, ?6, ?6)
+            ON CONFLICT (kind, slot) WHERE state = 'waiting' AND slot IS NOT NULL DO UPDATE SET
+                uid = excluded.uid, payload = excluded.payload, call = excluded.call, updated_at = excluded.updated_at,
+                run_at = CASE WHEN jobs.attempts = 0 AND excluded.run_at < jobs.run_at
+                    THEN excluded.run_at ELSE jobs.run_at END,
+                due_at = CASE WHEN jobs.attempts = 0 AND excluded.due_at < jobs.due_at
+                    THEN excluded.due_at ELSE jobs.due_at END";
+        crash::point("job.insert");
+        let params = [
+            (&self.uid).into(),
+            self.kind.into(),
+            self.slot.as_ref().into(),
+            self.call.as_ref().map(CallId::as_str).into(),
+            self.payload[..].into(),
+            self.run_at.0.into(),
+        ];
+        tx.execute(SQL, &params).await?;
+        tx.added_jobs = true;
+        crash::point("job.inserted");
+        Ok(())
+    }
+}
+
+fn bound_to(kind: &str, uid: &[u8]) -> Vec<u8> {
+    [uid, kind.as_bytes()].concat()
+}
+
+struct Enqueue {
+    jobs: Vec<SealedJob>,
+}
+
+impl Work for Enqueue {
+    type Output = ();
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        for job in &self.jobs {
+            job.insert(tx).await?;
+        }
+        Ok(())
+    }
+}
+
+struct TakeLease {
+    kind: &'static str,
+    limit: i64,
+    until: Timestamp,
+    now: Timestamp,
+    token: i64,
+}
+
+impl Work for TakeLease {
+    type Output = Vec<Row>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
+        // What waits behind a running job of the same key stays there until that is settled.
+        const SQL: &str = "
+            WITH free AS MATERIALIZED (
+                SELECT due.id FROM jobs AS due
+                WHERE due.kind = ?1 AND due.state IN ('waiting', 'leased') AND due.due_at <= ?2
+                    AND NOT (due.state = 'waiting' AND due.slot IS NOT NULL AND EXISTS (
+                        SELECT 1 FROM jobs AS running
+                        WHERE running.kind = due.kind AND running.slot = due.slot AND running.state = 'leased'
+                            AND running.slot IS NOT NULL))
+                ORDER BY due.due_at, due.id LIMIT ?3 /*pg: FOR UPDATE SKIP LOCKED */)
+            UPDATE jobs SET state = 'leased', due_at = ?4, attempts = attempts + 1, lease = ?5, updated_at = ?2
+            WHERE id IN (SELECT id FROM free)
+            RETURNING id, uid, payload, attempts, call, run_at, created_at";
+        crash::point("job.lease");
+        let (now, until) = (self.now.0, self.until.0);
+        let params =
+            [self.kind.into(), now.into(), self.limit.into(), until.into(), self.token.into()];
+        let rows = tx.rows(SQL, &params).await?;
+        crash::point("job.leased");
+        Ok(rows)
+    }
+}
+
+/// The job, and its place in the order.
+fn leased(
+    keys: &Keyring,
+    kind: &'static str,
+    token: i64,
+    row: &Row,
+) -> Result<((i64, i64), Leased)> {
+    let id = row.int(0)?;
+    let job = Leased {
+        lease: Lease { job: id, token },
+        kind,
+        payload: keys.open("jobs.payload", &bound_to(kind, row.blob(1)?), row.blob(2)?)?,
+        attempts: attempts(row.int(3)?),
+        subject: row.opt_text(4)?.and_then(CallId::new),
+        created_at: Timestamp(row.int(6)?),
+    };
+    Ok(((row.int(5)?, id), job))
+}
+
+fn attempts(count: i64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+struct NextDue<'a> {
+    kinds: &'a [&'static str],
+}
+
+impl Work for NextDue<'_> {
+    type Output = Option<Timestamp>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
+        // As in TakeLease, or a worker would turn in circles over what it cannot have.
+        const SQL: &str = "
+            SELECT due.due_at FROM jobs AS due
+            WHERE due.kind = ?1 AND due.state IN ('waiting', 'leased')
+                AND NOT (due.state = 'waiting' AND due.slot IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM jobs AS running
+                    WHERE running.kind = due.kind AND running.slot = due.slot AND running.state = 'leased'
+                        AND running.slot IS NOT NULL))
+            ORDER BY due.due_at, due.id LIMIT 1";
+        let mut next = None;
+        for kind in self.kinds {
+            if let Some(row) = tx.row(SQL, &[(*kind).into()]).await? {
+                let due = Timestamp(row.int(0)?);
+                next = Some(next.map_or(due, |earlier: Timestamp| earlier.min(due)));
+            }
+        }
+        Ok(next)
+    }
+}
+
+struct List {
+    filter: JobFilter,
+    limit: i64,
+}
+
+impl Work for List {
+    type Output = Vec<JobRow>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<JobRow>> {
+        const SQL: &str = "
+            SELECT id, kind, state, attempts, call, due_at, created_at, updated_at, note FROM jobs
+            WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR kind = ?2) ORDER BY id DESC LIMIT ?3";
+        let state: Param<'_> = self.filter.state.map_or("", JobState::as_str).into();
+        let kind: Param<'_> = self.filter.kind.as_deref().unwrap_or_default().into();
+        let rows = tx.rows(SQL, &[state, kind, self.limit.into()]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(JobRow {
+                    id: row.int(0)?,
+                    kind: row.text(1)?.to_owned(),
+                    state: state_of(row.text(2)?)?,
+                    attempts: attempts(row.int(3)?),
+                    subject: row.opt_text(4)?.and_then(CallId::new),
+                    due_at: Timestamp(row.int(5)?),
+                    created_at: Timestamp(row.int(6)?),
+                    updated_at: Timestamp(row.int(7)?),
+                    note: row.opt_text(8)?.map(str::to_owned),
+                })
+            })
+            .collect()
+    }
+}
+
+fn state_of(text: &str) -> Result<JobState> {
+    JobState::parse(text).ok_or(Error::Corrupt { what: "a job's state" })
+}
+
+struct Count;
+
+impl Work for Count {
+    type Output = Vec<JobCount>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<JobCount>> {
+        const SQL: &str =
+            "SELECT kind, state, count(*) FROM jobs GROUP BY kind, state ORDER BY kind, state";
+        let rows = tx.rows(SQL, &[]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(JobCount {
+                    kind: row.text(0)?.to_owned(),
+                    state: state_of(row.text(1)?)?,
+                    jobs: u64::try_from(row.int(2)?).unwrap_or(0),
+                })
+            })
+            .collect()
+    }
+}
+
+/// An error's or a reason's beginning, on one line and without NUL, which PostgreSQL refuses.
+pub(crate) fn note(text: &str) -> String {
+    text.chars().take(NOTE_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

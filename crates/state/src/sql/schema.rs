@@ -1,0 +1,102 @@
+//! Brings a store up to this binary's schema, or refuses it untouched.
+//!
+//! Migrations are numbered SQL files, one set per engine, embedded here. They
+//! and the first keys are applied in one transaction: a store is either ready
+//! or as it was. Checked first: that no newer binary has been here, and that
+//! the master key opens it.
+
+use super::{Tx, Work};
+use crate::error::{Error, Result};
+use crate::keys::{Keyring, MasterKey};
+use domain::Timestamp;
+
+struct Migration {
+    version: i64,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+/// Ascending; what has been released is never edited.
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    sqlite: include_str!("../../migrations/sqlite/0001_foundation.sql"),
+    postgres: include_str!("../../migrations/postgres/0001_foundation.sql"),
+}];
+
+/// Two nodes that start at once take turns. The number is ours, chosen freely.
+const POSTGRES_LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7465656)) AS taken";
+
+/// Makes the store ready and hands out its keys.
+pub(crate) struct Prepare<'a> {
+    pub(crate) master: &'a MasterKey,
+    pub(crate) now: Timestamp,
+}
+
+impl Work for Prepare<'_> {
+    type Output = Keyring;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Keyring> {
+        take_turns(tx).await?;
+        let version = version(tx).await?;
+        refuse_newer(version)?;
+        if version > 0 {
+            Keyring::load(tx, self.master).await?; // the wrong key is noticed before anything changes
+        }
+        upgrade(tx, version, self.now).await?;
+        if let Some(keys) = Keyring::load(tx, self.master).await? {
+            return Ok(keys);
+        }
+        Keyring::create(tx, self.master, self.now).await?;
+        let keys = Keyring::load(tx, self.master).await?;
+        keys.ok_or(Error::Corrupt { what: "the keys just made" })
+    }
+}
+
+/// Waits until no other node is changing the schema, for this transaction.
+pub(crate) async fn take_turns(tx: &mut Tx<'_>) -> Result<()> {
+    if tx.is_postgres() {
+        tx.execute(POSTGRES_LOCK, &[]).await?;
+    }
+    Ok(())
+}
+
+/// Applies what is missing after `version`.
+pub(crate) async fn upgrade(tx: &mut Tx<'_>, version: i64, now: Timestamp) -> Result<()> {
+    const TABLE: &str = "CREATE TABLE schema_version (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)";
+    const APPLIED: &str = "INSERT INTO schema_version (version, applied_at) VALUES (?1, ?2)";
+    if version == 0 {
+        tx.execute(TABLE, &[]).await?;
+    }
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+        tx.batch(migration.sqlite, migration.postgres).await?;
+        tx.execute(APPLIED, &[migration.version.into(), now.0.into()]).await?;
+    }
+    Ok(())
+}
+
+/// The schema this binary makes.
+pub(crate) fn latest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+pub(crate) fn refuse_newer(version: i64) -> Result<()> {
+    if version > latest() {
+        return Err(Error::NewerSchema { store: version, binary: latest() });
+    }
+    Ok(())
+}
+
+/// The schema the store has; 0 for an empty one.
+pub(crate) async fn version(tx: &mut Tx<'_>) -> Result<i64> {
+    let is_there = if tx.is_postgres() {
+        "SELECT 1::BIGINT FROM pg_tables WHERE tablename = 'schema_version' AND schemaname = current_schema()"
+    } else {
+        "SELECT 1 FROM sqlite_master WHERE name = 'schema_version'"
+    };
+    if tx.row(is_there, &[]).await?.is_none() {
+        return Ok(0);
+    }
+    let last =
+        tx.row("SELECT version FROM schema_version ORDER BY version DESC LIMIT 1", &[]).await?;
+    last.map_or(Ok(0), |row| row.int(0))
+}

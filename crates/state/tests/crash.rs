@@ -1,0 +1,274 @@
+//! `kill -9` at any instant loses nothing that was acknowledged (invariant 10).
+//!
+//! The test starts itself as a child that works on a store and says aloud what
+//! was acknowledged, kills it at each crash point several times over, opens
+//! the store again and compares. A planted bug shows that it would notice.
+//! Run with `--features crash-points`.
+
+use domain::{
+    CallId, Contact, Direction, ExternalId, MediaType, Prefix, Source, Status, Timestamp,
+};
+use state::backup::{Existing, restore};
+use state::crash::POINTS;
+use state::{
+    Durability, Enriched, Identified, Key, Location, MasterKey, NewCall, NewJob, Options, Outcome,
+    Settlement, Store,
+};
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+const FOLDER: &str = "TIELINE_CRASH_FOLDER";
+const TASKS: usize = 4;
+const CALLS: usize = 12;
+
+fn master() -> MasterKey {
+    "5a".repeat(32).parse().expect("a key")
+}
+
+async fn open(folder: &Path) -> Store {
+    let options = Options { durability: Durability::Process, ..Options::default() };
+    let location = Location::Sqlite { path: folder.join("tieline.db") };
+    Store::open(&location, &master(), options).await.expect("the store opens")
+}
+
+fn id(text: &str) -> CallId {
+    CallId::new(text).expect("a call id")
+}
+
+fn crm() -> ExternalId {
+    ExternalId::Record { prefix: Prefix::new("CRM").expect("a prefix"), record: "003A".to_owned() }
+}
+
+fn call(name: &str, external_id: ExternalId) -> NewCall {
+    NewCall {
+        id: id(name),
+        direction: Direction::Inbound,
+        media: MediaType::Voice,
+        number: Some("+15550199999".to_owned()),
+        email: None,
+        dialled: None,
+        queue: None,
+        user: None,
+        connection: "crm".to_owned(),
+        external_id,
+        contact: None,
+        status: Status::Partial,
+        source: Source::None,
+        arrived_at: Timestamp(1),
+        answered_in_us: 1,
+        warnings: vec![],
+    }
+}
+
+/// Says what was acknowledged, in one write, so that a kill cannot cut it.
+fn acknowledged(what: &str, name: &str) {
+    let _ = std::io::stdout().write_all(format!("\nACK {what} {name}\n").as_bytes());
+}
+
+/// The child's work; does nothing in the parent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let folder = PathBuf::from(folder);
+    let store = open(&folder).await;
+    let tasks: Vec<_> = (0..TASKS).map(|task| tokio::spawn(work(store.clone(), task))).collect();
+    for task in tasks {
+        task.await.expect("the work runs");
+    }
+    store.backup(&folder.join("backup.db"), Existing::Keep).await.expect("backed up");
+    acknowledged("backup", "backup.db");
+    let copy = Location::Sqlite { path: folder.join("copy.db") };
+    restore(&folder.join("backup.db"), &copy, &master(), Existing::Keep).await.expect("restored");
+    acknowledged("restored", "copy.db");
+}
+
+async fn work(store: Store, task: usize) {
+    let number = ExternalId::Phone(store.phone_id("+15550199999"));
+    for n in 0..CALLS {
+        let name = format!("{task}-{n}");
+        let job = NewJob {
+            kind: "enrich",
+            key: None,
+            payload: name.clone().into_bytes(),
+            run_at: Timestamp(0),
+            subject: Some(id(&name)),
+        };
+        store.record_call(call(&name, number.clone()), vec![job]).await.expect("recorded");
+        acknowledged("recorded", &name);
+        let record = format!("003-{name}");
+        let person =
+            Contact { record: record.clone(), object: "Contact".to_owned(), ..Contact::default() };
+        store.remember("crm", &[], &[person], Timestamp(1)).await.expect("remembered");
+        acknowledged("remembered", &record);
+        let leased =
+            store.lease("enrich", 1, Duration::from_secs(60), Timestamp(1)).await.expect("leased");
+        for job in leased {
+            let subject = job.subject.expect("a call");
+            let follow_up = NewJob {
+                kind: "push",
+                key: None,
+                payload: job.payload,
+                run_at: Timestamp(0),
+                subject: Some(subject.clone()),
+            };
+            let settlement =
+                Settlement { lease: job.lease, outcome: Outcome::Done, follow_up: vec![follow_up] };
+            let identified = Identified {
+                connection: "crm".to_owned(),
+                external_id: crm(),
+                contact: None,
+                status: Status::Hit,
+                source: Source::Crm,
+                at: Timestamp(2),
+            };
+            let done = store
+                .identify_call(&subject, identified, vec![], Some(settlement))
+                .await
+                .expect("identified");
+            assert!(matches!(done, Enriched::Applied { .. }));
+            acknowledged("identified", subject.as_str());
+        }
+    }
+}
+
+fn run_child(folder: &Path, at: &str, plant: Option<&str>) -> Output {
+    let mut child = Command::new(std::env::current_exe().expect("this test"));
+    child.args(["--exact", "child", "--nocapture"]).env(FOLDER, folder).env("TIELINE_CRASH_AT", at);
+    if let Some(plant) = plant {
+        child.env("TIELINE_PLANT", plant);
+    }
+    child.output().expect("the child runs")
+}
+
+/// What the child said, as (what, name).
+fn said(output: &Output) -> BTreeSet<(String, String)> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let acks = text.lines().filter_map(|line| line.strip_prefix("ACK ")?.split_once(' '));
+    acks.map(|(what, name)| (what.to_owned(), name.to_owned())).collect()
+}
+
+/// Everything that was acknowledged and is not there, and what does not add up.
+async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
+    let store = open(folder).await;
+    let mut lost = Vec::new();
+    for (what, name) in said {
+        let is_there = match what.as_str() {
+            "recorded" => store.call_exists(&id(name)).await.expect("asked"),
+            "remembered" => {
+                !store.find("crm", &[Key::Record(name.clone())]).await.expect("asked").is_empty()
+            }
+            "identified" => {
+                let call = store.call(&id(name)).await.expect("asked");
+                call.is_some_and(|stored| stored.call.external_id == crm())
+            }
+            _ => folder.join(name).exists(),
+        };
+        if !is_there {
+            lost.push(format!("{what} {name}"));
+        }
+    }
+    lost.extend(sums(&store).await);
+    for copy in ["backup.db", "copy.db"].map(|name| folder.join(name)) {
+        // A target that was reserved and not yet filled is empty; a backup is whole or absent.
+        let reserved = |file: std::fs::Metadata| file.len() == 0 && copy.ends_with("copy.db");
+        if !copy.exists() || std::fs::metadata(&copy).is_ok_and(reserved) {
+            continue;
+        }
+        let target = folder.join("target").join("tieline.db");
+        let target = Location::Sqlite { path: target };
+        if let Err(error) = restore(&copy, &target, &master(), Existing::Replace).await {
+            lost.push(format!("{} does not restore: {error}", copy.display()));
+        }
+    }
+    store.close().await;
+    lost
+}
+
+/// Every stored call counts once and has exactly one job, of the stage it is in.
+async fn sums(store: &Store) -> Vec<String> {
+    let mut odd = Vec::new();
+    let calls = store.recent_calls(1000).await.expect("listed");
+    let jobs = store.jobs(Default::default(), 1000).await.expect("listed");
+    for stored in &calls {
+        let is_known = stored.call.external_id == crm();
+        let kinds: Vec<_> = jobs
+            .iter()
+            .filter(|job| job.subject.as_ref() == Some(&stored.call.id))
+            .map(|job| job.kind.as_str())
+            .collect();
+        if kinds != [if is_known { "push" } else { "enrich" }] {
+            odd.push(format!("{} known: {is_known}, jobs: {kinds:?}", stored.call.id));
+        }
+    }
+    let number = ExternalId::Phone(store.phone_id("+15550199999"));
+    for who in [number, crm()] {
+        let stored = calls.iter().filter(|stored| stored.call.external_id == who).count() as u64;
+        let probe = if who == crm() { "probe-record" } else { "probe-number" };
+        let recorded = store.record_call(call(probe, who), vec![]).await.expect("recorded");
+        if recorded.earlier_calls != stored {
+            odd.push(format!("{probe}: {} counted, {stored} stored", recorded.earlier_calls));
+        }
+    }
+    odd
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("tieline-crash-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn a_kill_at_any_point_loses_nothing_acknowledged() {
+    if std::env::var(FOLDER).is_ok() {
+        return;
+    }
+    let mut acknowledged = 0;
+    for point in POINTS {
+        let mut killed = 0;
+        for nth in [1, 2, 5, 13] {
+            let folder = Folder::new(&format!("{point}-{nth}"));
+            let output = run_child(&folder.0, &format!("{point}:{nth}"), None);
+            killed += u32::from(!output.status.success());
+            let said = said(&output);
+            acknowledged += said.len();
+            assert_eq!(
+                lost(&folder.0, &said).await,
+                Vec::<String>::new(),
+                "killed at {point}:{nth}"
+            );
+        }
+        assert!(killed > 0, "{point} is never passed");
+    }
+    assert!(acknowledged > 1000, "only {acknowledged} things were acknowledged in all");
+}
+
+#[tokio::test]
+async fn an_answer_before_the_commit_would_be_caught() {
+    if std::env::var(FOLDER).is_ok() {
+        return;
+    }
+    let mut caught = 0;
+    for nth in 1..=8 {
+        let folder = Folder::new(&format!("plant-{nth}"));
+        let output =
+            run_child(&folder.0, &format!("write.commit:{nth}"), Some("answer-before-commit"));
+        let said = said(&output);
+        caught += u32::from(!lost(&folder.0, &said).await.is_empty());
+    }
+    assert!(caught > 0, "the planted bug went unnoticed");
+}

@@ -1,0 +1,152 @@
+//! The command line.
+
+use crate::exit::Failure;
+use crate::{commands, demo, reference, serve, simulate};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The line between the contact center and every CRM and ERP behind it.
+#[derive(Debug, Parser)]
+#[command(name = "tieline", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve calls.
+    Serve(ConfigArgs),
+    /// Show the main job on this machine, with simulated systems and made-up people.
+    Demo(DemoArgs),
+    /// Run one simulated system alone.
+    Sim(SimArgs),
+    /// Ask every connection whether everything Tieline needs is granted.
+    Check(CheckArgs),
+    /// Copy the store of the running server into one file.
+    Backup(BackupArgs),
+    /// Make a store from a backup. The server must not run.
+    Restore(RestoreArgs),
+    /// List durable jobs, or try dead ones again.
+    Jobs(JobsArgs),
+    /// Make a master key and print it.
+    Key,
+    /// Print or write the generated reference.
+    #[command(hide = true)]
+    Docs(DocsArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file.
+    #[arg(long, short, default_value = "tieline.toml", env = "TIELINE_CONFIG")]
+    pub config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Keep the store in this directory instead of a temporary one.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Place this many simulated calls, then go on serving.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub calls: usize,
+    /// Print one JSON object a line: first the addresses, keys and people, then each call.
+    #[arg(long)]
+    pub json: bool,
+    /// Port of the server.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// People in the simulated CRM.
+    #[arg(long, value_name = "N", default_value_t = 3_000)]
+    pub people: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    #[command(subcommand)]
+    pub system: simulate::System,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Where the server writes the copy.
+    pub path: PathBuf,
+    /// Overwrite a file that is there.
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The backup.
+    pub path: PathBuf,
+    /// Replace a store that is there.
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct JobsArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Only jobs in this state: waiting, leased, skipped or dead.
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Try this dead job again.
+    #[arg(long, value_name = "ID", conflicts_with = "redrive_all")]
+    pub redrive: Option<i64>,
+    /// Try every dead job again.
+    #[arg(long)]
+    pub redrive_all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DocsArgs {
+    /// Write the files below this directory instead of printing their names.
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+}
+
+impl Cli {
+    pub async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Serve(args) => serve::run(&args).await,
+            Command::Demo(args) => demo::run(&args).await,
+            Command::Sim(args) => simulate::run(args.system).await,
+            Command::Check(args) => commands::check(&args).await,
+            Command::Backup(args) => commands::backup(&args).await,
+            Command::Restore(args) => commands::restore(&args).await,
+            Command::Jobs(args) => commands::jobs(&args).await,
+            Command::Key => commands::key(),
+            Command::Docs(args) => reference::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

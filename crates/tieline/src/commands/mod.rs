@@ -1,0 +1,113 @@
+//! Commands of an operator: most of them ask the running server.
+
+mod client;
+
+use crate::cli::{BackupArgs, CheckArgs, JobsArgs, RestoreArgs};
+use crate::config;
+use crate::exit::{self, Failure};
+use crate::http::FindingBody;
+use crate::{logs, wiring};
+use client::Client;
+use serde_json::{Value, json};
+use state::MasterKey;
+use state::backup::{Existing, restore as restore_store};
+use std::io::Write;
+use std::time::Duration;
+
+/// One line of data to standard output.
+fn say(line: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(exit::environment)
+}
+
+/// Asks every connection for what it needs. Opens no store.
+pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let loaded = config::load(&args.config.config).map_err(exit::input)?;
+    logs::start(&loaded.config.log);
+    let connections = wiring::connections(&loaded)?;
+    for connection in connections.all() {
+        if let Some(tokens) = &connection.capabilities.tokens {
+            // Whatever comes of it is one of the findings.
+            tokens.fresh(Duration::from_secs(10)).await.ok();
+        }
+    }
+    let findings = crate::http::findings(&connections).await;
+    let flaws = findings.iter().filter(|finding| !finding.ok).count();
+    if args.json {
+        say(&json!(findings).to_string())?;
+    } else {
+        findings.iter().try_for_each(|finding| say(&line(finding)))?;
+    }
+    match flaws {
+        0 => Ok(()),
+        flaws => Err(exit::failed(format!("{flaws} of {} checks failed", findings.len()))),
+    }
+}
+
+fn line(finding: &FindingBody) -> String {
+    let FindingBody { connection, what, code, message, fix, .. } = finding;
+    if finding.ok {
+        return format!("ok    {connection}: {what}");
+    }
+    format!("FAIL  {connection}: {what}: {message}\n      {fix} ({code})")
+}
+
+/// Has the running server copy its store.
+pub async fn backup(args: &BackupArgs) -> Result<(), Failure> {
+    let client = Client::of(&args.config.config)?;
+    // The server's working directory may be another than ours.
+    let path = std::path::absolute(&args.path).map_err(exit::input)?;
+    let body = json!({ "path": path, "overwrite": args.overwrite });
+    client.post("/api/v1/store/backup", &body).await?;
+    say(&path.display().to_string())
+}
+
+/// Makes a store from a backup.
+pub async fn restore(args: &RestoreArgs) -> Result<(), Failure> {
+    let loaded = config::load(&args.config.config).map_err(exit::input)?;
+    logs::start(&loaded.config.log);
+    let (location, master) = (wiring::location(&loaded)?, wiring::master_key(&loaded)?);
+    let existing = if args.overwrite { Existing::Replace } else { Existing::Keep };
+    restore_store(&args.path, &location, &master, existing).await?;
+    say("restored")
+}
+
+/// Lists jobs of the running server, or redrives dead ones.
+pub async fn jobs(args: &JobsArgs) -> Result<(), Failure> {
+    let client = Client::of(&args.config.config)?;
+    if args.redrive_all || args.redrive.is_some() {
+        let path = match args.redrive {
+            Some(id) => format!("/api/v1/jobs/{id}/redrive"),
+            None => "/api/v1/jobs/redrive".to_owned(),
+        };
+        let answer = client.post(&path, &json!({})).await?;
+        return say(&answer.to_string());
+    }
+    let mut path = "/api/v1/jobs?limit=1000".to_owned();
+    if let Some(state) = &args.state {
+        path = format!("{path}&state={state}");
+    }
+    let jobs = client.get(&path).await?;
+    if args.json {
+        return say(&jobs.to_string());
+    }
+    for job in jobs.as_array().into_iter().flatten() {
+        let text = |key: &str| job.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let number = |key: &str| job.get(key).and_then(Value::as_i64).unwrap_or_default();
+        say(&format!(
+            "{:>8}  {:<22} {:<8} tries {:<3} due {}  {}",
+            number("id"),
+            text("kind"),
+            text("state"),
+            number("attempts"),
+            text("dueAt"),
+            text("note")
+        ))?;
+    }
+    Ok(())
+}
+
+/// Prints a new master key.
+pub fn key() -> Result<(), Failure> {
+    let key = MasterKey::generate()?;
+    say(&key.to_base64())
+}

@@ -1,0 +1,177 @@
+//! Mistakes are told with file, line, key and the nearest right name.
+
+use super::load_text;
+use crate::config::Loaded;
+use std::path::Path;
+
+const GOOD: &str = r#"[server]
+api_keys = [{ env = "KEY" }]
+
+[store]
+location = "sqlite:x.db"
+master_key = { env = "MASTER" }
+
+[lookup]
+default_connection = "sf"
+default_region = "US"
+
+[connections.sf]
+type = "salesforce"
+prefix = "CRM"
+
+[connections.sf.settings]
+login_url = "https://acme.my.salesforce.com"
+auth = "client_credentials"
+client_id = "id"
+client_secret = { file = "SECRET" }
+
+[[queues]]
+name = "Support"
+dids = ["(202) 555-0123"]
+connection = "sf"
+"#;
+
+/// The good file with a secret that exists, and one thing changed.
+fn loaded(from: &str, to: &str, environment: &[(&str, &str)]) -> Result<Loaded, String> {
+    assert!(GOOD.contains(from), "{from}");
+    let secret = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let text = GOOD.replace(from, to).replace("SECRET", &secret.display().to_string());
+    let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    load_text(&text, Path::new("tieline.toml"), environment.collect()).map_err(|m| m.to_string())
+}
+
+fn check(from: &str, to: &str, expected: &str) {
+    let told = loaded(from, to, &[]).expect_err("a mistake");
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_good_file_loads_with_its_defaults() {
+    let loaded = loaded("", "", &[]).expect("good");
+    assert_eq!(loaded.config.lookup.deadline.to_string(), "300ms");
+    assert_eq!(loaded.config.server.listen.port(), 8080);
+    assert!(loaded.settings["sf"].secrets.contains_key("client_secret"));
+}
+
+#[test]
+fn an_unknown_key_is_told_its_line_and_the_nearest_name() {
+    check(
+        "default_region = \"US\"",
+        "default_region = \"US\"\ndeadlin = \"1s\"",
+        "tieline.toml:11: deadlin: unknown field `deadlin`, expected one of `default_connection`, \
+         `default_region`, `deadline`, `store_reserve`, `fresh_for`, `stale_limit`, \
+         `remember_misses_for`, `match`\n    Did you mean `deadline`?",
+    );
+}
+
+#[test]
+fn a_vendors_setting_is_checked_like_our_own() {
+    check(
+        "client_id = \"id\"",
+        "clientid = \"id\"",
+        "tieline.toml:19: connections.sf.settings.clientid: Salesforce has no setting `clientid`.\n    \
+         Did you mean `client_id`?\n\
+         tieline.toml:16: connections.sf.settings.client_id: `client_id` is required.\n    \
+         Set it: The External Client App's consumer key.",
+    );
+}
+
+#[test]
+fn a_secret_in_clear_is_refused_with_its_line() {
+    check(
+        "client_secret = { file = \"SECRET\" }",
+        "client_secret = \"hunter2\"",
+        "tieline.toml:20: connections.sf.settings.client_secret: `client_secret` is a secret and \
+         stands in clear.\n    Write client_secret = { env = \"NAME\" } or client_secret = { file = \"PATH\" }.",
+    );
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_names_its_source_and_not_its_value() {
+    check(
+        "{ file = \"SECRET\" }",
+        "{ env = \"TIELINE_NOT_SET\" }",
+        "tieline.toml:20: connections.sf.settings.client_secret: the environment variable \
+         TIELINE_NOT_SET is not set.\n    Set it, or name another source.",
+    );
+}
+
+#[test]
+fn a_connection_that_does_not_exist_is_told_the_nearest() {
+    check(
+        "default_connection = \"sf\"",
+        "default_connection = \"fs\"",
+        "tieline.toml:9: lookup.default_connection: there is no connection `fs`.\n    Did you mean `sf`?",
+    );
+}
+
+#[test]
+fn two_connections_never_share_a_prefix() {
+    let second = "[connections.two]\ntype = \"salesforce\"\nprefix = \"CRM\"\n[connections.two.settings]\n\
+        login_url = \"https://b.my.salesforce.com\"\nclient_id = \"b\"\nclient_secret = { file = \"SECRET\" }\n\n[[queues]]";
+    check(
+        "[[queues]]",
+        second,
+        "tieline.toml:24: connections.two.prefix: `CRM` belongs to `sf` already.\n    An externalId \
+         must say whose it is: choose another.",
+    );
+}
+
+#[test]
+fn a_connection_that_identifies_callers_needs_a_prefix() {
+    check(
+        "prefix = \"CRM\"\n",
+        "",
+        "tieline.toml:12: connections.sf: `prefix` is required: this connection identifies callers.\n    \
+         Write prefix = \"CRM\".",
+    );
+    let told = loaded("prefix = \"CRM\"", "prefix = \"PHONE\"", &[]).expect_err("ours");
+    assert!(told.contains("PHONE and UNKNOWN are Tieline's own prefixes"), "{told}");
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let told =
+        loaded("default_region = \"US\"", "default_region = \"Mars\"\nstore_reserve = \"1h\"", &[]);
+    let told = told.expect_err("two mistakes");
+    assert!(
+        told.contains("tieline.toml:10: lookup.default_region: `Mars` is no region."),
+        "{told}"
+    );
+    assert!(told.contains("tieline.toml:11: lookup.store_reserve: leaves nothing"), "{told}");
+}
+
+#[test]
+fn a_queue_that_two_words_lead_to_is_refused() {
+    let told = loaded("name = \"Support\"", "name = \"Support\"\nids = [\"support\"]", &[]);
+    assert!(told.expect_err("twice").contains("leads to `Support` already"));
+}
+
+#[test]
+fn a_did_that_is_no_number_is_refused() {
+    let told = loaded("(202) 555-0123", "hotline", &[]).expect_err("no number");
+    assert!(
+        told.starts_with("tieline.toml:24: queues.0.dids: `hotline` is no telephone number."),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_environment_lays_over_the_file() {
+    let over = [("TIELINE_LOOKUP__DEADLINE", "250ms"), ("TIELINE_SERVER__CONNECTIONS_MAX", "9")];
+    let loaded = loaded("", "", &over).expect("good");
+    assert_eq!(loaded.config.lookup.deadline.to_string(), "250ms");
+    assert_eq!(loaded.config.server.connections_max, 9);
+}
+
+#[test]
+fn a_mistake_of_the_environment_names_its_variable() {
+    let told = loaded("", "", &[("TIELINE_LOOKUP__DEADLINE", "soon")]).expect_err("no time");
+    assert!(told.contains("TIELINE_LOOKUP__DEADLINE: `soon` is no length of time"), "{told}");
+}
+
+#[test]
+fn broken_toml_names_its_line() {
+    let told = loaded("[lookup]", "[lookup", &[]).expect_err("broken");
+    assert!(told.starts_with("tieline.toml:8: "), "{told}");
+}

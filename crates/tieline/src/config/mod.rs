@@ -1,0 +1,18 @@
+//! What `tieline.toml` says, checked before anything starts.
+//!
+//! Defaults ← file ← environment (`TIELINE_LOOKUP__DEADLINE=250ms`) ← flags.
+//! [`load`] refuses unknown keys with the line and the nearest right name, and
+//! tells every mistake at once. The doc comments here are the reference manual
+//! (`docs/reference/config.md` and `tieline.example.toml` are made from them).
+
+mod load;
+mod mistakes;
+mod period;
+mod secret;
+mod sections;
+
+pub use load::{Loaded, load};
+pub use mistakes::{Mistake, Mistakes};
+pub use period::Period;
+pub use secret::SecretSource;
+pub use sections::{Config, ConnectionSection, Durability, LimitsSection, LogFormat, LogSection};

@@ -1,0 +1,266 @@
+//! The sections of `tieline.toml`, one struct each. Every field's comment is
+//! printed in the reference.
+
+use super::{Period, SecretSource};
+use domain::matching::Policy;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(default)]
+    pub server: ServerSection,
+    pub store: StoreSection,
+    pub lookup: LookupSection,
+    /// The platform that owns the calls. Without it nothing is written to one.
+    #[serde(default)]
+    pub contact_center: Option<ContactCenterSection>,
+    /// One authorized account of a vendor each, by a name of your own.
+    #[serde(default)]
+    pub connections: BTreeMap<String, ConnectionSection>,
+    /// Which connection answers for which queue. Others use `lookup.default_connection`.
+    #[serde(default)]
+    pub queues: Vec<QueueSection>,
+    #[serde(default)]
+    pub log: LogSection,
+}
+
+/// Where Tieline listens and who may ask.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Keys that may use the API, as `Authorization: Bearer …` or `X-API-Key`.
+    /// At least one; there is no default key.
+    pub api_keys: Vec<SecretSource>,
+    /// Connections open at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// On SIGTERM: how long requests and jobs under way may take to end.
+    pub drain: Period,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            api_keys: Vec::new(),
+            connections_max: 4_096,
+            drain: Period::ms(10_000),
+        }
+    }
+}
+
+/// Where everything is kept that outlives a request.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSection {
+    /// `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
+    #[serde(default)]
+    pub location: Option<String>,
+    /// A location that carries a password, read from elsewhere, instead of `location`.
+    #[serde(default)]
+    pub location_from: Option<SecretSource>,
+    /// The master key: 32 bytes as base64 or hex. It wraps every other key, so
+    /// keep a copy apart: without it the store cannot be read.
+    pub master_key: SecretSource,
+    /// SQLite only: what an answered call survives. `power`: a power cut.
+    /// `process`: a crash of Tieline, not of the machine.
+    #[serde(default)]
+    pub durability: Durability,
+}
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    #[default]
+    Power,
+    Process,
+}
+
+/// How calls are identified, unless a connection or queue says otherwise.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LookupSection {
+    /// The connection that answers for queues nobody named.
+    pub default_connection: String,
+    /// Region of numbers in national form, as ISO 3166-1 alpha-2.
+    pub default_region: String,
+    /// Hard limit of a lookup, from the arrival of the request to the answer.
+    #[serde(default = "defaults::deadline")]
+    pub deadline: Period,
+    /// How much of the deadline is kept for storing the call.
+    #[serde(default = "defaults::store_reserve")]
+    pub store_reserve: Period,
+    /// Within this age our own copy answers and the CRM is not asked.
+    #[serde(default = "defaults::fresh_for")]
+    pub fresh_for: Period,
+    /// Past this age the CRM is asked first; our copy serves only when it fails, marked.
+    #[serde(default = "defaults::stale_limit")]
+    pub stale_limit: Period,
+    /// How long a number that the CRM did not know is not asked for again; at most 60s.
+    #[serde(default = "defaults::remember_misses_for")]
+    pub remember_misses_for: Period,
+    /// One number, several people: `first` (the oldest record, then the smallest
+    /// id), `most_recent` (last call or change), `ambiguous` (nobody; the agent chooses).
+    #[serde(default, rename = "match")]
+    pub policy: MatchPolicy,
+}
+
+mod defaults {
+    use super::Period;
+
+    pub(super) fn deadline() -> Period {
+        Period::ms(300)
+    }
+    pub(super) fn store_reserve() -> Period {
+        Period::ms(20)
+    }
+    pub(super) fn fresh_for() -> Period {
+        Period::ms(15 * 60_000)
+    }
+    pub(super) fn stale_limit() -> Period {
+        Period::ms(24 * 3_600_000)
+    }
+    pub(super) fn remember_misses_for() -> Period {
+        Period::ms(60_000)
+    }
+    pub(super) fn is_true() -> bool {
+        true
+    }
+}
+
+/// Who answers when several people share a number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchPolicy {
+    #[default]
+    First,
+    MostRecent,
+    Ambiguous,
+}
+
+impl From<MatchPolicy> for Policy {
+    fn from(policy: MatchPolicy) -> Self {
+        match policy {
+            MatchPolicy::First => Self::First,
+            MatchPolicy::MostRecent => Self::MostRecent,
+            MatchPolicy::Ambiguous => Self::Ambiguous,
+        }
+    }
+}
+
+/// The platform that owns the calls.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactCenterSection {
+    /// Name of its connection.
+    pub connection: String,
+    /// The flow sets the call's attributes from our answer, so an answer in time
+    /// costs no request. `false`: Tieline sets them for every call.
+    #[serde(default = "defaults::is_true")]
+    pub flow_sets_attributes: bool,
+}
+
+/// One authorized account of a vendor.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionSection {
+    /// The connector: see the page of each under `docs/reference/connectors/`.
+    #[serde(rename = "type")]
+    pub connector: String,
+    /// What its externalIds begin with, e.g. `CRM`. Unique; required for a CRM.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// Settings of the connector, secrets as `{ env = … }` or `{ file = … }`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub settings: toml::Table,
+    /// Loopback and private addresses may be asked: for on-premises systems.
+    #[serde(default)]
+    pub allow_private_addresses: bool,
+    /// Overrides of the connector's limits.
+    #[serde(default)]
+    pub limits: LimitsSection,
+    /// Overrides `lookup.deadline`.
+    #[serde(default)]
+    pub deadline: Option<Period>,
+    /// Overrides `lookup.fresh_for`.
+    #[serde(default)]
+    pub fresh_for: Option<Period>,
+    /// Overrides `lookup.stale_limit`.
+    #[serde(default)]
+    pub stale_limit: Option<Period>,
+    /// Overrides `lookup.match`.
+    #[serde(default, rename = "match")]
+    pub policy: Option<MatchPolicy>,
+}
+
+/// How much of a vendor one connection may use; what is absent is the connector's default.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// Requests a minute, over calls and everything else together.
+    pub requests_per_minute: Option<u32>,
+    /// Of these, how many background work leaves to calls.
+    pub reserved_for_calls: Option<u32>,
+    /// Requests of calls under way at once.
+    pub concurrent_calls: Option<u32>,
+    /// Requests of background work under way at once.
+    pub concurrent_background: Option<u32>,
+    /// When one request is given up. Longer than the deadline: a late answer
+    /// still feeds the directory.
+    pub timeout: Option<Period>,
+}
+
+/// A queue and what serves it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSection {
+    /// Its name, as the platform shows it.
+    pub name: String,
+    /// The platform's ids of it.
+    #[serde(default)]
+    pub ids: Vec<String>,
+    /// Numbers that lead to it.
+    #[serde(default)]
+    pub dids: Vec<String>,
+    /// The connection that answers.
+    pub connection: String,
+    /// Overrides the connection's deadline.
+    #[serde(default)]
+    pub deadline: Option<Period>,
+    /// Overrides the connection's match policy.
+    #[serde(default, rename = "match")]
+    pub policy: Option<MatchPolicy>,
+}
+
+/// What is logged, to standard error.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// `text` for people, `json` for machines.
+    pub format: LogFormat,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}

@@ -1,0 +1,133 @@
+//! `tieline demo`: the main job on one machine, with nothing else installed.
+//!
+//! A simulated Salesforce full of made-up people, a simulated Genesys Cloud, and
+//! the real server between them, wired by a real configuration file. Prints what
+//! runs where and each call as it is answered.
+
+mod calls;
+mod setup;
+
+use crate::cli::DemoArgs;
+use crate::config;
+use crate::exit::{self, Failure};
+use crate::http::Line;
+use crate::logs;
+use crate::serve::{Running, until_told_to_stop};
+use domain::Status;
+use kit::Secret;
+use serde_json::json;
+use setup::{Folder, World};
+use std::io::Write as _;
+use tokio::sync::broadcast;
+
+/// The demo's key is public; `serve` refuses keys this short.
+pub const KEY: &str = "demo";
+
+pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let folder = Folder::open(args.data.as_deref())?;
+    let world = World::start(args.people).await?;
+    let file = folder.write_config(&world, args.port)?;
+    let loaded = config::load(&file).map_err(exit::input)?;
+    logs::start(&loaded.config.log);
+    let running = Running::start(&loaded, &[Secret::new(KEY.to_owned())]).await?;
+    setup::wait_for_tokens(&running).await?;
+    setup::remember_earlier_calls(&running, &world).await?;
+
+    let mut lines = running.lines();
+    introduce(args, &running, &world, &folder, &file)?;
+    let caller = (args.calls > 0).then(|| {
+        let (calls, url) = (args.calls, format!("http://{}", running.address));
+        calls::place(calls, url, &world)
+    });
+    let caller = caller.map(tokio::spawn);
+    let stop = until_told_to_stop();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            line = lines.recv() => match line {
+                Ok(line) => show(args.json, &line)?,
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => break,
+            },
+        }
+    }
+    if let Some(caller) = caller {
+        caller.abort();
+    }
+    running.stop().await;
+    world.stop().await;
+    folder.close();
+    Ok(())
+}
+
+/// What runs where, and something to paste.
+fn introduce(
+    args: &DemoArgs,
+    running: &Running,
+    world: &World,
+    folder: &Folder,
+    file: &std::path::Path,
+) -> Result<(), Failure> {
+    let url = format!("http://{}", running.address);
+    let body = r#"{"fromNumber":"+15550199999","toNumber":"+15550190000","callId":"abc-123-def-456","type":"inbound"}"#;
+    let curl = format!(
+        "curl -s {url}/api/v1/genesys/lookup -H 'Authorization: Bearer {KEY}' -H 'Content-Type: application/json' -d '{body}'"
+    );
+    if args.json {
+        return say(&json!({
+            "url": url,
+            "apiKey": KEY,
+            "lookup": format!("{url}/api/v1/genesys/lookup"),
+            "salesforce": { "url": world.salesforce.url(), "clientId": world.salesforce_client.0, "clientSecret": world.salesforce_client.1 },
+            "genesys": { "url": world.genesys.url(), "clientId": world.genesys.config().client_id, "clientSecret": world.genesys.config().client_secret },
+            "queue": { "id": world.queue.0, "name": world.queue.1, "did": setup::DID },
+            "people": world.people.iter().map(setup::Known::to_json).collect::<Vec<_>>(),
+            "data": folder.path(),
+            "config": file,
+            "curl": curl,
+        }).to_string());
+    }
+    say(&format!(
+        "\n  Tieline        {url}   (key: {KEY})\n  Salesforce     {}   (simulated, {} people)\n  \
+         Genesys Cloud  {}   (simulated)\n  Store          {}\n  Configuration  {}\n\n\
+         A call arrives. Who is it?\n\n  {curl}\n\nCalls as they are answered (ctrl-C ends):\n",
+        world.salesforce.url(),
+        args.people + 3,
+        world.genesys.url(),
+        folder.path().display(),
+        file.display(),
+    ))
+}
+
+/// One answered call on one line.
+fn show(as_json: bool, line: &Line) -> Result<(), Failure> {
+    let answer = &line.answer;
+    let ms = line.took.as_secs_f64() * 1_000.0;
+    if as_json {
+        return say(&json!({
+            "callId": line.call.as_str(),
+            "externalId": answer.external_id.to_string(),
+            "name": answer.name,
+            "status": answer.status.as_str(),
+            "source": answer.source.as_str(),
+            "tookMs": (ms * 1_000.0).round() / 1_000.0,
+        })
+        .to_string());
+    }
+    let who = match answer.status {
+        Status::Hit => answer.name.as_str(),
+        _ => "",
+    };
+    say(&format!(
+        "  {:<8} {:<9} {ms:>8.2} ms  {:<40} {who}",
+        answer.status.as_str(),
+        answer.source.as_str(),
+        answer.external_id.to_string(),
+    ))
+}
+
+fn say(line: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(exit::environment)
+}

@@ -1,0 +1,263 @@
+//! The demo's folder, its simulated systems and the people it names.
+
+use crate::exit::{self, Failure};
+use crate::serve::Running;
+use connectors::{genesys_cloud, salesforce};
+use domain::{CallId, Direction, ExternalId, MediaType, Prefix, Source, Status};
+use serde_json::{Value, json};
+use state::{MasterKey, NewCall};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The number that leads to the demo's queue.
+pub const DID: &str = "+15550190000";
+
+/// Earlier calls of John Doe, so that the example's count is four.
+const EARLIER_CALLS: u32 = 4;
+
+/// Where the store, the configuration and its secrets lie.
+pub struct Folder {
+    path: PathBuf,
+    is_temporary: bool,
+}
+
+impl Folder {
+    /// The given directory, or one of its own that goes with the demo.
+    pub fn open(given: Option<&Path>) -> Result<Self, Failure> {
+        let is_temporary = given.is_none();
+        let path = given.map_or_else(
+            || std::env::temp_dir().join(format!("tieline-demo-{}", std::process::id())),
+            Path::to_owned,
+        );
+        std::fs::create_dir_all(&path)
+            .map_err(|error| exit::environment(format!("{}: {error}", path.display())))?;
+        #[cfg(unix)]
+        if is_temporary {
+            use std::os::unix::fs::PermissionsExt as _;
+            let ours_alone = std::fs::Permissions::from_mode(0o700);
+            std::fs::set_permissions(&path, ours_alone).map_err(exit::environment)?;
+        }
+        Ok(Self { path, is_temporary })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the configuration and what it refers to; keeps a master key that is there.
+    pub fn write_config(&self, world: &World, port: u16) -> Result<PathBuf, Failure> {
+        let key = self.path.join("master.key");
+        if !key.exists() {
+            self.write("master.key", &MasterKey::generate()?.to_base64())?;
+        }
+        self.write("api.key", super::KEY)?;
+        self.write("salesforce.secret", &world.salesforce_client.1)?;
+        self.write("genesys.secret", &world.genesys.config().client_secret)?;
+        let file = |name: &str| toml::Value::from(self.path.join(name).display().to_string());
+        let store = format!("sqlite:{}", self.path.join("tieline.db").display());
+        let text = format!(
+            r#"# Written by `tieline demo`.
+
+[server]
+listen = "127.0.0.1:{port}"
+api_keys = [{{ file = {api_key} }}]
+
+[store]
+location = {store}
+master_key = {{ file = {master_key} }}
+
+[lookup]
+default_connection = "salesforce"
+default_region = "US"
+
+[contact_center]
+connection = "genesys"
+
+[log]
+level = "warn"
+
+[connections.salesforce]
+type = "salesforce"
+prefix = "CRM"
+allow_private_addresses = true
+
+[connections.salesforce.settings]
+login_url = "{salesforce}"
+client_id = "{salesforce_id}"
+client_secret = {{ file = {salesforce_secret} }}
+
+[connections.salesforce.settings.data]
+crmCaseId = "CRM_Case_Id__c"
+loyaltyTier = "Loyalty_Tier__c"
+company = "Account.Name"
+
+[connections.genesys]
+type = "genesys_cloud"
+allow_private_addresses = true
+
+[connections.genesys.settings]
+api_url = "{genesys}"
+login_url = "{genesys}"
+client_id = "{genesys_id}"
+client_secret = {{ file = {genesys_secret} }}
+external_source = "{source}"
+
+[[queues]]
+name = "{queue_name}"
+ids = ["{queue_id}"]
+dids = ["{DID}"]
+connection = "salesforce"
+"#,
+            store = toml::Value::from(store),
+            api_key = file("api.key"),
+            master_key = file("master.key"),
+            salesforce = world.salesforce.url(),
+            salesforce_id = world.salesforce_client.0,
+            salesforce_secret = file("salesforce.secret"),
+            genesys = world.genesys.url(),
+            genesys_id = world.genesys.config().client_id,
+            genesys_secret = file("genesys.secret"),
+            source = world.genesys.config().external_source.1,
+            queue_name = world.queue.1,
+            queue_id = world.queue.0,
+        );
+        self.write("tieline.toml", &text)?;
+        Ok(self.path.join("tieline.toml"))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let path = self.path.join(name);
+        std::fs::write(&path, text)
+            .map_err(|error| exit::environment(format!("{}: {error}", path.display())))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let ours_alone = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&path, ours_alone).map_err(exit::environment)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a temporary folder; a given one stays.
+    pub fn close(self) {
+        if self.is_temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!("{} stays: {error}", self.path.display());
+        }
+    }
+}
+
+/// A person whom scripts may ask for by name.
+pub struct Known {
+    pub name: String,
+    pub external_id: ExternalId,
+    pub number: String,
+    pub email: String,
+}
+
+impl Known {
+    pub fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "externalId": self.external_id.to_string(),
+            "number": self.number,
+            "email": self.email,
+        })
+    }
+}
+
+/// The simulated systems.
+pub struct World {
+    pub salesforce: salesforce::sim::Salesforce,
+    pub salesforce_client: (String, String),
+    pub genesys: genesys_cloud::sim::GenesysCloud,
+    pub queue: (String, String),
+    /// John Doe first, Jane Smith, who shares his number, second.
+    pub people: Vec<Known>,
+}
+
+impl World {
+    pub async fn start(people: usize) -> Result<Self, Failure> {
+        let config = salesforce::sim::Config {
+            people: u64::try_from(people).unwrap_or(u64::MAX),
+            ..salesforce::sim::Config::default()
+        };
+        let client = (config.consumer_key.clone(), config.consumer_secret.clone());
+        let salesforce = salesforce::sim::start(config).await.map_err(exit::environment)?;
+        let config = genesys_cloud::sim::Config::default();
+        let genesys = genesys_cloud::sim::start(config).await.map_err(exit::environment)?;
+        let queue = genesys.queues().into_iter().next().unwrap_or_default();
+        let people = known(&salesforce).map_err(exit::failed)?;
+        Ok(Self { salesforce, salesforce_client: client, genesys, queue, people })
+    }
+
+    pub async fn stop(self) {
+        self.salesforce.stop().await;
+        self.genesys.stop().await;
+    }
+}
+
+fn known(salesforce: &salesforce::sim::Salesforce) -> Result<Vec<Known>, String> {
+    let prefix = Prefix::new("CRM")?;
+    let fixed = ::sim::seed::fixed();
+    let people = fixed.iter().map(|person| {
+        // The fixed people's addresses are plain ASCII without quotes.
+        let rows = salesforce
+            .query(&format!("SELECT Id FROM Contact WHERE Email = '{}'", person.email))?;
+        let id =
+            rows.first().and_then(|row| row["Id"].as_str()).ok_or("a fixed person is missing")?;
+        Ok(Known {
+            name: person.name(),
+            external_id: ExternalId::Record { prefix: prefix.clone(), record: id.to_owned() },
+            number: person.phones.first().map(|phone| phone.e164.clone()).unwrap_or_default(),
+            email: person.email.clone(),
+        })
+    });
+    people.collect()
+}
+
+/// Calls are answered best once every connection has its token.
+pub async fn wait_for_tokens(running: &Running) -> Result<(), Failure> {
+    for connection in running.engine.connections.all() {
+        if let Some(tokens) = &connection.capabilities.tokens {
+            let token = tokens.fresh(Duration::from_secs(10)).await;
+            token.map_err(|error| exit::failed(format!("{}: {error}", connection.name)))?;
+        }
+    }
+    Ok(())
+}
+
+/// John Doe has called before.
+pub async fn remember_earlier_calls(running: &Running, world: &World) -> Result<(), Failure> {
+    let Some(john) = world.people.first() else { return Ok(()) };
+    let now = running.engine.clock.now();
+    for number in 1..=EARLIER_CALLS {
+        let Some(id) = CallId::new(&format!("demo-earlier-{number}")) else { continue };
+        let call = NewCall {
+            id,
+            direction: Direction::Inbound,
+            media: MediaType::Voice,
+            number: Some(john.number.clone()),
+            email: None,
+            dialled: Some(DID.to_owned()),
+            queue: Some(world.queue.1.clone()),
+            user: None,
+            connection: "salesforce".to_owned(),
+            external_id: john.external_id.clone(),
+            contact: match &john.external_id {
+                ExternalId::Record { record, .. } => Some(record.clone()),
+                _ => None,
+            },
+            status: Status::Hit,
+            source: Source::Crm,
+            arrived_at: domain::Timestamp(
+                now.0 - i64::from(EARLIER_CALLS + 1 - number) * 86_400_000,
+            ),
+            answered_in_us: 4_000,
+            warnings: Vec::new(),
+        };
+        running.engine.store.record_call(call, Vec::new()).await?;
+    }
+    Ok(())
+}

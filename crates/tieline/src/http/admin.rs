@@ -1,0 +1,282 @@
+//! What operators and the CLI ask the running server for.
+
+use super::error::ErrorBody;
+use super::lookup::read_json;
+use super::{ApiError, App};
+use axum::Json;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::StatusCode;
+use domain::CallId;
+use serde::{Deserialize, Serialize};
+use state::backup::Existing;
+use state::jobs::{JobFilter, JobRow, JobState, Redrive};
+use std::path::PathBuf;
+use utoipa::{IntoParams, ToSchema};
+
+/// A stored call.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CallBody {
+    call_id: String,
+    direction: &'static str,
+    media_type: &'static str,
+    from_number: String,
+    email: String,
+    queue: String,
+    connection: String,
+    external_id: String,
+    status: &'static str,
+    source: &'static str,
+    previous_interaction_count: u64,
+    arrived_at: String,
+    /// Microseconds from arrival to decision.
+    answered_in_us: u64,
+    /// When the enrichment last spoke; empty when it never did.
+    identified_at: String,
+    warnings: Vec<String>,
+}
+
+impl From<state::StoredCall> for CallBody {
+    fn from(stored: state::StoredCall) -> Self {
+        let call = stored.call;
+        Self {
+            call_id: call.id.to_string(),
+            direction: call.direction.as_str(),
+            media_type: call.media.as_str(),
+            from_number: call.number.unwrap_or_default(),
+            email: call.email.unwrap_or_default(),
+            queue: call.queue.unwrap_or_default(),
+            connection: call.connection,
+            external_id: call.external_id.to_string(),
+            status: call.status.as_str(),
+            source: call.source.as_str(),
+            previous_interaction_count: stored.earlier_calls,
+            arrived_at: call.arrived_at.to_string(),
+            answered_in_us: call.answered_in_us,
+            identified_at: stored.identified_at.map(|at| at.to_string()).unwrap_or_default(),
+            warnings: call.warnings,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct CallsQuery {
+    /// At most this many, newest first; 1 to 1,000.
+    #[serde(default = "fifty")]
+    limit: usize,
+}
+
+fn fifty() -> usize {
+    50
+}
+
+/// The calls that arrived last.
+#[utoipa::path(
+    get, path = "/api/v1/calls", tag = "calls", params(CallsQuery),
+    responses((status = 200, body = Vec<CallBody>), (status = 401, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn calls(
+    State(app): State<App>,
+    Query(query): Query<CallsQuery>,
+) -> Result<Json<Vec<CallBody>>, ApiError> {
+    let calls = app.engine.store.recent_calls(query.limit.clamp(1, 1_000)).await?;
+    Ok(Json(calls.into_iter().map(CallBody::from).collect()))
+}
+
+/// One call.
+#[utoipa::path(
+    get, path = "/api/v1/calls/{callId}", tag = "calls",
+    params(("callId" = String, Path, description = "The contact center's id of the conversation")),
+    responses((status = 200, body = CallBody), (status = 404, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn call(
+    State(app): State<App>,
+    Path(call_id): Path<String>,
+) -> Result<Json<CallBody>, ApiError> {
+    let stored = match CallId::new(&call_id) {
+        Some(id) => app.engine.store.call(&id).await?,
+        None => None,
+    };
+    stored.map(|call| Json(call.into())).ok_or_else(|| {
+        let message = "No call of this id is stored.";
+        let fix = "Check the id; calls are kept for the configured time only.";
+        ApiError::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId")
+    })
+}
+
+/// A durable job, without its payload.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobBody {
+    id: i64,
+    kind: String,
+    /// `waiting`, `leased`, `skipped` or `dead`.
+    state: &'static str,
+    attempts: u32,
+    call_id: String,
+    due_at: String,
+    created_at: String,
+    updated_at: String,
+    /// The last error, or why it was skipped.
+    note: String,
+}
+
+impl From<JobRow> for JobBody {
+    fn from(job: JobRow) -> Self {
+        Self {
+            id: job.id,
+            kind: job.kind,
+            state: job.state.as_str(),
+            attempts: job.attempts,
+            call_id: job.subject.map(|call| call.to_string()).unwrap_or_default(),
+            due_at: job.due_at.to_string(),
+            created_at: job.created_at.to_string(),
+            updated_at: job.updated_at.to_string(),
+            note: job.note.unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct JobsQuery {
+    /// Only jobs in this state: `waiting`, `leased`, `skipped` or `dead`.
+    state: Option<String>,
+    kind: Option<String>,
+    #[serde(default = "fifty")]
+    limit: usize,
+}
+
+/// Durable jobs, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/jobs", tag = "operation", params(JobsQuery),
+    responses((status = 200, body = Vec<JobBody>), (status = 400, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn jobs(
+    State(app): State<App>,
+    Query(query): Query<JobsQuery>,
+) -> Result<Json<Vec<JobBody>>, ApiError> {
+    let state = match query.state.as_deref() {
+        None => None,
+        Some(text) => Some(JobState::parse(text).ok_or_else(|| {
+            let message = "state is waiting, leased, skipped or dead.";
+            ApiError::field("state", message, "Correct it or leave it out.")
+        })?),
+    };
+    let filter = JobFilter { state, kind: query.kind };
+    let jobs = app.engine.store.jobs(filter, query.limit.clamp(1, 1_000)).await?;
+    Ok(Json(jobs.into_iter().map(JobBody::from).collect()))
+}
+
+/// How many jobs wait anew.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Redriven {
+    redriven: u64,
+}
+
+/// Tries every dead job again.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/redrive", tag = "operation",
+    responses((status = 200, body = Redriven)), security(("key" = []), ("bearer" = []))
+)]
+pub async fn redrive_all(State(app): State<App>) -> Result<Json<Redriven>, ApiError> {
+    let now = app.engine.clock.now();
+    let redriven = app.engine.store.redrive(Redrive::AllDead, now).await?;
+    Ok(Json(Redriven { redriven }))
+}
+
+/// Tries one dead job again.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/redrive", tag = "operation",
+    params(("id" = i64, Path, description = "The job's id")),
+    responses((status = 200, body = Redriven), (status = 409, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn redrive(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Redriven>, ApiError> {
+    let not_dead = || {
+        let message = "There is no dead job of this id.";
+        let fix = "List dead jobs: GET /api/v1/jobs?state=dead.";
+        ApiError::new(StatusCode::CONFLICT, "job.not_dead", message, fix).at("id")
+    };
+    let id: i64 = id.parse().map_err(|_| not_dead())?;
+    let now = app.engine.clock.now();
+    match app.engine.store.redrive(Redrive::One(id), now).await? {
+        0 => Err(not_dead()),
+        redriven => Ok(Json(Redriven { redriven })),
+    }
+}
+
+/// One thing that was checked at a vendor.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct FindingBody {
+    pub connection: String,
+    /// The permission, scope, object or setting, in the vendor's words.
+    pub what: String,
+    pub ok: bool,
+    /// Empty when all is well.
+    pub code: String,
+    pub message: String,
+    pub fix: String,
+}
+
+/// Calls every connection and names what each lacks.
+#[utoipa::path(
+    post, path = "/api/v1/connections/check", tag = "operation",
+    responses((status = 200, body = Vec<FindingBody>)), security(("key" = []), ("bearer" = []))
+)]
+pub async fn check(State(app): State<App>) -> Json<Vec<FindingBody>> {
+    Json(findings(&app.engine.connections).await)
+}
+
+/// The findings of every connection, in the order of their names.
+pub async fn findings(connections: &engine::Connections) -> Vec<FindingBody> {
+    let mut all = Vec::new();
+    for connection in connections.all() {
+        for finding in connection.capabilities.check.check().await {
+            let (code, message, fix) = match &finding.outcome {
+                Ok(()) => (String::new(), String::new(), String::new()),
+                Err(flaw) => (flaw.code.to_owned(), flaw.message.clone(), flaw.fix.clone()),
+            };
+            let ok = finding.outcome.is_ok();
+            let connection = connection.name.clone();
+            all.push(FindingBody { connection, what: finding.what, ok, code, message, fix });
+        }
+    }
+    all
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct BackupBody {
+    /// Where to write it, on the server's own disk.
+    #[schema(value_type = String)]
+    pub path: PathBuf,
+    /// Overwrite a file that is there.
+    #[serde(default)]
+    pub overwrite: bool,
+}
+
+/// Copies the store into one file while serving.
+#[utoipa::path(
+    post, path = "/api/v1/store/backup", tag = "operation", request_body = BackupBody,
+    responses((status = 200, body = BackupBody), (status = 409, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn backup(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Json<BackupBody>, ApiError> {
+    let body: BackupBody = read_json(request).await?;
+    let existing = if body.overwrite { Existing::Replace } else { Existing::Keep };
+    app.engine.store.backup(&body.path, existing).await.map_err(|error| {
+        tracing::error!("a backup failed: {error}");
+        let fix = "Name a file that does not exist yet in a directory the server may write to.";
+        ApiError::new(StatusCode::CONFLICT, "store.backup_failed", error.to_string(), fix)
+            .at("path")
+    })?;
+    Ok(Json(body))
+}

@@ -1,0 +1,152 @@
+//! What leaves the process when something is wrong: a stable code, a sentence,
+//! the place, the mend, and a page per code (`docs/errors/`).
+
+use axum::Json;
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::borrow::Cow;
+use utoipa::ToSchema;
+
+/// Every error of the API.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: Cow<'static, str>,
+    /// Path of the field, connection or header at fault; empty when there is none.
+    pub at: String,
+    pub fix: Cow<'static, str>,
+}
+
+/// The error's shape on the wire.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// Stable; never changes its meaning.
+    #[schema(example = "request.field_invalid")]
+    pub code: String,
+    pub message: String,
+    /// What is at fault.
+    #[schema(example = "callId")]
+    pub at: String,
+    pub fix: String,
+    /// Page of the code.
+    #[schema(example = "/docs/errors/request.field_invalid")]
+    pub docs: String,
+}
+
+macro_rules! pages {
+    ($($code:literal,)*) => {
+        /// Every code with its page. The house's tests hold both to each other.
+        pub const PAGES: &[(&str, &str)] = &[$((
+            $code,
+            include_str!(concat!("../../../../docs/errors/", $code, ".md")),
+        ),)*];
+    };
+}
+
+pages! {
+    "auth.key_missing",
+    "auth.key_unknown",
+    "call.unknown",
+    "connection.credentials_refused",
+    "connection.external_source_missing",
+    "connection.field_missing",
+    "connection.scope_missing",
+    "connection.unreachable",
+    "job.not_dead",
+    "request.body_invalid",
+    "request.body_too_large",
+    "request.field_invalid",
+    "request.media_type",
+    "request.no_method",
+    "request.no_route",
+    "store.backup_failed",
+    "store.unavailable",
+}
+
+impl ApiError {
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+        fix: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, code, message: message.into(), at: String::new(), fix: fix.into() }
+    }
+
+    pub fn at(mut self, at: impl Into<String>) -> Self {
+        self.at = at.into();
+        self
+    }
+
+    /// A field that is missing or wrong, by name.
+    pub fn field(at: &str, message: impl Into<Cow<'static, str>>, fix: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "request.field_invalid", message, fix).at(at)
+    }
+}
+
+impl From<engine::Error> for ApiError {
+    fn from(error: engine::Error) -> Self {
+        tracing::error!("a call could not be stored and was not answered: {error}");
+        let message = "The call could not be stored, so it is not answered.";
+        let fix = "Retry; if it stays, look at /readyz and the disk or database behind the store.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store.unavailable", message, fix)
+    }
+}
+
+impl From<state::Error> for ApiError {
+    fn from(error: state::Error) -> Self {
+        tracing::error!("the store failed: {error}");
+        let message = "The store could not be read or written.";
+        let fix = "Look at /readyz and the disk or database behind the store.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store.unavailable", message, fix)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: ErrorDetail {
+                code: self.code.to_owned(),
+                message: self.message.into_owned(),
+                at: self.at,
+                fix: self.fix.into_owned(),
+                docs: format!("/docs/errors/{}", self.code),
+            },
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = header::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// The page of a code, as Markdown.
+pub async fn page(Path(code): Path<String>) -> Response {
+    match PAGES.iter().find(|(known, _)| *known == code) {
+        Some((_, text)) => {
+            ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], *text).into_response()
+        }
+        None => no_route().await.into_response(),
+    }
+}
+
+pub async fn no_route() -> ApiError {
+    let message = "There is nothing at this address.";
+    ApiError::new(StatusCode::NOT_FOUND, "request.no_route", message, "See /openapi.json.")
+}
+
+pub async fn no_method() -> ApiError {
+    let message = "This address does not take this method.";
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    ApiError::new(status, "request.no_method", message, "See /openapi.json.")
+}

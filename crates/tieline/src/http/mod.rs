@@ -1,0 +1,75 @@
+//! The API: every route on one page, grouped by who calls it.
+//!
+//! Handlers translate between JSON and the engine and decide nothing. Errors
+//! have one shape (see [`error`]); every body is bounded.
+
+mod admin;
+mod auth;
+pub mod error;
+mod health;
+mod lookup;
+mod openapi;
+mod server;
+
+pub use admin::{FindingBody, findings};
+pub use auth::Keys;
+pub use error::ApiError;
+pub use openapi::document as openapi_document;
+pub use server::bind;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use engine::Engine;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::broadcast;
+
+/// What handlers need.
+#[derive(Clone)]
+pub struct App {
+    pub engine: Engine,
+    pub keys: Arc<Keys>,
+    pub registry: Arc<Registry>,
+    /// False while draining: `/readyz` tells the balancer to look elsewhere.
+    pub is_ready: Arc<AtomicBool>,
+    /// Each answered call, for whoever watches; the demo prints them.
+    pub calls: broadcast::Sender<lookup::Line>,
+    pub store_kind: &'static str,
+}
+
+pub use lookup::Line;
+
+/// Bodies larger than this are refused: the largest real one is under 4 KiB.
+const BODY_MAX: usize = 64 * 1024;
+
+pub fn router(app: App) -> Router {
+    // Called by the contact center, on the call's path.
+    let calls = Router::new().route("/api/v1/genesys/lookup", post(lookup::answer));
+    // Called by operators and our own CLI.
+    let admin = Router::new()
+        .route("/api/v1/calls", get(admin::calls))
+        .route("/api/v1/calls/{call_id}", get(admin::call))
+        .route("/api/v1/jobs", get(admin::jobs))
+        .route("/api/v1/jobs/redrive", post(admin::redrive_all))
+        .route("/api/v1/jobs/{id}/redrive", post(admin::redrive))
+        .route("/api/v1/connections/check", post(admin::check))
+        .route("/api/v1/store/backup", post(admin::backup));
+    let keyed =
+        calls.merge(admin).route_layer(middleware::from_fn_with_state(app.clone(), auth::require));
+    // Called by probes, scrapers and people.
+    let open = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::serve))
+        .route("/docs/errors/{code}", get(error::page));
+    keyed
+        .merge(open)
+        .fallback(error::no_route)
+        .method_not_allowed_fallback(error::no_method)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(app)
+}

@@ -1,0 +1,89 @@
+//! Accepts connections, and lets them end when told to stop.
+//!
+//! Bounded: so many connections at once, so long for a request's head. Draining
+//! answers what has been read and closes idle connections.
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Semaphore;
+use tokio::sync::watch;
+
+/// A listening socket that accepts nothing yet.
+pub struct Bound {
+    listener: TcpListener,
+    pub address: SocketAddr,
+}
+
+/// A client may take this long to send a request's head.
+const HEAD_MAX: Duration = Duration::from_secs(10);
+
+/// Binds, so that a taken port is told before anything else starts.
+pub fn bind(address: SocketAddr) -> std::io::Result<Bound> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(1_024)?;
+    let address = listener.local_addr()?;
+    Ok(Bound { listener, address })
+}
+
+impl Bound {
+    /// Serves until `stop` turns true, then drains for at most `drain`.
+    pub async fn serve(
+        self,
+        router: Router,
+        connections_max: usize,
+        mut stop: watch::Receiver<bool>,
+        drain: Duration,
+    ) {
+        let places = Arc::new(Semaphore::new(connections_max.max(1)));
+        let graceful = GracefulShutdown::new();
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).max_buf_size(64 * 1024);
+        loop {
+            let accepted = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                accepted = accept(&self.listener, &places) => accepted,
+            };
+            let Some((stream, place)) = accepted else { continue };
+            let service = TowerToHyperService::new(router.clone());
+            let connection = http.serve_connection(TokioIo::new(stream), service);
+            let connection = graceful.watch(connection);
+            tokio::spawn(async move {
+                // A client that hangs up mid-request is its own affair.
+                connection.await.ok();
+                drop(place);
+            });
+        }
+        drop(self.listener);
+        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!("some connections did not end within the drain time and are cut");
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // Answers are small and wanted at once.
+            stream.set_nodelay(true).ok();
+            Some((stream, place))
+        }
+        Err(error) => {
+            // Out of file descriptors: a pause instead of a spinning loop.
+            tracing::warn!("a connection could not be accepted: {error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}

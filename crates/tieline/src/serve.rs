@@ -1,0 +1,132 @@
+//! Serves calls: all wiring on one page.
+//!
+//! Configuration, store, connections, engine, jobs, API; then wait for SIGTERM
+//! or ctrl-C, stop accepting, answer what has arrived, end jobs, close the store.
+
+use crate::cli::ConfigArgs;
+use crate::config::{self, Loaded};
+use crate::exit::{self, Failure};
+use crate::http::{self, App, Keys, Line};
+use crate::{logs, wiring};
+use engine::{Clock, Engine, Metrics, Options, Runner};
+use kit::Secret;
+use prometheus_client::registry::Registry;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+
+pub async fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    let loaded = config::load(&args.config).map_err(exit::input)?;
+    logs::start(&loaded.config.log);
+    let keys = wiring::api_keys(&loaded)?;
+    wiring::refuse_short(&keys)?;
+    let running = Running::start(&loaded, &keys).await?;
+    until_told_to_stop().await;
+    running.stop().await;
+    Ok(())
+}
+
+/// A server with everything behind it.
+pub struct Running {
+    pub address: SocketAddr,
+    pub engine: Engine,
+    calls: broadcast::Sender<Line>,
+    is_ready: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    jobs: Runner,
+    drain: Duration,
+}
+
+/// Lines of answered calls kept for a slow watcher; older ones are dropped.
+const LINES_KEPT: usize = 1_024;
+
+impl Running {
+    /// Starts serving. When it returns, calls are answered.
+    pub async fn start(loaded: &Loaded, keys: &[Secret]) -> Result<Self, Failure> {
+        let started = Instant::now();
+        let section = &loaded.config.server;
+        let bound = http::bind(section.listen).map_err(|error| {
+            exit::environment(format!("{} cannot be listened on: {error}", section.listen))
+        })?;
+        // The numbering plans take some milliseconds to unpack: not on the first call's time.
+        let region = loaded.region;
+        let warm =
+            tokio::task::spawn_blocking(move || domain::phone::parse("+12025550123", region));
+
+        let (store, store_kind) = wiring::store(loaded).await?;
+        let connections = Arc::new(wiring::connections(loaded)?);
+        let mut registry = Registry::default();
+        let engine = Engine {
+            store,
+            connections,
+            clock: Clock::System,
+            metrics: Arc::new(Metrics::register(&mut registry)),
+            options: Options {
+                region: loaded.region,
+                store_reserve: loaded.config.lookup.store_reserve.0,
+                flow_sets_attributes: loaded
+                    .config
+                    .contact_center
+                    .as_ref()
+                    .is_none_or(|platform| platform.flow_sets_attributes),
+            },
+        };
+        let jobs = Runner::start(&engine);
+        warm.await.ok();
+
+        let (stop, stopped) = watch::channel(false);
+        let calls = broadcast::Sender::new(LINES_KEPT);
+        let is_ready = Arc::new(AtomicBool::new(true));
+        let router = http::router(App {
+            engine: engine.clone(),
+            keys: Arc::new(Keys::new(keys)),
+            registry: Arc::new(registry),
+            is_ready: Arc::clone(&is_ready),
+            calls: calls.clone(),
+            store_kind,
+        });
+        let (address, drain) = (bound.address, section.drain.0);
+        let server = bound.serve(router, section.connections_max, stopped, drain);
+        let server = tokio::spawn(server);
+        let ms = started.elapsed().as_millis();
+        tracing::info!(server.address = %address, store.kind = store_kind, "ready after {ms} ms");
+        Ok(Self { address, engine, calls, is_ready, stop, server, jobs, drain })
+    }
+
+    /// Each call as it is answered.
+    pub fn lines(&self) -> broadcast::Receiver<Line> {
+        self.calls.subscribe()
+    }
+
+    /// Drains and closes: what was accepted is answered, what was answered is stored.
+    pub async fn stop(self) {
+        tracing::info!("stopping: answering what has arrived");
+        self.is_ready.store(false, Ordering::Release);
+        self.stop.send_replace(true);
+        self.server.await.ok();
+        self.jobs.stop(self.drain).await;
+        self.engine.store.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// Waits for SIGTERM or ctrl-C.
+pub async fn until_told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupt.await.ok();
+}

@@ -1,0 +1,142 @@
+//! From a checked configuration to the parts of a running server.
+
+use crate::config::{ConnectionSection, Durability, LimitsSection, Loaded};
+use crate::exit::{self, Failure};
+use domain::Caller;
+use engine::connections::Behaviour;
+use engine::{Connection, Connections, Queue};
+use kit::manifest::Defaults;
+use kit::{Limits, Network, Opening, Secret};
+use state::{Location, MasterKey, Options, Store};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Opens the store that the configuration names.
+pub async fn store(loaded: &Loaded) -> Result<(Store, &'static str), Failure> {
+    let (location, master) = (location(loaded)?, master_key(loaded)?);
+    let kind = match &location {
+        Location::Postgres { .. } => "postgres",
+        _ => "sqlite",
+    };
+    let durability = match loaded.config.store.durability {
+        Durability::Power => state::Durability::Power,
+        Durability::Process => state::Durability::Process,
+    };
+    let options = Options { durability, ..Options::default() };
+    Ok((Store::open(&location, &master, options).await?, kind))
+}
+
+pub fn location(loaded: &Loaded) -> Result<Location, Failure> {
+    let section = &loaded.config.store;
+    let text = match (&section.location, &section.location_from) {
+        (Some(text), _) => Secret::new(text.clone()),
+        (None, Some(source)) => source.read().map_err(exit::environment)?,
+        (None, None) => return Err(exit::input("store.location is required")),
+    };
+    text.reveal()
+        .parse::<Location>()
+        .map_err(|error| exit::input(format!("store.location: {error}")))
+}
+
+pub fn master_key(loaded: &Loaded) -> Result<MasterKey, Failure> {
+    let source = &loaded.config.store.master_key;
+    let text = source.read().map_err(|reason| {
+        exit::environment(format!("store.master_key: {reason}. `tieline key` makes one."))
+    })?;
+    text.reveal()
+        .parse()
+        .map_err(|error| exit::input(format!("store.master_key, from {}: {error}", source.place())))
+}
+
+/// The API keys; serving without one is refused.
+pub fn api_keys(loaded: &Loaded) -> Result<Vec<Secret>, Failure> {
+    let sources = &loaded.config.server.api_keys;
+    if sources.is_empty() {
+        let fix = "server.api_keys = [{ env = \"TIELINE_API_KEY\" }]";
+        return Err(exit::input(format!("there is no API key and no default one; write {fix}")));
+    }
+    let read = |reason| exit::environment(format!("server.api_keys: {reason}"));
+    sources.iter().map(|source| source.read().map_err(read)).collect()
+}
+
+/// The demo's key is public, and a short one is guessed: nobody may serve with such.
+pub fn refuse_short(keys: &[Secret]) -> Result<(), Failure> {
+    if keys.iter().any(|key| key.reveal().len() < 16) {
+        return Err(exit::input("server.api_keys: a key has less than 16 characters"));
+    }
+    Ok(())
+}
+
+/// Every connection, opened; nothing has been asked of any vendor yet but tokens.
+pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
+    let config = &loaded.config;
+    let mut all = Vec::new();
+    for (name, section) in &config.connections {
+        all.push(Arc::new(connection(loaded, name, section)?));
+    }
+    let by_name = |name: &str| all.iter().find(|c| c.name == name).cloned();
+    let default = by_name(&config.lookup.default_connection)
+        .ok_or_else(|| exit::input("lookup.default_connection names no connection"))?;
+    let platform = config.contact_center.as_ref().and_then(|c| by_name(&c.connection));
+    let queues = config.queues.iter().map(|queue| Queue {
+        name: queue.name.clone(),
+        ids: queue.ids.clone(),
+        dids: queue.dids.iter().filter_map(|did| e164(did, loaded)).collect(),
+        connection: queue.connection.clone(),
+        deadline: queue.deadline.map(|d| d.0),
+        policy: queue.policy.map(Into::into),
+    });
+    let queues = queues.collect();
+    Ok(Connections::new(all, default, platform, queues))
+}
+
+fn e164(text: &str, loaded: &Loaded) -> Option<String> {
+    match domain::phone::parse(text, loaded.region) {
+        Caller::Number(phone) => Some(phone.e164),
+        Caller::Withheld | Caller::Unusable { .. } => None,
+    }
+}
+
+fn connection(
+    loaded: &Loaded,
+    name: &str,
+    section: &ConnectionSection,
+) -> Result<Connection, Failure> {
+    let connector = connectors::by_name(&section.connector)
+        .ok_or_else(|| exit::input(format!("connections.{name}.type names no connector")))?;
+    let limits = limits(&section.limits, &connector.manifest.limits);
+    let opening = Opening {
+        name: name.to_owned(),
+        settings: loaded.settings.get(name).cloned().unwrap_or_default(),
+        limits,
+        network: Network { allow_private_addresses: section.allow_private_addresses },
+        region: loaded.region,
+    };
+    let capabilities = (connector.open)(opening)
+        .map_err(|error| exit::input(format!("connections.{name}.settings: {error}")))?;
+    let lookup = &loaded.config.lookup;
+    let behaviour = Behaviour {
+        policy: section.policy.unwrap_or(lookup.policy).into(),
+        freshness: domain::freshness::Limits {
+            fresh_for: section.fresh_for.unwrap_or(lookup.fresh_for).0,
+            stale_limit: section.stale_limit.unwrap_or(lookup.stale_limit).0,
+        },
+        deadline: section.deadline.unwrap_or(lookup.deadline).0,
+        remember_misses_for: lookup.remember_misses_for.0,
+        concurrent_calls: limits.concurrent_calls,
+    };
+    let prefix = loaded.prefixes.get(name).cloned();
+    Ok(Connection::new(name, prefix, capabilities, behaviour))
+}
+
+fn limits(section: &LimitsSection, defaults: &Defaults) -> Limits {
+    Limits {
+        requests_per_minute: section.requests_per_minute.unwrap_or(defaults.requests_per_minute),
+        reserved_for_calls: section.reserved_for_calls.unwrap_or(defaults.reserved_for_calls),
+        concurrent_calls: section.concurrent_calls.unwrap_or(defaults.concurrent_calls),
+        concurrent_background: section
+            .concurrent_background
+            .unwrap_or(defaults.concurrent_background),
+        timeout: section.timeout.map_or(Duration::from_millis(defaults.timeout_ms), |t| t.0),
+    }
+}

@@ -1,0 +1,142 @@
+// Genesys' own JavaScript SDK against the simulated Genesys Cloud.
+//
+// Logs in, writes, finds, enriches and merges contacts, and updates a call, and
+// asserts what comes back. Needs purecloud-platform-client-v2 262.0.0, found from
+// the working directory (its node_modules).
+//
+// Environment: GC_URL, GC_CLIENT_ID, GC_CLIENT_SECRET, GC_CONVERSATION (the id of
+// a call in progress). Last line: `N operations ok`. Exit code 1 on a failure.
+
+import { randomInt, randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const require = createRequire(join(process.cwd(), 'package.json'));
+const gc = require('purecloud-platform-client-v2');
+
+const run = randomUUID().slice(0, 8);
+const digits = String(randomInt(10_000_000)).padStart(7, '0');
+const phone = `+1557${digits}`;
+const otherPhone = `+1558${digits}`;
+let operations = 0;
+
+function done(name, condition, seen) {
+  if (!condition) throw new Error(`${name}: not as expected: ${JSON.stringify(seen)}`);
+  operations += 1;
+  console.log(`ok ${name}`);
+}
+
+async function refused(name, status, code, call) {
+  let error;
+  try {
+    await call();
+  } catch (thrown) {
+    error = thrown;
+  }
+  done(name, error?.status === status && error?.code === code, error);
+}
+
+const byPhone = (value) => ({ type: 'Phone', value });
+const byId = (source, value) => ({ type: 'ExternalId', value, externalSource: { id: source } });
+const contact = (firstName, source, value, display) => ({
+  firstName,
+  lastName: `Test ${run}`,
+  ...(display && { cellPhone: { display } }),
+  externalIds: [{ externalSource: { id: source }, value }],
+});
+const enrichment = (source, value, first, more = {}) => ({
+  action: 'Upsert',
+  matchingIdentifiers: [byId(source, value)],
+  contact: contact(first, source, value, more.phone),
+  ...(more.tracker && { id: more.tracker }),
+});
+
+async function login() {
+  const url = new URL(process.env.GC_URL);
+  const client = gc.ApiClient.instance;
+  client.setGateway({ host: url.hostname, protocol: 'http', port: Number(url.port) });
+  const granted = await client.loginClientCredentialsGrant(process.env.GC_CLIENT_ID, process.env.GC_CLIENT_SECRET);
+  done('login', granted.accessToken, granted);
+  const me = await new gc.TokensApi().getTokensMe();
+  done('token', me.OAuthClient.id === process.env.GC_CLIENT_ID, me);
+  const organization = await new gc.OrganizationApi().getOrganizationsMe();
+  done('organization', organization.state === 'active', organization);
+  const queues = await new gc.RoutingApi().getRoutingQueues({ pageSize: 1 });
+  done('queues', queues.total >= 1 && queues.entities.length === 1, queues);
+}
+
+async function writeAndFind(api) {
+  const source = await api.postExternalcontactsExternalsources({ name: `CRM ${run}` });
+  done('create external source', source.name === `CRM ${run}`, source);
+  const created = await api.postExternalcontactsContacts(contact('Ada', source.id, '003', phone));
+  done('create contact', created.type === 'Curated' && created.cellPhone.e164 === phone, created);
+  const read = await api.getExternalcontactsContact(created.id, { expand: ['identifiers', 'externalSources'] });
+  done('read contact', read.identifiers.length === 2, read);
+  done('expand sources', read.externalIds[0].externalSource.name === source.name, read);
+  const identifiers = await api.getExternalcontactsContactIdentifiers(created.id);
+  done('list identifiers', identifiers.entities.some((one) => one.value === phone), identifiers);
+  const found = await api.postExternalcontactsIdentifierlookupContacts(byPhone(phone));
+  done('lookup by phone', found.id === created.id, found);
+  await refused('lookup of an unknown phone', 404, 'not.found', () =>
+    api.postExternalcontactsIdentifierlookupContacts(byPhone('+15559999999')));
+  const listed = await api.getExternalcontactsContacts({ q: run });
+  done('search contacts', listed.total === 1, listed);
+  const reverse = await api.getExternalcontactsReversewhitepageslookup(phone);
+  done('reverse lookup', reverse.contacts[0].id === created.id, reverse);
+  const scanned = await api.getExternalcontactsScanContacts({ limit: 200 });
+  done('scan', scanned.entities.some((one) => one.id === created.id), scanned);
+  return [source.id, created.id];
+}
+
+async function enrichAndMerge(api, source, first) {
+  const one = await api.postExternalcontactsContactsEnrich(enrichment(source, '100', 'Grace', { phone: otherPhone }));
+  const two = await api.postExternalcontactsContactsEnrich(enrichment(source, '100', 'Grace B.'));
+  done('enrich twice leaves one contact', one.id === two.id && two.firstName === 'Grace B.', two);
+  const planned = await api.postExternalcontactsContactsEnrich(enrichment(source, '101', 'Nobody'), { dryRun: true });
+  done('dry run', planned.firstName === 'Nobody', planned);
+  await refused('a dry run leaves nothing', 404, 'not.found', () =>
+    api.postExternalcontactsIdentifierlookupContacts(byId(source, '101')));
+  const entities = [0, 1, 2].map((n) => enrichment(source, String(200 + n), `Bulk ${n}`, { tracker: `t${n}` }));
+  entities[1].action = 'Update';
+  const bulk = await api.postExternalcontactsBulkContactsEnrich({ entities });
+  const ok = bulk.results.find((result) => result.id === 't0');
+  const failed = bulk.results[bulk.errorIndexes[0]];
+  done('bulk enrich', ok.success && ok.entity.firstName === 'Bulk 0', bulk);
+  done('bulk enrich tells its error', failed.id === 't1' && failed.error.status === 404, failed);
+
+  const merged = await api.postExternalcontactsContactsMerge({ contactIds: [first, two.id] });
+  done('merge', merged.mergeSet.length === 3, merged);
+  const redirected = await api.getExternalcontactsContact(first);
+  done('read of a merged id', redirected.id === merged.id, redirected);
+  const found = await api.postExternalcontactsIdentifierlookupContacts(byPhone(otherPhone));
+  done('lookup after merge', found.id === merged.id, found);
+  const fetched = await api.postExternalcontactsBulkContacts({ entities: [{ id: first }, { id: merged.id }] });
+  done('bulk fetch', fetched.results.every((result) => result.entity.id === merged.id), fetched);
+  return merged.id;
+}
+
+async function call(contacts, contactId) {
+  const api = new gc.ConversationsApi();
+  const id = process.env.GC_CONVERSATION;
+  const customerOf = (conversation) =>
+    conversation.participants.find((one) => ['customer', 'external'].includes(one.purpose));
+  const customer = customerOf(await api.getConversation(id));
+  done('read conversation', customer.ani && customer.calls[0].id, customer);
+  await api.patchConversationParticipantAttributes(id, customer.id, { attributes: { PT_URLPop: 'https://crm', run } });
+  done('set attributes', customerOf(await api.getConversation(id)).attributes.run === run);
+  await contacts.putExternalcontactsConversation(id, {
+    conversationId: id,
+    communicationId: customer.calls[0].id,
+    mediaType: 'CALL',
+    externalContactId: contactId,
+  });
+  done('associate', customerOf(await api.getConversation(id)).externalContactId === contactId);
+  await refused('read of an unknown conversation', 404, 'not.found', () => api.getConversation(randomUUID()));
+}
+
+await login();
+const contacts = new gc.ExternalContactsApi();
+const [source, first] = await writeAndFind(contacts);
+const merged = await enrichAndMerge(contacts, source, first);
+await call(contacts, merged);
+console.log(`${operations} operations ok`);

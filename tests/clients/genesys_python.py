@@ -1,0 +1,182 @@
+"""Genesys' own Python SDK against the simulated Genesys Cloud.
+
+Logs in, writes, finds, enriches and merges contacts, and updates a call, and
+asserts what comes back. Needs PureCloudPlatformClientV2 269.0.0.
+
+Environment: GC_URL, GC_CLIENT_ID, GC_CLIENT_SECRET, GC_CONVERSATION (the id of a
+call in progress). Last line: `N operations ok`. Exit code 1 on the first failure.
+"""
+
+import os
+import sys
+import uuid
+
+import PureCloudPlatformClientV2 as gc
+from PureCloudPlatformClientV2.rest import ApiException
+
+RUN = uuid.uuid4().hex[:8]
+DIGITS = f"{uuid.uuid4().int % 10_000_000:07d}"
+PHONE, OTHER_PHONE = f"+1555{DIGITS}", f"+1556{DIGITS}"
+operations = 0
+
+
+def done(name, condition, seen=None):
+    global operations
+    if not condition:
+        sys.exit(f"{name}: not as expected: {seen}")
+    operations += 1
+    print(f"ok {name}")
+
+
+def refused(name, status, code, call):
+    try:
+        call()
+    except ApiException as error:
+        done(name, error.status == status and code in str(error.body), error)
+        return
+    sys.exit(f"{name}: was not refused")
+
+
+def identifier(source, value):
+    body = gc.ContactIdentifier()
+    body.type, body.value = "ExternalId", value
+    body.external_source = gc.ExternalSource()
+    body.external_source.id = source
+    return body
+
+
+def phone_identifier(value):
+    body = gc.ContactIdentifier()
+    body.type, body.value = "Phone", value
+    return body
+
+
+def contact(first, source=None, value=None, phone=None):
+    body = gc.ExternalContact()
+    body.first_name, body.last_name = first, f"Test {RUN}"
+    if phone:
+        body.cell_phone = gc.PhoneNumber()
+        body.cell_phone.display = phone
+    if source:
+        external = gc.ExternalId()
+        external.external_source = gc.ExternalSource()
+        external.external_source.id = source
+        external.value = value
+        body.external_ids = [external]
+    return body
+
+
+def enrichment(source, value, first, tracker=None, phone=None):
+    body = gc.ContactEnrichRequest()
+    body.id, body.action = tracker, "Upsert"
+    body.matching_identifiers = [identifier(source, value)]
+    body.contact = contact(first, source, value, phone)
+    return body
+
+
+def login():
+    gc.configuration.host = os.environ["GC_URL"]
+    client = gc.api_client.ApiClient().get_client_credentials_token(
+        os.environ["GC_CLIENT_ID"], os.environ["GC_CLIENT_SECRET"]
+    )
+    done("login", client.access_token, client)
+    me = gc.TokensApi(client).get_tokens_me()
+    done("token", me.o_auth_client.id == os.environ["GC_CLIENT_ID"], me)
+    organization = gc.OrganizationApi(client).get_organizations_me()
+    done("organization", organization.state == "active", organization)
+    queues = gc.RoutingApi(client).get_routing_queues(page_size=1)
+    done("queues", queues.total >= 1 and len(queues.entities) == 1, queues)
+    return client
+
+
+def write_and_find(api):
+    source = gc.ExternalSource()
+    source.name = f"CRM {RUN}"
+    source = api.post_externalcontacts_externalsources(source)
+    done("create external source", source.name == f"CRM {RUN}", source)
+    listed = api.get_externalcontacts_externalsources(name=f"CRM {RUN}").entities
+    done("list external sources", [one.id for one in listed] == [source.id], listed)
+
+    created = api.post_externalcontacts_contacts(contact("Ada", source.id, "003", PHONE))
+    done("create contact", created.type == "Curated", created)
+    done("normalise phone", created.cell_phone.e164 == PHONE, created)
+    read = api.get_externalcontacts_contact(created.id, expand=["identifiers", "externalSources"])
+    done("read contact", len(read.identifiers) == 2, read.identifiers)
+    done("expand sources", read.external_ids[0].external_source.name == source.name, read)
+    found = api.post_externalcontacts_identifierlookup_contacts(phone_identifier(PHONE))
+    done("lookup by phone", found.id == created.id, found)
+    found = api.post_externalcontacts_identifierlookup_contacts(identifier(source.id, "003"))
+    done("lookup by external id", found.id == created.id, found)
+    refused("lookup of an unknown phone", 404, "not.found",
+            lambda: api.post_externalcontacts_identifierlookup_contacts(phone_identifier("+15559999999")))
+    refused("read of an unknown contact", 404, "not.found",
+            lambda: api.get_externalcontacts_contact(str(uuid.uuid4())))
+    listed = api.get_externalcontacts_contacts(q=RUN, page_size=10)
+    done("search contacts", listed.total == 1, listed)
+    reverse = api.get_externalcontacts_reversewhitepageslookup(PHONE)
+    done("reverse lookup", [one.id for one in reverse.contacts] == [created.id], reverse)
+    scanned = api.get_externalcontacts_scan_contacts(limit=200)
+    done("scan", created.id in [one.id for one in scanned.entities], scanned)
+    return source.id, created.id
+
+
+def enrich_and_merge(api, source, first):
+    one = api.post_externalcontacts_contacts_enrich(enrichment(source, "100", "Grace", phone=OTHER_PHONE))
+    two = api.post_externalcontacts_contacts_enrich(enrichment(source, "100", "Grace B."))
+    done("enrich twice leaves one contact", one.id == two.id, (one.id, two.id))
+    done("enrich updates", two.first_name == "Grace B." and two.cell_phone.e164 == OTHER_PHONE, two)
+    bulk = gc.BulkContactsEnrichRequest()
+    bulk.entities = [enrichment(source, str(200 + n), f"Bulk {n}", tracker=f"t{n}") for n in range(3)]
+    bulk.entities[1].action = "Update"
+    answer = api.post_externalcontacts_bulk_contacts_enrich(bulk)
+    by_tracker = {result.id: result for result in answer.results}
+    done("bulk enrich", by_tracker["t0"].entity.first_name == "Bulk 0", answer)
+    failed = answer.results[answer.error_indexes[0]]
+    done("bulk enrich tells its error", failed.id == "t1" and failed.error.status == 404, failed)
+
+    merge = gc.MergeContactsRequest()
+    merge.contact_ids = [first, two.id]
+    merged = api.post_externalcontacts_contacts_merge(merge)
+    done("merge", merged.id not in (first, two.id) and len(merged.merge_set) == 3, merged)
+    done("read of a merged id", api.get_externalcontacts_contact(first).id == merged.id, merged)
+    found = api.post_externalcontacts_identifierlookup_contacts(phone_identifier(OTHER_PHONE))
+    done("lookup after merge", found.id == merged.id, found)
+    change = gc.ContactsPatchChange()
+    change.field, change.action, change.value = "$.title", "Update", "Dr"
+    patch = gc.ExternalContactsPatchRequest()
+    patch.changes = [change]
+    done("patch", api.patch_externalcontacts_contact(merged.id, patch).title == "Dr", merged)
+    return merged.id
+
+
+def call(client, contacts, contact_id):
+    api, id = gc.ConversationsApi(client), os.environ["GC_CONVERSATION"]
+    conversation = api.get_conversation(id)
+    customer = next(one for one in conversation.participants if one.purpose in ("customer", "external"))
+    done("read conversation", customer.ani and customer.calls[0].id, conversation)
+    attributes = gc.ParticipantAttributes()
+    attributes.attributes = {"PT_SearchValue": PHONE, "run": RUN}
+    api.patch_conversation_participant_attributes(id, customer.id, attributes)
+    seen = next(one for one in api.get_conversation(id).participants if one.id == customer.id)
+    done("set attributes", seen.attributes["run"] == RUN, seen)
+    association = gc.ConversationAssociation()
+    association.conversation_id, association.communication_id = id, customer.calls[0].id
+    association.media_type, association.external_contact_id = "CALL", contact_id
+    contacts.put_externalcontacts_conversation(id, association)
+    seen = next(one for one in api.get_conversation(id).participants if one.id == customer.id)
+    done("associate", seen.external_contact_id == contact_id, seen)
+    refused("read of a conversation that is no UUID", 400, "bad.request", lambda: api.get_conversation("abc-123"))
+
+
+def main():
+    client = login()
+    contacts = gc.ExternalContactsApi(client)
+    source, first = write_and_find(contacts)
+    merged = enrich_and_merge(contacts, source, first)
+    call(client, contacts, merged)
+    contacts.delete_externalcontacts_contact(merged)
+    refused("read of a deleted contact", 404, "not.found", lambda: contacts.get_externalcontacts_contact(merged))
+    print(f"{operations} operations ok")
+
+
+main()

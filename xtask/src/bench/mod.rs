@@ -1,0 +1,48 @@
+//! `cargo xtask bench lookup`: our figures beside the limit and beside what one could run instead.
+//!
+//! The bare endpoint is the limit, the Node service the alternative; all stand
+//! at once over the same simulated CRM and are measured in turn, round by
+//! round, so that a moment of the machine touches all alike. Medians are
+//! quoted with least and most. Nothing here is a test: machines differ.
+
+mod contestants;
+mod figures;
+mod http;
+mod rounds;
+mod table;
+
+use crate::{Outcome, tools, words};
+use anyhow::Result;
+use rounds::Plan;
+use std::fs;
+
+pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
+    let mut plan = Plan::full();
+    let Some((subject, options)) = rest.split_first() else {
+        tools::say("xtask: bench what? there is: lookup");
+        return Ok(Outcome::WrongWords);
+    };
+    if subject != "lookup" {
+        return Ok(words::refuse("bench", subject, &["lookup"]));
+    }
+    for option in options {
+        match option.as_str() {
+            "--quick" => plan = Plan::quick(),
+            wrong => return Ok(words::refuse("option of bench lookup", wrong, &["--quick"])),
+        }
+    }
+    let folder = tools::target().join("bench/run");
+    // What an interrupted run left behind.
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    contestants::build()?;
+    let table = rounds::lookup(plan, &folder)?;
+    tools::print(&table.text());
+    if table.fell_short() {
+        tools::say("not every target was met; the figures above say where and by how much");
+    }
+    fs::remove_dir_all(&folder)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,74 @@
+//! The vendors' own client libraries, installed once under `target/clients`.
+//!
+//! A stamp names what is installed; a second run with the same list installs
+//! nothing. Versions are pinned: a client that changes under us proves nothing.
+
+use crate::{process, tools};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const NPM: &[&str] = &["jsforce@3.10.16", "purecloud-platform-client-v2@262.0.0"];
+const PYPI: &[&str] = &["simple-salesforce==1.12.10", "PureCloudPlatformClientV2==269.0.0"];
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// The `node_modules` folder with the clients from npm.
+pub(super) fn node() -> Result<PathBuf> {
+    let npm =
+        tools::find_or_install("npm", &["nodejs", "npm"]).context("no npm on this machine")?;
+    let folder = tools::target().join("clients/node");
+    once(&folder, NPM, || {
+        fs::write(folder.join("package.json"), "{ \"private\": true }\n")?;
+        let mut install = Command::new(&npm);
+        install
+            .args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .args(["--loglevel=error", "--prefix"])
+            .arg(&folder)
+            .args(NPM);
+        finish("npm install", &mut install)
+    })?;
+    Ok(folder.join("node_modules"))
+}
+
+/// A Python that has the clients from PyPI.
+pub(super) fn python() -> Result<PathBuf> {
+    let python = tools::find_or_install("python3", &["python3", "python3-venv"])
+        .context("no python3 on this machine")?;
+    let folder = tools::target().join("clients/python");
+    let own = folder.join("bin/python");
+    once(&folder, PYPI, || {
+        let venv = |name| finish(name, Command::new(&python).args(["-m", "venv"]).arg(&folder));
+        // Debian keeps a part of `venv` in a package of its own.
+        if venv("python -m venv").is_err() {
+            tools::apt_install(&["python3-venv"]);
+            venv("python -m venv, again")?;
+        }
+        let mut install = Command::new(&own);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYPI);
+        finish("pip install", &mut install)
+    })?;
+    Ok(own)
+}
+
+fn once(folder: &Path, packages: &[&str], install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let stamp = folder.join(".installed");
+    let wanted = packages.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    tools::say(&format!("\n== installing {}", packages.join(", ")));
+    fs::create_dir_all(folder)?;
+    install()?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+fn finish(name: &str, command: &mut Command) -> Result<()> {
+    let done = process::capture(name, command, LIMIT)?;
+    if !done.ok {
+        bail!("{name}: {}", done.err.lines().last().unwrap_or("failed without a word"));
+    }
+    Ok(())
+}
