@@ -24,16 +24,16 @@ while read -r sign group; do
     -) kept=""; for one in $list; do [ "$one" = "$group" ] || kept="$kept $one"; done; list="$kept" ;;
   esac
 done
-for group in $list; do kill -TERM -- "-$group" 2>/dev/null; done
+for group in $list; do kill -s TERM -- "-$group" 2>/dev/null; done
 left=20
 while [ "$left" -gt 0 ]; do
   alive=""
-  for group in $list; do kill -0 -- "-$group" 2>/dev/null && alive="yes"; done
+  for group in $list; do kill -s 0 -- "-$group" 2>/dev/null && alive="yes"; done
   [ -z "$alive" ] && exit 0
   sleep 0.1
   left=$((left - 1))
 done
-for group in $list; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $list; do kill -s KILL -- "-$group" 2>/dev/null; done
 "#;
 
 /// How often a running child is looked at.
@@ -141,7 +141,7 @@ impl Running {
         Ok(said)
     }
 
-    /// Asks it to stop by `signal` (as `-TERM`), waits a little, then ends the group.
+    /// Asks it to stop by `signal` (as `TERM`), waits a little, then ends the group.
     pub(crate) fn stop(mut self, signal: &str) -> Result<()> {
         self.signal(signal);
         self.ended_within(GRACE).map(|_| ())
@@ -164,8 +164,9 @@ impl Running {
     }
 
     fn signal(&self, signal: &str) {
-        let _ = Command::new("kill")
-            .args([signal, "--", &format!("-{}", self.group)])
+        // The shell's own `kill`: a small Debian has no other.
+        let _ = Command::new("sh")
+            .args(["-c", r#"kill -s "$0" -- "-$1""#, signal, &self.group.to_string()])
             .stderr(Stdio::null())
             .status();
     }
@@ -174,7 +175,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // The group, also when its leader has ended: a grandchild may still run.
-        self.signal("-KILL");
+        self.signal("KILL");
         let _ = self.child.wait();
         let _ = tell_reaper('-', self.group);
     }
@@ -244,7 +245,9 @@ pub(crate) fn lines(
 
 #[cfg(test)]
 mod tests {
-    use super::{Running, capture};
+    use super::{REAPER, Running, capture};
+    use std::io::Write;
+    use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
@@ -286,6 +289,36 @@ mod tests {
         let said = running.announcement(LONG).expect("it names its child");
         drop(running);
         until_gone(&said["pid"]);
+    }
+
+    #[test]
+    fn what_runs_when_we_are_gone_is_ended() {
+        let start = |script: &str| {
+            let mut command = Command::new("sh");
+            command
+                .args(["-c", script])
+                .process_group(0)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null());
+            command.spawn().expect("sh runs")
+        };
+        // One that goes when asked, one that has to be made to, and one that was taken off the list.
+        let mut asked = start("sleep 60");
+        let mut stubborn = start("trap '' TERM; while :; do sleep 1; done");
+        let mut spared = start("sleep 60");
+        let mut reaper = start(REAPER);
+        let mut pipe = reaper.stdin.take().expect("it is piped");
+        for group in [asked.id(), stubborn.id(), spared.id()] {
+            writeln!(pipe, "+ {group}").expect("it listens");
+        }
+        writeln!(pipe, "- {}", spared.id()).expect("it listens");
+        drop(pipe);
+        assert!(!asked.wait().expect("ours").success());
+        assert!(!stubborn.wait().expect("ours").success());
+        assert_eq!(spared.try_wait().expect("ours"), None);
+        spared.kill().expect("ours");
+        spared.wait().expect("ours");
+        reaper.wait().expect("ours");
     }
 
     /// Killed, it may stay for a moment, and then as a process nobody waited for.

@@ -75,7 +75,7 @@ async fn find(
     }
     let entries = engine.store.find(&connection.name, &keys(ask)).await?;
     let kept = Found::from_directory(entries);
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.as_of >= since) {
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.was_asked && kept.as_of >= since) {
         return Ok(kept.clone());
     }
     let Some(lookup) = &connection.capabilities.lookup else {

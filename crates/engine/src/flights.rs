@@ -9,7 +9,9 @@
 use domain::Contact;
 use kit::{Ask, Error, Lane, Lookup};
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -44,7 +46,8 @@ struct State {
 pub(crate) struct Flight(watch::Receiver<Option<Outcome>>);
 
 /// What every flight does with its answer, whether or not anybody still waits:
-/// called once per ask before the waiting callers are told nothing more.
+/// called once per
+/// request, with an empty list when it failed.
 pub(crate) trait Landing: Send + Sync + 'static {
     fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) -> impl Future<Output = ()> + Send;
 }
@@ -97,12 +100,23 @@ impl Flights {
             tokio::time::sleep(GATHER).await;
         }
         while let Some(passengers) = self.board(lookup.batch_max()) {
-            let seated = Seated { flights: &self, passengers };
-            let asks: Vec<Ask> = seated.passengers.iter().map(|(ask, _)| ask.clone()).collect();
-            let found = lookup.find(Lane::Call, &asks).await;
-            let answers = seated.tell(found);
-            if !answers.is_empty() {
-                landing.landed(answers).await;
+            let seated = Seated {
+                flights: &self,
+                passengers,
+            };
+            let asks = seated.asks();
+            let outcomes = outcomes(lookup.find(Lane::Call, &asks).await, asks.len());
+            let answered = asks.into_iter().zip(&outcomes);
+            let answers: Vec<_> = answered
+                .filter_map(|(ask, outcome)| Some((ask, Arc::clone(outcome.as_ref().ok()?))))
+                .collect();
+            // Polled once before the callers are told: its write is queued ahead of
+            // theirs, so whoever was answered finds the same people in the directory.
+            let mut landed = std::pin::pin!(landing.landed(answers));
+            let is_done = poll_fn(|cx| Poll::Ready(landed.as_mut().poll(cx).is_ready())).await;
+            seated.tell(outcomes);
+            if !is_done {
+                landed.await;
             }
         }
     }
@@ -130,30 +144,34 @@ struct Seated<'a> {
     passengers: Vec<(Ask, watch::Sender<Option<Outcome>>)>,
 }
 
+/// One outcome per ask, also where the connector broke its word on their number.
+fn outcomes(found: Result<Vec<Vec<Contact>>, Error>, asks: usize) -> Vec<Outcome> {
+    match found {
+        Ok(found) if found.len() == asks => {
+            let people = found.into_iter().map(|people| Ok(Arc::new(people)));
+            people.collect()
+        }
+        Ok(_) => vec![Err(Error::protocol("fewer answers than asks")); asks],
+        Err(error) => vec![Err(error); asks],
+    }
+}
+
 impl Seated<'_> {
-    fn tell(mut self, found: Result<Vec<Vec<Contact>>, Error>) -> Vec<(Ask, Arc<Vec<Contact>>)> {
+    fn asks(&self) -> Vec<Ask> {
+        self.passengers.iter().map(|(ask, _)| ask.clone()).collect()
+    }
+
+    fn tell(mut self, outcomes: Vec<Outcome>) {
         let passengers = std::mem::take(&mut self.passengers);
-        let outcomes: Vec<Outcome> = match found {
-            Ok(found) if found.len() == passengers.len() => {
-                found.into_iter().map(|people| Ok(Arc::new(people))).collect()
-            }
-            Ok(_) => vec![Err(Error::protocol("fewer answers than asks")); passengers.len()],
-            Err(error) => vec![Err(error); passengers.len()],
-        };
         let mut state = self.flights.lock();
         for (ask, _) in &passengers {
             state.under_way.remove(ask);
         }
         drop(state);
-        let mut answers = Vec::with_capacity(passengers.len());
-        for ((ask, sender), outcome) in passengers.into_iter().zip(outcomes) {
-            if let Ok(people) = &outcome {
-                answers.push((ask, Arc::clone(people)));
-            }
+        for ((_, sender), outcome) in passengers.into_iter().zip(outcomes) {
             // Nobody listening is the usual end of a late flight.
             sender.send(Some(outcome)).ok();
         }
-        answers
     }
 }
 

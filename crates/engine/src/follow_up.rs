@@ -29,14 +29,23 @@ pub(crate) struct Found {
     pub pushed: BTreeMap<String, [u8; 16]>,
     pub source: Source,
     pub as_of: Timestamp,
+    /// The CRM was asked for just these identifiers; else somebody else may share them.
+    pub was_asked: bool,
     pub is_stale: bool,
     pub has_failed: bool,
 }
 
 impl Found {
     fn of(people: Vec<Contact>, source: Source, as_of: Timestamp) -> Self {
-        let pushed = BTreeMap::new();
-        Self { people, pushed, source, as_of, is_stale: false, has_failed: false }
+        Self {
+            people,
+            pushed: BTreeMap::new(),
+            source,
+            as_of,
+            was_asked: true,
+            is_stale: false,
+            has_failed: false,
+        }
     }
 
     pub(crate) fn nobody_asked(now: Timestamp) -> Self {
@@ -53,8 +62,10 @@ impl Found {
 
     /// As old as its oldest part; `None` when the directory has nobody.
     pub(crate) fn from_directory(entries: Vec<Entry>) -> Option<Self> {
-        let as_of = entries.iter().map(|entry| entry.as_of).min()?;
+        let told_at = |entry: &Entry| entry.asked_at.unwrap_or(entry.as_of).min(entry.as_of);
+        let as_of = entries.iter().map(told_at).min()?;
         let mut found = Self::of(Vec::new(), Source::Directory, as_of);
+        found.was_asked = entries.iter().all(|entry| entry.asked_at.is_some());
         for entry in entries {
             if let Some(digest) = entry.pushed {
                 found.pushed.insert(entry.contact.record.clone(), digest);

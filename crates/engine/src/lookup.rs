@@ -146,7 +146,13 @@ impl Engine {
             }
         };
         let kept = Found::from_directory(entries);
-        let freshness = kept.as_ref().map(|found| judge(found.as_of, now, connection.freshness));
+        let freshness = kept.as_ref().map(|found| {
+            match judge(found.as_of, now, connection.freshness) {
+                // Known by another identifier: answers at once, and it is asked who else shares this one.
+                Freshness::Fresh if !found.was_asked => Freshness::Stale,
+                freshness => freshness,
+            }
+        });
         match (kept, freshness) {
             (Some(kept), Some(Freshness::Fresh)) => kept,
             (Some(kept), Some(Freshness::Stale)) => {
@@ -295,17 +301,22 @@ pub(crate) struct Learned {
 
 impl Landing for Learned {
     async fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) {
+        let asked: Vec<Vec<Key>> = answers.iter().map(|(ask, _)| keys(ask)).collect();
+        for (ask, people) in &answers {
+            match people.is_empty() {
+                true => self.connection.misses.add(ask),
+                false => self.connection.misses.forget(ask),
+            }
+        }
+        let people = answers.iter().map(|(_, people)| people.as_slice());
+        let learned: Vec<_> = asked.iter().map(Vec::as_slice).zip(people).collect();
+        if learned.is_empty() {
+            return;
+        }
         let now = self.clock.now();
-        for (ask, people) in answers {
-            if people.is_empty() {
-                self.connection.misses.add(&ask);
-            } else {
-                self.connection.misses.forget(&ask);
-            }
-            let kept = self.store.remember(&self.connection.name, &keys(&ask), &people, now).await;
-            if let Err(error) = kept {
-                tracing::warn!("the directory could not be written: {error}");
-            }
+        let kept = self.store.remember_all(&self.connection.name, &learned, now).await;
+        if let Err(error) = kept {
+            tracing::warn!("the directory could not be written: {error}");
         }
     }
 }
@@ -325,10 +336,11 @@ pub(crate) fn identify(
         Some(phone) => ExternalId::Phone(engine.store.phone_id(&phone.e164)),
         None => ExternalId::Unknown,
     };
+    let record = canonical_record(ask, &found);
     let wanted = Wanted {
         phone: ask.phone.as_ref().map(|p| p.e164.as_str()),
         email: ask.email.as_deref(),
-        record: ask.record.as_deref(),
+        record: record.as_deref(),
     };
     if found.has_failed {
         return Identity::nobody(by_number(), Status::Partial, &found);
@@ -350,6 +362,16 @@ pub(crate) fn identify(
             identity
         }
         (Match::Nobody, _) | (_, None) => Identity::nobody(by_number(), Status::Miss, &found),
+    }
+}
+
+/// The asked record's id as its own system writes it: who comes back when only a
+/// record was asked for is that record, also under a longer form of its id.
+fn canonical_record(ask: &Ask, found: &Found) -> Option<String> {
+    let asked = ask.record.as_ref()?;
+    match found.people.as_slice() {
+        [only] if ask.phone.is_none() && ask.email.is_none() => Some(only.record.clone()),
+        _ => Some(asked.clone()),
     }
 }
 

@@ -44,12 +44,8 @@ impl Budget {
     #[must_use]
     pub fn new(per_minute: u32, reserved: u32) -> Self {
         let capacity = f64::from(per_minute.max(1));
-        let state = State {
-            tokens: capacity,
-            refilled_at: Instant::now(),
-            paused_until: None,
-            left: None,
-        };
+        let state =
+            State { tokens: capacity, refilled_at: Instant::now(), paused_until: None, left: None };
         Self {
             per_second: capacity / 60.0,
             capacity,
@@ -69,9 +65,7 @@ impl Budget {
                 return Ok(());
             };
             if lane == Lane::Call || started.elapsed() + wait >= WAIT_MAX {
-                return Err(Error::RateLimited {
-                    retry_after: Some(wait),
-                });
+                return Err(Error::RateLimited { retry_after: Some(wait) });
             }
             tokio::time::sleep(wait).await;
         }
@@ -100,18 +94,12 @@ impl Budget {
         let refill = now.duration_since(state.refilled_at).as_secs_f64() * self.per_second;
         state.tokens = (state.tokens + refill).min(self.capacity);
         state.refilled_at = now;
-        let keep = if lane == Lane::Background {
-            self.reserve
-        } else {
-            0.0
-        };
+        let keep = if lane == Lane::Background { self.reserve } else { 0.0 };
         if state.tokens >= keep + 1.0 {
             state.tokens -= 1.0;
             return Ok(());
         }
-        Err(Duration::from_secs_f64(
-            ((keep + 1.0 - state.tokens) / self.per_second).max(0.001),
-        ))
+        Err(Duration::from_secs_f64(((keep + 1.0 - state.tokens) / self.per_second).max(0.001)))
     }
 
     /// The vendor asked for a pause: nobody asks again before it is over.
@@ -136,9 +124,7 @@ impl Budget {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic while holding the lock leaves counters, which are never half written.
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -153,27 +139,15 @@ mod tests {
     async fn background_work_leaves_the_last_requests_to_calls() {
         let budget = Budget::new(10, 4);
         for _ in 0..6 {
-            budget
-                .take(Lane::Background)
-                .await
-                .expect("above the reserve");
+            budget.take(Lane::Background).await.expect("above the reserve");
         }
         let before = Instant::now();
         budget.take(Lane::Background).await.expect("after a refill");
-        assert!(
-            before.elapsed() >= Duration::from_secs(5),
-            "one request is six seconds here"
-        );
+        assert!(before.elapsed() >= Duration::from_secs(5), "one request is six seconds here");
         for _ in 0..4 {
-            budget
-                .take(Lane::Call)
-                .await
-                .expect("the reserve is for calls");
+            budget.take(Lane::Call).await.expect("the reserve is for calls");
         }
-        assert!(matches!(
-            budget.take(Lane::Call).await,
-            Err(Error::RateLimited { .. })
-        ));
+        assert!(matches!(budget.take(Lane::Call).await, Err(Error::RateLimited { .. })));
     }
 
     #[tokio::test(start_paused = true)]
@@ -190,16 +164,8 @@ mod tests {
         let budget = Budget::new(600, 0);
         budget.pause(Duration::from_secs(7));
         let refused = budget.take(Lane::Call).await;
-        assert_eq!(
-            refused,
-            Err(Error::RateLimited {
-                retry_after: Some(Duration::from_secs(7))
-            })
-        );
-        budget
-            .take(Lane::Background)
-            .await
-            .expect("waits the pause out");
+        assert_eq!(refused, Err(Error::RateLimited { retry_after: Some(Duration::from_secs(7)) }));
+        budget.take(Lane::Background).await.expect("waits the pause out");
         budget.take(Lane::Call).await.expect("the pause is over");
     }
 

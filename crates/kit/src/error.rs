@@ -28,10 +28,7 @@ pub enum Error {
     Conflict { reason: String },
     /// The vendor understood and refused: trying again changes nothing.
     #[error("refused{}: {reason}", field_text(.field.as_deref()))]
-    Invalid {
-        field: Option<String>,
-        reason: String,
-    },
+    Invalid { field: Option<String>, reason: String },
     /// The vendor answered something its own documents do not describe.
     #[error("an answer outside the vendor's protocol: {reason}")]
     Protocol { reason: String },
@@ -41,17 +38,13 @@ impl Error {
     /// `Unavailable` with a reason that names no customer and no secret.
     #[must_use]
     pub fn unavailable(reason: impl Into<String>) -> Self {
-        Self::Unavailable {
-            reason: reason.into(),
-        }
+        Self::Unavailable { reason: reason.into() }
     }
 
     /// `Protocol` with a reason that names no customer and no secret.
     #[must_use]
     pub fn protocol(reason: impl Into<String>) -> Self {
-        Self::Protocol {
-            reason: reason.into(),
-        }
+        Self::Protocol { reason: reason.into() }
     }
 
     /// May the same request succeed later without anybody's help?
@@ -70,10 +63,7 @@ impl Error {
     /// Did the vendor refuse who we are or what we set, so that only a person can mend it?
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Invalid { .. }
-        )
+        matches!(self, Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Invalid { .. })
     }
 
     /// A stable word for metrics, logs and stored outcomes.
@@ -93,9 +83,7 @@ impl Error {
 }
 
 fn retry_text(after: Option<Duration>) -> String {
-    after.map_or_else(String::new, |after| {
-        format!(", again in {} s", after.as_secs_f32().ceil())
-    })
+    after.map_or_else(String::new, |after| format!(", again in {} s", after.as_secs_f32().ceil()))
 }
 
 fn field_text(field: Option<&str>) -> String {

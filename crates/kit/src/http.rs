@@ -131,37 +131,20 @@ impl Http {
         if self.0.network.allow_private_addresses {
             return Ok(());
         }
-        guard::check_literal(url).map_err(|reason| Error::Invalid {
-            field: Some("url".to_owned()),
-            reason,
-        })
+        guard::check_literal(url)
+            .map_err(|reason| Error::Invalid { field: Some("url".to_owned()), reason })
     }
 
     async fn exchange(&self, request: Request) -> Result<Reply, Error> {
-        let Request {
-            method,
-            url,
-            headers,
-            body,
-        } = request;
-        let sending = self
-            .0
-            .client
-            .request(method, url)
-            .headers(headers)
-            .body(body)
-            .send();
+        let Request { method, url, headers, body } = request;
+        let sending = self.0.client.request(method, url).headers(headers).body(body).send();
         let answer = sending.await.map_err(|e| self.failed(e))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = read_bounded(answer).await.map_err(|e| match e {
             Unread::Broken(e) => self.failed(e),
             Unread::TooLarge => Error::protocol("an answer of more than 16 MiB"),
         })?;
-        Ok(Reply {
-            status: status.as_u16(),
-            headers,
-            body,
-        })
+        Ok(Reply { status: status.as_u16(), headers, body })
     }
 
     fn failed(&self, error: reqwest::Error) -> Error {
@@ -202,12 +185,7 @@ fn plain(error: reqwest::Error) -> String {
 impl Request {
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: Vec::new(),
-        }
+        Self { method, url, headers: HeaderMap::new(), body: Vec::new() }
     }
 
     #[must_use]
@@ -273,10 +251,7 @@ impl Reply {
     /// `Protocol` when it is none: sick edges answer HTML with 200.
     pub fn json(&self) -> Result<serde_json::Value, Error> {
         serde_json::from_slice(&self.body).map_err(|_| {
-            Error::protocol(format!(
-                "status {} with a body that is no JSON",
-                self.status
-            ))
+            Error::protocol(format!("status {} with a body that is no JSON", self.status))
         })
     }
 
@@ -288,11 +263,7 @@ impl Reply {
     /// `Retry-After` in seconds, as the vendors here send it.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after")?
-            .trim()
-            .parse()
-            .ok()
-            .map(Duration::from_secs)
+        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
     }
 
     #[must_use]

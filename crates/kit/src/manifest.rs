@@ -135,45 +135,31 @@ impl Manifest {
 
 impl Setting {
     fn problem(&self, settings: &Settings, is_required: bool) -> Option<Problem> {
-        let problem = |message: String, fix: String| {
-            Some(Problem {
-                key: self.name.clone(),
-                message,
-                fix,
-            })
-        };
+        let problem =
+            |message: String, fix: String| Some(Problem { key: self.name.clone(), message, fix });
         let is_set =
             settings.plain.contains_key(&self.name) || settings.secrets.contains_key(&self.name);
         if !is_set {
             return is_required.then(|| ()).and_then(|()| {
-                problem(
-                    format!("`{}` is required.", self.name),
-                    format!("Set it: {}", self.help),
-                )
+                problem(format!("`{}` is required.", self.name), format!("Set it: {}", self.help))
             });
         }
         if self.kind == Kind::Secret {
-            return (!settings.secrets.contains_key(&self.name))
-                .then(|| ())
-                .and_then(|()| {
-                    problem(
-                        format!("`{}` is a secret and stands in clear.", self.name),
-                        format!(
-                            "Write {0} = {{ env = \"NAME\" }} or {0} = {{ file = \"PATH\" }}.",
-                            self.name
-                        ),
-                    )
-                });
+            return (!settings.secrets.contains_key(&self.name)).then(|| ()).and_then(|()| {
+                problem(
+                    format!("`{}` is a secret and stands in clear.", self.name),
+                    format!(
+                        "Write {0} = {{ env = \"NAME\" }} or {0} = {{ file = \"PATH\" }}.",
+                        self.name
+                    ),
+                )
+            });
         }
         let value = settings.plain.get(&self.name)?;
         if !self.kind.fits(value) {
             let found = value.type_str();
             return problem(
-                format!(
-                    "`{}` is {found} and must be {}.",
-                    self.name,
-                    self.kind.as_str()
-                ),
+                format!("`{}` is {found} and must be {}.", self.name, self.kind.as_str()),
                 format!("Set it: {}", self.help),
             );
         }
@@ -199,12 +185,10 @@ impl Kind {
             Self::Secret => false,
             Self::Flag => value.is_bool(),
             Self::Number => value.as_integer().is_some_and(|n| n >= 0),
-            Self::List => value
-                .as_array()
-                .is_some_and(|list| list.iter().all(toml::Value::is_str)),
-            Self::Map => value
-                .as_table()
-                .is_some_and(|table| table.values().all(toml::Value::is_str)),
+            Self::List => value.as_array().is_some_and(|list| list.iter().all(toml::Value::is_str)),
+            Self::Map => {
+                value.as_table().is_some_and(|table| table.values().all(toml::Value::is_str))
+            }
         }
     }
 
@@ -259,16 +243,10 @@ mod tests {
         let plain: toml::Table = plain.parse().expect("toml");
         let settings = Settings {
             plain: plain.into_iter().collect(),
-            secrets: secrets
-                .iter()
-                .map(|k| ((*k).to_owned(), Secret::new("s".into())))
-                .collect(),
+            secrets: secrets.iter().map(|k| ((*k).to_owned(), Secret::new("s".into()))).collect(),
         };
         let problems = Manifest::parse(TEXT).problems(&settings);
-        let got: Vec<_> = problems
-            .iter()
-            .map(|p| (p.key.as_str(), p.message.as_str()))
-            .collect();
+        let got: Vec<_> = problems.iter().map(|p| (p.key.as_str(), p.message.as_str())).collect();
         assert_eq!(got, expected);
     }
 
@@ -288,10 +266,7 @@ mod tests {
             "base_url = 'ftp://x'\nauth = 'magic'",
             &[],
             &[
-                (
-                    "base_url",
-                    "`base_url` is string and must be an http(s) address.",
-                ),
+                ("base_url", "`base_url` is string and must be an http(s) address."),
                 ("auth", "`auth` cannot be `magic`."),
             ],
         );
@@ -325,11 +300,7 @@ mod tests {
     #[test]
     fn an_unknown_setting_is_told_the_nearest_name() {
         let settings = Settings {
-            plain: "bse_url = 'x'"
-                .parse::<toml::Table>()
-                .expect("toml")
-                .into_iter()
-                .collect(),
+            plain: "bse_url = 'x'".parse::<toml::Table>().expect("toml").into_iter().collect(),
             ..Settings::default()
         };
         let problems = Manifest::parse(TEXT).problems(&settings);

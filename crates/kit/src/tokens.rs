@@ -76,9 +76,7 @@ impl Tokens {
     /// The token to use now, if there is a live one. Never waits.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Token>> {
-        self.current
-            .load_full()
-            .filter(|token| token.expires_at > Instant::now())
+        self.current.load_full().filter(|token| token.expires_at > Instant::now())
     }
 
     /// The token to use now, waiting for a mint under way: background work only.
@@ -102,9 +100,7 @@ impl Tokens {
                 _ => break,
             }
         }
-        Err(self
-            .last_error()
-            .unwrap_or_else(|| Error::unavailable("no token in time")))
+        Err(self.last_error().unwrap_or_else(|| Error::unavailable("no token in time")))
     }
 
     /// The vendor refused this token: drop it and mint behind. A refusal of a
@@ -112,10 +108,7 @@ impl Tokens {
     /// one refresh however many requests met it.
     pub fn reject(&self, token: &Arc<Token>) {
         let current = self.current.load();
-        if current
-            .as_ref()
-            .is_some_and(|held| Arc::ptr_eq(held, token))
-        {
+        if current.as_ref().is_some_and(|held| Arc::ptr_eq(held, token)) {
             self.current.store(None);
             self.refused.notify_one();
         }
@@ -124,10 +117,7 @@ impl Tokens {
     /// Why the last mint failed, until one succeeds: for health.
     #[must_use]
     pub fn last_error(&self) -> Option<Error> {
-        self.last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn settle(&self, outcome: Result<Minted, Error>) -> Result<Duration, Error> {
@@ -145,10 +135,7 @@ impl Tokens {
             // A token that is still alive is kept: a failed mint ahead of need costs nothing.
             Err(error) => (Some(error.clone()), Err(error)),
         };
-        *self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = error;
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
         self.attempts.send_modify(|n| *n = n.wrapping_add(1));
         result
     }
@@ -209,7 +196,12 @@ async fn wait_until(tokens: &Weak<Tokens>, until: Instant) -> Woken {
         };
         let slice = until.min(Instant::now() + SLICE);
         tokio::select! {
-            () = held.refused.notified() => return Woken::Refused,
+            // Word of a token that was replaced meanwhile comes too late to matter.
+            () = held.refused.notified() => {
+                if held.current().is_none() {
+                    return Woken::Refused;
+                }
+            }
             () = tokio::time::sleep_until(slice) => {}
         }
         if Instant::now() >= until {
@@ -273,10 +265,7 @@ mod tests {
         for _ in 0..50 {
             tokens.reject(&token);
         }
-        assert!(
-            tokens.current().is_none(),
-            "a call does not use a refused token"
-        );
+        assert!(tokens.current().is_none(), "a call does not use a refused token");
         assert_eq!(settled(&tokens).await, "token-2");
         tokens.reject(&token);
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -290,10 +279,7 @@ mod tests {
         settled(&tokens).await;
         mint.down.store(true, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_secs(85)).await;
-        assert_eq!(
-            tokens.current().expect("still alive").value.reveal(),
-            "token-1"
-        );
+        assert_eq!(tokens.current().expect("still alive").value.reveal(), "token-1");
         assert!(tokens.last_error().is_some());
         tokio::time::sleep(Duration::from_secs(20)).await;
         assert!(tokens.current().is_none(), "but not beyond its life");
@@ -343,10 +329,7 @@ mod tests {
         let mint = Arc::new(Counting::default());
         mint.down.store(true, Ordering::SeqCst);
         let tokens = Tokens::start(mint);
-        let error = tokens
-            .fresh(Duration::from_secs(2))
-            .await
-            .expect_err("no token");
+        let error = tokens.fresh(Duration::from_secs(2)).await.expect_err("no token");
         assert_eq!(error, Error::unavailable("down"));
     }
 }

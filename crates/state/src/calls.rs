@@ -7,14 +7,17 @@
 //! when who it was changes, the count moves along. Callers without a number
 //! have no subject: nothing links them to each other.
 
+mod identify;
+
 use crate::crash;
 use crate::error::{Error, Result};
-use crate::jobs::{NewJob, SealedJob, SealedSettlement, Settled, Settlement, note, settle_one};
+use crate::jobs::{NewJob, SealedJob, SealedSettlement, Settlement, note};
 use crate::keys::{Hash, Keyring};
 use crate::rows::{Details, Identity, decode, encode};
 use crate::sql::{Row, Tx, Work};
 use crate::store::Store;
 use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp};
+use identify::{Identify, count_in, identify};
 
 /// A call as it was answered.
 #[derive(Debug, Clone)]
@@ -292,102 +295,6 @@ impl Record {
         crash::point("call.inserted");
         Ok(earlier_calls)
     }
-}
-
-struct Identify {
-    id: CallId,
-    who: Who,
-    at: Timestamp,
-    jobs: Vec<SealedJob>,
-    settle: Option<SealedSettlement>,
-}
-
-impl Work for Identify {
-    type Output = Enriched;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Enriched> {
-        if let Some(settle) = &self.settle
-            && settle_one(tx, settle, self.at).await? == Settled::Stale
-        {
-            return Ok(Enriched::Stale);
-        }
-        for job in &self.jobs {
-            job.insert(tx).await?;
-        }
-        let Some(known) = known(tx, &self.id).await? else { return Ok(Enriched::UnknownCall) };
-        let (applied, earlier_calls) =
-            identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
-        crash::point("call.identified");
-        let earlier_calls = u64::try_from(earlier_calls).unwrap_or(0);
-        Ok(if applied {
-            Enriched::Applied { earlier_calls }
-        } else {
-            Enriched::Kept { earlier_calls }
-        })
-    }
-}
-
-/// Gives a stored call its newer identification, unless that knows less.
-/// Returns whether it did, and the earlier calls of whom it counts to now.
-async fn identify(
-    tx: &mut Tx<'_>,
-    id: &CallId,
-    known: &Known,
-    who: &Who,
-    at: Option<Timestamp>,
-) -> Result<(bool, i64)> {
-    const SQL: &str = "
-        UPDATE calls SET connection = ?2, status = ?3, source = ?4, certainty = ?5, subject = ?6,
-            earlier_calls = ?7, identity = ?8, identified_at = CASE WHEN ?9 < 0 THEN identified_at ELSE ?9 END
-        WHERE id = ?1";
-    if known.certainty == A_RECORD && who.certainty < A_RECORD {
-        return Ok((false, known.earlier_calls));
-    }
-    let mut earlier_calls = known.earlier_calls;
-    if known.subject != who.subject {
-        count_out(tx, known.subject.as_ref()).await?;
-        earlier_calls = count_in(tx, who.subject.as_ref(), known.arrived_at).await?;
-        crash::point("call.counted");
-    }
-    let params = [
-        id.as_str().into(),
-        who.connection.as_str().into(),
-        who.status.into(),
-        who.source.into(),
-        who.certainty.into(),
-        who.subject.as_ref().into(),
-        earlier_calls.into(),
-        who.identity[..].into(),
-        at.map_or(-1, |at| at.0).into(),
-    ];
-    tx.execute(SQL, &params).await?;
-    Ok((true, earlier_calls))
-}
-
-/// Counts a call to its subject; returns how many the subject had before.
-async fn count_in(tx: &mut Tx<'_>, subject: Option<&Hash>, at: i64) -> Result<i64> {
-    const SQL: &str = "
-        INSERT INTO interactions (subject, calls, last_call_at) VALUES (?1, 1, ?2)
-        ON CONFLICT (subject) DO UPDATE SET
-            calls = interactions.calls + 1,
-            last_call_at = CASE WHEN excluded.last_call_at > interactions.last_call_at
-                THEN excluded.last_call_at ELSE interactions.last_call_at END
-        RETURNING calls";
-    let Some(subject) = subject else { return Ok(0) };
-    let row = tx.row(SQL, &[subject.into(), at.into()]).await?;
-    let calls = row.ok_or(Error::Corrupt { what: "a count that was just made" })?.int(0)?;
-    Ok(calls - 1)
-}
-
-/// Takes a call back from a subject. The time of its last call stays as it was:
-/// at worst it names a call that has since found its person.
-async fn count_out(tx: &mut Tx<'_>, subject: Option<&Hash>) -> Result<()> {
-    const LESS: &str = "UPDATE interactions SET calls = calls - 1 WHERE subject = ?1";
-    const GONE: &str = "DELETE FROM interactions WHERE subject = ?1 AND calls <= 0";
-    let Some(subject) = subject else { return Ok(()) };
-    tx.execute(LESS, &[subject.into()]).await?;
-    tx.execute(GONE, &[subject.into()]).await?;
-    Ok(())
 }
 
 macro_rules! call_columns {

@@ -34,6 +34,10 @@ pub struct Entry {
     pub contact: Contact,
     /// When its own system said so.
     pub as_of: Timestamp,
+    /// When its system last answered for the keys that led here, for the one
+    /// longest ago. `None`: one of them was never asked for, the contact came by
+    /// another key, so others may share this one.
+    pub asked_at: Option<Timestamp>,
     /// Digest of what the contact center has last been told, as given to
     /// [`Store::mark_pushed`].
     pub pushed: Option<[u8; 16]>,
@@ -64,13 +68,29 @@ impl Store {
         contacts: &[Contact],
         as_of: Timestamp,
     ) -> Result<()> {
+        self.remember_all(connection, &[(asked, contacts)], as_of).await
+    }
+
+    /// Stores several answers, each the keys asked for and who came back, as
+    /// [`Store::remember`] does; all or none.
+    pub async fn remember_all(
+        &self,
+        connection: &str,
+        answers: &[(&[Key], &[Contact])],
+        as_of: Timestamp,
+    ) -> Result<()> {
         let ring = self.keys();
-        let asked = asked.iter().filter(|key| !matches!(key, Key::Record(_)));
-        let contacts = contacts.iter().map(|contact| Remembered::new(&ring, connection, contact));
+        let answer = |(asked, contacts): &(&[Key], &[Contact])| -> Result<Answer> {
+            let asked = asked.iter().filter(|key| !matches!(key, Key::Record(_)));
+            let contacts = contacts.iter().map(|one| Remembered::new(&ring, connection, one));
+            Ok(Answer {
+                asked: asked.map(|key| hash_of(&ring, connection, key)).collect(),
+                contacts: contacts.collect::<Result<_>>()?,
+            })
+        };
         self.write(Remember {
             connection: connection.to_owned(),
-            asked: asked.map(|key| hash_of(&ring, connection, key)).collect(),
-            contacts: contacts.collect::<Result<_>>()?,
+            answers: answers.iter().map(answer).collect::<Result<_>>()?,
             as_of: as_of.0,
         })
         .await
@@ -121,7 +141,7 @@ impl Work for Find<'_> {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output> {
         const BY_KEY: &str = "
             SELECT contacts.id, contacts.record, contacts.sealed, contacts.as_of, contacts.pushed,
-                interactions.last_call_at
+                interactions.last_call_at, contact_keys.asked_at
             FROM contact_keys
             JOIN contacts ON contacts.id = contact_keys.contact
             LEFT JOIN interactions ON interactions.subject = contacts.record
@@ -129,7 +149,7 @@ impl Work for Find<'_> {
             ORDER BY contact_keys.contact LIMIT 50";
         const BY_RECORD: &str = "
             SELECT contacts.id, contacts.record, contacts.sealed, contacts.as_of, contacts.pushed,
-                interactions.last_call_at
+                interactions.last_call_at, contacts.as_of
             FROM contacts
             LEFT JOIN interactions ON interactions.subject = contacts.record
             WHERE contacts.connection = ?1 AND contacts.record = ?2";
@@ -149,7 +169,9 @@ fn entries(ring: &Keyring, keys: &[Key], rows: &[(usize, Row)]) -> Result<Vec<En
     for (key, row) in rows {
         let id = row.int(0)?;
         if let Some(&place) = places.get(&id) {
-            entries[place].matched.push(keys[*key].clone());
+            let entry = &mut entries[place];
+            entry.matched.push(keys[*key].clone());
+            entry.asked_at = entry.asked_at.min(row.opt_int(6)?.map(Timestamp));
             continue;
         }
         let sealed = ring.open("contacts.sealed", row.blob(1)?, row.blob(2)?)?;
@@ -160,6 +182,7 @@ fn entries(ring: &Keyring, keys: &[Key], rows: &[(usize, Row)]) -> Result<Vec<En
         entries.push(Entry {
             contact,
             as_of: Timestamp(row.int(3)?),
+            asked_at: row.opt_int(6)?.map(Timestamp),
             pushed: row.opt_hash(4)?,
             last_call_at,
             matched: vec![keys[*key].clone()],
@@ -191,9 +214,14 @@ impl Remembered {
 
 struct Remember {
     connection: String,
+    answers: Vec<Answer>,
+    as_of: i64,
+}
+
+/// One answer, ready to be stored.
+struct Answer {
     asked: Vec<Hash>,
     contacts: Vec<Remembered>,
-    as_of: i64,
 }
 
 impl Work for Remember {
@@ -201,11 +229,13 @@ impl Work for Remember {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
         crash::point("directory.remember");
-        for contact in &self.contacts {
-            self.store(tx, contact).await?;
-        }
-        for key in &self.asked {
-            self.drop_others(tx, key).await?;
+        for answer in &self.answers {
+            for contact in &answer.contacts {
+                self.store(tx, contact, &answer.asked).await?;
+            }
+            for key in &answer.asked {
+                self.drop_others(tx, key, &answer.contacts).await?;
+            }
         }
         crash::point("directory.remembered");
         Ok(())
@@ -213,7 +243,7 @@ impl Work for Remember {
 }
 
 impl Remember {
-    async fn store(&self, tx: &mut Tx<'_>, contact: &Remembered) -> Result<()> {
+    async fn store(&self, tx: &mut Tx<'_>, contact: &Remembered, asked: &[Hash]) -> Result<()> {
         const CONTACT: &str = "
             INSERT INTO contacts (connection, record, sealed, as_of) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (connection, record) DO UPDATE SET sealed = excluded.sealed, as_of = excluded.as_of
@@ -224,9 +254,11 @@ impl Remember {
             UPDATE contact_keys SET gone_at = ?4
             WHERE connection = ?1 AND hash = ?2 AND contact = ?3 AND gone_at IS NULL";
         const HERE: &str = "
-            INSERT INTO contact_keys (connection, hash, contact) VALUES (?1, ?2, ?3)
-            ON CONFLICT (connection, hash, contact) DO UPDATE SET gone_at = NULL
-            WHERE contact_keys.gone_at <= ?4";
+            INSERT INTO contact_keys (connection, hash, contact, asked_at) VALUES (?1, ?2, ?3, ?5)
+            ON CONFLICT (connection, hash, contact) DO UPDATE SET gone_at = NULL,
+                asked_at = coalesce(excluded.asked_at, contact_keys.asked_at)
+            WHERE contact_keys.gone_at <= ?4
+                OR (contact_keys.gone_at IS NULL AND excluded.asked_at IS NOT NULL)";
         let connection = self.connection.as_str();
         let params = [
             connection.into(),
@@ -246,14 +278,21 @@ impl Remember {
             }
         }
         for key in &contact.keys {
-            let params = [connection.into(), key.into(), id.into(), self.as_of.into()];
+            let asked_at = asked.contains(key).then_some(self.as_of);
+            let params =
+                [connection.into(), key.into(), id.into(), self.as_of.into(), asked_at.into()];
             tx.execute(HERE, &params).await?;
         }
         Ok(())
     }
 
     /// Whoever else had the key, as far as nothing newer is known of them, has it no more.
-    async fn drop_others(&self, tx: &mut Tx<'_>, key: &Hash) -> Result<()> {
+    async fn drop_others(
+        &self,
+        tx: &mut Tx<'_>,
+        key: &Hash,
+        answered: &[Remembered],
+    ) -> Result<()> {
         const HOLDERS: &str = "
             SELECT contacts.record, contacts.id, contacts.as_of FROM contact_keys
             JOIN contacts ON contacts.id = contact_keys.contact
@@ -264,7 +303,7 @@ impl Remember {
         let connection = self.connection.as_str();
         for row in tx.rows(HOLDERS, &[connection.into(), key.into(), self.as_of.into()]).await? {
             let record = row.hash(0)?;
-            let is_answered = self.contacts.iter().any(|contact| contact.record == record);
+            let is_answered = answered.iter().any(|contact| contact.record == record);
             if !is_answered && row.int(2)? <= self.as_of {
                 let params = [connection.into(), key.into(), row.int(1)?.into(), self.as_of.into()];
                 tx.execute(GONE, &params).await?;

@@ -5,9 +5,10 @@
 
 use crate::error::{Error, Result};
 use domain::{Contact, Timestamp, Value};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, DeserializeOwned, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The bytes to seal.
 pub(crate) fn encode(row: &impl Serialize) -> Result<Vec<u8>> {
@@ -70,7 +71,7 @@ pub(crate) struct ContactRow {
 }
 
 /// Numbers keep their kind: `5` stays an integer, `5.0` a number.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum ValueRow {
     Bool(bool),
@@ -78,6 +79,52 @@ enum ValueRow {
     Number(f64),
     Text(String),
     List(Vec<ValueRow>),
+}
+
+/// By hand: serde's own way of telling the kinds apart tries each in turn and
+/// writes an error for every miss, which a lookup would pay for.
+impl<'de> Deserialize<'de> for ValueRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = ValueRow;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a truth, a number, a text or a list of them")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> std::result::Result<ValueRow, E> {
+        Ok(ValueRow::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> std::result::Result<ValueRow, E> {
+        Ok(ValueRow::Integer(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> std::result::Result<ValueRow, E> {
+        i64::try_from(number).map(ValueRow::Integer).map_err(de::Error::custom)
+    }
+
+    fn visit_f64<E>(self, number: f64) -> std::result::Result<ValueRow, E> {
+        Ok(ValueRow::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<ValueRow, E> {
+        Ok(ValueRow::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<ValueRow, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = seq.next_element()? {
+            list.push(value);
+        }
+        Ok(ValueRow::List(list))
+    }
 }
 
 impl From<&Contact> for ContactRow {

@@ -5,7 +5,7 @@
 
 use super::http;
 use crate::process::{self, Running};
-use crate::{check, tools};
+use crate::tools;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
@@ -61,47 +61,20 @@ pub(super) struct Simulator {
     client_secret: String,
 }
 
-/// Starts the simulated CRM: the binary's, else the connectors' example of it.
+/// Starts the simulated CRM, which keeps no record of what it is asked.
 pub(super) fn simulator() -> Result<Simulator> {
     let mut command = Command::new(program("tieline"));
-    command.args(["sim", "salesforce", "--port", "0", "--json", "--people", &PEOPLE.to_string()]);
-    let (running, said) = match announced("tieline sim", command.stdout(Stdio::piped())) {
-        Ok(started) => started,
-        Err(reason) => {
-            tools::say(&format!("{reason:#}; taking the connectors' example instead"));
-            simulator_example()?
-        }
-    };
-    let text = |names: [&str; 2]| {
-        let found = names.iter().find_map(|name| said.get(*name));
-        found.cloned().with_context(|| format!("the simulator told no {}", names[0]))
+    command.args(["sim", "salesforce", "--port", "0", "--no-log", "--people"]);
+    command.arg(PEOPLE.to_string()).stdout(Stdio::piped());
+    let (running, said) = announced("tieline sim", &mut command)?;
+    let text = |name: &str| {
+        said.get(name).cloned().with_context(|| format!("the simulator told no {name}"))
     };
     Ok(Simulator {
-        client_id: text(["clientId", "SF_CLIENT_ID"])?,
-        client_secret: text(["clientSecret", "SF_CLIENT_SECRET"])?,
-        part: Part { url: text(["url", "SF_URL"])?, running },
+        client_id: text("clientId")?,
+        client_secret: text("clientSecret")?,
+        part: Part { url: text("url")?, running },
     })
-}
-
-fn simulator_example() -> Result<(Running, BTreeMap<String, String>)> {
-    let mut build = Command::new(tools::cargo());
-    build.args([
-        "build",
-        "--release",
-        "--quiet",
-        "-p",
-        "connectors",
-        "--example",
-        "sim_salesforce",
-    ]);
-    build.args(check::FEATURES).current_dir(tools::root());
-    anyhow::ensure!(
-        process::run("cargo build", &mut build, BUILD_LIMIT)?.success(),
-        "no simulator"
-    );
-    let mut command = Command::new(program("examples/sim_salesforce"));
-    command.args(["0", &PEOPLE.to_string()]);
-    announced("the simulator", command.stdout(Stdio::piped()))
 }
 
 impl Simulator {

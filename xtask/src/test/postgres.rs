@@ -64,7 +64,7 @@ impl Server {
     pub(super) fn stop(mut self) {
         if let Some(running) = self.running.take() {
             // The "fast" way: connections are closed, not waited for.
-            let _ = running.stop("-INT");
+            let _ = running.stop("INT");
         }
     }
 

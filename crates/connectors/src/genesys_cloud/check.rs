@@ -51,7 +51,12 @@ impl Access {
     async fn dry_run(&self, source: &mapping::Source) -> Result<(), Error> {
         let push = Push {
             external_id: "TIELINE:check".to_owned(),
-            profile: Profile { name: "Tieline Check".to_owned(), email: None, phones: vec![], url: None },
+            profile: Profile {
+                name: "Tieline Check".to_owned(),
+                email: None,
+                phones: vec![],
+                url: None,
+            },
         };
         let body = mapping::enrich(&push, source, &self.platform.policy);
         let path = "externalcontacts/contacts/enrich?dryRun=true";
@@ -64,7 +69,8 @@ impl Access {
     }
 
     async fn attributes(&self) -> Result<(), Error> {
-        let path = format!("conversations/{NO_CONVERSATION}/participants/{NO_CONVERSATION}/attributes");
+        let path =
+            format!("conversations/{NO_CONVERSATION}/participants/{NO_CONVERSATION}/attributes");
         let body = json!({ "attributes": {} });
         absent(self.platform.client.send(Send::Patch(&body), &path).await.map(drop))
     }

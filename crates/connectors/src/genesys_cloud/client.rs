@@ -88,7 +88,12 @@ impl Client {
         }
     }
 
-    async fn send_with(&self, token: &Arc<Token>, what: Send<'_>, path: &str) -> Result<Reply, Error> {
+    async fn send_with(
+        &self,
+        token: &Arc<Token>,
+        what: Send<'_>,
+        path: &str,
+    ) -> Result<Reply, Error> {
         let mut url = self
             .api
             .join(&format!("/api/v2/{path}"))
@@ -145,7 +150,9 @@ pub(super) fn refused(status: u16, body: &Value) -> Error {
     match status {
         401 => Error::Unauthorized { reason: reason() },
         403 if code.is_empty() => Error::protocol(reason()),
-        403 => Error::Forbidden { missing: permissions(message).unwrap_or_else(|| code.to_owned()) },
+        403 => {
+            Error::Forbidden { missing: permissions(message).unwrap_or_else(|| code.to_owned()) }
+        }
         404 => Error::NotFound,
         429 => Error::RateLimited { retry_after: seconds_in(message) },
         409 => Error::Conflict { reason: reason() },
@@ -250,17 +257,31 @@ mod tests {
             "details": [{ "errorCode": "invalid.value", "fieldName": "contact.workEmail" }],
         });
         let error = refused(400, &body);
-        let expected = "refused (contact.workEmail): invalid.value, status 400, correlation id 5f3b-77";
+        let expected =
+            "refused (contact.workEmail): invalid.value, status 400, correlation id 5f3b-77";
         assert_eq!(error.to_string(), expected);
     }
 
     #[test]
     fn statuses_mean_what_to_do_next() {
         let kind = |status: u16| refused(status, &json!({ "code": "x" })).kind();
-        let kinds = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504, 302, 0].map(kind);
+        let kinds =
+            [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504, 302, 0].map(kind);
         let expected = [
-            "invalid", "unauthorized", "forbidden", "not_found", "unavailable", "conflict", "invalid",
-            "invalid", "invalid", "rate_limited", "unavailable", "unavailable", "unavailable", "protocol",
+            "invalid",
+            "unauthorized",
+            "forbidden",
+            "not_found",
+            "unavailable",
+            "conflict",
+            "invalid",
+            "invalid",
+            "invalid",
+            "rate_limited",
+            "unavailable",
+            "unavailable",
+            "unavailable",
+            "protocol",
             "protocol",
         ];
         assert_eq!(kinds, expected);

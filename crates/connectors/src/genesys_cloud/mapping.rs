@@ -125,9 +125,8 @@ pub(super) fn enriched_all(
     refused: impl Fn(u16, &Value) -> Error,
 ) -> Vec<Result<Enriched, Error>> {
     let results = answer.get("results").and_then(Value::as_array);
-    let mut outcomes: Vec<_> = (0..count)
-        .map(|_| Err(Error::protocol("a bulk answer that lacks a result")))
-        .collect();
+    let mut outcomes: Vec<_> =
+        (0..count).map(|_| Err(Error::protocol("a bulk answer that lacks a result"))).collect();
     for result in results.into_iter().flatten() {
         let error = result.get("error").unwrap_or(&Value::Null);
         // A failure repeats the request, and its tracker in it.
@@ -150,7 +149,10 @@ pub(super) fn enriched_all(
 ///
 /// # Errors
 /// `Protocol` when there is no list.
-pub(super) fn source(listing: &Value, name: &str) -> Result<(Option<Source>, Option<String>), Error> {
+pub(super) fn source(
+    listing: &Value,
+    name: &str,
+) -> Result<(Option<Source>, Option<String>), Error> {
     let entities = listing.get("entities").and_then(Value::as_array);
     let entities = entities.ok_or_else(|| Error::protocol("a listing without entities"))?;
     let found = entities.iter().find_map(|source| {
@@ -226,7 +228,11 @@ fn leg(participant: &Value) -> Option<(MediaType, Option<String>)> {
 }
 
 /// Ties a conversation to a contact.
-pub(super) fn association(conversation: &Conversation, communication: &str, contact: &str) -> Value {
+pub(super) fn association(
+    conversation: &Conversation,
+    communication: &str,
+    contact: &str,
+) -> Value {
     let media = match conversation.media {
         MediaType::Voice => "CALL",
         MediaType::Chat => "CHAT",
@@ -276,12 +282,18 @@ mod tests {
                 name: "John Doe".into(),
                 email: Some("john.doe@example.com".into()),
                 phones: vec!["+15550199999".into(), "+15550199998".into()],
-                url: Some("https://acme.my.salesforce.com/lightning/r/Contact/0035g00000Jd9XaAAJ/view".into()),
+                url: Some(
+                    "https://acme.my.salesforce.com/lightning/r/Contact/0035g00000Jd9XaAAJ/view"
+                        .into(),
+                ),
             },
         };
-        let source = Source { id: "7f0d3c1e-0000-4000-8000-000000000001".into(), name: "CRM".into() };
+        let source =
+            Source { id: "7f0d3c1e-0000-4000-8000-000000000001".into(), name: "CRM".into() };
         let policy = Policy { division: "*".into(), promote: true };
-        snapshot("enrich", |name| insta::assert_json_snapshot!(name, enrich(&push, &source, &policy)));
+        snapshot("enrich", |name| {
+            insta::assert_json_snapshot!(name, enrich(&push, &source, &policy))
+        });
     }
 
     #[test]
@@ -348,7 +360,8 @@ mod tests {
     #[test]
     fn only_a_uuid_is_a_conversations_id() {
         assert!(is_uuid("7f0d3c1e-9a3b-4c1d-8e2f-000000000001"));
-        for text in ["abc-123-def-456", "", "7f0d3c1e-9a3b-4c1d-8e2f-00000000000g", "../tokens/me"] {
+        for text in ["abc-123-def-456", "", "7f0d3c1e-9a3b-4c1d-8e2f-00000000000g", "../tokens/me"]
+        {
             assert!(!is_uuid(text), "{text}");
         }
     }

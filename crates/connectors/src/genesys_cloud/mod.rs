@@ -23,10 +23,7 @@ use url::Url;
 /// The code for Genesys Cloud.
 #[must_use]
 pub fn connector() -> Connector {
-    Connector {
-        manifest: Manifest::parse(include_str!("manifest.toml")),
-        open,
-    }
+    Connector { manifest: Manifest::parse(include_str!("manifest.toml")), open }
 }
 
 /// Opens a connection; needs a running runtime, because the token is minted behind.
@@ -75,15 +72,13 @@ fn addresses(settings: &Settings) -> Result<(Url, Url), Error> {
         (None, Some(api)) => api.replacen("//api.", "//login.", 1),
         (None, None) => format!("https://login.{region}"),
     };
-    let url = |key: &'static str, text: &str| Url::parse(text).map_err(|_| invalid(key, "is no address"));
+    let url =
+        |key: &'static str, text: &str| Url::parse(text).map_err(|_| invalid(key, "is no address"));
     Ok((url("api_url", &api)?, url("login_url", &login)?))
 }
 
 fn invalid(field: &str, reason: &str) -> Error {
-    Error::Invalid {
-        field: Some(field.to_owned()),
-        reason: reason.to_owned(),
-    }
+    Error::Invalid { field: Some(field.to_owned()), reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -100,10 +95,21 @@ mod tests {
             assert_eq!((a.as_str(), l.as_str()), (api, login));
         };
         check(&[], "https://api.mypurecloud.com/", "https://login.mypurecloud.com/");
-        check(&[("region", "usw2.pure.cloud")], "https://api.usw2.pure.cloud/", "https://login.usw2.pure.cloud/");
-        check(&[("api_url", "https://api.example.com")], "https://api.example.com/", "https://login.example.com/");
+        check(
+            &[("region", "usw2.pure.cloud")],
+            "https://api.usw2.pure.cloud/",
+            "https://login.usw2.pure.cloud/",
+        );
+        check(
+            &[("api_url", "https://api.example.com")],
+            "https://api.example.com/",
+            "https://login.example.com/",
+        );
         check(&[("api_url", "http://127.0.0.1:9")], "http://127.0.0.1:9/", "http://127.0.0.1:9/");
-        let settings = Settings { plain: [("region".to_owned(), "x/..".into())].into(), ..Settings::default() };
+        let settings = Settings {
+            plain: [("region".to_owned(), "x/..".into())].into(),
+            ..Settings::default()
+        };
         assert!(addresses(&settings).is_err());
     }
 }

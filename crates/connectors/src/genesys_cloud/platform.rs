@@ -41,11 +41,13 @@ impl Platform {
         }
         let mut cursor: Option<String> = None;
         for _ in 0..SOURCE_PAGES_MAX {
-            let mut query = vec![("name", self.source_name.as_str()), ("active", "true"), ("limit", "200")];
+            let mut query =
+                vec![("name", self.source_name.as_str()), ("active", "true"), ("limit", "200")];
             if let Some(cursor) = &cursor {
                 query.push(("cursor", cursor));
             }
-            let reply = self.client.send(Send::Get(&query), "externalcontacts/externalsources").await?;
+            let reply =
+                self.client.send(Send::Get(&query), "externalcontacts/externalsources").await?;
             let (found, after) = mapping::source(&reply.json()?, &self.source_name)?;
             if let Some(source) = found {
                 *known = Some(source.clone());
@@ -64,7 +66,8 @@ impl Platform {
 
     async fn enrich_batch(&self, pushes: &[&Push]) -> Result<Vec<Result<Enriched, Error>>, Error> {
         let source = self.source().await?;
-        let requests: Vec<_> = pushes.iter().map(|push| mapping::enrich(push, &source, &self.policy)).collect();
+        let requests: Vec<_> =
+            pushes.iter().map(|push| mapping::enrich(push, &source, &self.policy)).collect();
         if let [request] = requests.as_slice() {
             let path = "externalcontacts/contacts/enrich";
             let outcome = self.client.send(Send::Post(request), path).await;
@@ -92,7 +95,8 @@ impl ContactCenter for Platform {
 
     async fn enrich(&self, pushes: &[Push]) -> Result<Vec<Result<Enriched, Error>>, Error> {
         // The same id twice in one bulk request could race with itself: the later push stands for both.
-        let latest: BTreeMap<&str, &Push> = pushes.iter().map(|push| (push.external_id.as_str(), push)).collect();
+        let latest: BTreeMap<&str, &Push> =
+            pushes.iter().map(|push| (push.external_id.as_str(), push)).collect();
         let latest: Vec<&Push> = latest.into_values().collect();
         let mut outcomes: BTreeMap<&str, Result<Enriched, Error>> = BTreeMap::new();
         for batch in latest.chunks(BULK_MAX) {
@@ -136,14 +140,16 @@ impl ContactCenter for Platform {
         let (Some(participant), true) = (participant, mapping::is_uuid(&conversation.id)) else {
             return Err(Error::NotFound);
         };
-        let path = format!("conversations/{}/participants/{participant}/attributes", conversation.id);
+        let path =
+            format!("conversations/{}/participants/{participant}/attributes", conversation.id);
         let body = json!({ "attributes": attributes });
         self.client.send(Send::Patch(&body), &path).await.map(drop)
     }
 
     async fn associate(&self, conversation: &Conversation, contact: &str) -> Result<(), Error> {
         let communication = conversation.communication.as_deref();
-        let (Some(communication), true) = (communication, mapping::is_uuid(&conversation.id)) else {
+        let (Some(communication), true) = (communication, mapping::is_uuid(&conversation.id))
+        else {
             return Err(Error::NotFound);
         };
         let path = format!("externalcontacts/conversations/{}", conversation.id);

@@ -72,14 +72,8 @@ impl Default for Config {
             organization_name: "Simulated Organization".into(),
             external_source: ("00000000-50ce-4000-9000-000000000001".into(), "CRM".into()),
             queues: vec![
-                (
-                    "00000000-90e0-4000-9000-000000000001".into(),
-                    "Support".into(),
-                ),
-                (
-                    "00000000-90e0-4000-9000-000000000002".into(),
-                    "Sales".into(),
-                ),
+                ("00000000-90e0-4000-9000-000000000001".into(), "Support".into()),
+                ("00000000-90e0-4000-9000-000000000002".into(), "Sales".into()),
             ],
             permissions: all_permissions(),
             rate_per_minute: 300,
@@ -92,10 +86,7 @@ impl Default for Config {
 /// Every permission a simulated operation asks for, without the old `relate:` names.
 pub fn all_permissions() -> BTreeSet<String> {
     let named = http::gate::operations().flat_map(|operation| operation.permissions);
-    named
-        .filter(|name| !name.starts_with("relate:"))
-        .map(|name| (*name).to_owned())
-        .collect()
+    named.filter(|name| !name.starts_with("relate:")).map(|name| (*name).to_owned()).collect()
 }
 
 /// Every simulated operation: method, path template, and the permissions of which
@@ -111,8 +102,8 @@ pub struct GenesysCloud {
     running: Running,
 }
 
-/// Starts the organization on 127.0.0.1. Fails when the port is taken, or when
-/// two queues or the external source cannot be set up as configured.
+/// Starts the organization on 127.0.0.1. Fails when the port is taken, or when the
+/// configured external source has no name.
 pub async fn start(config: Config) -> io::Result<GenesysCloud> {
     let lag = i64::try_from(config.index_lag.as_millis()).unwrap_or(i64::MAX / 2);
     let mut world = World::new(config.seed, lag);
@@ -129,11 +120,7 @@ pub async fn start(config: Config) -> io::Result<GenesysCloud> {
     faults.vendor(move |name| own_answer(&answering, name));
     let router = http::gate::router(Arc::clone(&platform));
     let running = sim::server::start(router, port, faults.clone()).await?;
-    Ok(GenesysCloud {
-        platform,
-        faults,
-        running,
-    })
+    Ok(GenesysCloud { platform, faults, running })
 }
 
 fn add_queue(world: &mut World, id: &str, name: &str) {
@@ -185,11 +172,7 @@ impl GenesysCloud {
     /// The call ends; analytics saves its attributes as they are. False where unknown.
     pub fn end_call(&self, conversation_id: &str) -> bool {
         let mut world = self.platform.world();
-        world
-            .conversations
-            .get_mut(conversation_id)
-            .map(|call| call.end(now()))
-            .is_ok()
+        world.conversations.get_mut(conversation_id).map(|call| call.end(now())).is_ok()
     }
 
     /// The attributes of a participant as the live conversation has them.
@@ -200,9 +183,7 @@ impl GenesysCloud {
     ) -> Option<BTreeMap<String, String>> {
         let mut world = self.platform.world();
         let call = world.conversations.get_mut(conversation_id).ok()?;
-        call.participant_mut(participant_id)
-            .ok()
-            .map(|one| one.attributes.clone())
+        call.participant_mut(participant_id).ok().map(|one| one.attributes.clone())
     }
 
     /// The attributes of a participant as analytics saved them when the call ended.
@@ -212,33 +193,18 @@ impl GenesysCloud {
         participant_id: &str,
     ) -> Option<BTreeMap<String, String>> {
         let world = self.platform.world();
-        world
-            .conversations
-            .get(conversation_id)
-            .ok()?
-            .saved
-            .as_ref()?
-            .get(participant_id)
-            .cloned()
+        world.conversations.get(conversation_id).ok()?.saved.as_ref()?.get(participant_id).cloned()
     }
 
     /// Every association accepted so far, in order.
     pub fn associations(&self) -> Vec<Association> {
-        self.platform
-            .world()
-            .conversations
-            .associations
-            .iter()
-            .cloned()
-            .collect()
+        self.platform.world().conversations.associations.iter().cloned().collect()
     }
 
     /// Writes a contact as the API would; its id. The error is the vendor's sentence.
     pub fn add_contact(&self, body: &Value) -> Result<String, String> {
         let added = http::contacts::added(&mut self.platform.world(), body, now());
-        added
-            .map(|contact| contact.id)
-            .map_err(|problem| problem.message)
+        added.map(|contact| contact.id).map_err(|problem| problem.message)
     }
 
     /// Every contact of whatever type, merged ones included, in order of creation,
@@ -247,27 +213,15 @@ impl GenesysCloud {
         let world = self.platform.world();
         let mut all: Vec<_> = world.contacts.all().collect();
         all.sort_by_key(|contact| contact.sequence);
-        let everything = Expand {
-            identifiers: true,
-            external_sources: true,
-        };
-        all.into_iter()
-            .map(|contact| world.render(contact, everything))
-            .collect()
+        let everything = Expand { identifiers: true, external_sources: true };
+        all.into_iter().map(|contact| world.render(contact, everything)).collect()
     }
 
     /// The canonical contact behind an id, expanded like `contacts`.
     pub fn contact(&self, id: &str) -> Option<Value> {
         let world = self.platform.world();
-        let everything = Expand {
-            identifiers: true,
-            external_sources: true,
-        };
-        world
-            .contacts
-            .resolve(id)
-            .ok()
-            .map(|contact| world.render(contact, everything))
+        let everything = Expand { identifiers: true, external_sources: true };
+        world.contacts.resolve(id).ok().map(|contact| world.render(contact, everything))
     }
 
     /// Adds a queue; its id.

@@ -49,7 +49,9 @@ impl Access {
             let bare = missing.rsplit_once('.').map_or(missing.as_str(), |(_, field)| field);
             let before = fields.len();
             // A field is named as asked for, or by the step of its path that is missing.
-            fields.retain(|field| !field.as_str().split('.').any(|step| step.eq_ignore_ascii_case(bare)));
+            fields.retain(|field| {
+                !field.as_str().split('.').any(|step| step.eq_ignore_ascii_case(bare))
+            });
             if missing.eq_ignore_ascii_case(object) || fields.len() == before || fields.is_empty() {
                 let error = Error::Forbidden { missing };
                 return findings.push(finding(object, Err(flaw(object, &error))));
@@ -83,7 +85,8 @@ fn scope(granted: &str) -> Finding {
     let flaw = Flaw {
         code: "connection.scope_missing",
         message: format!("Salesforce let us in, but only to: {granted}."),
-        fix: "Add \"Manage user data via APIs (api)\" to the External Client App's OAuth scopes.".to_owned(),
+        fix: "Add \"Manage user data via APIs (api)\" to the External Client App's OAuth scopes."
+            .to_owned(),
     };
     finding("scope api", Err(flaw))
 }
@@ -113,7 +116,9 @@ fn field_flaw(object: &str, field: &str) -> Flaw {
     Flaw {
         code: "connection.field_missing",
         message: format!("Salesforce shows us no field {field} of {object}."),
-        fix: format!("Give the integration user read access to {object}.{field}, or take it out of data and phone_fields."),
+        fix: format!(
+            "Give the integration user read access to {object}.{field}, or take it out of data and phone_fields."
+        ),
     }
 }
 

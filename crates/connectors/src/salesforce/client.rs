@@ -69,6 +69,9 @@ impl Mint for Login {
         let instance = granted
             .instance_url
             .ok_or_else(|| Error::protocol("a token answer without instance_url"))?;
+        if self.endpoint.scheme() == "https" && !instance.starts_with("https://") {
+            return Err(Error::protocol("an instance_url without TLS"));
+        }
         Ok(Minted {
             value: Secret::new(granted.access_token),
             // The vendor sends no expires_in: a token lives as long as its session, two hours
@@ -220,10 +223,12 @@ pub(super) fn classify(reply: Reply) -> Result<Reply, Error> {
         (429, _) => Error::RateLimited {
             retry_after: Some(reply.retry_after().unwrap_or(CONCURRENT_PAUSE)),
         },
-        (_, "INVALID_FIELD" | "INVALID_TYPE") => Error::Forbidden {
-            missing: named_in(message).unwrap_or_else(|| code.to_owned()),
-        },
-        (_, "UNABLE_TO_LOCK_ROW") | (409 | 412, _) => Error::Conflict { reason: named(status, code) },
+        (_, "INVALID_FIELD" | "INVALID_TYPE") => {
+            Error::Forbidden { missing: named_in(message).unwrap_or_else(|| code.to_owned()) }
+        }
+        (_, "UNABLE_TO_LOCK_ROW") | (409 | 412, _) => {
+            Error::Conflict { reason: named(status, code) }
+        }
         (_, "QUERY_TIMEOUT" | "REQUEST_RUNNING_TOO_LONG" | "SERVER_UNAVAILABLE")
         | (408 | 420 | 500.., _) => Error::unavailable(named(status, code)),
         (404, "") | (300..=399, _) => Error::protocol(named(status, code)),
@@ -292,11 +297,8 @@ mod tests {
     use std::time::Duration;
 
     fn check(status: u16, body: &str, expected: &Error) {
-        let reply = Reply {
-            status,
-            headers: kit::http::HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-        };
+        let reply =
+            Reply { status, headers: kit::http::HeaderMap::new(), body: body.as_bytes().to_vec() };
         let error = classify(reply).expect_err("a refusal");
         assert_eq!(&error, expected, "{status} {body}");
     }
@@ -357,7 +359,11 @@ mod tests {
     fn statuses_without_a_code_are_read_by_their_class() {
         let conflict = |reason: &str| Error::Conflict { reason: reason.to_owned() };
         check(503, "<html>maintenance</html>", &Error::unavailable("status 503"));
-        check(500, &told("UNKNOWN_EXCEPTION", ""), &Error::unavailable("UNKNOWN_EXCEPTION, status 500"));
+        check(
+            500,
+            &told("UNKNOWN_EXCEPTION", ""),
+            &Error::unavailable("UNKNOWN_EXCEPTION, status 500"),
+        );
         check(412, "", &conflict("status 412"));
         check(400, &told("UNABLE_TO_LOCK_ROW", ""), &conflict("UNABLE_TO_LOCK_ROW, status 400"));
         check(404, &told("NOT_FOUND", ""), &Error::NotFound);

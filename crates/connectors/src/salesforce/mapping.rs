@@ -71,12 +71,7 @@ impl Shape {
                 fields.push(field.clone());
             }
         }
-        Self {
-            object: fixed(object.as_str()),
-            phone_fields,
-            fields,
-            data,
-        }
+        Self { object: fixed(object.as_str()), phone_fields, fields, data }
     }
 
     /// Reads one row.
@@ -121,9 +116,7 @@ impl Shape {
     fn data(&self, row: &serde_json::Value) -> BTreeMap<String, Value> {
         let value = |path: &Name| at(row, path.as_str()).and_then(value);
         let pairs = self.data.iter();
-        pairs
-            .filter_map(|(name, path)| Some((name.clone(), value(path)?)))
-            .collect()
+        pairs.filter_map(|(name, path)| Some((name.clone(), value(path)?))).collect()
     }
 }
 
@@ -150,14 +143,8 @@ pub(super) fn record_id(text: &str) -> Option<String> {
 /// One of `A`-`Z`, `0`-`5`: bit n says whether letter n of the five is a capital.
 fn checksum_letter(five: &[u8]) -> char {
     let capitals = five.iter().enumerate();
-    let bits = capitals.fold(0, |bits, (n, b)| {
-        bits | (u8::from(b.is_ascii_uppercase()) << n)
-    });
-    char::from(if bits < 26 {
-        b'A' + bits
-    } else {
-        b'0' + bits - 26
-    })
+    let bits = capitals.fold(0, |bits, (n, b)| bits | (u8::from(b.is_ascii_uppercase()) << n));
+    char::from(if bits < 26 { b'A' + bits } else { b'0' + bits - 26 })
 }
 
 /// The value at a path through related records; their absence is a null there.
@@ -167,9 +154,7 @@ fn at<'a>(row: &'a serde_json::Value, path: &str) -> Option<&'a serde_json::Valu
         let fields = record.as_object()?;
         let found = fields.get(step).or_else(|| {
             let mut named = fields.iter();
-            named
-                .find(|(key, _)| key.eq_ignore_ascii_case(step))
-                .map(|(_, value)| value)
+            named.find(|(key, _)| key.eq_ignore_ascii_case(step)).map(|(_, value)| value)
         });
         found.filter(|value| !value.is_null())
     })
@@ -190,7 +175,9 @@ fn value(json: &serde_json::Value) -> Option<Value> {
             let whole = (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64);
             Some(whole.map_or(Value::Number(number), Value::Integer))
         }
-        serde_json::Value::Array(items) => Some(Value::List(items.iter().filter_map(value).collect())),
+        serde_json::Value::Array(items) => {
+            Some(Value::List(items.iter().filter_map(value).collect()))
+        }
         // Compound fields (addresses, places) are read part by part: `MailingCity`.
         serde_json::Value::Null | serde_json::Value::Object(_) => None,
     }
@@ -265,7 +252,8 @@ mod tests {
         let data = vec![("a".to_owned(), name("phone")), ("b".to_owned(), name("Fax"))];
         let shape = Shape::new(Object::Contact, &[name("Phone")], data);
         let fields: Vec<&str> = shape.fields.iter().map(Name::as_str).collect();
-        let expected = ["Id", "Name", "Email", "CreatedDate", "LastModifiedDate", "AccountId", "Phone", "Fax"];
+        let expected =
+            ["Id", "Name", "Email", "CreatedDate", "LastModifiedDate", "AccountId", "Phone", "Fax"];
         assert_eq!(fields, expected);
     }
 

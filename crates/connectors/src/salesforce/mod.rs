@@ -27,10 +27,7 @@ const TOKEN_LIFETIME_MAX_S: u64 = 1_800;
 /// The code for Salesforce.
 #[must_use]
 pub fn connector() -> Connector {
-    Connector {
-        manifest: Manifest::parse(include_str!("manifest.toml")),
-        open,
-    }
+    Connector { manifest: Manifest::parse(include_str!("manifest.toml")), open }
 }
 
 /// Opens a connection; needs a running runtime, because the token is minted behind.
@@ -69,17 +66,14 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
 fn endpoint(settings: &Settings) -> Result<Url, Error> {
     let login_url = Url::parse(settings.required("login_url")?)
         .map_err(|_| invalid("login_url", "is no address"))?;
-    let is_shared = matches!(
-        login_url.host_str(),
-        Some("login.salesforce.com" | "test.salesforce.com")
-    );
+    let is_shared =
+        matches!(login_url.host_str(), Some("login.salesforce.com" | "test.salesforce.com"));
     if is_shared && auth(settings) == "client_credentials" {
-        let reason = "must be the org's My Domain: Salesforce takes client credentials nowhere else";
+        let reason =
+            "must be the org's My Domain: Salesforce takes client credentials nowhere else";
         return Err(invalid("login_url", reason));
     }
-    login_url
-        .join("/services/oauth2/token")
-        .map_err(|_| invalid("login_url", "is no address"))
+    login_url.join("/services/oauth2/token").map_err(|_| invalid("login_url", "is no address"))
 }
 
 fn auth(settings: &Settings) -> &str {
@@ -97,16 +91,14 @@ fn grant(settings: &Settings) -> Result<Grant, Error> {
             key: settings.secret("private_key")?.clone(),
         });
     }
-    Ok(Grant::ClientCredentials {
-        id,
-        secret: settings.secret("client_secret")?.clone(),
-    })
+    Ok(Grant::ClientCredentials { id, secret: settings.secret("client_secret")?.clone() })
 }
 
 fn api_version(settings: &Settings) -> Result<String, Error> {
     let version = settings.text("api_version").unwrap_or("67.0");
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let fits = version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
+    let fits =
+        version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
     if !fits {
         return Err(invalid("api_version", "is written like 67.0"));
     }
@@ -142,8 +134,5 @@ fn shapes(settings: &Settings) -> Result<Vec<Shape>, Error> {
 }
 
 fn invalid(field: &str, reason: &str) -> Error {
-    Error::Invalid {
-        field: Some(field.to_owned()),
-        reason: reason.to_owned(),
-    }
+    Error::Invalid { field: Some(field.to_owned()), reason: reason.to_owned() }
 }

@@ -1,8 +1,8 @@
 //! A Salesforce that runs on this machine.
 //!
 //! [`start`] fills an org with people ([`Config`] says how many) and serves it: tokens
-//! (`oauth`), the REST surface (`http`) over queries and records (`records`,
-//! `collections`, `search`), which stand on SOQL (`soql`) and the records themselves
+//! and the REST
+//! surface (`http`) over queries, records and searches (`search`), which stand on SOQL (`soql`) and the records themselves
 //! (`store`). It follows the vendor's documents and knows nothing of our connector;
 //! clients that others wrote hold it to that (`tests/clients`).
 //!
@@ -10,10 +10,7 @@
 //! `unauthorized` and `throttled`, a plan may name `throttled_daily`,
 //! `throttled_concurrent`, `maintenance` (503 as HTML), `unavailable` and `unknown`.
 
-mod collections;
 mod http;
-mod oauth;
-mod records;
 mod search;
 mod seeds;
 mod soql;
@@ -287,7 +284,7 @@ impl World {
         let mut store = Store::new(&config.custom_fields, Permissions::default(), search);
         seeds::plant(&mut store, &config.username, config.people, config.seed);
         let world = World {
-            key: config.public_key.as_deref().map(oauth::der),
+            key: config.public_key.as_deref().map(http::der),
             url: OnceLock::new(),
             store: RwLock::new(store),
             tokens: Tokens::new(config.token_lifetime),

@@ -212,10 +212,7 @@ mod tests {
 
     /// Reads one literal as the vendor does: its value and what follows it.
     fn read_literal(text: &str) -> Result<(String, &str), String> {
-        let mut chars = text
-            .strip_prefix('\'')
-            .ok_or("no literal")?
-            .char_indices();
+        let mut chars = text.strip_prefix('\'').ok_or("no literal")?.char_indices();
         let mut value = String::new();
         while let Some((at, c)) = chars.next() {
             match c {

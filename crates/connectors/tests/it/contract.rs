@@ -68,7 +68,13 @@ async fn a_connection_that_is_granted_all_is_found_in_order() {
     for rig in rigs().await {
         let connection = rig.open().await;
         for finding in connection.check.check().await {
-            assert_eq!(finding.outcome, Ok(()), "{}: {}", rig.connector.manifest.name, finding.what);
+            assert_eq!(
+                finding.outcome,
+                Ok(()),
+                "{}: {}",
+                rig.connector.manifest.name,
+                finding.what
+            );
         }
     }
 }
@@ -95,7 +101,9 @@ async fn an_expired_token_is_refreshed_once_and_only_once() {
 async fn a_call_that_meets_an_expired_token_is_told_at_once() {
     for rig in rigs().await {
         let connection = rig.open().await;
-        let (Some(lookup), Some(tokens)) = (&connection.lookup, &connection.tokens) else { continue };
+        let (Some(lookup), Some(tokens)) = (&connection.lookup, &connection.tokens) else {
+            continue;
+        };
         rig.revoke_tokens();
         let (_, before) = rig.requests();
         let refused = lookup.find(Lane::Call, &[ask()]).await.expect_err("no live token");
@@ -137,7 +145,9 @@ async fn a_throttle_in_the_vendors_own_signal_is_kept_to() {
                 assert_eq!(error.kind(), "rate_limited");
                 assert_eq!(rig.requests().1, before, "told without asking the vendor again");
             }
-            Ok(()) => assert!(asked_at.elapsed() >= Duration::from_millis(800), "the pause was kept"),
+            Ok(()) => {
+                assert!(asked_at.elapsed() >= Duration::from_millis(800), "the pause was kept")
+            }
         }
     }
 }
@@ -171,7 +181,12 @@ async fn a_sick_vendor_is_told_as_what_it_is_within_the_timeout() {
             rig.faults().add(Rule::always(fault.clone()).on(rig.api()));
             let asked_at = Instant::now();
             let error = exercise(&connection).await.expect_err("sick");
-            assert_eq!(error.kind(), expected, "{}: {fault:?}: {error}", rig.connector.manifest.name);
+            assert_eq!(
+                error.kind(),
+                expected,
+                "{}: {fault:?}: {error}",
+                rig.connector.manifest.name
+            );
             assert!(asked_at.elapsed() < Duration::from_secs(4), "{fault:?}");
             if let Some(lookup) = &connection.lookup {
                 let error = lookup.find(Lane::Call, &[ask()]).await.expect_err("sick");
@@ -204,7 +219,8 @@ async fn the_same_write_twice_leaves_one_record() {
     for rig in rigs().await {
         let connection = rig.open().await;
         let Some(contact_center) = &connection.contact_center else { continue };
-        let once = contact_center.enrich(&[push()]).await.expect("tried").remove(0).expect("written");
+        let once =
+            contact_center.enrich(&[push()]).await.expect("tried").remove(0).expect("written");
         let twice = contact_center.enrich(&[push(), push()]).await.expect("tried");
         assert_eq!(twice, [Ok(once.clone()), Ok(once)]);
         assert_eq!(rig.organization().contacts().len(), 1);
@@ -229,6 +245,7 @@ async fn no_secret_and_no_customer_reaches_an_error_or_a_log_line() {
             told.push_str(&format!("{finding:?}\n"));
         }
         told.push_str(&format!("{:?} {:?}", connection.tokens, ask().phone));
+        assert!(!logs::text().is_empty(), "log lines were kept");
         told.push_str(&logs::text());
         let mut secrets: Vec<String> = rig
             .faults()

@@ -89,7 +89,12 @@ async fn ten_contacts_cost_one_request_and_come_back_in_order() {
     let rig = Rig::genesys_cloud().await;
     let connection = rig.open().await;
     let pushes: Vec<Push> = (0..10).map(numbered).collect();
-    contact_center(&connection).enrich(&pushes[..1]).await.expect("tried").remove(0).expect("written");
+    contact_center(&connection)
+        .enrich(&pushes[..1])
+        .await
+        .expect("tried")
+        .remove(0)
+        .expect("written");
     let (_, before) = rig.requests();
     let outcomes = contact_center(&connection).enrich(&pushes).await.expect("tried");
     assert_eq!(rig.requests().1 - before, 1);
@@ -109,7 +114,8 @@ async fn one_contact_that_is_refused_fails_alone() {
     let mut pushes: Vec<Push> = (0..3).map(numbered).collect();
     pushes[1].profile.email = Some("no address".to_owned());
     let outcomes = contact_center(&connection).enrich(&pushes).await.expect("tried");
-    let kinds: Vec<&str> = outcomes.iter().map(|o| o.as_ref().map_or_else(Error::kind, |_| "ok")).collect();
+    let kinds: Vec<&str> =
+        outcomes.iter().map(|o| o.as_ref().map_or_else(Error::kind, |_| "ok")).collect();
     assert_eq!(kinds, ["ok", "invalid", "ok"]);
 }
 
@@ -118,7 +124,12 @@ async fn two_people_who_share_a_phone_stay_two_contacts() {
     let rig = Rig::genesys_cloud().await;
     let connection = rig.open().await;
     for n in 0..2 {
-        contact_center(&connection).enrich(&[numbered(n)]).await.expect("tried").remove(0).expect("written");
+        contact_center(&connection)
+            .enrich(&[numbered(n)])
+            .await
+            .expect("tried")
+            .remove(0)
+            .expect("written");
     }
     assert_eq!(rig.organization().contacts().len(), 2);
 }
@@ -197,7 +208,9 @@ async fn an_external_source_that_is_not_there_is_named() {
     assert_eq!(flaws.len(), 1);
     assert_eq!(flaws[0].code, "connection.external_source_missing");
     let error = contact_center(&connection).enrich(&[push()]).await.expect_err("nothing was tried");
-    assert!(matches!(error, Error::Invalid { field: Some(field), .. } if field == "external_source"));
+    assert!(
+        matches!(error, Error::Invalid { field: Some(field), .. } if field == "external_source")
+    );
 }
 
 #[tokio::test]
@@ -205,7 +218,12 @@ async fn the_external_source_is_asked_for_once() {
     let rig = Rig::genesys_cloud().await;
     let connection = rig.open().await;
     for n in 0..3 {
-        contact_center(&connection).enrich(&[numbered(n)]).await.expect("tried").remove(0).expect("written");
+        contact_center(&connection)
+            .enrich(&[numbered(n)])
+            .await
+            .expect("tried")
+            .remove(0)
+            .expect("written");
     }
     assert_eq!(rig.faults().requests().count("externalsources"), 1);
 }

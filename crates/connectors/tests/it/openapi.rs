@@ -47,12 +47,7 @@ pub(crate) fn validate_request(
         let described = resolve(spec, &operation["requestBody"]);
         match (json_schema(described), body) {
             (Some(schema), Some(body)) => {
-                Check {
-                    spec,
-                    request: true,
-                    faults: &mut faults,
-                }
-                .value("$", schema, body, 0);
+                Check { spec, request: true, faults: &mut faults }.value("$", schema, body, 0);
             }
             (Some(_), None) if described["required"] == true => {
                 faults.push("a body is required".into())
@@ -79,12 +74,7 @@ pub(crate) fn validate_response(
         match (json_schema(described), body) {
             _ if described.is_null() => faults.push(format!("status {status} is not described")),
             (Some(schema), Some(body)) => {
-                Check {
-                    spec,
-                    request: false,
-                    faults: &mut faults,
-                }
-                .value("$", schema, body, 0);
+                Check { spec, request: false, faults: &mut faults }.value("$", schema, body, 0);
             }
             (Some(_), None) => faults.push("a body is described, none came".into()),
             (None, Some(_)) => faults.push("no body is described, one came".into()),
@@ -98,21 +88,11 @@ pub(crate) fn validate_response(
 pub(crate) fn permissions(method: &str, template: &str) -> Option<Vec<&'static str>> {
     let operation = spec()?["paths"].get(template)?.get(method.to_lowercase())?;
     let named = operation["x-inin-requires-permissions"]["permissions"].as_array();
-    Some(
-        named
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect(),
-    )
+    Some(named.into_iter().flatten().filter_map(Value::as_str).collect())
 }
 
 fn verdict(faults: Vec<String>) -> Result<(), Vec<String>> {
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults)
-    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 fn operation<'a>(
@@ -162,10 +142,7 @@ fn query(spec: &Value, operation: &Value, path: &str, faults: &mut Vec<String>) 
             faults.push(format!("the query parameter {name} is not described"));
         }
     }
-    for parameter in described
-        .iter()
-        .filter(|parameter| parameter["required"] == true)
-    {
+    for parameter in described.iter().filter(|parameter| parameter["required"] == true) {
         let name = parameter["name"].as_str().unwrap_or_default();
         if !names.contains(&name) {
             faults.push(format!("the query parameter {name} is required"));
@@ -245,12 +222,7 @@ impl Check<'_> {
                 None => {}
             }
         }
-        for name in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             // Below the top, an object with an id refers to what exists already.
             let refers = depth > 0 && object.get("id").is_some_and(Value::is_string);
             if (depth == 0 || (self.request && !refers))
@@ -265,8 +237,7 @@ impl Check<'_> {
         if let Some(allowed) = schema["enum"].as_array()
             && !allowed.contains(value)
         {
-            self.faults
-                .push(format!("{at} is none of the described values: {value}"));
+            self.faults.push(format!("{at} is none of the described values: {value}"));
         }
         let size = match value {
             Value::String(text) => Some((text.chars().count(), "minLength", "maxLength")),
@@ -274,16 +245,12 @@ impl Check<'_> {
             _ => None,
         };
         if let Some((size, least, most)) = size {
-            let bound = |name: &str| {
-                schema[name]
-                    .as_u64()
-                    .and_then(|bound| usize::try_from(bound).ok())
-            };
+            let bound =
+                |name: &str| schema[name].as_u64().and_then(|bound| usize::try_from(bound).ok());
             if bound(least).is_some_and(|least| size < least)
                 || bound(most).is_some_and(|most| size > most)
             {
-                self.faults
-                    .push(format!("{at} has a size out of bounds: {size}"));
+                self.faults.push(format!("{at} has a size out of bounds: {size}"));
             }
         }
         let date = schema["format"] == "date-time";
@@ -303,34 +270,21 @@ fn a_request_outside_the_description_is_told() {
         return;
     }
     let check = |method, path, body: &Value| {
-        validate_request(method, path, Some(body))
-            .expect_err("a fault")
-            .join("; ")
+        validate_request(method, path, Some(body)).expect_err("a fault").join("; ")
     };
     let enrich = "/api/v2/externalcontacts/contacts/enrich";
     let good = serde_json::json!({ "action": "Upsert", "matchingIdentifiers": [{ "type": "Phone", "value": "+1" }] });
     assert_eq!(validate_request("POST", enrich, Some(&good)), Ok(()));
-    assert_eq!(
-        validate_request("POST", &format!("{enrich}?dryRun=true"), Some(&good)),
-        Ok(())
-    );
-    let told = check(
-        "POST",
-        enrich,
-        &serde_json::json!({ "action": "Replace", "x": 1 }),
-    );
+    assert_eq!(validate_request("POST", &format!("{enrich}?dryRun=true"), Some(&good)), Ok(()));
+    let told = check("POST", enrich, &serde_json::json!({ "action": "Replace", "x": 1 }));
     assert_eq!(
         told,
         "$.action is none of the described values: \"Replace\"; $.x is not described; $.matchingIdentifiers is required"
     );
     assert!(check("PUT", "/api/v2/customers/1", &good).contains("not described"));
     assert!(
-        check(
-            "POST",
-            "/api/v2/externalcontacts/contacts/enrich?dry=1",
-            &good
-        )
-        .contains("query parameter dry")
+        check("POST", "/api/v2/externalcontacts/contacts/enrich?dry=1", &good)
+            .contains("query parameter dry")
     );
     let read_only = serde_json::json!({ "type": "Curated", "firstName": 7 });
     assert_eq!(

@@ -140,11 +140,7 @@ pub(crate) fn phone(e164: &str) -> Phone {
 }
 
 pub(crate) fn ask() -> Ask {
-    Ask {
-        phone: Some(phone(PHONE)),
-        email: Some(EMAIL.to_owned()),
-        record: None,
-    }
+    Ask { phone: Some(phone(PHONE)), email: Some(EMAIL.to_owned()), record: None }
 }
 
 pub(crate) fn push() -> Push {
@@ -173,11 +169,14 @@ async fn salesforce_org(config: salesforce::Config) -> (Vendor, Vec<Settings>) {
     let config = salesforce::Config { public_key: Some(public.clone()), ..config };
     let org = salesforce::start(config.clone()).await.expect("a port");
     let url = toml::Value::from(org.url());
-    let data: toml::Table =
-        [("crmCaseId", "CRM_Case_Id__c"), ("loyaltyTier", "Loyalty_Tier__c"), ("company", "Account.Name")]
-            .map(|(k, v)| (k.to_owned(), v.into()))
-            .into_iter()
-            .collect();
+    let data: toml::Table = [
+        ("crmCaseId", "CRM_Case_Id__c"),
+        ("loyaltyTier", "Loyalty_Tier__c"),
+        ("company", "Account.Name"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.into()))
+    .into_iter()
+    .collect();
     let key = || toml::Value::from(config.consumer_key.clone());
     let by_secret = settings(
         &[("login_url", url.clone()), ("client_id", key()), ("data", data.into())],
@@ -217,9 +216,11 @@ fn keys() -> (&'static str, &'static Vec<u8>) {
     let (private, public) = KEYS.get_or_init(|| {
         let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
         let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).expect("its private half");
-        let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).expect("its public half");
+        let public =
+            AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).expect("its public half");
         let text = STANDARD.encode(private.as_ref());
-        let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+        let lines: Vec<&str> =
+            (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
         let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
         (format!("{begin}\n{}\n{end}\n", lines.join("\n")), public.as_ref().to_vec())
     });

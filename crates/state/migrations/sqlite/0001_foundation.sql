@@ -50,6 +50,7 @@ CREATE TABLE contact_keys (
     connection TEXT    NOT NULL,
     hash       BLOB    NOT NULL,          -- keyed hash of a phone or an e-mail
     contact    INTEGER NOT NULL REFERENCES contacts (id) ON DELETE CASCADE,
+    asked_at   INTEGER,                   -- when the system last answered for this key; NULL: the contact came by another
     gone_at    INTEGER,                   -- since when the system no longer answers it for this key
     PRIMARY KEY (connection, hash, contact)
 ) STRICT, WITHOUT ROWID;

@@ -59,6 +59,7 @@ pages! {
     "connection.external_source_missing",
     "connection.field_missing",
     "connection.scope_missing",
+    "connection.setting_refused",
     "connection.unreachable",
     "job.not_dead",
     "request.body_invalid",

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::model::contacts::ContactType;
-use super::model::conversations::{Conversation, Participant};
 use super::model::contacts::fields::Fields;
 use super::model::contacts::identifiers::Key;
-use super::model::ids::is_uuid;
 use super::model::contacts::phones;
+use super::model::conversations::{Conversation, Participant};
+use super::model::ids::is_uuid;
 use super::model::world::World;
 
 /// A call to place.
@@ -70,12 +70,9 @@ pub(crate) fn place(world: &mut World, call: &NewCall, now: i64) -> PlacedCall {
         .iter()
         .map(|purpose| participant(world, call, purpose, contact.as_deref()))
         .collect();
-    let customer = participants
-        .iter()
-        .find(|one| matches!(one.purpose, "customer" | "external"));
-    let (participant_id, communication_id) = customer
-        .map(|one| (one.id.clone(), one.communication.clone()))
-        .unwrap_or_default();
+    let customer = participants.iter().find(|one| matches!(one.purpose, "customer" | "external"));
+    let (participant_id, communication_id) =
+        customer.map(|one| (one.id.clone(), one.communication.clone())).unwrap_or_default();
     world.conversations.add(Conversation {
         id: id.clone(),
         outbound: call.outbound,
@@ -99,17 +96,10 @@ fn participant(
     contact: Option<&str>,
 ) -> Participant {
     let customer = matches!(purpose, "customer" | "external");
-    let queue = call
-        .queue_id
-        .as_ref()
-        .filter(|_| purpose != "ivr")
-        .map(|id| {
-            let known = world.queues.iter().find(|(known, _)| known == id);
-            (
-                id.clone(),
-                known.map_or_else(String::new, |(_, name)| name.clone()),
-            )
-        });
+    let queue = call.queue_id.as_ref().filter(|_| purpose != "ivr").map(|id| {
+        let known = world.queues.iter().find(|(known, _)| known == id);
+        (id.clone(), known.map_or_else(String::new, |(_, name)| name.clone()))
+    });
     let customer_address = if call.outbound { &call.dnis } else { &call.ani };
     let (id, communication) = (world.ids.next(), world.ids.next());
     Participant {
@@ -122,48 +112,29 @@ fn participant(
         id,
         purpose,
         communication,
-        name: if customer {
-            call.ani_name.clone()
-        } else {
-            purpose.to_uppercase()
-        },
+        name: if customer { call.ani_name.clone() } else { purpose.to_uppercase() },
         ani: call.ani.clone(),
         dnis: call.dnis.clone(),
         queue,
-        user: call
-            .user_id
-            .clone()
-            .filter(|_| matches!(purpose, "agent" | "user")),
+        user: call.user_id.clone().filter(|_| matches!(purpose, "agent" | "user")),
         external_contact: contact.filter(|_| customer).map(str::to_owned),
-        attributes: if customer {
-            call.attributes.clone()
-        } else {
-            BTreeMap::new()
-        },
+        attributes: if customer { call.attributes.clone() } else { BTreeMap::new() },
     }
 }
 
 /// The contact that holds the caller's number, or a new one of the platform's own.
 fn resolve(world: &mut World, ani: &str, now: i64) -> String {
     let number = number(ani);
-    let held = number
-        .as_deref()
-        .and_then(|e164| world.contacts.holder(&Key::phone("*", e164)));
+    let held = number.as_deref().and_then(|e164| world.contacts.holder(&Key::phone("*", e164)));
     if let Some(contact) = held {
         return contact.id.clone();
     }
     let mut fields = Fields::new();
-    let written = number
-        .as_deref()
-        .map(|e164| serde_json::json!({ "display": e164 }));
+    let written = number.as_deref().map(|e164| serde_json::json!({ "display": e164 }));
     if let Some(Ok(Some(phone))) = written.map(|written| phones::stored("otherPhone", &written)) {
         fields.insert("otherPhone".to_owned(), phone.into());
     }
-    let kind = if fields.is_empty() {
-        ContactType::Ephemeral
-    } else {
-        ContactType::Identified
-    };
+    let kind = if fields.is_empty() { ContactType::Ephemeral } else { ContactType::Identified };
     let id = world.ids.next();
     let draft = world.contacts.draft(id.clone(), "*", kind, fields, now);
     world.contacts.put(draft, now);
@@ -174,9 +145,7 @@ fn resolve(world: &mut World, ani: &str, now: i64) -> String {
 fn number(address: &str) -> Option<String> {
     let rest = address.split_once(':').map_or(address, |(_, rest)| rest);
     let user = rest.split(['@', ';']).next().unwrap_or_default();
-    user.starts_with('+')
-        .then(|| phones::e164(user, None))
-        .flatten()
+    user.starts_with('+').then(|| phones::e164(user, None)).flatten()
 }
 
 #[cfg(test)]
@@ -196,16 +165,10 @@ mod tests {
 
     #[test]
     fn a_number_is_read_out_of_tel_and_sip() {
-        for address in [
-            "tel:+15550199999",
-            "sip:+15550199999@10.1.2.3:5060;transport=tcp",
-            "+15550199999",
-        ] {
-            assert_eq!(
-                number(address).as_deref(),
-                Some("+15550199999"),
-                "{address}"
-            );
+        for address in
+            ["tel:+15550199999", "sip:+15550199999@10.1.2.3:5060;transport=tcp", "+15550199999"]
+        {
+            assert_eq!(number(address).as_deref(), Some("+15550199999"), "{address}");
         }
         assert_eq!(number("sip:anonymous@anonymous.invalid"), None);
     }
@@ -213,17 +176,11 @@ mod tests {
     #[test]
     fn an_unknown_caller_becomes_an_identified_contact_once() {
         let mut world = World::new(1, 0);
-        let first = inbound(&mut world, "tel:+15550199999")
-            .external_contact_id
-            .expect("made");
-        let second = inbound(&mut world, "sip:+15550199999@10.1.2.3")
-            .external_contact_id
-            .expect("linked");
+        let first = inbound(&mut world, "tel:+15550199999").external_contact_id.expect("made");
+        let second =
+            inbound(&mut world, "sip:+15550199999@10.1.2.3").external_contact_id.expect("linked");
         assert_eq!(first, second);
-        assert_eq!(
-            world.contacts.resolve(&first).expect("stored").kind,
-            ContactType::Identified
-        );
+        assert_eq!(world.contacts.resolve(&first).expect("stored").kind, ContactType::Identified);
         assert_eq!(world.contacts.index.search("").len(), 0);
     }
 
@@ -237,20 +194,14 @@ mod tests {
             .external_contact_id
             .expect("made");
         assert_ne!(first, second);
-        assert_eq!(
-            world.contacts.resolve(&first).expect("stored").kind,
-            ContactType::Ephemeral
-        );
+        assert_eq!(world.contacts.resolve(&first).expect("stored").kind, ContactType::Ephemeral);
     }
 
     #[test]
     fn a_call_dialled_out_is_not_resolved() {
         let mut world = World::new(1, 0);
-        let call = NewCall {
-            outbound: true,
-            dnis: "tel:+15550199999".to_owned(),
-            ..NewCall::default()
-        };
+        let call =
+            NewCall { outbound: true, dnis: "tel:+15550199999".to_owned(), ..NewCall::default() };
         assert_eq!(place(&mut world, &call, 1).external_contact_id, None);
         assert_eq!(world.contacts.all().count(), 0);
     }

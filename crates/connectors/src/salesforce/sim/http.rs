@@ -5,6 +5,11 @@
 //! vendor's array of `{message, errorCode, fields}`; every REST answer carries
 //! `Sforce-Limit-Info`.
 
+mod collections;
+mod oauth;
+mod query;
+mod records;
+
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
@@ -15,6 +20,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::World;
 use super::store::Refused;
+
+pub(super) use self::oauth::der;
 
 /// Most characters of a request's path and query.
 const MOST_URI: usize = 16_088;

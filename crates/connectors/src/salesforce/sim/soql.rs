@@ -1,16 +1,18 @@
 //! SOQL as the vendor's guide defines it, for the part that integrations use.
 //!
-//! `lexer` and `parser` turn the text into a [`parser::Query`]; `plan` checks names
-//! and types against the org and finds the rows, by index where the condition
-//! allows; `render` writes the records in the order of the SELECT list.
+//! `lexer` and `parser` turn the text into a [`parser::Query`]; `scope` and
+//! `plan` check names and types against the org and find the rows, by index where
+//! the condition allows; `render` writes the records in the order of the SELECT list.
 //!
 //! Left out, and refused as `MALFORMED_QUERY`: GROUP BY, aggregates other than
 //! `COUNT()`, TYPEOF, semi-joins, and date functions.
 
+mod compare;
 pub(crate) mod lexer;
 pub(crate) mod parser;
 pub(crate) mod plan;
 pub(crate) mod render;
+mod scope;
 
 use super::store::{Refused, Store};
 

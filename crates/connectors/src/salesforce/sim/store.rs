@@ -7,6 +7,7 @@
 //! Every change gives an [`Undo`], so that all-or-none requests can be taken back.
 
 pub(crate) mod clock;
+mod derived;
 pub(crate) mod ids;
 mod index;
 mod input;
@@ -15,7 +16,7 @@ pub(crate) mod schema;
 
 use std::collections::VecDeque;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use self::index::Index;
 use self::packed::{Packed, Value, ValueRef};
@@ -113,6 +114,35 @@ impl Store {
         }
         let full = format!("{}.{}", of.name, of.at(field).name);
         (!self.allowed.hidden_fields.contains(&full)).then_some(field)
+    }
+
+    /// Child objects of an object, each with the field that points to it.
+    pub(crate) fn children_of(&self, object: usize) -> Vec<(usize, u16)> {
+        let of = &self.objects[object].name;
+        let points = |field: &schema::Field| {
+            let to_it = field.leads_to.as_ref().is_some_and(|(_, to)| to.contains(of));
+            to_it && field.is_indexed()
+        };
+        let children = self.objects.iter().enumerate().filter_map(|(child, found)| {
+            self.object(&found.name)?;
+            let field = found.fields.iter().position(points)?;
+            Some((child, u16::try_from(field).ok()?))
+        });
+        children.collect()
+    }
+
+    /// The answer of `…/describe`, as far as the user may see.
+    pub(crate) fn describe(&self, object: usize, base: &str) -> Json {
+        let mut whole = self.objects[object].describe(&self.allowed, base);
+        let child = |(child, field): &(usize, u16)| {
+            let of = &self.objects[*child];
+            json!({
+                "childSObject": of.name, "field": of.at(*field).name,
+                "relationshipName": of.plural, "cascadeDelete": false,
+            })
+        };
+        whole["childRelationships"] = self.children_of(object).iter().map(child).collect();
+        whole
     }
 
     /// Object and row that an id names; the row may be deleted.
@@ -306,59 +336,6 @@ impl Store {
             self.replace(change.object, change.row, row);
             self.touch(change.object, change.row);
         }
-    }
-
-    /// What the vendor fills in itself: names, defaults, numbers, what follows from status.
-    fn complete(&mut self, object: usize, values: &mut Vec<(u16, Value)>) {
-        let number = |name: &str| self.objects[object].field(name);
-        let text = |values: &[(u16, Value)], name: &str| {
-            let field = number(name)?;
-            values.iter().find_map(|(at, value)| match value {
-                Value::Text(text) if *at == field => Some(text.clone()),
-                _ => None,
-            })
-        };
-        let mut derived: Vec<(&str, Value)> = Vec::new();
-        let mut defaults: Vec<(&str, Value)> = Vec::new();
-        match self.objects[object].name.as_str() {
-            "Contact" | "Lead" | "User" => {
-                let parts = [text(values, "FirstName"), text(values, "LastName")];
-                let name: Vec<String> = parts.into_iter().flatten().collect();
-                derived.push(("Name", Value::Text(name.join(" "))));
-                defaults.push(("Status", Value::Text("Open - Not Contacted".into())));
-            }
-            "Case" => {
-                let closed = text(values, "Status").is_some_and(|s| s == "Closed");
-                derived.push(("IsClosed", Value::Bool(closed)));
-                defaults.push(("Status", Value::Text("New".into())));
-                defaults.push(("Priority", Value::Text("Medium".into())));
-                defaults.push(("CaseNumber", Value::Text(format!("{:08}", self.cases + 1))));
-            }
-            "Task" => {
-                let closed = text(values, "Status").is_some_and(|s| s == "Completed");
-                derived.push(("IsClosed", Value::Bool(closed)));
-                defaults.push(("Status", Value::Text("Not Started".into())));
-                defaults.push(("Priority", Value::Text("Normal".into())));
-            }
-            _ => {}
-        }
-        defaults.push(("OwnerId", Value::Text(ids::id("005", 0))));
-        for (name, value) in derived {
-            if let Some(field) = number(name) {
-                values.retain(|(at, _)| *at != field);
-                values.push((field, value));
-            }
-        }
-        let mut numbered = false;
-        for (name, value) in defaults {
-            if let Some(field) = number(name)
-                && values.iter().all(|(at, _)| *at != field)
-            {
-                numbered |= name == "CaseNumber";
-                values.push((field, value));
-            }
-        }
-        self.cases += u64::from(numbered);
     }
 
     fn append(

@@ -659,6 +659,9 @@ async fn describe_tells_the_fields() {
     };
     assert_eq!((&field("Phone")["type"], &field("Phone")["length"]), (&json!("phone"), &json!(40)));
     assert_eq!(field("Email")["idLookup"], true);
+    let children = describe["childRelationships"].as_array().cloned();
+    let names = children.unwrap_or_default().into_iter().map(|one| one["relationshipName"].clone());
+    assert_eq!(names.collect::<Vec<_>>(), ["Cases", "Tasks", "Users"]);
     assert_eq!(
         (&field("External_Id__c")["externalId"], &field("External_Id__c")["unique"]),
         (&json!(true), &json!(true))

@@ -19,45 +19,63 @@ use super::platform::{Answer, Ask, Platform, ok};
 const MOST_ENRICH: usize = 10;
 
 pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::new(Method::POST, "/api/v2/externalcontacts/bulk/contacts", &["externalContacts:contact:view"], fetch),
-    Operation::new(Method::POST, "/api/v2/externalcontacts/bulk/contacts/unresolved", &["externalContacts:contact:view"], fetch_unresolved),
-    Operation::new(Method::POST, "/api/v2/externalcontacts/bulk/contacts/add", &["externalContacts:contact:add"], add),
-    Operation::new(Method::POST, "/api/v2/externalcontacts/bulk/contacts/update", &["externalContacts:contact:edit"], update),
-    Operation::new(Method::POST, "/api/v2/externalcontacts/bulk/contacts/remove", &["externalContacts:contact:delete"], remove),
-    Operation::new(Method::POST, "/api/v2/externalcontacts/bulk/contacts/enrich", &["externalContacts:contact:enrich"], enrich),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/bulk/contacts",
+        &["externalContacts:contact:view"],
+        fetch,
+    ),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/bulk/contacts/unresolved",
+        &["externalContacts:contact:view"],
+        fetch_unresolved,
+    ),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/bulk/contacts/add",
+        &["externalContacts:contact:add"],
+        add,
+    ),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/bulk/contacts/update",
+        &["externalContacts:contact:edit"],
+        update,
+    ),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/bulk/contacts/remove",
+        &["externalContacts:contact:delete"],
+        remove,
+    ),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/bulk/contacts/enrich",
+        &["externalContacts:contact:enrich"],
+        enrich,
+    ),
 ];
 
 type Outcome = Result<(Option<String>, Value, u16), Problem>;
 
 fn enrich(platform: &Platform, ask: &Ask) -> Answer {
     let dry_run = ask.flag("dryRun")?;
-    let many = ask
-        .body
-        .get("entities")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let many = ask.body.get("entities").and_then(Value::as_array).map_or(0, Vec::len);
     if many > MOST_ENRICH {
         let why = format!("At most {MOST_ENRICH} operations can be sent in one request.");
         return Err(Problem::bad_request(why).at("max.size", "entities"));
     }
     each(platform, ask, |world, entity| {
         let (contact, status) = enriching::enrich(world, entity, dry_run, ask.now)?;
-        Ok((
-            tracker(entity),
-            world.render(&contact, Expand::default()),
-            status,
-        ))
+        Ok((tracker(entity), world.render(&contact, Expand::default()), status))
     })
 }
 
 fn add(platform: &Platform, ask: &Ask) -> Answer {
     each(platform, ask, |world, entity| {
         let contact = added(world, entity, ask.now)?;
-        Ok((
-            Some(contact.id.clone()),
-            world.render(&contact, Expand::default()),
-            200,
-        ))
+        Ok((Some(contact.id.clone()), world.render(&contact, Expand::default()), 200))
     })
 }
 
@@ -108,11 +126,7 @@ fn each(
     ask: &Ask,
     mut one: impl FnMut(&mut World, &Value) -> Outcome,
 ) -> Answer {
-    let entities = ask
-        .body
-        .get("entities")
-        .and_then(Value::as_array)
-        .filter(|all| !all.is_empty());
+    let entities = ask.body.get("entities").and_then(Value::as_array).filter(|all| !all.is_empty());
     let entities = entities.ok_or_else(|| {
         Problem::bad_request("The field entities is required.").at("field.required", "entities")
     })?;
@@ -120,10 +134,9 @@ fn each(
     let mut results = Vec::with_capacity(entities.len());
     for entity in entities {
         results.push(match one(&mut world, entity) {
-            Ok((id, body, status)) => result(
-                id,
-                json!({ "success": true, "status": status, "entity": body }),
-            ),
+            Ok((id, body, status)) => {
+                result(id, json!({ "success": true, "status": status, "entity": body }))
+            }
             Err(problem) => result(tracker(entity), failure(&problem, entity)),
         });
     }

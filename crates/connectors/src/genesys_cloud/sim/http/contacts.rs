@@ -3,11 +3,11 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::super::model::contacts::{Contact, ContactType};
 use super::super::model::contacts::identifiers::{self, Key};
+use super::super::model::contacts::{Contact, ContactType};
+use super::super::model::contacts::{enrich as enriching, merge as merging, patch as patching};
 use super::super::model::problem::Problem;
 use super::super::model::world::{Expand, World};
-use super::super::model::contacts::{enrich as enriching, merge as merging, patch as patching};
 use super::gate::Operation;
 use super::paging;
 use super::platform::{Answer, Ask, Platform, Reply, ok};
@@ -34,30 +34,61 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(Method::PATCH, ONE, ONLY_EDIT, patch),
     Operation::new(Method::DELETE, ONE, DELETE, delete),
     Operation::new(Method::POST, "/api/v2/externalcontacts/contacts/search", &[], search),
-    Operation::new(Method::GET, "/api/v2/externalcontacts/contacts/{contactId}/unresolved", ONLY_VIEW, unresolved),
-    Operation::new(Method::GET, "/api/v2/externalcontacts/contacts/{contactId}/identifiers", ONLY_VIEW, list_identifiers),
-    Operation::new(Method::PATCH, "/api/v2/externalcontacts/contacts/{contactId}/identifiers", ONLY_EDIT, claim),
-    Operation::new(Method::POST, "/api/v2/externalcontacts/contacts/{contactId}/promotion", PROMOTE, promote),
+    Operation::new(
+        Method::GET,
+        "/api/v2/externalcontacts/contacts/{contactId}/unresolved",
+        ONLY_VIEW,
+        unresolved,
+    ),
+    Operation::new(
+        Method::GET,
+        "/api/v2/externalcontacts/contacts/{contactId}/identifiers",
+        ONLY_VIEW,
+        list_identifiers,
+    ),
+    Operation::new(
+        Method::PATCH,
+        "/api/v2/externalcontacts/contacts/{contactId}/identifiers",
+        ONLY_EDIT,
+        claim,
+    ),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/contacts/{contactId}/promotion",
+        PROMOTE,
+        promote,
+    ),
     Operation::new(Method::POST, "/api/v2/externalcontacts/contacts/enrich", ENRICH, enrich),
     Operation::new(Method::POST, "/api/v2/externalcontacts/contacts/merge", MERGE, merge),
     Operation::new(Method::POST, "/api/v2/externalcontacts/merge/contacts", MERGE, merge_two),
-    Operation::new(Method::POST, "/api/v2/externalcontacts/identifierlookup/contacts", ONLY_VIEW, lookup),
-    Operation::new(Method::POST, "/api/v2/externalcontacts/identifierlookup", &["externalContacts:contact:view", "relate:contact:view"], lookup),
-    Operation::new(Method::GET, "/api/v2/externalcontacts/reversewhitepageslookup", ONLY_VIEW, reverse),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/identifierlookup/contacts",
+        ONLY_VIEW,
+        lookup,
+    ),
+    Operation::new(
+        Method::POST,
+        "/api/v2/externalcontacts/identifierlookup",
+        &["externalContacts:contact:view", "relate:contact:view"],
+        lookup,
+    ),
+    Operation::new(
+        Method::GET,
+        "/api/v2/externalcontacts/reversewhitepageslookup",
+        ONLY_VIEW,
+        reverse,
+    ),
     Operation::new(Method::GET, SCAN, VIEW, scan),
 ];
 
 fn list(platform: &Platform, ask: &Ask) -> Answer {
-    let (size, number) = (
-        ask.number("pageSize", 20, 1..=1000)?,
-        ask.number("pageNumber", 1, 1..=1000)?,
-    );
+    let (size, number) =
+        (ask.number("pageSize", 20, 1..=1000)?, ask.number("pageNumber", 1, 1..=1000)?);
     let divisions = ask.list("divisionIds");
     if divisions.len() > 50 {
-        return Err(
-            Problem::bad_request("At most 50 divisions can be searched.")
-                .at("max.size", "divisionIds"),
-        );
+        return Err(Problem::bad_request("At most 50 divisions can be searched.")
+            .at("max.size", "divisionIds"));
     }
     let query = Query {
         text: ask.text("q").unwrap_or_default(),
@@ -73,9 +104,7 @@ fn list(platform: &Platform, ask: &Ask) -> Answer {
 fn search(platform: &Platform, ask: &Ask) -> Answer {
     let number = |name: &str, default: usize| {
         let value = ask.body.get(name).and_then(Value::as_u64);
-        value
-            .and_then(|value| usize::try_from(value).ok())
-            .unwrap_or(default)
+        value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default)
     };
     let simple = &ask.body["operation"]["simpleSearch"];
     let sort = simple["sortOrder"].get(0).and_then(Value::as_str);
@@ -114,10 +143,7 @@ impl Query<'_> {
         }
         let in_division = |division: &str| {
             self.divisions.is_empty()
-                || self
-                    .divisions
-                    .iter()
-                    .any(|one| *one == "*" || *one == division)
+                || self.divisions.iter().any(|one| *one == "*" || *one == division)
         };
         let mut found = world.contacts.index.search(self.text);
         found.retain(|contact| in_division(&contact.division));
@@ -134,29 +160,16 @@ impl Query<'_> {
                 ));
             }
             found.sort_by_cached_key(|contact| {
-                contact
-                    .fields
-                    .get(field)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_lowercase()
+                contact.fields.get(field).and_then(Value::as_str).unwrap_or_default().to_lowercase()
             });
             if direction == "desc" {
                 found.reverse();
             }
         }
         let page = sim::paging::page(found.len(), self.number, self.size);
-        let entities = found[page]
-            .iter()
-            .map(|contact| world.render(contact, self.expand))
-            .collect();
-        Ok(paging::numbered(
-            ROOT,
-            found.len(),
-            self.size,
-            self.number,
-            entities,
-        ))
+        let entities =
+            found[page].iter().map(|contact| world.render(contact, self.expand)).collect();
+        Ok(paging::numbered(ROOT, found.len(), self.size, self.number, entities))
     }
 }
 
@@ -182,9 +195,7 @@ fn reverse(platform: &Platform, ask: &Ask) -> Answer {
     let division = ask.text("divisionId").unwrap_or("*");
     let world = platform.world();
     let found = world.contacts.index.having(value.trim());
-    let found = found
-        .filter(|contact| division == "*" || contact.division == division)
-        .take(25);
+    let found = found.filter(|contact| division == "*" || contact.division == division).take(25);
     ok(
         json!({ "contacts": found.map(|contact| world.render(contact, expand)).collect::<Vec<_>>() }),
     )
@@ -207,9 +218,7 @@ pub(crate) fn added(world: &mut World, body: &Value, now: i64) -> Result<Contact
     let fields = world.fields(body)?;
     let division = identifiers::division(body)?.unwrap_or_else(|| "*".to_owned());
     let id = world.ids.next();
-    let draft = world
-        .contacts
-        .draft(id, &division, ContactType::Curated, fields, now);
+    let draft = world.contacts.draft(id, &division, ContactType::Curated, fields, now);
     Ok(Contact::clone(&world.contacts.put(draft, now)))
 }
 
@@ -222,10 +231,8 @@ pub(crate) fn replaced(
 ) -> Result<Contact, Problem> {
     let mut contact = Contact::clone(world.contacts.resolve(id)?);
     if identifiers::division(body)?.is_some_and(|division| division != contact.division) {
-        return Err(
-            Problem::bad_request("The division of a contact cannot be changed.")
-                .at("invalid.value", "division"),
-        );
+        return Err(Problem::bad_request("The division of a contact cannot be changed.")
+            .at("invalid.value", "division"));
     }
     contact.fields = world.fields(body)?;
     Ok(Contact::clone(&world.contacts.put(contact, now)))
@@ -276,10 +283,7 @@ fn enrich(platform: &Platform, ask: &Ask) -> Answer {
     let dry_run = ask.flag("dryRun")?;
     let mut world = platform.world();
     let (contact, status) = enriching::enrich(&mut world, &ask.body, dry_run, ask.now)?;
-    Ok(Reply {
-        status,
-        body: Some(world.render(&contact, Expand::default())),
-    })
+    Ok(Reply { status, body: Some(world.render(&contact, Expand::default())) })
 }
 
 fn merge(platform: &Platform, ask: &Ask) -> Answer {
@@ -310,12 +314,7 @@ fn claim(platform: &Platform, ask: &Ask) -> Answer {
         Some("Release") => world.contacts.release(&contact.id, &key, ask.now)?,
         other => {
             let word = other.unwrap_or_default();
-            return Err(Problem::invalid_value(
-                "operation",
-                word,
-                "String",
-                "Claim, Release",
-            ));
+            return Err(Problem::invalid_value("operation", word, "String", "Claim, Release"));
         }
     };
     ok(key.render(at, &world.sources))

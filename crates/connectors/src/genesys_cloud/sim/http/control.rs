@@ -41,16 +41,11 @@ async fn end(State(platform): State<Arc<Platform>>, Path(id): Path<String>) -> R
 
 async fn state(State(platform): State<Arc<Platform>>) -> Response {
     let world = platform.world();
-    let everything = Expand {
-        identifiers: true,
-        external_sources: true,
-    };
+    let everything = Expand { identifiers: true, external_sources: true };
     let mut contacts: Vec<_> = world.contacts.all().collect();
     contacts.sort_by_key(|contact| contact.sequence);
-    let contacts: Vec<_> = contacts
-        .into_iter()
-        .map(|contact| world.render(contact, everything))
-        .collect();
+    let contacts: Vec<_> =
+        contacts.into_iter().map(|contact| world.render(contact, everything)).collect();
     let associations: Vec<_> = world
         .conversations
         .associations

@@ -10,17 +10,36 @@ use super::gate::Operation;
 use super::platform::{Answer, Ask, Platform, Reply, accepted, ok};
 
 pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::new(Method::GET, "/api/v2/conversations/{conversationId}", &["conversation:communication:view"], get),
-    Operation::new(Method::PATCH, "/api/v2/conversations/{conversationId}/participants/{participantId}/attributes", &[], attributes),
-    Operation::new(Method::PATCH, "/api/v2/conversations/calls/{conversationId}/participants/{participantId}/attributes", &[], call_attributes),
-    Operation::new(Method::PUT, "/api/v2/externalcontacts/conversations/{conversationId}", &[
-            "relate:conversation:associate",
-            "externalContacts:conversation:associate",
-        ], associate),
-    Operation::new(Method::POST, "/api/v2/analytics/conversations/details/query", &[
-            "analytics:conversationDetail:view",
-            "analytics:agentConversationDetail:view",
-        ], details),
+    Operation::new(
+        Method::GET,
+        "/api/v2/conversations/{conversationId}",
+        &["conversation:communication:view"],
+        get,
+    ),
+    Operation::new(
+        Method::PATCH,
+        "/api/v2/conversations/{conversationId}/participants/{participantId}/attributes",
+        &[],
+        attributes,
+    ),
+    Operation::new(
+        Method::PATCH,
+        "/api/v2/conversations/calls/{conversationId}/participants/{participantId}/attributes",
+        &[],
+        call_attributes,
+    ),
+    Operation::new(
+        Method::PUT,
+        "/api/v2/externalcontacts/conversations/{conversationId}",
+        &["relate:conversation:associate", "externalContacts:conversation:associate"],
+        associate,
+    ),
+    Operation::new(
+        Method::POST,
+        "/api/v2/analytics/conversations/details/query",
+        &["analytics:conversationDetail:view", "analytics:agentConversationDetail:view"],
+        details,
+    ),
 ];
 
 fn get(platform: &Platform, ask: &Ask) -> Answer {
@@ -35,10 +54,7 @@ fn attributes(platform: &Platform, ask: &Ask) -> Answer {
 
 fn call_attributes(platform: &Platform, ask: &Ask) -> Answer {
     let attributes = set(platform, ask)?;
-    Ok(Reply {
-        status: 202,
-        body: Some(json!({ "attributes": attributes })),
-    })
+    Ok(Reply { status: 202, body: Some(json!({ "attributes": attributes })) })
 }
 
 type Attributes = std::collections::BTreeMap<String, String>;
@@ -46,10 +62,7 @@ type Attributes = std::collections::BTreeMap<String, String>;
 fn set(platform: &Platform, ask: &Ask) -> Result<Attributes, Problem> {
     let (id, participant) = (ask.uuid("conversationId")?, ask.param("participantId"));
     let mut world = platform.world();
-    let participant = world
-        .conversations
-        .get_mut(id)?
-        .participant_mut(participant)?;
+    let participant = world.conversations.get_mut(id)?.participant_mut(participant)?;
     merge_attributes(&mut participant.attributes, &ask.body)?;
     Ok(participant.attributes.clone())
 }
@@ -60,9 +73,7 @@ fn associate(platform: &Platform, ask: &Ask) -> Answer {
     let world: &mut super::super::model::world::World = &mut world;
     let (contacts, conversations): (_, &mut conversations::Conversations) =
         (&world.contacts, &mut world.conversations);
-    conversations.associate(id, &ask.body, |contact| {
-        contacts.unresolved(contact).is_ok()
-    })?;
+    conversations.associate(id, &ask.body, |contact| contacts.unresolved(contact).is_ok())?;
     accepted()
 }
 

@@ -89,42 +89,22 @@ async fn serve(platform: &Platform, operation: &'static Operation, request: Requ
 async fn handle(platform: &Platform, operation: &'static Operation, request: Request) -> Answer {
     let (mut parts, body) = request.into_parts();
     let token = bearer(&parts)?;
-    let grant = platform
-        .tokens
-        .check(&token)
-        .map_err(|_| Problem::bad_credentials())?;
+    let grant = platform.tokens.check(&token).map_err(|_| Problem::bad_credentials())?;
     platform.count(&grant.subject)?;
     platform.permit(operation.permissions)?;
     let body = read(&parts, body).await?;
     let params = RawPathParams::from_request_parts(&mut parts, &()).await;
     let params = params.map_err(|_| Problem::malformed())?;
-    let params = params
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = parts.uri.query().unwrap_or_default();
-    let query = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
+    let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let now = now();
     platform.world().contacts.index.catch_up(now);
-    (operation.handler)(
-        platform,
-        &Ask {
-            params,
-            query,
-            body,
-            token,
-            now,
-        },
-    )
+    (operation.handler)(platform, &Ask { params, query, body, token, now })
 }
 
 fn bearer(parts: &http::request::Parts) -> Result<String, Problem> {
-    let value = parts
-        .headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, token) = value
         .and_then(|value| value.split_once(' '))
         .ok_or_else(Problem::authentication_required)?;
@@ -140,22 +120,12 @@ async fn read(parts: &http::request::Parts, body: Body) -> Result<Value, Problem
     if length.is_some_and(|length| length > MOST_BYTES) {
         return Err(Problem::too_large(MOST_BYTES));
     }
-    let bytes = to_bytes(body, MOST_BYTES)
-        .await
-        .map_err(|_| Problem::too_large(MOST_BYTES))?;
+    let bytes = to_bytes(body, MOST_BYTES).await.map_err(|_| Problem::too_large(MOST_BYTES))?;
     if bytes.is_empty() || !matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) {
         return Ok(Value::Null);
     }
-    let media = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|media| media.to_str().ok());
-    let media = media
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let media = parts.headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
+    let media = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !media.eq_ignore_ascii_case("application/json") {
         return Err(Problem::unsupported_media_type());
     }
@@ -167,9 +137,7 @@ pub(crate) fn refusal(correlation: &str, problem: &Problem) -> Response {
     let body = problem.body(correlation).to_string();
     let mut response = respond(correlation, problem.status, Some(body));
     if let Some(seconds) = problem.retry_after_seconds {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -182,10 +150,7 @@ pub(crate) fn respond(correlation: &str, status: u16, body: Option<String>) -> R
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     if json {
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     if let Ok(value) = HeaderValue::from_str(correlation) {
         headers.insert("inin-correlation-id", value);

@@ -28,21 +28,15 @@ pub(crate) async fn token(
         respond(&correlation, 400, Some(body.to_string()))
     };
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
-    let field = |name: &str| {
-        form.iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    };
+    let field =
+        |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     match field("grant_type") {
         Some("client_credentials") => {}
         Some(_) => return refuse("unsupported_grant_type", "unsupported grant type"),
         None => return refuse("invalid_request", "grant_type is required"),
     }
     let Some((id, secret)) = basic(&headers) else {
-        return refuse(
-            "invalid_client",
-            "client credentials are required: invalid_client",
-        );
+        return refuse("invalid_client", "client credentials are required: invalid_client");
     };
     let config = &platform.config;
     if id != config.client_id {
@@ -62,15 +56,9 @@ pub(crate) async fn token(
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let (scheme, encoded) = headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .split_once(' ')?;
-    let decoded = STANDARD
-        .decode(encoded.trim())
-        .ok()
-        .filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded =
+        STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let text = String::from_utf8(decoded).ok()?;
     let (id, secret) = text.split_once(':')?;
     Some((id.to_owned(), secret.to_owned()))

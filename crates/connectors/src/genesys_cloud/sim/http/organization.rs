@@ -12,23 +12,28 @@ const QUEUES: &str = "/api/v2/routing/queues";
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(Method::GET, QUEUES, &["routing:queue:view"], list_queues),
-    Operation::new(Method::GET, "/api/v2/routing/queues/{queueId}", &["routing:queue:view"], get_queue),
+    Operation::new(
+        Method::GET,
+        "/api/v2/routing/queues/{queueId}",
+        &["routing:queue:view"],
+        get_queue,
+    ),
     Operation::new(Method::GET, "/api/v2/organizations/me", &[], organization),
-    Operation::new(Method::GET, "/api/v2/organizations/limits/namespaces/{namespaceName}", &[], limits),
+    Operation::new(
+        Method::GET,
+        "/api/v2/organizations/limits/namespaces/{namespaceName}",
+        &[],
+        limits,
+    ),
     // HEAD, the cheap check of a token, is GET without its body.
     Operation::new(Method::GET, "/api/v2/tokens/me", &[], token),
     Operation::new(Method::DELETE, "/api/v2/tokens/me", &[], revoke),
 ];
 
 fn list_queues(platform: &Platform, ask: &Ask) -> Answer {
-    let (size, number) = (
-        ask.number("pageSize", 25, 1..=500)?,
-        ask.number("pageNumber", 1, 1..=10_000)?,
-    );
-    let (name, ids) = (
-        ask.text("name").unwrap_or("*").to_lowercase(),
-        ask.list("id"),
-    );
+    let (size, number) =
+        (ask.number("pageSize", 25, 1..=500)?, ask.number("pageNumber", 1, 1..=10_000)?);
+    let (name, ids) = (ask.text("name").unwrap_or("*").to_lowercase(), ask.list("id"));
     let world = platform.world();
     let mut found: Vec<&(String, String)> = world
         .queues
@@ -41,17 +46,8 @@ fn list_queues(platform: &Platform, ask: &Ask) -> Answer {
         found.reverse();
     }
     let page = sim::paging::page(found.len(), number, size);
-    let entities = found[page]
-        .iter()
-        .map(|(id, name)| render_queue(id, name))
-        .collect();
-    ok(paging::numbered(
-        QUEUES,
-        found.len(),
-        size,
-        number,
-        entities,
-    ))
+    let entities = found[page].iter().map(|(id, name)| render_queue(id, name)).collect();
+    ok(paging::numbered(QUEUES, found.len(), size, number, entities))
 }
 
 /// Leading and trailing asterisks stand for anything.
@@ -67,10 +63,7 @@ fn named(pattern: &str, name: &str) -> bool {
 
 fn get_queue(platform: &Platform, ask: &Ask) -> Answer {
     let world = platform.world();
-    let found = world
-        .queues
-        .iter()
-        .find(|(id, _)| id == ask.param("queueId"));
+    let found = world.queues.iter().find(|(id, _)| id == ask.param("queueId"));
     let (id, name) = found.ok_or_else(Problem::not_found)?;
     ok(render_queue(id, name))
 }

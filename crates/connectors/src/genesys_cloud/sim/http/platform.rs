@@ -53,18 +53,12 @@ pub(crate) type Answer = Result<Reply, Problem>;
 
 /// 200 with a body.
 pub(crate) fn ok(body: Value) -> Answer {
-    Ok(Reply {
-        status: 200,
-        body: Some(body),
-    })
+    Ok(Reply { status: 200, body: Some(body) })
 }
 
 /// 202 without one: the platform carries on behind it.
 pub(crate) fn accepted() -> Answer {
-    Ok(Reply {
-        status: 202,
-        body: None,
-    })
+    Ok(Reply { status: 202, body: None })
 }
 
 impl Platform {
@@ -115,10 +109,7 @@ impl Platform {
 
     /// Sets the limit and starts every client's minute anew.
     pub(crate) fn set_rate(&self, per_minute: u32) {
-        *lock(&self.limits) = Limits {
-            per_minute,
-            windows: HashMap::new(),
-        };
+        *lock(&self.limits) = Limits { per_minute, windows: HashMap::new() };
     }
 
     /// 403 unless the client has one of the permissions an operation wants.
@@ -141,19 +132,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Milliseconds since 1970, UTC.
 pub(crate) fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Ask {
     /// A path parameter as sent.
     pub(crate) fn param(&self, name: &str) -> &str {
-        self.params
-            .iter()
-            .find(|(known, _)| known == name)
-            .map_or("", |(_, value)| value)
+        self.params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
     /// A path parameter that must be a UUID: 400 where it is none.
@@ -167,11 +153,9 @@ impl Ask {
 
     /// The last value of a query parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let values = self
-            .query
-            .iter()
-            .filter(|(known, value)| known == name && !value.is_empty());
-        values.last().map(|(_, value)| value.as_str())
+        let mut values =
+            self.query.iter().filter(|(known, value)| known == name && !value.is_empty());
+        values.next_back().map(|(_, value)| value.as_str())
     }
 
     /// All values of a query array, repeated or joined by commas.
@@ -203,12 +187,7 @@ impl Ask {
         match self.text(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(other) => Err(Problem::invalid_value(
-                name,
-                other,
-                "Boolean",
-                "true, false",
-            )),
+            Some(other) => Err(Problem::invalid_value(name, other, "Boolean", "true, false")),
         }
     }
 
@@ -224,12 +203,9 @@ impl Ask {
         ];
         let wanted = self.list("expand");
         match wanted.iter().find(|word| !ALLOWED.contains(word)) {
-            Some(word) => Err(Problem::invalid_value(
-                "expand",
-                word,
-                "String",
-                &ALLOWED.join(", "),
-            )),
+            Some(word) => {
+                Err(Problem::invalid_value("expand", word, "String", &ALLOWED.join(", ")))
+            }
             None => Ok(Expand {
                 identifiers: wanted.contains(&"identifiers"),
                 external_sources: wanted.contains(&"externalSources"),

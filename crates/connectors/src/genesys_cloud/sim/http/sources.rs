@@ -30,10 +30,20 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(Method::POST, SOURCES, &["externalContacts:externalSource:add"], add_source),
     Operation::new(Method::GET, SOURCE, VIEW_SOURCES, get_source),
     Operation::new(Method::PUT, SOURCE, &["externalContacts:externalSource:edit"], put_source),
-    Operation::new(Method::DELETE, SOURCE, &["externalContacts:externalSource:delete"], delete_source),
+    Operation::new(
+        Method::DELETE,
+        SOURCE,
+        &["externalContacts:externalSource:delete"],
+        delete_source,
+    ),
     Operation::new(Method::GET, SCHEMAS, VIEW_FIELDS, list_schemas),
     Operation::new(Method::POST, SCHEMAS, &["externalContacts:customFields:add"], add_schema),
-    Operation::new(Method::GET, "/api/v2/externalcontacts/contacts/schemas/{schemaId}", VIEW_FIELDS, get_schema),
+    Operation::new(
+        Method::GET,
+        "/api/v2/externalcontacts/contacts/schemas/{schemaId}",
+        VIEW_FIELDS,
+        get_schema,
+    ),
     Operation::new(Method::GET, NOTES, VIEW, list_notes),
     Operation::new(Method::POST, NOTES, EDIT, add_note),
     Operation::new(Method::GET, NOTE, VIEW, get_note),
@@ -71,10 +81,7 @@ fn add_source(platform: &Platform, ask: &Ask) -> Answer {
 }
 
 fn get_source(platform: &Platform, ask: &Ask) -> Answer {
-    ok(platform
-        .world()
-        .sources
-        .render(ask.param("externalSourceId"))?)
+    ok(platform.world().sources.render(ask.param("externalSourceId"))?)
 }
 
 fn put_source(platform: &Platform, ask: &Ask) -> Answer {
@@ -86,64 +93,35 @@ fn put_source(platform: &Platform, ask: &Ask) -> Answer {
 }
 
 fn delete_source(platform: &Platform, ask: &Ask) -> Answer {
-    let gone = platform
-        .world()
-        .sources
-        .0
-        .remove(ask.param("externalSourceId"));
+    let gone = platform.world().sources.0.remove(ask.param("externalSourceId"));
     gone.ok_or_else(Problem::not_found)?;
     ok(json!({}))
 }
 
 /// Writes a source under its id; names are unique, at most 200 characters.
 pub(crate) fn write_source(world: &mut World, id: &str, body: &Value) -> Result<(), Problem> {
-    let name = body
-        .get("name")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .trim();
+    let name = body.get("name").and_then(Value::as_str).unwrap_or_default().trim();
     if name.is_empty() || name.chars().count() > 200 {
-        return Err(
-            Problem::bad_request("The field name has 1 to 200 characters.")
-                .at("field.required", "name"),
-        );
+        return Err(Problem::bad_request("The field name has 1 to 200 characters.")
+            .at("field.required", "name"));
     }
     if world.sources.named(name).is_some_and(|known| known != id) {
         return Err(
-            Problem::conflict("An external source with that name exists.").at("conflict", "name"),
+            Problem::conflict("An external source with that name exists.").at("conflict", "name")
         );
     }
-    let template = body["linkConfiguration"]["uriTemplate"]
-        .as_str()
-        .map(|text| text.trim().to_owned());
-    if template
-        .as_deref()
-        .is_some_and(|text| text.is_empty() || text.chars().count() > 400)
-    {
+    let template =
+        body["linkConfiguration"]["uriTemplate"].as_str().map(|text| text.trim().to_owned());
+    if template.as_deref().is_some_and(|text| text.is_empty() || text.chars().count() > 400) {
         let field = "linkConfiguration.uriTemplate";
         return Err(
             Problem::bad_request("A link has at most 400 characters.").at("max.length", field)
         );
     }
-    let last = world
-        .sources
-        .0
-        .values()
-        .map(|source| source.sequence)
-        .max()
-        .unwrap_or(0);
-    let sequence = world
-        .sources
-        .0
-        .get(id)
-        .map_or(last + 1, |source| source.sequence);
+    let last = world.sources.0.values().map(|source| source.sequence).max().unwrap_or(0);
+    let sequence = world.sources.0.get(id).map_or(last + 1, |source| source.sequence);
     let active = body.get("active").and_then(Value::as_bool).unwrap_or(true);
-    let source = Source {
-        name: name.to_owned(),
-        active,
-        uri_template: template,
-        sequence,
-    };
+    let source = Source { name: name.to_owned(), active, uri_template: template, sequence };
     world.sources.0.insert(id.to_owned(), source);
     Ok(())
 }
@@ -156,12 +134,7 @@ fn list_schemas(platform: &Platform, _: &Ask) -> Answer {
 
 fn get_schema(platform: &Platform, ask: &Ask) -> Answer {
     let world = platform.world();
-    ok(world
-        .schemas
-        .0
-        .get(ask.param("schemaId"))
-        .cloned()
-        .ok_or_else(Problem::not_found)?)
+    ok(world.schemas.0.get(ask.param("schemaId")).cloned().ok_or_else(Problem::not_found)?)
 }
 
 fn add_schema(platform: &Platform, ask: &Ask) -> Answer {
@@ -187,23 +160,15 @@ fn add_schema(platform: &Platform, ask: &Ask) -> Answer {
 }
 
 fn list_notes(platform: &Platform, ask: &Ask) -> Answer {
-    let (size, number) = (
-        ask.number("pageSize", 20, 1..=100)?,
-        ask.number("pageNumber", 1, 1..=1000)?,
-    );
+    let (size, number) =
+        (ask.number("pageSize", 20, 1..=100)?, ask.number("pageNumber", 1, 1..=1000)?);
     let world = platform.world();
     let contact = &world.contacts.resolve(ask.param("contactId"))?.id;
-    let mut found: Vec<(&String, &Note)> = world
-        .notes
-        .iter()
-        .filter(|(_, note)| note.contact == *contact)
-        .collect();
+    let mut found: Vec<(&String, &Note)> =
+        world.notes.iter().filter(|(_, note)| note.contact == *contact).collect();
     found.sort_by_key(|(_, note)| note.created_at);
     let page = sim::paging::page(found.len(), number, size);
-    let entities = found[page]
-        .iter()
-        .map(|(id, note)| render(id, note))
-        .collect();
+    let entities = found[page].iter().map(|(id, note)| render(id, note)).collect();
     let path = format!("/api/v2/externalcontacts/contacts/{contact}/notes");
     ok(paging::numbered(&path, found.len(), size, number, entities))
 }
@@ -225,13 +190,7 @@ fn add_note(platform: &Platform, ask: &Ask) -> Answer {
     let (text, author) = read_note(&ask.body)?;
     let mut world = platform.world();
     let contact = world.contacts.resolve(ask.param("contactId"))?.id.clone();
-    let note = Note {
-        contact,
-        text,
-        author,
-        created_at: ask.now,
-        modified_at: ask.now,
-    };
+    let note = Note { contact, text, author, created_at: ask.now, modified_at: ask.now };
     let id = world.ids.next();
     let body = render(&id, &note);
     world.notes.insert(id, note);
@@ -241,18 +200,12 @@ fn add_note(platform: &Platform, ask: &Ask) -> Answer {
 /// A note of that contact, or 404.
 fn find<'a>(world: &'a mut World, ask: &Ask) -> Result<&'a mut Note, Problem> {
     let contact = world.contacts.resolve(ask.param("contactId"))?.id.clone();
-    let note = world
-        .notes
-        .get_mut(ask.param("noteId"))
-        .filter(|note| note.contact == contact);
+    let note = world.notes.get_mut(ask.param("noteId")).filter(|note| note.contact == contact);
     note.ok_or_else(Problem::not_found)
 }
 
 fn get_note(platform: &Platform, ask: &Ask) -> Answer {
-    ok(render(
-        ask.param("noteId"),
-        find(&mut platform.world(), ask)?,
-    ))
+    ok(render(ask.param("noteId"), find(&mut platform.world(), ask)?))
 }
 
 fn put_note(platform: &Platform, ask: &Ask) -> Answer {

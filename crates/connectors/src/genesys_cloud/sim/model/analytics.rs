@@ -16,36 +16,24 @@ const MOST_PER_PAGE: usize = 100;
 
 /// `POST /analytics/conversations/details/query`.
 pub(crate) fn query(world: &World, body: &Value) -> Result<Value, Problem> {
-    let interval = body
-        .get("interval")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let interval = body.get("interval").and_then(Value::as_str).unwrap_or_default();
     let (from, to) = dates::interval_in_days(interval).ok_or_else(Problem::invalid_date)?;
     let paging =
         |name: &str, default: usize| match body.get("paging").and_then(|paging| paging.get(name)) {
             None => Ok(default),
             Some(value) => {
-                let number = value
-                    .as_u64()
-                    .and_then(|number| usize::try_from(number).ok());
-                number
-                    .filter(|number| *number > 0)
-                    .ok_or_else(Problem::malformed)
+                let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
+                number.filter(|number| *number > 0).ok_or_else(Problem::malformed)
             }
         };
     let (size, number) = (paging("pageSize", 25)?, paging("pageNumber", 1)?);
     if size > MOST_PER_PAGE {
-        return Err(
-            Problem::bad_request(format!("The page size is at most {MOST_PER_PAGE}."))
-                .at("max.size", "paging.pageSize"),
-        );
+        return Err(Problem::bad_request(format!("The page size is at most {MOST_PER_PAGE}."))
+            .at("max.size", "paging.pageSize"));
     }
     let mut found = Vec::new();
-    for conversation in world
-        .conversations
-        .order
-        .iter()
-        .filter_map(|id| world.conversations.get(id).ok())
+    for conversation in
+        world.conversations.order.iter().filter_map(|id| world.conversations.get(id).ok())
     {
         let day = (from..to).contains(&conversation.started_at);
         let (whole, parts) = (body.get("conversationFilters"), body.get("segmentFilters"));
@@ -57,18 +45,10 @@ pub(crate) fn query(world: &World, body: &Value) -> Result<Value, Problem> {
         "desc" => found.sort_by_key(|one| std::cmp::Reverse(one.started_at)),
         "asc" | "unordered" => found.sort_by_key(|one| one.started_at),
         other => {
-            return Err(Problem::invalid_value(
-                "order",
-                other,
-                "String",
-                "asc, desc, unordered",
-            ));
+            return Err(Problem::invalid_value("order", other, "String", "asc, desc, unordered"));
         }
     }
-    let page = found
-        .iter()
-        .skip(size.saturating_mul(number - 1))
-        .take(size);
+    let page = found.iter().skip(size.saturating_mul(number - 1)).take(size);
     let conversations: Vec<Value> = page.map(|one| render(one)).collect();
     Ok(json!({ "conversations": conversations, "totalHits": found.len() }))
 }
@@ -89,11 +69,8 @@ fn passes(
 ) -> Result<bool, Problem> {
     for filter in filters.and_then(Value::as_array).into_iter().flatten() {
         let predicates = filter.get("predicates").and_then(Value::as_array);
-        let answers: Result<Vec<bool>, Problem> = predicates
-            .into_iter()
-            .flatten()
-            .map(|predicate| holds(predicate, of, leg))
-            .collect();
+        let answers: Result<Vec<bool>, Problem> =
+            predicates.into_iter().flatten().map(|predicate| holds(predicate, of, leg)).collect();
         let answers = answers?;
         let pass = match filter.get("type").and_then(Value::as_str) {
             Some("or") => answers.iter().any(|answer| *answer),
@@ -107,10 +84,7 @@ fn passes(
 }
 
 fn holds(predicate: &Value, of: &Conversation, leg: Option<&Participant>) -> Result<bool, Problem> {
-    let dimension = predicate
-        .get("dimension")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let dimension = predicate.get("dimension").and_then(Value::as_str).unwrap_or_default();
     let have: Option<&str> = match (dimension, leg) {
         ("conversationId", None) => Some(of.id.as_str()),
         ("originatingDirection", None) | ("direction", Some(_)) => Some(direction(of)),
@@ -130,17 +104,11 @@ fn holds(predicate: &Value, of: &Conversation, leg: Option<&Participant>) -> Res
             ));
         }
     };
-    Ok(
-        match predicate
-            .get("operator")
-            .and_then(Value::as_str)
-            .unwrap_or("matches")
-        {
-            "exists" => have.is_some(),
-            "notExists" => have.is_none(),
-            _ => have.is_some() && have == predicate.get("value").and_then(Value::as_str),
-        },
-    )
+    Ok(match predicate.get("operator").and_then(Value::as_str).unwrap_or("matches") {
+        "exists" => have.is_some(),
+        "notExists" => have.is_none(),
+        _ => have.is_some() && have == predicate.get("value").and_then(Value::as_str),
+    })
 }
 
 fn direction(of: &Conversation) -> &'static str {

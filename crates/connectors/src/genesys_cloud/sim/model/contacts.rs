@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use self::fields::Fields;
-use self::identifiers::{self, Key};
+use self::identifiers::Key;
 use self::index::Index;
 use super::problem::Problem;
 
@@ -132,10 +132,7 @@ impl Contacts {
         }
         for key in after {
             if !before.contains(&key) {
-                self.mentions
-                    .entry(key.clone())
-                    .or_default()
-                    .insert(contact.sequence, id.clone());
+                self.mentions.entry(key.clone()).or_default().insert(contact.sequence, id.clone());
                 self.take(&id, &key, now);
             }
         }
@@ -176,10 +173,7 @@ impl Contacts {
             return;
         }
         self.drop_claim(id, key, now);
-        let heir = self
-            .mentions
-            .get(key)
-            .and_then(|all| all.values().next().cloned());
+        let heir = self.mentions.get(key).and_then(|all| all.values().next().cloned());
         if let Some(heir) = heir {
             self.take(&heir, key, now);
         }
@@ -240,19 +234,13 @@ impl Contacts {
         if self.take(id, key, now) {
             return Ok(self.unresolved(id)?.held.get(key).copied().unwrap_or(now));
         }
-        Err(Problem::conflict(
-            "The identifier is claimed by another contact.",
-        ))
+        Err(Problem::conflict("The identifier is claimed by another contact."))
     }
 
     /// Releases a key by hand; it stays free. 404 when this contact does not hold it.
     pub(crate) fn release(&mut self, id: &str, key: &Key, now: i64) -> Result<i64, Problem> {
-        let claimed_at = self
-            .unresolved(id)?
-            .held
-            .get(key)
-            .copied()
-            .ok_or_else(Problem::not_found)?;
+        let claimed_at =
+            self.unresolved(id)?.held.get(key).copied().ok_or_else(Problem::not_found)?;
         self.drop_claim(id, key, now);
         Ok(claimed_at)
     }
@@ -320,9 +308,7 @@ mod tests {
     }
 
     fn holder(contacts: &Contacts, e164: &str) -> Option<String> {
-        contacts
-            .holder(&Key::phone("*", e164))
-            .map(|contact| contact.id.clone())
+        contacts.holder(&Key::phone("*", e164)).map(|contact| contact.id.clone())
     }
 
     #[test]
@@ -365,11 +351,7 @@ mod tests {
         add(&mut contacts, "first", "+15550199999");
         add(&mut contacts, "second", "+15550199999");
         let key = Key::phone("*", "+15550199999");
-        assert!(
-            contacts
-                .claim("second", &key, 2)
-                .is_err_and(|problem| problem.status == 409)
-        );
+        assert!(contacts.claim("second", &key, 2).is_err_and(|problem| problem.status == 409));
         assert_eq!(contacts.release("first", &key, 3), Ok(1));
         assert_eq!(holder(&contacts, "+15550199999"), None);
         assert_eq!(contacts.claim("second", &key, 4), Ok(4));

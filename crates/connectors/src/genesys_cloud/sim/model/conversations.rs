@@ -121,22 +121,14 @@ impl Conversations {
             ));
         }
         if conversation_id != id {
-            return Err(
-                Problem::bad_request("The conversation ids of path and body differ.")
-                    .at("invalid.value", "conversationId"),
-            );
+            return Err(Problem::bad_request("The conversation ids of path and body differ.")
+                .at("invalid.value", "conversationId"));
         }
         let contact = text("externalContactId").map(str::to_owned);
         let conversation = self.get_mut(id)?;
-        if !conversation
-            .participants
-            .iter()
-            .any(|one| one.communication == communication_id)
-        {
-            return Err(
-                Problem::bad_request("The communication is not part of the conversation.")
-                    .at("invalid.value", "communicationId"),
-            );
+        if !conversation.participants.iter().any(|one| one.communication == communication_id) {
+            return Err(Problem::bad_request("The communication is not part of the conversation.")
+                .at("invalid.value", "communicationId"));
         }
         if contact.as_deref().is_some_and(|contact| !known(contact)) {
             return Err(Problem::not_found());
@@ -158,33 +150,24 @@ impl Conversations {
 
 impl Conversation {
     pub(crate) fn customer_mut(&mut self) -> Option<&mut Participant> {
-        self.participants
-            .iter_mut()
-            .find(|one| matches!(one.purpose, "customer" | "external"))
+        self.participants.iter_mut().find(|one| matches!(one.purpose, "customer" | "external"))
     }
 
     pub(crate) fn participant_mut(&mut self, id: &str) -> Result<&mut Participant, Problem> {
-        self.participants
-            .iter_mut()
-            .find(|one| one.id == id)
-            .ok_or_else(Problem::not_found)
+        self.participants.iter_mut().find(|one| one.id == id).ok_or_else(Problem::not_found)
     }
 
     /// Ends the call; analytics saves the attributes as they are now.
     pub(crate) fn end(&mut self, now: i64) {
         self.ended_at.get_or_insert(now);
         let attributes = |one: &Participant| (one.id.clone(), one.attributes.clone());
-        self.saved
-            .get_or_insert_with(|| self.participants.iter().map(attributes).collect());
+        self.saved.get_or_insert_with(|| self.participants.iter().map(attributes).collect());
     }
 
     /// The vendor's `Conversation`.
     pub(crate) fn render(&self) -> Value {
-        let participants: Vec<Value> = self
-            .participants
-            .iter()
-            .map(|one| one.render(self))
-            .collect();
+        let participants: Vec<Value> =
+            self.participants.iter().map(|one| one.render(self)).collect();
         let mut body = json!({
             "id": self.id,
             "startTime": dates::iso(self.started_at),
@@ -208,13 +191,9 @@ pub(crate) fn merge_attributes(
     into: &mut BTreeMap<String, String>,
     body: &Value,
 ) -> Result<(), Problem> {
-    let written = body
-        .get("attributes")
-        .and_then(Value::as_object)
-        .ok_or_else(|| {
-            Problem::bad_request("The field attributes is required.")
-                .at("field.required", "attributes")
-        })?;
+    let written = body.get("attributes").and_then(Value::as_object).ok_or_else(|| {
+        Problem::bad_request("The field attributes is required.").at("field.required", "attributes")
+    })?;
     let mut read = Vec::with_capacity(written.len());
     for (key, value) in written {
         let text = value.as_str().ok_or_else(|| {
@@ -295,18 +274,10 @@ impl Participant {
         let mut set = |name: &str, value: Value| leg.insert(name.to_owned(), value);
         set("id", self.communication.clone().into());
         set("initialState", "offering".into());
-        set(
-            "direction",
-            if of.outbound { "outbound" } else { "inbound" }.into(),
-        );
-        for flag in [
-            "recording",
-            "muted",
-            "confined",
-            "held",
-            "securePause",
-            "afterCallWorkRequired",
-        ] {
+        set("direction", if of.outbound { "outbound" } else { "inbound" }.into());
+        for flag in
+            ["recording", "muted", "confined", "held", "securePause", "afterCallWorkRequired"]
+        {
             set(flag, false.into());
         }
         set("recordingState", "none".into());

@@ -32,14 +32,7 @@ fn time_of_day(text: &str) -> Option<i64> {
         Some(at) => {
             let (hours, minutes) = text[at + 1..].split_once(':')?;
             let total = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
-            (
-                &text[..at],
-                if text.as_bytes()[at] == b'-' {
-                    -total
-                } else {
-                    total
-                },
-            )
+            (&text[..at], if text.as_bytes()[at] == b'-' { -total } else { total })
         }
     };
     let mut parts = clock.split(':');
@@ -89,10 +82,7 @@ mod tests {
             assert_eq!(parse(&iso(ms)), Some(ms));
         }
         assert_eq!(iso(1_744_291_909_570), "2025-04-10T13:31:49.570Z");
-        assert_eq!(
-            parse("2025-04-10T15:31:49.570+02:00"),
-            Some(1_744_291_909_570)
-        );
+        assert_eq!(parse("2025-04-10T15:31:49.570+02:00"), Some(1_744_291_909_570));
         assert_eq!(parse("yesterday"), None);
     }
 
@@ -101,10 +91,7 @@ mod tests {
         let (from, to) = interval_in_days("2025-04-10T13:00Z/2025-04-10T14:00Z").expect("interval");
         assert_eq!(
             (iso(from), iso(to)),
-            (
-                "2025-04-10T00:00:00.000Z".to_owned(),
-                "2025-04-11T00:00:00.000Z".to_owned(),
-            )
+            ("2025-04-10T00:00:00.000Z".to_owned(), "2025-04-11T00:00:00.000Z".to_owned(),)
         );
         assert_eq!(interval_in_days("2025-04-10T13:00Z"), None);
     }

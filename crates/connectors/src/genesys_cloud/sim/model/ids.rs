@@ -46,21 +46,13 @@ mod tests {
     fn ids_are_uuids_and_repeat_with_their_seed() {
         let (mut one, mut two) = (Ids::new(7), Ids::new(7));
         let made: Vec<String> = (0..100).map(|_| one.next()).collect();
-        assert!(
-            made.iter()
-                .all(|id| is_uuid(id) && id.as_bytes()[14] == b'4')
-        );
+        assert!(made.iter().all(|id| is_uuid(id) && id.as_bytes()[14] == b'4'));
         assert!(made.iter().all(|id| *id == two.next()));
     }
 
     #[test]
     fn what_is_no_uuid_is_told_apart() {
-        for odd in [
-            "",
-            "abc-123-def-456",
-            "bac4b442987540a24a9a0336abb0af0d0xxx",
-            "*",
-        ] {
+        for odd in ["", "abc-123-def-456", "bac4b442987540a24a9a0336abb0af0d0xxx", "*"] {
             assert!(!is_uuid(odd), "{odd}");
         }
         assert!(is_uuid("BAC4B442-9875-4A24-A9A0-336ABB0AF0D0"));

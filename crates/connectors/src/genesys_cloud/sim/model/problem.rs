@@ -23,13 +23,7 @@ pub(crate) struct Problem {
 impl Problem {
     fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         let (details, retry_after_seconds) = (Vec::new(), None);
-        Self {
-            status,
-            code,
-            message: message.into(),
-            details,
-            retry_after_seconds,
-        }
+        Self { status, code, message: message.into(), details, retry_after_seconds }
     }
 
     /// 400 with the vendor's general code; `why` is the sentence.
@@ -119,10 +113,7 @@ impl Problem {
         let text =
             format!("Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds");
         let problem = Self::new(429, "too.many.requests.retry.after", text);
-        Self {
-            retry_after_seconds: Some(seconds),
-            ..problem
-        }
+        Self { retry_after_seconds: Some(seconds), ..problem }
     }
 
     /// 503.

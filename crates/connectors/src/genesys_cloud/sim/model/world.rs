@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
+use super::contacts::fields::Fields;
+use super::contacts::identifiers;
 use super::contacts::{Contact, Contacts};
 use super::conversations::Conversations;
-use super::contacts::fields::Fields;
+use super::dates;
 use super::ids::Ids;
 use super::problem::Problem;
-use super::contacts::identifiers;
-use super::dates;
 
 /// Most contacts in one merge tree.
 pub(crate) const MERGE_SET_LIMIT: usize = 52;
@@ -68,10 +68,7 @@ impl World {
         let mut body = contact.fields.clone();
         if let Some(Value::Array(ids)) = body.get_mut("externalIds") {
             for id in ids {
-                let source = id["externalSource"]["id"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned();
+                let source = id["externalSource"]["id"].as_str().unwrap_or_default().to_owned();
                 id["externalSource"] = self.sources.reference(&source, expand.external_sources);
             }
         }
@@ -89,17 +86,11 @@ impl World {
         if let Some(to) = &contact.merged_to {
             set("mergedTo", reference(to));
             let canonical = self.contacts.resolve(&contact.id);
-            set(
-                "canonicalContact",
-                reference(canonical.map_or(to, |canonical| &canonical.id)),
-            );
+            set("canonicalContact", reference(canonical.map_or(to, |canonical| &canonical.id)));
         }
         if !contact.ancestors.is_empty() {
             let members = std::iter::once(&contact.id).chain(&contact.ancestors);
-            set(
-                "mergeSet",
-                members.map(|id| reference(id)).collect::<Vec<_>>().into(),
-            );
+            set("mergeSet", members.map(|id| reference(id)).collect::<Vec<_>>().into());
             set("canonicalContact", reference(&contact.id));
         }
         if !contact.merged_from.is_empty() {
@@ -111,20 +102,13 @@ impl World {
 
     /// The keys a contact holds, as `ContactIdentifier`s.
     pub(crate) fn identifiers(&self, contact: &Contact) -> Vec<Value> {
-        contact
-            .held
-            .iter()
-            .map(|(key, at)| key.render(*at, &self.sources))
-            .collect()
+        contact.held.iter().map(|(key, at)| key.render(*at, &self.sources)).collect()
     }
 
     /// The contact an identifier body finds, exactly.
     pub(crate) fn lookup(&self, body: &Value) -> Result<&Contact, Problem> {
         let key = identifiers::Key::read(body, &self.sources)?;
-        self.contacts
-            .holder(&key)
-            .map(|contact| &**contact)
-            .ok_or_else(Problem::not_found)
+        self.contacts.holder(&key).map(|contact| &**contact).ok_or_else(Problem::not_found)
     }
 }
 
@@ -167,10 +151,7 @@ impl Sources {
 
     /// The id of the source of that name, whatever its case.
     pub(crate) fn named(&self, name: &str) -> Option<String> {
-        let found = self
-            .0
-            .iter()
-            .find(|(_, source)| source.name.eq_ignore_ascii_case(name));
+        let found = self.0.iter().find(|(_, source)| source.name.eq_ignore_ascii_case(name));
         found.map(|(id, _)| id.clone())
     }
 
@@ -212,17 +193,12 @@ impl Schemas {
         };
         let refuse =
             |why: &str| Err(Problem::bad_request(why).at("invalid.schema", "customFields"));
-        let id = fields
-            .get("schema")
-            .and_then(|schema| schema.get("id")?.as_str());
+        let id = fields.get("schema").and_then(|schema| schema.get("id")?.as_str());
         let Some(schema) = id.and_then(|id| self.0.get(id)) else {
             return refuse("Custom fields need a schema that exists.");
         };
         let known = &schema["jsonSchema"]["properties"];
-        match custom
-            .keys()
-            .find(|name| known.get(name.as_str()).is_none())
-        {
+        match custom.keys().find(|name| known.get(name.as_str()).is_none()) {
             Some(name) => refuse(&format!("The schema has no field {name}.")),
             None => Ok(()),
         }

@@ -16,12 +16,12 @@
 
 use serde_json::{Map, Value};
 
-use super::{Contact, ContactType};
+use super::super::problem::Problem;
+use super::super::world::World;
 use super::fields::{self, Fields, LISTS, MAX_LIST};
 use super::identifiers::{Key, division};
 use super::merge;
-use super::super::problem::Problem;
-use super::super::world::World;
+use super::{Contact, ContactType};
 
 const ACTIONS: [&str; 4] = ["Merge", "Upsert", "Update", "Insert"];
 const VALUE_ACTIONS: [&str; 3] = ["AlwaysUseProvided", "PreferExisting", "PreferProvided"];
@@ -47,25 +47,17 @@ pub(crate) fn enrich(
     let contact = match (request.action, found.as_slice()) {
         ("Update", []) => return Err(Problem::not_found()),
         ("Insert", [_, ..]) => {
-            return Err(Problem::conflict(
-                "A contact with a matching identifier exists.",
-            ));
+            return Err(Problem::conflict("A contact with a matching identifier exists."));
         }
         (_, []) => {
             let id = world.ids.next();
             let kind = ContactType::Curated;
-            world
-                .contacts
-                .draft(id, &request.division, kind, request.fields, now)
+            world.contacts.draft(id, &request.division, kind, request.fields, now)
         }
         ("Merge", [_, _, ..]) => {
             let mut draft = merge::draft(world, &found, &Fields::new(), now)?;
             request.apply(&mut draft)?;
-            let merged = if dry_run {
-                draft
-            } else {
-                merge::apply(world, draft, now)
-            };
+            let merged = if dry_run { draft } else { merge::apply(world, draft, now) };
             return Ok((merged, status));
         }
         (_, [first, ..]) => {
@@ -92,16 +84,13 @@ struct Request {
 impl Request {
     fn read(world: &World, body: &Value) -> Result<Self, Problem> {
         let identifiers = body.get("matchingIdentifiers").and_then(Value::as_array);
-        let identifiers = identifiers
-            .filter(|all| (1..=25).contains(&all.len()))
-            .ok_or_else(|| {
+        let identifiers =
+            identifiers.filter(|all| (1..=25).contains(&all.len())).ok_or_else(|| {
                 let why = "There must be between 1 and 25 matching identifiers.";
                 Problem::bad_request(why).at("field.size", "matchingIdentifiers")
             })?;
-        let matching: Result<Vec<Key>, Problem> = identifiers
-            .iter()
-            .map(|identifier| Key::read(identifier, &world.sources))
-            .collect();
+        let matching: Result<Vec<Key>, Problem> =
+            identifiers.iter().map(|identifier| Key::read(identifier, &world.sources)).collect();
         let contact = body.get("contact").filter(|contact| !contact.is_null());
         let fields = contact.map_or_else(|| Ok(Fields::new()), |contact| world.fields(contact))?;
         let own = contact.map(division).transpose()?.flatten();
@@ -136,10 +125,7 @@ fn one_of(
         None | Some(Value::Null) => return Ok(None),
         Some(value) => value,
     };
-    let found = allowed
-        .iter()
-        .find(|word| value.as_str() == Some(**word))
-        .copied();
+    let found = allowed.iter().find(|word| value.as_str() == Some(**word)).copied();
     let wrong = || Problem::invalid_value(field, &value.to_string(), "String", &allowed.join(", "));
     found.map(Some).ok_or_else(wrong)
 }
@@ -154,22 +140,10 @@ struct Rules {
 impl Rules {
     fn read(body: &Value) -> Result<Self, Problem> {
         let mut fields = Vec::new();
-        for rule in body
-            .get("rules")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let path = rule
-                .get("field")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let name = path
-                .strip_prefix("$.")
-                .and_then(|path| path.split('.').next());
-            let plain = path
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "$._".contains(c));
+        for rule in body.get("rules").and_then(Value::as_array).into_iter().flatten() {
+            let path = rule.get("field").and_then(Value::as_str).unwrap_or_default();
+            let name = path.strip_prefix("$.").and_then(|path| path.split('.').next());
+            let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "$._".contains(c));
             if !plain || !name.is_some_and(fields::is_writable) {
                 let allowed = "a path such as $.workEmail";
                 return Err(Problem::invalid_value(
@@ -181,47 +155,23 @@ impl Rules {
             }
             fields.push((
                 path.to_owned(),
-                one_of(
-                    "fieldRules.rules.action",
-                    rule.get("action"),
-                    &VALUE_ACTIONS,
-                )?,
-                one_of(
-                    "fieldRules.rules.arrayAction",
-                    rule.get("arrayAction"),
-                    &LIST_ACTIONS,
-                )?,
+                one_of("fieldRules.rules.action", rule.get("action"), &VALUE_ACTIONS)?,
+                one_of("fieldRules.rules.arrayAction", rule.get("arrayAction"), &LIST_ACTIONS)?,
             ));
         }
-        let value = one_of(
-            "fieldRules.defaultAction",
-            body.get("defaultAction"),
-            &VALUE_ACTIONS,
-        )?;
-        let list = one_of(
-            "fieldRules.defaultArrayAction",
-            body.get("defaultArrayAction"),
-            &LIST_ACTIONS,
-        )?;
-        Ok(Self {
-            value: value.unwrap_or("PreferProvided"),
-            list: list.unwrap_or("Fill"),
-            fields,
-        })
+        let value = one_of("fieldRules.defaultAction", body.get("defaultAction"), &VALUE_ACTIONS)?;
+        let list =
+            one_of("fieldRules.defaultArrayAction", body.get("defaultArrayAction"), &LIST_ACTIONS)?;
+        Ok(Self { value: value.unwrap_or("PreferProvided"), list: list.unwrap_or("Fill"), fields })
     }
 
     /// The rule for a path: its own, else that of the field it is part of, else the default.
     fn action(&self, path: &str) -> &'static str {
         let parts = |rule: &str| {
-            path == rule
-                || path
-                    .strip_prefix(rule)
-                    .is_some_and(|rest| rest.starts_with('.'))
+            path == rule || path.strip_prefix(rule).is_some_and(|rest| rest.starts_with('.'))
         };
-        let fitting = self
-            .fields
-            .iter()
-            .filter(|(rule, action, _)| action.is_some() && parts(rule));
+        let fitting =
+            self.fields.iter().filter(|(rule, action, _)| action.is_some() && parts(rule));
         fitting
             .max_by_key(|(rule, ..)| rule.len())
             .and_then(|(_, action, _)| *action)
@@ -229,18 +179,14 @@ impl Rules {
     }
 
     fn list_action(&self, path: &str) -> &'static str {
-        let own = self
-            .fields
-            .iter()
-            .find(|(rule, _, list)| rule == path && list.is_some());
+        let own = self.fields.iter().find(|(rule, _, list)| rule == path && list.is_some());
         own.and_then(|(_, _, list)| *list).unwrap_or(self.list)
     }
 
     fn combine(&self, at: &str, existing: &Fields, provided: &Fields) -> Result<Fields, Problem> {
         let mut combined = Map::new();
-        let names = existing
-            .keys()
-            .chain(provided.keys().filter(|name| !existing.contains_key(*name)));
+        let names =
+            existing.keys().chain(provided.keys().filter(|name| !existing.contains_key(*name)));
         for name in names {
             let path = format!("{at}.{name}");
             if let Some(value) = self.pick(&path, name, existing.get(name), provided.get(name))? {
@@ -288,11 +234,7 @@ impl Rules {
         let action = self.list_action(path);
         if action == "Replace" {
             let keep = provided.is_none() && self.action(path) != "AlwaysUseProvided";
-            return Ok(if keep {
-                existing.cloned()
-            } else {
-                provided.cloned()
-            });
+            return Ok(if keep { existing.cloned() } else { provided.cloned() });
         }
         let mut all = items(existing);
         for item in items(provided) {
@@ -313,20 +255,15 @@ impl Rules {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::{Contact, ContactType};
-    use super::super::fields::Fields;
     use super::super::super::problem::Problem;
     use super::super::super::world::{Expand, Source, World};
+    use super::super::fields::Fields;
+    use super::super::{Contact, ContactType};
     use super::enrich;
 
     fn world() -> World {
         let mut world = World::new(1, 0);
-        let source = Source {
-            name: "CRM".into(),
-            active: true,
-            uri_template: None,
-            sequence: 1,
-        };
+        let source = Source { name: "CRM".into(), active: true, uri_template: None, sequence: 1 };
         world.sources.0.insert("crm".into(), source);
         world
     }
@@ -372,10 +309,7 @@ mod tests {
         assert_eq!((created, updated), (201, 200));
         assert_eq!(first.id, second.id);
         assert_eq!(
-            (
-                world.contacts.all().count(),
-                second.fields["externalIds"].as_array().map(Vec::len)
-            ),
+            (world.contacts.all().count(), second.fields["externalIds"].as_array().map(Vec::len)),
             (1, Some(1))
         );
     }
@@ -413,14 +347,8 @@ mod tests {
         let both = [phone("+1 555 019 0001"), id("003")];
         let (hit, _) = run(&mut world, "Upsert", &both, json!({}), json!({})).expect("updated");
         assert_eq!(hit.id, by_phone.id);
-        let (hit, _) = run(
-            &mut world,
-            "Upsert",
-            &[id("unknown"), id("003")],
-            json!({}),
-            json!({}),
-        )
-        .expect("updated");
+        let (hit, _) = run(&mut world, "Upsert", &[id("unknown"), id("003")], json!({}), json!({}))
+            .expect("updated");
         assert_eq!(hit.id, by_id.id);
     }
 
@@ -448,10 +376,7 @@ mod tests {
         assert_eq!(merged.fields["title"], "Countess");
         assert_eq!(merged.held.len(), 3);
         for old in [one.id, two.id] {
-            assert_eq!(
-                world.contacts.resolve(&old).expect("redirected").id,
-                merged.id
-            );
+            assert_eq!(world.contacts.resolve(&old).expect("redirected").id, merged.id);
         }
     }
 
@@ -463,9 +388,7 @@ mod tests {
                 .as_object()
                 .cloned()
                 .expect("an object");
-        let made = world
-            .contacts
-            .draft("made".into(), "*", ContactType::Identified, fields, 1);
+        let made = world.contacts.draft("made".into(), "*", ContactType::Identified, fields, 1);
         world.contacts.put(made, 1);
         let (created, status) =
             run(&mut world, "Upsert", &[id("003")], ada(), json!({})).expect("created");
@@ -479,10 +402,7 @@ mod tests {
             promote,
         )
         .expect("updated");
-        assert_eq!(
-            (hit.id.as_str(), status, hit.kind),
-            ("made", 200, ContactType::Curated)
-        );
+        assert_eq!((hit.id.as_str(), status, hit.kind), ("made", 200, ContactType::Curated));
     }
 
     #[test]
@@ -500,11 +420,7 @@ mod tests {
                 json!({ "fieldRules": { "defaultAction": action, "defaultArrayAction": "Fill" } });
             let (hit, _) =
                 run(&mut world, "Update", &[id("003")], contact, rules).expect("updated");
-            assert_eq!(
-                hit.fields.get("firstName").and_then(Value::as_str),
-                expected,
-                "{action}"
-            );
+            assert_eq!(hit.fields.get("firstName").and_then(Value::as_str), expected, "{action}");
         }
     }
 
@@ -524,10 +440,7 @@ mod tests {
         let (hit, _) = run(&mut world, "Update", &matching, new, rules).expect("updated");
         assert_eq!(hit.fields["firstName"], "Eve");
         assert_eq!(hit.fields["title"], "Miss");
-        assert_eq!(
-            hit.fields["address"],
-            json!({ "city": "London", "state": "F" })
-        );
+        assert_eq!(hit.fields["address"], json!({ "city": "London", "state": "F" }));
     }
 
     #[test]
@@ -539,25 +452,13 @@ mod tests {
         };
         for (action, expected) in [("Fill", Some(10)), ("Extend", None), ("Replace", Some(8))] {
             let mut world = world();
-            run(
-                &mut world,
-                "Insert",
-                &[id("0")],
-                json!({ "externalIds": ids(0, 6) }),
-                json!({}),
-            )
-            .expect("created");
+            run(&mut world, "Insert", &[id("0")], json!({ "externalIds": ids(0, 6) }), json!({}))
+                .expect("created");
             let rules = json!({ "fieldRules": { "defaultArrayAction": action } });
-            let result = run(
-                &mut world,
-                "Update",
-                &[id("0")],
-                json!({ "externalIds": ids(6, 14) }),
-                rules,
-            );
-            let many = result
-                .ok()
-                .and_then(|(hit, _)| hit.fields["externalIds"].as_array().map(Vec::len));
+            let result =
+                run(&mut world, "Update", &[id("0")], json!({ "externalIds": ids(6, 14) }), rules);
+            let many =
+                result.ok().and_then(|(hit, _)| hit.fields["externalIds"].as_array().map(Vec::len));
             assert_eq!(many, expected, "{action}");
         }
     }
@@ -568,16 +469,10 @@ mod tests {
         let body =
             json!({ "action": "Upsert", "matchingIdentifiers": [id("003")], "contact": ada() });
         let (would_be, status) = enrich(&mut world, &body, true, 1).expect("planned");
-        assert_eq!(
-            (status, would_be.fields["firstName"].as_str()),
-            (201, Some("Ada"))
-        );
+        assert_eq!((status, would_be.fields["firstName"].as_str()), (201, Some("Ada")));
         assert_eq!(world.contacts.all().count(), 0);
         assert!(world.lookup(&id("003")).is_err());
-        assert_eq!(
-            world.render(&would_be, Expand::default())["type"],
-            "Curated"
-        );
+        assert_eq!(world.render(&would_be, Expand::default())["type"], "Curated");
     }
 
     #[test]
@@ -596,10 +491,7 @@ mod tests {
         ];
         for body in cases {
             let refused = enrich(&mut world, &body, false, 1);
-            assert!(
-                refused.is_err_and(|problem| problem.status == 400),
-                "{body}"
-            );
+            assert!(refused.is_err_and(|problem| problem.status == 400), "{body}");
         }
         assert_eq!(world.contacts.all().count(), 0);
     }

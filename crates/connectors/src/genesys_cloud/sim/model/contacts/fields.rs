@@ -7,10 +7,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::identifiers::{EMAIL_FIELDS, PHONE_FIELDS};
-use super::phones;
 use super::super::problem::Problem;
 use super::super::world::{Schemas, Sources};
+use super::identifiers::{EMAIL_FIELDS, PHONE_FIELDS};
+use super::phones;
 
 /// Fields as stored: only what is set, each in its stored form.
 pub(crate) type Fields = Map<String, Value>;
@@ -40,13 +40,8 @@ const ADDRESS: [(&str, usize); 6] = [
 ];
 
 /// Objects that are stored as written: no identity of ours depends on their inside.
-const OBJECTS: [&str; 5] = [
-    "twitterId",
-    "lineId",
-    "facebookId",
-    "instagramId",
-    "externalOrganization",
-];
+const OBJECTS: [&str; 5] =
+    ["twitterId", "lineId", "facebookId", "instagramId", "externalOrganization"];
 
 /// Every field a writer may set, for patches and rules.
 pub(crate) fn is_writable(name: &str) -> bool {
@@ -55,10 +50,7 @@ pub(crate) fn is_writable(name: &str) -> bool {
         || EMAIL_FIELDS.contains(&name)
         || OBJECTS.contains(&name)
         || LISTS.contains(&name)
-        || matches!(
-            name,
-            "address" | "whatsAppId" | "surveyOptOut" | "schema" | "customFields"
-        )
+        || matches!(name, "address" | "whatsAppId" | "surveyOptOut" | "schema" | "customFields")
 }
 
 /// What is stored of a written contact; refuses what the platform refuses.
@@ -105,29 +97,20 @@ fn field(name: &str, value: &Value, sources: &Sources) -> Result<Option<Value>, 
         "surveyOptOut" if value.is_boolean() => Ok(Some(value.clone())),
         "schema" | "customFields" if value.is_object() => Ok(Some(value.clone())),
         "surveyOptOut" | "schema" | "customFields" => Err(wrong_type(name, value)),
-        name if OBJECTS.contains(&name) => value
-            .is_object()
-            .then(|| Some(value.clone()))
-            .ok_or_else(|| wrong_type(name, value)),
+        name if OBJECTS.contains(&name) => {
+            value.is_object().then(|| Some(value.clone())).ok_or_else(|| wrong_type(name, value))
+        }
         _ => Ok(None),
     }
 }
 
 fn wrong_type(name: &str, value: &Value) -> Problem {
-    Problem::invalid_value(
-        name,
-        &value.to_string(),
-        name,
-        "a value of the documented type",
-    )
+    Problem::invalid_value(name, &value.to_string(), name, "a value of the documented type")
 }
 
 /// A trimmed text of at most `most` characters; empty is absent.
 fn text(name: &str, value: &Value, most: usize) -> Result<Option<Value>, Problem> {
-    let text = value
-        .as_str()
-        .ok_or_else(|| wrong_type(name, value))?
-        .trim();
+    let text = value.as_str().ok_or_else(|| wrong_type(name, value))?.trim();
     if text.chars().count() > most {
         let why = format!("The field {name} has at most {most} characters.");
         return Err(Problem::bad_request(why).at("max.length", name));
@@ -187,26 +170,15 @@ fn external_ids(value: &Value, sources: &Sources) -> Result<Value, Problem> {
 }
 
 fn apple_ids(value: &Value) -> Result<Value, Problem> {
-    let read = |id: &Value| {
-        text(
-            "appleOpaqueIds.value",
-            id.get("value").unwrap_or(&Value::Null),
-            255,
-        )
-    };
+    let read =
+        |id: &Value| text("appleOpaqueIds.value", id.get("value").unwrap_or(&Value::Null), 255);
     let ids: Result<Vec<Option<Value>>, Problem> =
         list("appleOpaqueIds", value)?.iter().map(read).collect();
-    Ok(ids?
-        .into_iter()
-        .flatten()
-        .map(|id| json!({ "value": id }))
-        .collect())
+    Ok(ids?.into_iter().flatten().map(|id| json!({ "value": id })).collect())
 }
 
 fn whats_app(value: &Value) -> Result<Option<Value>, Problem> {
-    let phone = value
-        .get("phoneNumber")
-        .ok_or_else(|| wrong_type("whatsAppId", value))?;
+    let phone = value.get("phoneNumber").ok_or_else(|| wrong_type("whatsAppId", value))?;
     let Some(phone) = phones::stored("whatsAppId.phoneNumber", phone)? else {
         return Ok(None);
     };

@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::dates;
 use super::super::problem::Problem;
 use super::super::world::Sources;
-use super::super::dates;
 use super::phones;
 
 /// The vendor's `ContactIdentifier.type` enumeration.
@@ -43,12 +43,7 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn new(division: &str, kind: &'static str, value: &str) -> Self {
         let (division, value) = (division.to_owned(), value.to_owned());
-        Self {
-            division,
-            kind,
-            source: String::new(),
-            value,
-        }
+        Self { division, kind, source: String::new(), value }
     }
 
     pub(crate) fn phone(division: &str, e164: &str) -> Self {
@@ -60,30 +55,21 @@ impl Key {
     }
 
     pub(crate) fn external(division: &str, source: &str, value: &str) -> Self {
-        Self {
-            source: source.to_owned(),
-            ..Self::new(division, "ExternalId", value)
-        }
+        Self { source: source.to_owned(), ..Self::new(division, "ExternalId", value) }
     }
 
     /// Reads a `ContactIdentifier` that somebody looks up, matches by, or claims.
     pub(crate) fn read(body: &Value, sources: &Sources) -> Result<Self, Problem> {
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::trim);
         let wanted = text("type").ok_or_else(|| missing("type"))?;
-        let kind = TYPES
-            .into_iter()
-            .find(|kind| *kind == wanted)
-            .ok_or_else(|| {
-                Problem::invalid_value("type", wanted, "ContactIdentifierType", &TYPES.join(", "))
-            })?;
-        let value = text("value")
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| missing("value"))?;
+        let kind = TYPES.into_iter().find(|kind| *kind == wanted).ok_or_else(|| {
+            Problem::invalid_value("type", wanted, "ContactIdentifierType", &TYPES.join(", "))
+        })?;
+        let value =
+            text("value").filter(|value| !value.is_empty()).ok_or_else(|| missing("value"))?;
         if value.chars().count() > 255 {
-            return Err(
-                Problem::bad_request("An identifier has at most 255 characters.")
-                    .at("max.length", "value"),
-            );
+            return Err(Problem::bad_request("An identifier has at most 255 characters.")
+                .at("max.length", "value"));
         }
         let division = division(body)?.unwrap_or_else(|| "*".to_owned());
         Ok(match kind {
@@ -129,13 +115,12 @@ fn missing(field: &str) -> Problem {
 pub(crate) fn division(body: &Value) -> Result<Option<String>, Problem> {
     match body.get("division").and_then(|division| division.get("id")) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(id)) if id == "*" || super::super::ids::is_uuid(id) => Ok(Some(id.clone())),
-        Some(other) => Err(Problem::invalid_value(
-            "division.id",
-            &other.to_string(),
-            "Division",
-            "*, a UUID",
-        )),
+        Some(Value::String(id)) if id == "*" || super::super::ids::is_uuid(id) => {
+            Ok(Some(id.clone()))
+        }
+        Some(other) => {
+            Err(Problem::invalid_value("division.id", &other.to_string(), "Division", "*, a UUID"))
+        }
     }
 }
 
@@ -157,22 +142,14 @@ pub(crate) fn of(fields: &Map<String, Value>, division: &str) -> Vec<Key> {
         .iter()
         .filter_map(|field| fields.get(*field)?.as_str())
         .for_each(|address| add(Key::email(division, address)));
-    if let Some(e164) = fields
-        .get("whatsAppId")
-        .and_then(|id| text(id.get("phoneNumber")?, "e164"))
+    if let Some(e164) = fields.get("whatsAppId").and_then(|id| text(id.get("phoneNumber")?, "e164"))
     {
         add(Key::new(division, "SocialWhatsapp", &e164));
     }
     if let Some(id) = fields.get("twitterId").and_then(|id| text(id, "id")) {
         add(Key::new(division, "SocialTwitter", &id));
     }
-    let list = |field: &str| {
-        fields
-            .get(field)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
+    let list = |field: &str| fields.get(field).and_then(Value::as_array).into_iter().flatten();
     for id in list("appleOpaqueIds").filter_map(|id| text(id, "value")) {
         add(Key::new(division, "AppleOpaqueId", &id));
     }

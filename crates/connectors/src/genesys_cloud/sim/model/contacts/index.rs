@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Contact, ContactType};
 use super::identifiers;
+use super::{Contact, ContactType};
 
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -27,12 +27,7 @@ enum Change {
 
 impl Index {
     pub(crate) fn new(lag_ms: i64) -> Self {
-        Self {
-            lag_ms,
-            waiting: VecDeque::new(),
-            seen: BTreeMap::new(),
-            by_value: HashMap::new(),
-        }
+        Self { lag_ms, waiting: VecDeque::new(), seen: BTreeMap::new(), by_value: HashMap::new() }
     }
 
     /// From now on writes are seen after `lag_ms`; those waiting keep their time.
@@ -43,11 +38,7 @@ impl Index {
     /// A contact was written.
     pub(crate) fn note(&mut self, contact: Arc<Contact>, now: i64) {
         let shown = contact.kind == ContactType::Curated && contact.merged_to.is_none();
-        let change = if shown {
-            Change::Seen(contact)
-        } else {
-            Change::Gone(contact.sequence)
-        };
+        let change = if shown { Change::Seen(contact) } else { Change::Gone(contact.sequence) };
         self.queue(change, now);
     }
 
@@ -101,10 +92,7 @@ impl Index {
     /// Every contact that has this phone (E.164), e-mail or screen name, oldest first.
     pub(crate) fn having(&self, value: &str) -> impl Iterator<Item = &Arc<Contact>> {
         let found = self.by_value.get(&value.to_lowercase());
-        found
-            .into_iter()
-            .flatten()
-            .filter_map(|sequence| self.seen.get(sequence))
+        found.into_iter().flatten().filter_map(|sequence| self.seen.get(sequence))
     }
 
     /// Contacts every word of `query` occurs in (names, phones, e-mails, titles).
@@ -127,10 +115,7 @@ fn values(contact: &Contact) -> Vec<String> {
         .filter(|key| matches!(key.kind, "Phone" | "Email"))
         .map(|key| key.value)
         .collect();
-    let twitter = contact
-        .fields
-        .get("twitterId")
-        .and_then(|id| id.get("screenName")?.as_str());
+    let twitter = contact.fields.get("twitterId").and_then(|id| id.get("screenName")?.as_str());
     values.extend(twitter.map(str::to_lowercase));
     values
 }
@@ -146,10 +131,7 @@ fn text_of(contact: &Contact) -> String {
     }
     for phone in identifiers::PHONE_FIELDS {
         for form in ["e164", "display", "userInput"] {
-            let value = contact
-                .fields
-                .get(phone)
-                .and_then(|phone| phone.get(form)?.as_str());
+            let value = contact.fields.get(phone).and_then(|phone| phone.get(form)?.as_str());
             text.push_str(value.unwrap_or_default());
             text.push('\n');
         }

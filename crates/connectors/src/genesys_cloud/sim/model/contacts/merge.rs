@@ -10,21 +10,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Contact, ContactType};
-use super::fields::{Fields, LISTS, MAX_LIST};
-use super::identifiers::{EMAIL_FIELDS, PHONE_FIELDS};
 use super::super::problem::Problem;
 use super::super::world::{MERGE_SET_LIMIT, World};
+use super::fields::{Fields, LISTS, MAX_LIST};
+use super::identifiers::{EMAIL_FIELDS, PHONE_FIELDS};
+use super::{Contact, ContactType};
 
 /// `POST /contacts/merge`.
 pub(crate) fn merge(world: &mut World, body: &Value, now: i64) -> Result<Contact, Problem> {
     let ids = body.get("contactIds").and_then(Value::as_array);
-    let ids = ids
-        .filter(|ids| (2..=25).contains(&ids.len()))
-        .ok_or_else(|| {
-            let why = "There must be between 2 and 25 contact ids.";
-            Problem::bad_request(why).at("field.size", "contactIds")
-        })?;
+    let ids = ids.filter(|ids| (2..=25).contains(&ids.len())).ok_or_else(|| {
+        let why = "There must be between 2 and 25 contact ids.";
+        Problem::bad_request(why).at("field.size", "contactIds")
+    })?;
     let ids: Option<Vec<String>> = ids.iter().map(|id| Some(id.as_str()?.to_owned())).collect();
     let overrides = match body.get("valueOverride").filter(|value| !value.is_null()) {
         Some(value) => world.fields(value)?,
@@ -38,15 +36,11 @@ pub(crate) fn merge(world: &mut World, body: &Value, now: i64) -> Result<Contact
 pub(crate) fn merge_two(world: &mut World, body: &Value, now: i64) -> Result<Contact, Problem> {
     let id = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let both = [id("sourceContactId"), id("targetContactId")];
-    let both: Vec<String> = both
-        .into_iter()
-        .collect::<Option<_>>()
-        .ok_or_else(Problem::malformed)?;
+    let both: Vec<String> =
+        both.into_iter().collect::<Option<_>>().ok_or_else(Problem::malformed)?;
     let curated = |id: &String| Ok(world.contacts.resolve(id)?.kind == ContactType::Curated);
     if curated(&both[0])? && curated(&both[1])? {
-        return Err(Problem::bad_request(
-            "Two curated contacts cannot be merged.",
-        ));
+        return Err(Problem::bad_request("Two curated contacts cannot be merged."));
     }
     let draft = draft(world, &both, &Fields::new(), now)?;
     Ok(apply(world, draft, now))
@@ -69,13 +63,8 @@ pub(crate) fn draft(
     let [first, _, ..] = sources.as_slice() else {
         return Err(Problem::bad_request("The contacts are merged already."));
     };
-    if sources
-        .iter()
-        .any(|source| source.division != first.division)
-    {
-        return Err(Problem::bad_request(
-            "Contacts of different divisions cannot be merged.",
-        ));
+    if sources.iter().any(|source| source.division != first.division) {
+        return Err(Problem::bad_request("Contacts of different divisions cannot be merged."));
     }
     let members = |contact: &Arc<Contact>| {
         std::iter::once(contact.id.clone()).chain(contact.ancestors.clone())
@@ -85,15 +74,9 @@ pub(crate) fn draft(
         let why = format!("A merge set has at most {MERGE_SET_LIMIT} contacts.");
         return Err(Problem::unprocessable(why).at("merge.set.size", "contactIds"));
     }
-    let (division, from) = (
-        first.division.clone(),
-        sources.iter().map(|source| source.id.clone()).collect(),
-    );
-    let kind = sources
-        .iter()
-        .map(|source| source.kind)
-        .max()
-        .unwrap_or(ContactType::Curated);
+    let (division, from) =
+        (first.division.clone(), sources.iter().map(|source| source.id.clone()).collect());
+    let kind = sources.iter().map(|source| source.kind).max().unwrap_or(ContactType::Curated);
     sources.sort_by_key(|source| std::cmp::Reverse(source.revision));
     let fields = combined(&sources, overrides)?;
     let id = world.ids.next();
@@ -127,9 +110,7 @@ fn combined(sources: &[Arc<Contact>], overrides: &Fields) -> Result<Fields, Prob
                 {
                     let more = value.as_array().into_iter().flatten();
                     all.extend(
-                        more.filter(|item| !all.contains(item))
-                            .cloned()
-                            .collect::<Vec<_>>(),
+                        more.filter(|item| !all.contains(item)).cloned().collect::<Vec<_>>(),
                     );
                 }
                 (Some(kept), Some(group)) if !same(kept, value) => {
@@ -140,22 +121,14 @@ fn combined(sources: &[Arc<Contact>], overrides: &Fields) -> Result<Fields, Prob
         }
     }
     for (group, value) in displaced {
-        let known = group
-            .iter()
-            .any(|name| fields.get(*name).is_some_and(|kept| same(kept, &value)));
-        if let Some(free) = group
-            .iter()
-            .find(|name| !known && !fields.contains_key(**name))
-        {
+        let known =
+            group.iter().any(|name| fields.get(*name).is_some_and(|kept| same(kept, &value)));
+        if let Some(free) = group.iter().find(|name| !known && !fields.contains_key(**name)) {
             fields.insert((*free).to_owned(), value);
         }
     }
     for name in LISTS {
-        if fields
-            .get(name)
-            .and_then(Value::as_array)
-            .is_some_and(|all| all.len() > MAX_LIST)
-        {
+        if fields.get(name).and_then(Value::as_array).is_some_and(|all| all.len() > MAX_LIST) {
             let why = format!("The merged contact would have more than {MAX_LIST} {name}.");
             return Err(Problem::unprocessable(why).at("max.size", name));
         }
@@ -175,17 +148,15 @@ fn same(one: &Value, two: &Value) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::{Contact, ContactType};
-    use super::super::identifiers::Key;
     use super::super::super::world::{Expand, World};
+    use super::super::identifiers::Key;
+    use super::super::{Contact, ContactType};
     use super::{merge, merge_two};
 
     fn add(world: &mut World, body: &Value) -> String {
         let fields = world.fields(body).expect("valid");
         let id = world.ids.next();
-        let draft = world
-            .contacts
-            .draft(id, "*", ContactType::Curated, fields, 1);
+        let draft = world.contacts.draft(id, "*", ContactType::Curated, fields, 1);
         world.contacts.put(draft, 1).id.clone()
     }
 
@@ -202,16 +173,11 @@ mod tests {
         );
         let merged = merge(&mut world, &json!({ "contactIds": [one, two] }), 2).expect("merged");
         assert!(merged.id != one && merged.id != two);
-        assert_eq!(
-            world.contacts.resolve(&one).expect("redirected").id,
-            merged.id
-        );
+        assert_eq!(world.contacts.resolve(&one).expect("redirected").id, merged.id);
         let shown = world.render(&merged, Expand::default());
         assert_eq!(shown["mergeSet"].as_array().map(Vec::len), Some(3));
-        let ancestor = world.render(
-            world.contacts.unresolved(&two).expect("kept"),
-            Expand::default(),
-        );
+        let ancestor =
+            world.render(world.contacts.unresolved(&two).expect("kept"), Expand::default());
         assert_eq!(ancestor["mergedTo"]["id"], merged.id);
         assert_eq!(world.contacts.index.search("").len(), 1);
     }
@@ -231,10 +197,8 @@ mod tests {
         assert_eq!(merged.fields["cellPhone"]["e164"], "+15550190001");
         assert_eq!(merged.fields["personalEmail"], "old@example.com");
         for number in ["+15550190001", "+15550190002"] {
-            let holder = world
-                .contacts
-                .holder(&Key::phone("*", number))
-                .map(|contact| contact.id.clone());
+            let holder =
+                world.contacts.holder(&Key::phone("*", number)).map(|contact| contact.id.clone());
             assert_eq!(holder.as_deref(), Some(merged.id.as_str()));
         }
     }
@@ -251,12 +215,7 @@ mod tests {
                 Err(problem) => {
                     refused = Some((
                         problem.status,
-                        world
-                            .contacts
-                            .resolve(&newest)
-                            .expect("kept")
-                            .ancestors
-                            .len(),
+                        world.contacts.resolve(&newest).expect("kept").ancestors.len(),
                     ));
                     break;
                 }
@@ -291,16 +250,10 @@ mod tests {
             add(&mut world, &person("b", "+15550190002")),
         );
         let merged = merge(&mut world, &json!({ "contactIds": [one, two] }), 2).expect("merged");
-        for ids in [
-            json!([one, two]),
-            json!([one, merged.id]),
-            json!([one]),
-            json!([one, "unknown"]),
-        ] {
-            assert!(
-                merge(&mut world, &json!({ "contactIds": ids }), 3).is_err(),
-                "{ids}"
-            );
+        for ids in
+            [json!([one, two]), json!([one, merged.id]), json!([one]), json!([one, "unknown"])]
+        {
+            assert!(merge(&mut world, &json!({ "contactIds": ids }), 3).is_err(), "{ids}");
         }
     }
 }

@@ -6,10 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use super::Contact;
-use super::fields::{self, Fields, LISTS};
 use super::super::problem::Problem;
 use super::super::world::World;
+use super::Contact;
+use super::fields::{self, Fields, LISTS};
 
 const ACTIONS: [&str; 6] = [
     "UpdateIfEmpty",
@@ -22,20 +22,13 @@ const ACTIONS: [&str; 6] = [
 
 /// The contact with the changes applied; not stored yet.
 pub(crate) fn patched(world: &World, contact: &Contact, body: &Value) -> Result<Contact, Problem> {
-    let changes = body
-        .get("changes")
-        .and_then(Value::as_array)
-        .ok_or_else(|| {
-            Problem::bad_request("The field changes is required.").at("field.required", "changes")
-        })?;
+    let changes = body.get("changes").and_then(Value::as_array).ok_or_else(|| {
+        Problem::bad_request("The field changes is required.").at("field.required", "changes")
+    })?;
     let paths: Result<Vec<Vec<&str>>, Problem> = changes.iter().map(path).collect();
     let paths = paths?;
     for (at, one) in paths.iter().enumerate() {
-        if paths
-            .iter()
-            .enumerate()
-            .any(|(other, two)| other != at && two.starts_with(one))
-        {
+        if paths.iter().enumerate().any(|(other, two)| other != at && two.starts_with(one)) {
             let why = "A field cannot be patched together with its parent or itself.";
             return Err(Problem::conflict(why).at("conflict", &one.join(".")));
         }
@@ -45,20 +38,13 @@ pub(crate) fn patched(world: &World, contact: &Contact, body: &Value) -> Result<
         apply(&mut written, change, path, world)?;
     }
     let fields: Fields = world.fields(&Value::Object(written))?;
-    Ok(Contact {
-        fields,
-        ..contact.clone()
-    })
+    Ok(Contact { fields, ..contact.clone() })
 }
 
 fn path(change: &Value) -> Result<Vec<&str>, Problem> {
-    let text = change
-        .get("field")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let parts: Vec<&str> = text
-        .strip_prefix("$.")
-        .map_or_else(Vec::new, |rest| rest.split('.').collect());
+    let text = change.get("field").and_then(Value::as_str).unwrap_or_default();
+    let parts: Vec<&str> =
+        text.strip_prefix("$.").map_or_else(Vec::new, |rest| rest.split('.').collect());
     let plain = |part: &&str| {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
@@ -75,16 +61,10 @@ fn path(change: &Value) -> Result<Vec<&str>, Problem> {
 }
 
 fn apply(fields: &mut Fields, change: &Value, path: &[&str], world: &World) -> Result<(), Problem> {
-    let word = change
-        .get("action")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let action = ACTIONS
-        .into_iter()
-        .find(|action| *action == word)
-        .ok_or_else(|| {
-            Problem::invalid_value("changes.action", word, "String", &ACTIONS.join(", "))
-        })?;
+    let word = change.get("action").and_then(Value::as_str).unwrap_or_default();
+    let action = ACTIONS.into_iter().find(|action| *action == word).ok_or_else(|| {
+        Problem::invalid_value("changes.action", word, "String", &ACTIONS.join(", "))
+    })?;
     let value = change.get("value").filter(|value| !value.is_null());
     if value.is_none() && action != "Remove" {
         return Err(Problem::bad_request("The field changes.value is required.")
@@ -95,13 +75,8 @@ fn apply(fields: &mut Fields, change: &Value, path: &[&str], world: &World) -> R
     }
     let (parent, name) = match path {
         [name, inner] => {
-            let outer = fields
-                .entry(*name)
-                .or_insert_with(|| Value::Object(Map::new()));
-            (
-                outer.as_object_mut().ok_or_else(Problem::malformed)?,
-                *inner,
-            )
+            let outer = fields.entry(*name).or_insert_with(|| Value::Object(Map::new()));
+            (outer.as_object_mut().ok_or_else(Problem::malformed)?, *inner)
         }
         path => (fields, path[0]),
     };
@@ -143,20 +118,12 @@ fn collect(
     // Stored form on both sides, so that a source by name equals the same by id.
     let mut written = Map::new();
     written.insert((*name).to_owned(), Value::Array(items));
-    let items = world
-        .fields(&Value::Object(written))?
-        .remove(*name)
-        .unwrap_or(Value::Null);
+    let items = world.fields(&Value::Object(written))?.remove(*name).unwrap_or(Value::Null);
     let items = items.as_array().cloned().unwrap_or_default();
-    let all = fields
-        .entry(*name)
-        .or_insert_with(|| Value::Array(Vec::new()));
+    let all = fields.entry(*name).or_insert_with(|| Value::Array(Vec::new()));
     let all = all.as_array_mut().ok_or_else(Problem::malformed)?;
     if append {
-        let new: Vec<Value> = items
-            .into_iter()
-            .filter(|item| !all.contains(item))
-            .collect();
+        let new: Vec<Value> = items.into_iter().filter(|item| !all.contains(item)).collect();
         all.extend(new);
     } else {
         all.retain(|item| !items.contains(item));
@@ -168,8 +135,8 @@ fn collect(
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::ContactType;
     use super::super::super::world::World;
+    use super::super::ContactType;
     use super::patched;
 
     fn run(changes: Value) -> Result<Value, u16> {
@@ -177,13 +144,9 @@ mod tests {
         let start = json!({ "firstName": "Ada", "address": { "city": "London" }, "appleOpaqueIds": [{ "value": "a" }] });
         let fields = world.fields(&start).expect("valid");
         let id = world.ids.next();
-        let contact = world
-            .contacts
-            .draft(id, "*", ContactType::Curated, fields, 1);
+        let contact = world.contacts.draft(id, "*", ContactType::Curated, fields, 1);
         let result = patched(&world, &contact, &json!({ "changes": changes }));
-        result
-            .map(|contact| Value::Object(contact.fields))
-            .map_err(|problem| problem.status)
+        result.map(|contact| Value::Object(contact.fields)).map_err(|problem| problem.status)
     }
 
     #[test]
@@ -202,10 +165,7 @@ mod tests {
         assert_eq!(fields["lastName"], "Lovelace");
         assert_eq!(fields["address"]["city"], "Rome");
         assert_eq!(fields["workPhone"]["e164"], "+15550199999");
-        assert_eq!(
-            fields["appleOpaqueIds"],
-            json!([{ "value": "a" }, { "value": "b" }])
-        );
+        assert_eq!(fields["appleOpaqueIds"], json!([{ "value": "a" }, { "value": "b" }]));
     }
 
     #[test]

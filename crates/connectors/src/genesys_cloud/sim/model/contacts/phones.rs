@@ -37,11 +37,7 @@ pub(crate) fn e164(typed: &str, country: Option<&str>) -> Option<String> {
         return None;
     }
     let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
-    let number = if plus {
-        digits
-    } else {
-        national(&digits, country)?
-    };
+    let number = if plus { digits } else { national(&digits, country)? };
     let possible = match number.as_bytes().first() {
         None | Some(b'0') => false,
         Some(b'1') => number.len() == 11,
@@ -52,9 +48,7 @@ pub(crate) fn e164(typed: &str, country: Option<&str>) -> Option<String> {
 
 fn national(digits: &str, country: Option<&str>) -> Option<String> {
     let country = country.filter(|c| !c.is_empty()).unwrap_or("US");
-    let (_, code, trunk) = COUNTRIES
-        .iter()
-        .find(|(iso, ..)| iso.eq_ignore_ascii_case(country))?;
+    let (_, code, trunk) = COUNTRIES.iter().find(|(iso, ..)| iso.eq_ignore_ascii_case(country))?;
     if *code == "1" {
         return match digits.len() {
             10 => Some(format!("1{digits}")),
@@ -62,11 +56,7 @@ fn national(digits: &str, country: Option<&str>) -> Option<String> {
             _ => None,
         };
     }
-    let rest = if trunk.is_empty() {
-        digits
-    } else {
-        digits.strip_prefix(trunk).unwrap_or(digits)
-    };
+    let rest = if trunk.is_empty() { digits } else { digits.strip_prefix(trunk).unwrap_or(digits) };
     (rest.len() >= 6).then(|| format!("{code}{rest}"))
 }
 
@@ -76,10 +66,7 @@ fn international(e164: &str) -> String {
     if digits.starts_with('1') && digits.len() == 11 {
         return format!("+1 {}-{}-{}", &digits[1..4], &digits[4..7], &digits[7..]);
     }
-    match COUNTRIES
-        .iter()
-        .find(|(_, code, _)| *code != "1" && digits.starts_with(code))
-    {
+    match COUNTRIES.iter().find(|(_, code, _)| *code != "1" && digits.starts_with(code)) {
         Some((_, code, _)) => format!("+{code} {}", &digits[code.len()..]),
         None => e164.to_owned(),
     }
@@ -87,10 +74,7 @@ fn international(e164: &str) -> String {
 
 fn country_of(e164: &str) -> Option<&'static str> {
     let digits = &e164[1..];
-    COUNTRIES
-        .iter()
-        .find(|(_, code, _)| digits.starts_with(code))
-        .map(|(iso, ..)| *iso)
+    COUNTRIES.iter().find(|(_, code, _)| digits.starts_with(code)).map(|(iso, ..)| *iso)
 }
 
 /// What is stored for a written `PhoneNumber`. `e164`, `countryCode` and
@@ -108,22 +92,15 @@ pub(crate) fn stored(field: &str, written: &Value) -> Result<Option<Map<String, 
         match written.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.trim())),
-            Some(other) => Err(Problem::invalid_value(
-                field,
-                &other.to_string(),
-                "String",
-                "text",
-            )),
+            Some(other) => Err(Problem::invalid_value(field, &other.to_string(), "String", "text")),
         }
     };
     let Some(display) = text("display")?.filter(|display| !display.is_empty()) else {
         return Ok(None);
     };
     if display.chars().count() > 512 {
-        return Err(
-            Problem::bad_request("A phone number has at most 512 characters.")
-                .at("max.length", field),
-        );
+        return Err(Problem::bad_request("A phone number has at most 512 characters.")
+            .at("max.length", field));
     }
     let country = text("normalizationCountryCode")?;
     let mut stored = Map::new();
@@ -187,20 +164,14 @@ mod tests {
             ("", None, None),
         ];
         for (typed, country, expected) in cases {
-            assert_eq!(
-                e164(typed, country).as_deref(),
-                expected,
-                "{typed} {country:?}"
-            );
+            assert_eq!(e164(typed, country).as_deref(), expected, "{typed} {country:?}");
         }
     }
 
     #[test]
     fn the_server_writes_e164_itself_and_rewrites_display() {
         let written = json!({ "display": "(555) 019-9999", "e164": "+442079460018" });
-        let stored = stored("workPhone", &written)
-            .expect("valid")
-            .expect("written");
+        let stored = stored("workPhone", &written).expect("valid").expect("written");
         assert_eq!(stored["display"], "+1 555-019-9999");
         assert_eq!(stored["e164"], "+15550199999");
         assert_eq!(stored["countryCode"], "US");
@@ -217,9 +188,6 @@ mod tests {
 
     #[test]
     fn e164_without_display_writes_nothing() {
-        assert_eq!(
-            stored("workPhone", &json!({ "e164": "+15550199999" })),
-            Ok(None)
-        );
+        assert_eq!(stored("workPhone", &json!({ "e164": "+15550199999" })), Ok(None));
     }
 }

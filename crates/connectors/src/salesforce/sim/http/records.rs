@@ -1,115 +1,15 @@
-//! Queries and single records: `/query`, `/sobjects/{object}/…`.
-
-use std::sync::Arc;
+//! Single records: `/sobjects/{object}/…`.
 
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Map, Value as Json, json};
 
-use super::World;
-use super::http::{Answer, Asked, body_object, not_found, wrong_method};
-use super::soql::{self, render};
-use super::store::schema::system;
-use super::store::{Refused, State, Store, clock, ids};
-
-/// Rows of one batch, and the least that a client may ask for.
-const MOST_BATCH: usize = 2000;
-const LEAST_BATCH: usize = 200;
-/// What begins the id of a query cursor.
-const CURSOR: &str = "01g";
+use super::super::World;
+use super::super::soql::render;
+use super::super::store::schema::system;
+use super::super::store::{Refused, State, Store, clock};
+use super::{Answer, Asked, body_object, not_found, wrong_method};
 
 impl World {
-    pub(super) fn query(&self, asked: &Asked<'_>, base: &str, all: bool) -> Answer {
-        if asked.method != Method::GET {
-            return wrong_method(asked.method);
-        }
-        let Some(text) = asked.query.get("q") else {
-            return Answer::error(
-                StatusCode::BAD_REQUEST,
-                "MALFORMED_QUERY",
-                "A query string has to be specified",
-            );
-        };
-        let store = self.read();
-        match soql::run(&store, text, all) {
-            Err(refused) if refused.message.contains(soql::parser::TOO_FAR) => Answer::error(
-                StatusCode::BAD_REQUEST,
-                "NUMBER_OUTSIDE_VALID_RANGE",
-                soql::parser::TOO_FAR,
-            ),
-            Err(refused) => refused.into(),
-            Ok(found) => self.batch(&store, asked, base, &Arc::new(found), None),
-        }
-    }
-
-    /// `/query/{id}-{offset}`
-    pub(super) fn more(&self, asked: &Asked<'_>, base: &str, locator: &str) -> Answer {
-        let parts = locator.split_once('-').and_then(|(id, offset)| {
-            let (prefix, number) = ids::parse(id).ok()?;
-            (prefix == CURSOR).then_some((u64::from(number), offset.parse::<usize>().ok()?))
-        });
-        let found =
-            parts.and_then(|(number, offset)| Some((number, offset, self.results.get(number)?)));
-        match found {
-            Some((number, offset, result)) if offset < result.rows.len() => {
-                self.batch(&self.read(), asked, base, &result, Some((number, offset)))
-            }
-            _ => Answer::error(
-                StatusCode::BAD_REQUEST,
-                "INVALID_QUERY_LOCATOR",
-                "invalid query locator",
-            ),
-        }
-    }
-
-    fn batch(
-        &self,
-        store: &Store,
-        asked: &Asked<'_>,
-        base: &str,
-        found: &Arc<soql::Found>,
-        cursor: Option<(u64, usize)>,
-    ) -> Answer {
-        let total = found.rows.len();
-        if found.plan.count {
-            return Answer::json(
-                StatusCode::OK,
-                &json!({ "totalSize": total, "done": true, "records": [] }),
-            );
-        }
-        let start = cursor.map_or(0, |(_, offset)| offset);
-        let end = start.saturating_add(self.batch_size(asked)).min(total);
-        let mut out = Vec::with_capacity(64 + 256 * (end - start));
-        let done = end == total;
-        out.extend_from_slice(format!(r#"{{"totalSize":{total},"done":{done},"#).as_bytes());
-        if !done {
-            let number =
-                cursor.map_or_else(|| self.results.keep(Arc::clone(found)), |(number, _)| number);
-            let id = ids::id(CURSOR, u32::try_from(number).unwrap_or(u32::MAX - 1));
-            out.extend_from_slice(
-                format!(r#""nextRecordsUrl":"{base}/query/{id}-{end}","#).as_bytes(),
-            );
-        }
-        out.extend_from_slice(b"\"records\":[");
-        for (at, row) in found.rows[start..end].iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            render::record(store, base, &found.plan, *row, &mut out);
-        }
-        out.extend_from_slice(b"]}");
-        Answer::bytes(StatusCode::OK, out)
-    }
-
-    /// What the client hints at, within the vendor's bounds; less where so configured.
-    fn batch_size(&self, asked: &Asked<'_>) -> usize {
-        let hint = asked.headers.get("sforce-query-options").and_then(|value| value.to_str().ok());
-        let hint =
-            hint.and_then(|text| text.split("batchSize=").nth(1)?.trim().parse::<usize>().ok());
-        let size =
-            hint.unwrap_or(MOST_BATCH).clamp(LEAST_BATCH, MOST_BATCH).min(self.config.batch.max(1));
-        if self.config.fewer_rows { (size - size / 10).max(1) } else { size }
-    }
-
     /// `/sobjects[/{object}[/describe|updated|deleted|{id}|{field}/{value}]]`
     pub(super) fn sobjects(&self, asked: &Asked<'_>, base: &str, path: &[&str]) -> Answer {
         let [name, rest @ ..] = path else {
@@ -131,7 +31,7 @@ impl World {
             (&Method::POST, []) => self.create(asked, object),
             (&Method::GET, ["describe"]) => {
                 let store = self.read();
-                Answer::json(StatusCode::OK, &store.objects[object].describe(&store.allowed, base))
+                Answer::json(StatusCode::OK, &store.describe(object, base))
             }
             (&Method::GET, ["updated"]) => self.changes(asked, object, false),
             (&Method::GET, ["deleted"]) => self.changes(asked, object, true),
@@ -353,7 +253,7 @@ pub(super) fn external_id(store: &Store, object: usize, field: &str) -> Result<u
 }
 
 /// Id of the record, whether it is new, and how to take it back.
-type Upserted = (String, bool, super::store::Undo);
+type Upserted = (String, bool, super::super::store::Undo);
 
 /// Writes the record of that external id, which exists once or not at all.
 pub(super) fn upsert(

@@ -6,10 +6,10 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
-use super::World;
-use super::http::{Answer, Asked, body_object, not_found, wrong_method};
+use super::super::World;
+use super::super::store::{Refused, Store, Undo};
 use super::records::{external_id, upsert, whole_record};
-use super::store::{Refused, Store, Undo};
+use super::{Answer, Asked, body_object, not_found, wrong_method};
 
 const MOST_WRITTEN: usize = 200;
 const MOST_READ: usize = 2000;

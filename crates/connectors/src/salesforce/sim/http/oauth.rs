@@ -10,9 +10,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 
-use super::World;
-use super::http::{Answer, Asked};
-use super::store::{clock, ids};
+use super::super::World;
+use super::super::store::{clock, ids};
+use super::{Answer, Asked};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// How far ahead a JWT may expire, with a little for clocks that differ.
@@ -40,7 +40,7 @@ impl World {
             return refuse(("invalid_request", "must use HTTP POST"));
         }
         let mut form = asked.query.clone();
-        form.extend(super::decode_form(asked.body));
+        form.extend(super::super::decode_form(asked.body));
         let granted = match form.get("grant_type").map(String::as_str) {
             Some(JWT_BEARER) => self.jwt_bearer(&form),
             Some("client_credentials") => self.client_credentials(&form, asked.headers),
@@ -140,7 +140,7 @@ impl World {
 
     /// `POST /services/oauth2/revoke`
     pub(super) fn revoke(&self, asked: &Asked<'_>) -> Answer {
-        let form = super::decode_form(asked.body);
+        let form = super::super::decode_form(asked.body);
         let token = form.get("token").or_else(|| asked.query.get("token"));
         match token.map(|token| self.tokens.revoke(token)) {
             Some(true) => Answer::empty(StatusCode::OK),
@@ -187,7 +187,7 @@ fn json_part(text: &str) -> Option<Json> {
 }
 
 /// The key's DER, from DER or from PEM.
-pub(super) fn der(key: &[u8]) -> Vec<u8> {
+pub(in super::super) fn der(key: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(key) else { return key.to_vec() };
     if !text.contains("-----BEGIN") {
         return key.to_vec();

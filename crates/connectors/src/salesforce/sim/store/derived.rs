@@ -1,0 +1,59 @@
+//! What the vendor fills in itself: names, defaults, numbers, what follows from status.
+
+use super::packed::Value;
+use super::{Store, ids};
+
+impl Store {
+    /// What the vendor fills in itself: names, defaults, numbers, what follows from status.
+    pub(super) fn complete(&mut self, object: usize, values: &mut Vec<(u16, Value)>) {
+        let number = |name: &str| self.objects[object].field(name);
+        let text = |values: &[(u16, Value)], name: &str| {
+            let field = number(name)?;
+            values.iter().find_map(|(at, value)| match value {
+                Value::Text(text) if *at == field => Some(text.clone()),
+                _ => None,
+            })
+        };
+        let mut derived: Vec<(&str, Value)> = Vec::new();
+        let mut defaults: Vec<(&str, Value)> = Vec::new();
+        match self.objects[object].name.as_str() {
+            "Contact" | "Lead" | "User" => {
+                let parts = [text(values, "FirstName"), text(values, "LastName")];
+                let name: Vec<String> = parts.into_iter().flatten().collect();
+                derived.push(("Name", Value::Text(name.join(" "))));
+                defaults.push(("Status", Value::Text("Open - Not Contacted".into())));
+            }
+            "Case" => {
+                let closed = text(values, "Status").is_some_and(|s| s == "Closed");
+                derived.push(("IsClosed", Value::Bool(closed)));
+                defaults.push(("Status", Value::Text("New".into())));
+                defaults.push(("Priority", Value::Text("Medium".into())));
+                defaults.push(("CaseNumber", Value::Text(format!("{:08}", self.cases + 1))));
+            }
+            "Task" => {
+                let closed = text(values, "Status").is_some_and(|s| s == "Completed");
+                derived.push(("IsClosed", Value::Bool(closed)));
+                defaults.push(("Status", Value::Text("Not Started".into())));
+                defaults.push(("Priority", Value::Text("Normal".into())));
+            }
+            _ => {}
+        }
+        defaults.push(("OwnerId", Value::Text(ids::id("005", 0))));
+        for (name, value) in derived {
+            if let Some(field) = number(name) {
+                values.retain(|(at, _)| *at != field);
+                values.push((field, value));
+            }
+        }
+        let mut numbered = false;
+        for (name, value) in defaults {
+            if let Some(field) = number(name)
+                && values.iter().all(|(at, _)| *at != field)
+            {
+                numbered |= name == "CaseNumber";
+                values.push((field, value));
+            }
+        }
+        self.cases += u64::from(numbered);
+    }
+}

@@ -1,0 +1,209 @@
+//! The one thread that writes: it takes all that waits and commits it at once.
+//!
+//! Each write runs in a savepoint of the shared transaction and is answered
+//! only after the commit (invariants 1 and 10). A write that fails is undone
+//! alone; a commit that fails is told to everyone who was part of it.
+
+use super::{batch, execute, hold};
+use crate::crash;
+use crate::error::{Error, Result};
+use crate::sql::sqlite::Owned;
+use crate::sql::{Tx, Work, at_once};
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Writes that share one commit.
+const BATCH: usize = 256;
+
+pub(super) type Queued = Box<dyn Write>;
+
+/// A write in the queue: run in the transaction, answered after the commit.
+pub(super) trait Write: Send {
+    fn run(&mut self, connection: &mut Connection) -> Ran;
+    fn answer(self: Box<Self>, commit: Result<()>);
+}
+
+pub(super) struct Ran {
+    well: bool,
+    added_jobs: bool,
+}
+
+pub(super) struct Waiting<W: Work> {
+    pub(super) work: W,
+    pub(super) result: Option<Result<W::Output>>,
+    pub(super) reply: oneshot::Sender<Result<W::Output>>,
+}
+
+impl<W: Work> Write for Waiting<W> {
+    fn run(&mut self, connection: &mut Connection) -> Ran {
+        let mut tx = Tx::sqlite(connection);
+        let result = at_once(self.work.run(&mut tx));
+        let ran = Ran { well: result.is_ok(), added_jobs: tx.added_jobs };
+        self.result = Some(result);
+        ran
+    }
+
+    fn answer(self: Box<Self>, commit: Result<()>) {
+        let answer = match self.result {
+            Some(Err(error)) => Err(error),
+            Some(Ok(output)) => commit.map(|()| output),
+            None => Err(commit.err().unwrap_or(Error::Closed)),
+        };
+        // Nobody listens when the caller has given up; the write stands all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
+pub(super) struct WriterThread {
+    pub(super) waiting: mpsc::Receiver<Queued>,
+    pub(super) connection: Arc<Mutex<Option<Connection>>>,
+    pub(super) jobs_added: watch::Sender<u64>,
+    pub(super) healthy: Arc<AtomicBool>,
+    /// Held as long as the thread lives: the store is ours until the last commit.
+    pub(super) _owned: Option<Owned>,
+}
+
+impl WriterThread {
+    /// Until the store is closed or its last owner is gone, and nothing waits any more.
+    pub(super) fn run(mut self) {
+        let mut batch: Vec<Queued> = Vec::with_capacity(BATCH);
+        while let Some(first) = self.waiting.blocking_recv() {
+            batch.push(first);
+            while batch.len() < BATCH
+                && let Ok(next) = self.waiting.try_recv()
+            {
+                batch.push(next);
+            }
+            self.commit(&mut batch);
+        }
+        if let Some(connection) = hold(&self.connection).take() {
+            // The log would be folded in at the next start anyway.
+            let _ = connection.pragma_update(None, "wal_checkpoint", "truncate");
+        }
+    }
+
+    fn commit(&self, writes: &mut Vec<Queued>) {
+        crash::point("write.begin");
+        let answer_early = crash::planted("answer-before-commit");
+        let mut connection = hold(&self.connection);
+        let Some(connection) = connection.as_mut() else {
+            writes.drain(..).for_each(|write| write.answer(Err(Error::Closed)));
+            return;
+        };
+        let mut added_jobs = false;
+        let mut outcome = batch(connection, "BEGIN IMMEDIATE")
+            .and_then(|()| run_each(connection, writes, &mut added_jobs));
+        if answer_early {
+            writes.drain(..).for_each(|write| write.answer(outcome.clone()));
+        }
+        crash::point("write.commit");
+        outcome = outcome.and_then(|()| execute(connection, "COMMIT", &[]).map(|_| ()));
+        crash::point("write.committed");
+        self.healthy.store(outcome.is_ok(), Ordering::Relaxed);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, writes = writes.len(), "the store could not commit");
+            if !connection.is_autocommit() {
+                // What cannot be rolled back either is rolled back by the next open.
+                let _ = batch(connection, "ROLLBACK");
+            }
+        } else if added_jobs {
+            self.jobs_added.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        writes.drain(..).for_each(|write| write.answer(outcome.clone()));
+        crash::point("write.answered");
+    }
+}
+
+/// Runs every write, each undone alone when it fails. An error is one of the
+/// transaction as a whole: then none of them stands.
+fn run_each(
+    connection: &mut Connection,
+    writes: &mut [Queued],
+    added_jobs: &mut bool,
+) -> Result<()> {
+    for write in writes {
+        execute(connection, "SAVEPOINT one", &[])?;
+        let ran = write.run(connection);
+        if connection.is_autocommit() {
+            // Disk full or failing: SQLite has rolled back the whole transaction.
+            return Err(Error::Unavailable {
+                during: "writing",
+                reason: "SQLite gave up the transaction".to_owned(),
+            });
+        }
+        if ran.well {
+            *added_jobs |= ran.added_jobs;
+        } else {
+            execute(connection, "ROLLBACK TO one", &[])?;
+        }
+        execute(connection, "RELEASE one", &[])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::{Error, Result};
+    use crate::sql::sqlite::{Sqlite, hold};
+    use crate::sql::{Tx, Work};
+    use crate::store::Options;
+    use std::sync::Arc;
+    use tokio::sync::watch;
+
+    /// Writes a number, and may then fail.
+    struct Number(i64, bool);
+
+    impl Work for Number {
+        type Output = ();
+        async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+            tx.execute("INSERT INTO numbers VALUES (?1)", &[self.0.into()]).await?;
+            if self.1 { Err(Error::Corrupt { what: "on purpose" }) } else { Ok(()) }
+        }
+    }
+
+    struct Table;
+
+    impl Work for Table {
+        type Output = ();
+        async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+            tx.batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY)", "").await
+        }
+    }
+
+    struct Sum;
+
+    impl Work for Sum {
+        type Output = i64;
+        async fn run(&self, tx: &mut Tx<'_>) -> Result<i64> {
+            let row = tx.row("SELECT coalesce(sum(n), 0) FROM numbers", &[]).await?;
+            row.expect("a sum").int(0)
+        }
+    }
+
+    #[test]
+    fn a_bad_write_costs_its_neighbours_nothing() {
+        let (nudge, _) = watch::channel(0);
+        let (store, ()) = Sqlite::open(None, &Options::default(), nudge, &Table).expect("open");
+        let store = Arc::new(store);
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
+        // Whoever reads a store in memory holds its writer up, so that writes gather.
+        let held = hold(&store.writer);
+        let writes: Vec<_> = (1..=100)
+            .map(|n| {
+                let store = store.clone();
+                runtime.spawn(async move { store.write(Number(n, n % 10 == 0)).await })
+            })
+            .collect();
+        drop(held);
+        for (n, write) in (1..=100).zip(writes) {
+            let written = runtime.block_on(write).expect("ran");
+            assert_eq!(written.is_err(), n % 10 == 0, "{n}");
+        }
+        assert_eq!(store.read(&Sum).expect("read"), 5050 - 550);
+        let twice = runtime.block_on(store.write(Number(1, false))).expect_err("a constraint");
+        assert!(matches!(twice, Error::Unavailable { .. }), "{twice}");
+        assert_eq!(store.read(&Sum).expect("read"), 5050 - 550);
+    }
+}

@@ -1,0 +1,198 @@
+//! Our own copy of the CRM: when it answers, when it is renewed, what it saves.
+
+use crate::rig::people::record;
+use crate::rig::{JOHN, Line, MARIA, Place, STRANGER, until, until_some};
+use serde_json::json;
+use sim::faults::Fault;
+use std::time::Duration;
+
+crate::rig::place::facts! {
+    the_second_call_costs_no_crm_request
+    the_copy_outlives_a_restart
+    a_stale_entry_answers_and_is_renewed_behind
+    past_its_limit_the_crm_is_asked_first
+    past_its_limit_the_copy_serves_marked_when_the_crm_fails
+    what_a_late_answer_brings_is_found_by_the_next_call
+}
+
+async fn the_second_call_costs_no_crm_request(place: Place) {
+    let line = Line::with_salesforce().on(place).start().await;
+    line.call_from(JOHN.1).await.assert_hit("crm");
+    let asked = line.crm_requests();
+    for _ in 0..5 {
+        line.call_from(JOHN.1).await.assert_hit("directory");
+    }
+    let by_email = json!({ "email": JOHN.2, "callId": "by-email" });
+    line.lookup(by_email).await.assert_hit("directory");
+    let by_id = json!({ "externalId": line.id_of(JOHN.2), "callId": "by-id" });
+    line.lookup(by_id).await.assert_hit("directory");
+    assert_eq!(line.crm_requests(), asked);
+}
+
+async fn the_copy_outlives_a_restart(place: Place) {
+    let mut line = Line::with_salesforce().on(place).start().await;
+    line.call_from(JOHN.1).await.assert_hit("crm");
+    let first = line.call_from(JOHN.1).await;
+    let asked = line.crm_requests();
+    line.restart().await;
+    let again = line.call_from(JOHN.1).await;
+    again.assert_hit("directory");
+    assert_eq!(again["asOf"], first["asOf"], "as old as its CRM's word");
+    assert_eq!(line.crm_requests(), asked);
+}
+
+async fn a_stale_entry_answers_and_is_renewed_behind(place: Place) {
+    let line = Line::with_salesforce().on(place).lookup("fresh_for", "1ms").start().await;
+    line.call_from(MARIA.1).await.assert_hit("crm");
+    let maria = record(&line.salesforce, MARIA.2);
+    let change = json!({ "Loyalty_Tier__c": "Platinum" });
+    line.salesforce.update(&maria, &change).expect("Maria is there");
+    let asked = line.crm_requests();
+    let stale = line.call_from(MARIA.1).await;
+    stale.assert_hit("directory");
+    assert_eq!(stale["data"]["loyaltyTier"], "Bronze", "what we had");
+    assert_eq!(stale["stale"], false, "within its limit");
+    until("the CRM is asked behind", async || line.crm_requests() > asked).await;
+    until("the news is there", async || {
+        let answer = line.call_from(MARIA.1).await;
+        answer.assert_hit("directory");
+        answer["data"]["loyaltyTier"] == "Platinum"
+    })
+    .await;
+}
+
+async fn past_its_limit_the_crm_is_asked_first(place: Place) {
+    let line = Line::with_salesforce().on(place).lookup("fresh_for", "1ms").lookup("stale_limit", "1ms");
+    let line = line.start().await;
+    let maria = record(&line.salesforce, MARIA.2);
+    for tier in ["Silver", "Gold", "Platinum"] {
+        line.salesforce.update(&maria, &json!({ "Loyalty_Tier__c": tier })).expect("Maria");
+        let answer = line.call_from(MARIA.1).await;
+        answer.assert_hit("crm");
+        assert_eq!((&answer["data"]["loyaltyTier"], &answer["stale"]), (&json!(tier), &json!(false)));
+    }
+}
+
+async fn past_its_limit_the_copy_serves_marked_when_the_crm_fails(place: Place) {
+    let line = Line::with_salesforce().on(place).lookup("fresh_for", "1ms").lookup("stale_limit", "1ms");
+    let line = line.limit("timeout = \"500ms\"").start().await;
+    line.call_from(MARIA.1).await.assert_hit("crm");
+    let mut as_of = None;
+    for fault in [Fault::Hang, Fault::Reset, Fault::Html200, Fault::Throttled] {
+        line.crm_does(fault.clone());
+        let answer = line.call_from(MARIA.1).await;
+        answer.assert_hit("directory");
+        assert_eq!(answer.id(), line.id_of(MARIA.2), "{fault:?}");
+        assert_eq!(answer["stale"], true, "{fault:?}");
+        let said = as_of.get_or_insert_with(|| answer["asOf"].clone());
+        assert_eq!(answer["asOf"], *said, "{fault:?}: and says how old it is");
+        line.crm_recovers();
+    }
+}
+
+async fn what_a_late_answer_brings_is_found_by_the_next_call(place: Place) {
+    let line = Line::with_salesforce().on(place).deadline("150ms").start().await;
+    line.crm_does(Fault::slow(Duration::from_millis(700)));
+    let first = json!({ "fromNumber": MARIA.1, "callId": "first" });
+    line.lookup(first).await.assert_by_number("partial");
+    line.crm_recovers();
+    let better = line.until_stored_as("first", "hit").await;
+    assert_eq!(better["externalId"], line.id_of(MARIA.2));
+    assert_ne!(better["identifiedAt"], "");
+    let next = line.call_from(MARIA.1).await;
+    next.assert_hit("directory");
+    assert_eq!(next.id(), line.id_of(MARIA.2));
+    assert_eq!(next["data"]["previousInteractionCount"], 1, "the first call is Maria's now");
+    let log = line.salesforce.faults().requests().log();
+    let searches = log.iter().filter(|seen| seen.target.contains("/search")).count();
+    assert_eq!(searches, 1, "the call's own request was awaited, not doubled");
+}
+
+#[tokio::test]
+async fn a_miss_is_remembered() {
+    let line = Line::with_salesforce().start().await;
+    line.call_from(STRANGER).await.assert_by_number("miss");
+    line.until_quiet().await;
+    let asked = line.crm_requests();
+    for _ in 0..3 {
+        line.call_from(STRANGER).await.assert_by_number("miss");
+    }
+    line.until_quiet().await;
+    assert_eq!(line.crm_requests(), asked);
+}
+
+#[tokio::test]
+async fn a_miss_is_forgotten_in_time() {
+    let line = Line::with_salesforce().lookup("remember_misses_for", "1ms").start().await;
+    line.call_from(STRANGER).await.assert_by_number("miss");
+    line.until_quiet().await;
+    let person = json!({ "LastName": "New", "Phone": STRANGER, "Email": "new@example.com" });
+    line.salesforce.add("Contact", &person).expect("a contact");
+    let answer = line.call_from(STRANGER).await;
+    answer.assert_hit("crm");
+    assert_eq!(answer.id(), line.id_of("new@example.com"));
+}
+
+#[tokio::test]
+async fn a_miss_is_never_remembered_for_more_than_a_minute() {
+    let line = Line::with_salesforce().lookup("remember_misses_for", "24h").lay().await;
+    // Whether it is refused or capped is the configuration's to say; its reference says "at most 60s".
+    let ended = line.command(&["check"]).await;
+    assert!(ended.code == Some(0) || ended.err.contains("remember_misses_for"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_concurrent_lookups_of_one_number_make_one_request() {
+    let line = Line::with_salesforce().deadline("10s").start().await;
+    line.crm_does(Fault::slow(Duration::from_secs(1)));
+    let asked = line.crm_requests();
+    let bodies = (0..50).map(|n| json!({ "fromNumber": JOHN.1, "callId": format!("same-{n}") }));
+    let lookups: Vec<_> = bodies.map(|body| line.lookup(body)).collect();
+    let mut counts = Vec::new();
+    for answer in join_all(lookups).await {
+        answer.assert_hit("crm");
+        counts.push(answer["data"]["previousInteractionCount"].as_u64().expect("a count"));
+    }
+    assert_eq!(line.crm_requests(), asked + 1);
+    counts.sort_unstable();
+    assert_eq!(counts, (0..50).collect::<Vec<_>>(), "each was counted once");
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_does_not_end_the_request() {
+    let line = Line::with_salesforce().deadline("20s").start().await;
+    line.crm_does(Fault::slow(Duration::from_secs(2)));
+    let asked = line.crm_requests();
+    let body = json!({ "fromNumber": MARIA.1, "callId": "impatient" });
+    let impatient = tokio::time::timeout(Duration::from_millis(500), line.lookup(body)).await;
+    assert!(impatient.is_err(), "it hung up");
+    until("the CRM was asked", async || line.crm_requests() == asked + 1).await;
+    line.crm_recovers();
+    let answer = until_some("the late answer is in the directory", async || {
+        let answer = line.call_from(MARIA.1).await;
+        (answer["source"] == "directory").then_some(answer)
+    })
+    .await;
+    assert_eq!(answer.id(), line.id_of(MARIA.2));
+    assert_eq!(line.crm_requests(), asked + 1, "the one request served everybody");
+}
+
+/// Polls all of them together; results in order.
+pub(crate) async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut all: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut waits = false;
+        for (future, done) in all.iter_mut().zip(&mut done) {
+            if done.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *done = Some(value),
+                    std::task::Poll::Pending => waits = true,
+                }
+            }
+        }
+        if waits { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().map(|value| value.expect("polled to its end")).collect()
+}

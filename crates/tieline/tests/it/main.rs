@@ -1,0 +1,17 @@
+//! Tieline from outside: HTTP in, simulated vendors out, each file named by what
+//! it proves.
+//!
+//! The built binary runs as a process with a real configuration; `rig` sets it
+//! up. Facts about what is stored run over SQLite and over PostgreSQL (the server
+//! that `TIELINE_TEST_POSTGRES` names; without it those say that they are skipped).
+
+mod contact_center;
+mod deadline;
+mod demo;
+mod directory;
+mod input;
+mod lookup;
+mod numbers;
+mod operation;
+#[path = "../rig/mod.rs"]
+mod rig;

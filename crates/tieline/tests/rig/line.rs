@@ -1,0 +1,273 @@
+//! A running line: a server, its vendors, and a client that holds a key.
+
+use super::plan::API_KEY;
+use super::process::{Ended, Server, Signal};
+use super::wait::{until, until_some};
+use super::{Folder, Person, Place, people};
+use connectors::genesys_cloud::sim::{GenesysCloud, NewCall, PlacedCall};
+use connectors::salesforce::sim::Salesforce;
+use serde_json::{Value, json};
+use sim::faults::{Fault, Rule};
+use std::net::SocketAddr;
+use std::ops::Index;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+pub(crate) struct Line {
+    // In this order they go: nobody may be asked who is gone already.
+    server: Option<(Server, SocketAddr)>,
+    pub(crate) salesforce: Salesforce,
+    genesys: Option<GenesysCloud>,
+    pub(crate) place: Place,
+    pub(crate) folder: Folder,
+    pub(crate) config: PathBuf,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) http: reqwest::Client,
+    calls: AtomicU32,
+}
+
+/// What came back over HTTP.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    pub(crate) took: Duration,
+}
+
+impl Index<&str> for Answer {
+    type Output = Value;
+    fn index(&self, key: &str) -> &Value {
+        &self.body[key]
+    }
+}
+
+impl Answer {
+    pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
+        Self::try_of(request).await.expect("an answer")
+    }
+
+    pub(crate) async fn try_of(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
+        let sent = Instant::now();
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Self { status, body, took: sent.elapsed() })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self["externalId"].as_str().unwrap_or_default()
+    }
+
+    /// A valid answer that names nobody, by the hash of a number.
+    pub(crate) fn assert_by_number(&self, status: &str) {
+        self.assert_whole();
+        let hash = self.id().strip_prefix("PHONE:").unwrap_or_default();
+        let is_hash = hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        assert!(is_hash && self["status"] == status, "{self:?}");
+    }
+
+    /// A person's answer.
+    pub(crate) fn assert_hit(&self, source: &str) {
+        self.assert_whole();
+        assert_eq!((&self["status"], &self["source"]), (&json!("hit"), &json!(source)), "{self:?}");
+        assert!(self.id().starts_with("CRM:"), "{self:?}");
+    }
+
+    /// What holds for every answer to a lookup: nothing absent, nothing null.
+    pub(crate) fn assert_whole(&self) {
+        assert_eq!(self.status, 200, "{self:?}");
+        let keys = ["externalId", "name", "email", "status", "source", "asOf"];
+        assert!(keys.iter().all(|key| self[*key].is_string()), "{self:?}");
+        assert!(self["data"].is_object() && self["stale"].is_boolean(), "{self:?}");
+        assert!(self["candidateCount"].is_u64() && self["warnings"].is_array(), "{self:?}");
+        let data = self["data"].as_object().expect("checked above");
+        assert!(data.values().all(|value| !value.is_null()), "{self:?}");
+    }
+}
+
+impl Line {
+    pub(super) fn new(
+        salesforce: Salesforce,
+        genesys: Option<GenesysCloud>,
+        folder: Folder,
+        place: Place,
+        config: PathBuf,
+        environment: Vec<(String, String)>,
+    ) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
+        let http = http.build().expect("a client");
+        let (server, calls) = (None, AtomicU32::new(0));
+        Self { server, salesforce, genesys, place, folder, config, environment, http, calls }
+    }
+
+    pub(super) async fn attach(&mut self, mut server: Server) {
+        let address = server.until_it_listens().await;
+        self.server = Some((server, address));
+    }
+
+    pub(crate) fn server(&mut self) -> &mut Server {
+        &mut self.server.as_mut().expect("a server was started").0
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        let address = self.server.as_ref().expect("a server was started").1;
+        format!("http://{address}{path}")
+    }
+
+    pub(crate) fn genesys(&self) -> &GenesysCloud {
+        self.genesys.as_ref().expect("planned with `and_genesys`")
+    }
+
+    /// Everything the server has logged.
+    pub(crate) fn log(&self) -> String {
+        let server = &self.server.as_ref().expect("a server was started").0;
+        server.log.all().join("\n")
+    }
+
+    /// Stops the server as an operator does; its exit code.
+    pub(crate) async fn stop(&mut self) -> Option<i32> {
+        self.server().signal(Signal::Term);
+        self.server().ended().await
+    }
+
+    pub(crate) async fn kill(&mut self) {
+        self.server().signal(Signal::Kill);
+        self.server().ended().await;
+    }
+
+    /// Stops the server and starts it again on the same store.
+    pub(crate) async fn restart(&mut self) {
+        assert_eq!(self.stop().await, Some(0));
+        self.start_server().await;
+    }
+
+    /// Runs a command of the same configuration against the running server.
+    pub(crate) async fn command(&self, words: &[&str]) -> Ended {
+        let config = self.config.display().to_string();
+        let mut all = words.to_vec();
+        all.extend(["--config", &config]);
+        let mut environment = self.environment.clone();
+        if let Some((_, address)) = &self.server {
+            environment.push(("TIELINE_SERVER__LISTEN".to_owned(), address.to_string()));
+        }
+        Ended::of(&all, &environment).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.http.get(self.url(path)).bearer_auth(API_KEY)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.http.post(self.url(path)).bearer_auth(API_KEY).json(body)).await
+    }
+
+    /// A lookup as written.
+    pub(crate) async fn lookup(&self, body: Value) -> Answer {
+        self.post("/api/v1/genesys/lookup", &body).await
+    }
+
+    /// A lookup of an inbound call from `number`, a call of its own.
+    pub(crate) async fn call_from(&self, number: &str) -> Answer {
+        self.lookup(json!({ "fromNumber": number, "callId": self.new_call() })).await
+    }
+
+    pub(crate) fn new_call(&self) -> String {
+        format!("call-{}", self.calls.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A call as it is stored.
+    pub(crate) async fn stored(&self, call: &str) -> Answer {
+        self.get(&format!("/api/v1/calls/{call}")).await
+    }
+
+    /// Every call that is stored, newest first.
+    pub(crate) async fn calls(&self) -> Vec<Value> {
+        let calls = self.get("/api/v1/calls?limit=1000").await;
+        calls.body.as_array().expect("a list").clone()
+    }
+
+    /// Every job that is not done, newest first.
+    pub(crate) async fn jobs(&self) -> Vec<Value> {
+        let jobs = self.get("/api/v1/jobs?limit=1000").await;
+        jobs.body.as_array().expect("a list").clone()
+    }
+
+    pub(crate) async fn jobs_in(&self, state: &str) -> Vec<Value> {
+        self.jobs().await.into_iter().filter(|job| job["state"] == state).collect()
+    }
+
+    /// Waits until no job waits or runs.
+    pub(crate) async fn until_quiet(&self) {
+        until("every job has ended", async || {
+            let jobs = self.jobs().await;
+            !jobs.iter().any(|job| job["state"] == "waiting" || job["state"] == "leased")
+        })
+        .await;
+    }
+
+    /// Waits until the stored call is of that status.
+    pub(crate) async fn until_stored_as(&self, call: &str, status: &str) -> Answer {
+        let what = format!("{call} is stored as {status}");
+        until_some(&what, async || {
+            let stored = self.stored(call).await;
+            (stored["status"] == status).then_some(stored)
+        })
+        .await
+    }
+
+    /// How many requests for people Salesforce has seen.
+    pub(crate) fn crm_requests(&self) -> usize {
+        let log = self.salesforce.faults().requests().log();
+        log.iter().filter(|seen| seen.target.starts_with("/services/data/")).count()
+    }
+
+    /// Everything Genesys Cloud was asked but for tokens: method and path.
+    pub(crate) fn platform_requests(&self) -> Vec<String> {
+        let log = self.genesys().faults().requests().log();
+        let asked = log.iter().filter(|seen| !seen.target.starts_with("/oauth/"));
+        asked.map(|seen| format!("{} {}", seen.method, seen.target)).collect()
+    }
+
+    /// From now on Salesforce does this to every request for people.
+    pub(crate) fn crm_does(&self, fault: Fault) {
+        self.salesforce.faults().add(Rule::always(fault).on("/services/data/"));
+    }
+
+    /// Salesforce behaves again.
+    pub(crate) fn crm_recovers(&self) {
+        self.salesforce.faults().clear();
+    }
+
+    /// The externalId of whoever has this e-mail in Salesforce.
+    pub(crate) fn id_of(&self, email: &str) -> String {
+        people::external_id(&self.salesforce, email)
+    }
+
+    /// A call from `number` that is live on the platform.
+    pub(crate) fn place_call(&self, number: &str) -> PlacedCall {
+        let call = NewCall { ani: format!("tel:{number}"), ..NewCall::default() };
+        self.genesys().place_call(&call)
+    }
+
+    /// Places a call on the platform and looks it up, as a flow does.
+    pub(crate) async fn arrives(&self, number: &str) -> (PlacedCall, Answer) {
+        let placed = self.place_call(number);
+        let body = json!({ "fromNumber": number, "callId": placed.conversation_id });
+        let answer = self.lookup(body).await;
+        (placed, answer)
+    }
+
+    /// Contacts of the platform that carry this externalId.
+    pub(crate) fn contacts_of(&self, external_id: &str) -> Vec<Value> {
+        let mut contacts = self.genesys().contacts();
+        contacts.retain(|contact| contact.to_string().contains(&format!("\"{external_id}\"")));
+        contacts
+    }
+
+    /// People of the simulated Salesforce who share their number with nobody.
+    pub(crate) fn loners(count: usize) -> Vec<Person> {
+        people::loners(count)
+    }
+}

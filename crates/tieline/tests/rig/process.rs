@@ -1,0 +1,135 @@
+//! The built binary as a process: started with an environment of its own,
+//! listened to, told to stop, killed with the test.
+
+use super::wait::until_some;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+/// `tieline` with these words and nothing of our own environment but the path.
+pub(crate) fn command(words: &[&str], environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tieline"));
+    command.args(words).env_clear().envs(environment.iter().cloned());
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// How a command that ends by itself ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    /// Runs a command to its end.
+    pub(crate) async fn of(words: &[&str], environment: &[(String, String)]) -> Self {
+        let bound = std::time::Duration::from_secs(60);
+        let run = tokio::time::timeout(bound, command(words, environment).output()).await;
+        let output = run.expect("a command that ends").expect("a command that starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+/// What is sent to a process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Signal {
+    Term,
+    Int,
+    Kill,
+}
+
+/// Lines that a process has written so far.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    fn collect(from: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let lines = Self::default();
+        let into = lines.clone();
+        tokio::spawn(async move {
+            let mut from = BufReader::new(from).lines();
+            while let Ok(Some(line)) = from.next_line().await {
+                into.lock().push(line);
+            }
+        });
+        lines
+    }
+
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A process that runs until it is told to stop.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) out: Lines,
+    pub(crate) log: Lines,
+}
+
+impl Server {
+    pub(crate) fn start(words: &[&str], environment: &[(String, String)]) -> Self {
+        let mut child = command(words, environment).spawn().expect("the built binary starts");
+        let out = Lines::collect(child.stdout.take().expect("piped"));
+        let log = Lines::collect(child.stderr.take().expect("piped"));
+        Self { child, out, log }
+    }
+
+    /// `tieline serve`.
+    pub(crate) fn serve(config: &Path, environment: &[(String, String)]) -> Self {
+        let config = config.display().to_string();
+        Self::start(&["serve", "--config", &config], environment)
+    }
+
+    /// Where it listens, from its log; panics with the log when it ends instead.
+    pub(crate) async fn until_it_listens(&mut self) -> SocketAddr {
+        let log = self.log.clone();
+        until_some("the server listens", async || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the server ended with {status}:\n{}", log.all().join("\n"));
+            }
+            log.all().iter().find_map(|line| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                line["fields"]["server.address"].as_str()?.parse().ok()
+            })
+        })
+        .await
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let word = match signal {
+            Signal::Term => "-TERM",
+            Signal::Int => "-INT",
+            Signal::Kill => "-KILL",
+        };
+        let Some(pid) = self.child.id() else { return };
+        let sent = std::process::Command::new("kill").args([word, &pid.to_string()]).status();
+        assert!(sent.expect("`kill` is on every machine").success(), "{word} reaches {pid}");
+    }
+
+    /// Waits for its end; its exit code, `None` when a signal ended it.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let bound = std::time::Duration::from_secs(30);
+        let ended = tokio::time::timeout(bound, self.child.wait()).await;
+        ended.expect("it ends in time").expect("it can be waited for").code()
+    }
+
+    /// Whether it has ended by itself already.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+}
