@@ -69,6 +69,9 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(600);
 /// A job this old that fails again is given up.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// How long a skipped job is shown, and how often older ones are forgotten.
+const SKIPPED_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 /// How often a loop looks by itself: jobs of other nodes bring no nudge.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -87,6 +90,7 @@ impl Runner {
         for kind in [ENRICH, PUSH, ANNOTATE] {
             loops.spawn(work(engine.clone(), kind, stop.subscribe()));
         }
+        loops.spawn(forget_skipped(engine.clone(), stop.subscribe()));
         Self { stop, loops }
     }
 
@@ -97,6 +101,21 @@ impl Runner {
         let all = async { while self.loops.join_next().await.is_some() {} };
         if tokio::time::timeout(within, all).await.is_err() {
             tracing::info!("jobs still under way are left to the next start");
+        }
+    }
+}
+
+/// Skipped jobs are there to be looked at, not for ever.
+async fn forget_skipped(engine: Engine, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let now = engine.clock.now();
+        let before = Timestamp(now.0 - i64::try_from(SKIPPED_KEPT.as_millis()).unwrap_or(i64::MAX));
+        if let Err(error) = engine.store.prune_jobs(before).await {
+            tracing::warn!("skipped jobs could not be forgotten: {error}");
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(FORGET_EVERY) => {}
         }
     }
 }

@@ -60,16 +60,16 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 const TOO_YOUNG: Duration = Duration::from_secs(30);
 
 impl Tokens {
-    /// Starts the refresher; it ends with the last handle.
+    /// Starts the refresher of `connection`; it ends with the last handle.
     #[must_use]
-    pub fn start(mint: Arc<dyn Mint>) -> Arc<Self> {
+    pub fn start(connection: &str, mint: Arc<dyn Mint>) -> Arc<Self> {
         let tokens = Arc::new(Self {
             current: ArcSwapOption::empty(),
             attempts: watch::Sender::new(0),
             refused: Notify::new(),
             last_error: Mutex::new(None),
         });
-        tokio::spawn(refresh(Arc::downgrade(&tokens), mint));
+        tokio::spawn(refresh(connection.to_owned(), Arc::downgrade(&tokens), mint));
         tokens
     }
 
@@ -142,7 +142,7 @@ impl Tokens {
 }
 
 /// Mints ahead of need until the last handle is gone.
-async fn refresh(tokens: Weak<Tokens>, mint: Arc<dyn Mint>) {
+async fn refresh(connection: String, tokens: Weak<Tokens>, mint: Arc<dyn Mint>) {
     let mut backoff = BACKOFF_FIRST;
     let mut patience = Duration::ZERO;
     loop {
@@ -156,6 +156,7 @@ async fn refresh(tokens: Weak<Tokens>, mint: Arc<dyn Mint>) {
             }
             Err(error) => {
                 tracing::warn!(
+                    connection,
                     error.kind = error.kind(),
                     "a token could not be refreshed: {error}"
                 );
@@ -250,7 +251,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_token_is_refreshed_ahead_of_need() {
         let mint = Arc::new(Counting::default());
-        let tokens = Tokens::start(Arc::clone(&mint) as Arc<dyn Mint>);
+        let tokens = Tokens::start("acme", Arc::clone(&mint) as Arc<dyn Mint>);
         assert_eq!(settled(&tokens).await, "token-1");
         tokio::time::sleep(Duration::from_secs(81)).await;
         assert_eq!(tokens.current().expect("a token").value.reveal(), "token-2");
@@ -259,7 +260,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_refusals_of_one_token_make_one_refresh() {
         let mint = Arc::new(Counting::default());
-        let tokens = Tokens::start(Arc::clone(&mint) as Arc<dyn Mint>);
+        let tokens = Tokens::start("acme", Arc::clone(&mint) as Arc<dyn Mint>);
         settled(&tokens).await;
         let token = tokens.current().expect("a token");
         for _ in 0..50 {
@@ -275,7 +276,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_live_token_survives_a_failed_refresh() {
         let mint = Arc::new(Counting::default());
-        let tokens = Tokens::start(Arc::clone(&mint) as Arc<dyn Mint>);
+        let tokens = Tokens::start("acme", Arc::clone(&mint) as Arc<dyn Mint>);
         settled(&tokens).await;
         mint.down.store(true, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_secs(85)).await;
@@ -292,7 +293,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_vendor_that_grants_tokens_it_refuses_is_asked_less_and_less() {
         let mint = Arc::new(Counting::default());
-        let tokens = Tokens::start(Arc::clone(&mint) as Arc<dyn Mint>);
+        let tokens = Tokens::start("acme", Arc::clone(&mint) as Arc<dyn Mint>);
         let until = tokio::time::Instant::now() + Duration::from_secs(60);
         while tokio::time::Instant::now() < until {
             if let Ok(token) = tokens.fresh(Duration::from_secs(60)).await {
@@ -328,7 +329,7 @@ mod tests {
     async fn without_a_token_a_waiter_learns_why() {
         let mint = Arc::new(Counting::default());
         mint.down.store(true, Ordering::SeqCst);
-        let tokens = Tokens::start(mint);
+        let tokens = Tokens::start("acme", mint);
         let error = tokens.fresh(Duration::from_secs(2)).await.expect_err("no token");
         assert_eq!(error, Error::unavailable("down"));
     }

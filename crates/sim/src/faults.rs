@@ -54,12 +54,7 @@ pub struct Rule {
 impl Rule {
     /// A rule that meets every request, for good.
     pub fn always(fault: Fault) -> Rule {
-        Rule {
-            path_contains: None,
-            method: None,
-            fault,
-            times: None,
-        }
+        Rule { path_contains: None, method: None, fault, times: None }
     }
 
     /// Only requests whose path and query contain `part`.
@@ -115,9 +110,7 @@ pub enum Fault {
 impl Fault {
     /// [`Fault::Slow`] from a duration.
     pub fn slow(by: Duration) -> Fault {
-        Fault::Slow {
-            ms: u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
-        }
+        Fault::Slow { ms: u64::try_from(by.as_millis()).unwrap_or(u64::MAX) }
     }
 }
 
@@ -150,9 +143,7 @@ impl Default for Shared {
 
 impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Faults")
-            .field("plan", &self.plan())
-            .finish_non_exhaustive()
+        f.debug_struct("Faults").field("plan", &self.plan()).finish_non_exhaustive()
     }
 }
 
@@ -179,21 +170,13 @@ impl Faults {
 
     /// The plan as it stands: rules used up are gone, counted ones show what is left.
     pub fn plan(&self) -> Plan {
-        self.0
-            .plan
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Gives the vendor's own answers by name: `unauthorized`, `throttled`, and those
     /// that [`Fault::Vendor`] may name. `None` means that there is no such answer.
     pub fn vendor(&self, answer: impl Fn(&str) -> Option<Response> + Send + Sync + 'static) {
-        *self
-            .0
-            .vendor
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Box::new(answer));
+        *self.0.vendor.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(answer));
     }
 
     /// What was asked of this simulator.
@@ -214,13 +197,8 @@ impl Faults {
         }
         let mut plan = self.0.plan.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |rule: &Rule| {
-            rule.path_contains
-                .as_deref()
-                .is_none_or(|part| target.contains(part))
-                && rule
-                    .method
-                    .as_deref()
-                    .is_none_or(|m| m.eq_ignore_ascii_case(method))
+            rule.path_contains.as_deref().is_none_or(|part| target.contains(part))
+                && rule.method.as_deref().is_none_or(|m| m.eq_ignore_ascii_case(method))
         };
         let fault = plan.rules.iter().position(fits).map(|at| {
             let rule = &mut plan.rules[at];
@@ -285,17 +263,9 @@ mod tests {
     fn jitter_stays_inside_its_bound() {
         let faults = Faults::default();
         let (latency, jitter) = (Duration::from_millis(50), Duration::from_millis(10));
-        faults.set(Plan {
-            latency,
-            jitter,
-            rules: vec![],
-        });
+        faults.set(Plan { latency, jitter, rules: vec![] });
         let delays: Vec<Duration> = (0..200).map(|_| faults.next("GET", "/").0).collect();
-        assert!(
-            delays
-                .iter()
-                .all(|d| *d >= latency && *d < latency + jitter)
-        );
+        assert!(delays.iter().all(|d| *d >= latency && *d < latency + jitter));
         assert!(delays.iter().any(|d| *d != delays[0]));
     }
 
@@ -308,10 +278,7 @@ mod tests {
         assert_eq!(plan.latency, Duration::from_millis(50));
         assert_eq!(plan.rules[2].fault, Fault::slow(Duration::from_millis(200)));
         let again = serde_json::to_string(&plan).expect("a plan is JSON");
-        assert_eq!(
-            serde_json::from_str::<Plan>(&again).expect("its own JSON"),
-            plan
-        );
+        assert_eq!(serde_json::from_str::<Plan>(&again).expect("its own JSON"), plan);
     }
 
     #[test]

@@ -26,16 +26,8 @@ struct Kept<T> {
 impl<T> Results<T> {
     /// Keeps at most `most` results for `lifetime` each.
     pub fn new(most: usize, lifetime: Duration) -> Results<T> {
-        let kept = Kept {
-            next: 1,
-            order: VecDeque::new(),
-            results: HashMap::new(),
-        };
-        Results {
-            most: most.max(1),
-            lifetime,
-            kept: Mutex::new(kept),
-        }
+        let kept = Kept { next: 1, order: VecDeque::new(), results: HashMap::new() };
+        Results { most: most.max(1), lifetime, kept: Mutex::new(kept) }
     }
 
     /// Stores a result; its number goes into the locator.
@@ -99,9 +91,7 @@ mod tests {
 
     #[test]
     fn pages_cover_every_row_once() {
-        let rows: Vec<usize> = (1..=page_count(105, 25))
-            .flat_map(|n| page(105, n, 25))
-            .collect();
+        let rows: Vec<usize> = (1..=page_count(105, 25)).flat_map(|n| page(105, n, 25)).collect();
         assert_eq!(rows, (0..105).collect::<Vec<_>>());
         assert_eq!(page(105, 6, 25), 105..105);
         assert_eq!(page(0, 1, 25), 0..0);

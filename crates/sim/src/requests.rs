@@ -37,10 +37,7 @@ pub struct Seen {
 impl Seen {
     /// The first header of that name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -73,21 +70,12 @@ impl Requests {
 
     /// Requests per `METHOD path`, with `{id}` for ids in the path.
     pub fn counts(&self) -> BTreeMap<String, u64> {
-        self.kept()
-            .counts
-            .iter()
-            .map(|(key, n)| (key.clone(), *n))
-            .collect()
+        self.kept().counts.iter().map(|(key, n)| (key.clone(), *n)).collect()
     }
 
     /// How many requests had a `METHOD path` that contains `part`.
     pub fn count(&self, part: &str) -> u64 {
-        self.kept()
-            .counts
-            .iter()
-            .filter(|(key, _)| key.contains(part))
-            .map(|(_, n)| n)
-            .sum()
+        self.kept().counts.iter().filter(|(key, _)| key.contains(part)).map(|(_, n)| n).sum()
     }
 
     /// The last requests, oldest first, at most [`MOST_REQUESTS`].
@@ -106,19 +94,12 @@ impl Requests {
 
     /// Notes a request on arrival; the number is for [`Requests::answered`].
     pub(crate) fn arrived(&self, parts: &Parts, body: &[u8]) -> u64 {
-        let target = parts
-            .uri
-            .path_and_query()
-            .map_or("/", |both| both.as_str())
-            .to_owned();
+        let target = parts.uri.path_and_query().map_or("/", |both| both.as_str()).to_owned();
         let headers = parts
             .headers
             .iter()
             .map(|(name, value)| {
-                (
-                    name.as_str().to_owned(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
         let seen = Seen {
@@ -135,9 +116,7 @@ impl Requests {
     /// Notes the status of the answer to the request of that number.
     pub(crate) fn answered(&self, number: u64, status: u16) {
         let mut kept = self.kept();
-        let at = number
-            .checked_sub(kept.first)
-            .and_then(|at| usize::try_from(at).ok());
+        let at = number.checked_sub(kept.first).and_then(|at| usize::try_from(at).ok());
         if let Some(seen) = at.and_then(|at| kept.log.get_mut(at)) {
             seen.status = status;
         }
@@ -187,9 +166,7 @@ mod tests {
     use super::*;
 
     fn parts(target: &str) -> Parts {
-        let request = axum::http::Request::builder()
-            .uri(target)
-            .header("x-a", "b");
+        let request = axum::http::Request::builder().uri(target).header("x-a", "b");
         request.body(()).expect("a request").into_parts().0
     }
 
@@ -200,10 +177,7 @@ mod tests {
             "/services/data/v67.0/sobjects/Contact/{id}"
         );
         assert_eq!(template("/api/v2/x/5"), "/api/v2/x/{id}");
-        assert_eq!(
-            template("/a/0d4c51be-e2f5-4d0f-9d5f-2f1a1c1f1b1a/b"),
-            "/a/{id}/b"
-        );
+        assert_eq!(template("/a/0d4c51be-e2f5-4d0f-9d5f-2f1a1c1f1b1a/b"), "/a/{id}/b");
     }
 
     #[test]

@@ -54,42 +54,25 @@ pub fn person(index: u64, seed: u64) -> Person {
     let last = *dice.pick::<&str>(names::LAST);
     let domain = *dice.pick::<&str>(&["example.com", "example.net", "example.org"]);
     let household = shares(index, seed);
-    let mut phones = vec![phones::typed(
-        main_number(index, seed),
-        Use::Work,
-        &mut dice,
-    )];
+    let mut phones = vec![phones::typed(main_number(index, seed), Use::Work, &mut dice)];
     if dice.below(100) < 60 {
-        phones.push(phones::typed(
-            phones::number(2 * index + 1, seed),
-            Use::Mobile,
-            &mut dice,
-        ));
+        phones.push(phones::typed(phones::number(2 * index + 1, seed), Use::Mobile, &mut dice));
     }
     if dice.below(100) < 8 {
         // An old number kept under "home", typed another way: the same line twice.
-        phones.push(phones::typed(
-            main_number(index, seed),
-            Use::Home,
-            &mut dice,
-        ));
+        phones.push(phones::typed(main_number(index, seed), Use::Home, &mut dice));
     }
     let company = dice.below(1 + index / 4);
     Person {
         index,
-        email: format!(
-            "{}.{}{index}@{domain}",
-            first.to_lowercase(),
-            last.to_lowercase()
-        ),
+        email: format!("{}.{}{index}@{domain}", first.to_lowercase(), last.to_lowercase()),
         first: first.to_owned(),
         last: last.to_owned(),
         phones,
-        tier: names::TIERS[usize::try_from(dice.below(20))
-            .unwrap_or(0)
-            .min(names::TIERS.len() - 1)],
+        tier: names::TIERS
+            [usize::try_from(dice.below(20)).unwrap_or(0).min(names::TIERS.len() - 1)],
         company: names::company(company, seed),
-        title: *dice.pick::<&str>(names::TITLES),
+        title: dice.pick::<&str>(names::TITLES),
         city: *dice.pick(names::CITIES),
         household,
     }
@@ -102,11 +85,7 @@ pub fn fixed() -> [Person; 3] {
         index,
         first: first.to_owned(),
         last: last.to_owned(),
-        email: format!(
-            "{}.{}@example.com",
-            first.to_lowercase(),
-            last.to_lowercase()
-        ),
+        email: format!("{}.{}@example.com", first.to_lowercase(), last.to_lowercase()),
         phones: vec![TypedPhone {
             used: Use::Work,
             typed: typed.to_owned(),
@@ -119,33 +98,9 @@ pub fn fixed() -> [Person; 3] {
         household,
     };
     [
-        one(
-            0,
-            "John",
-            "Doe",
-            "(555) 019-9999",
-            "+15550199999",
-            "Gold",
-            false,
-        ),
-        one(
-            1,
-            "Jane",
-            "Smith",
-            "555.019.9999 x12",
-            "+15550199999",
-            "Silver",
-            true,
-        ),
-        one(
-            2,
-            "Maria",
-            "Garcia",
-            "+1 555 0198 888",
-            "+15550198888",
-            "Bronze",
-            false,
-        ),
+        one(0, "John", "Doe", "(555) 019-9999", "+15550199999", "Gold", false),
+        one(1, "Jane", "Smith", "555.019.9999 x12", "+15550199999", "Silver", true),
+        one(2, "Maria", "Garcia", "+1 555 0198 888", "+15550198888", "Bronze", false),
     ]
 }
 
@@ -156,11 +111,7 @@ fn shares(index: u64, seed: u64) -> bool {
 }
 
 fn main_number(index: u64, seed: u64) -> phones::Number {
-    let of = if shares(index, seed) {
-        index - 1
-    } else {
-        index
-    };
+    let of = if shares(index, seed) { index - 1 } else { index };
     phones::number(2 * of, seed)
 }
 
@@ -231,11 +182,7 @@ mod tests {
         for phone in people(5_000, 1).flat_map(|person| person.phones) {
             let digits =
                 |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
-            let number = phone
-                .typed
-                .split(['x', '#', 'e'])
-                .next()
-                .unwrap_or_default();
+            let number = phone.typed.split(['x', '#', 'e']).next().unwrap_or_default();
             let wanted = digits(&phone.e164);
             let typed = digits(&number.replace("(0)", ""));
             assert!(
@@ -244,11 +191,8 @@ mod tests {
                 phone.typed,
                 phone.e164
             );
-            let shape: String = phone
-                .typed
-                .chars()
-                .map(|c| if c.is_ascii_digit() { '9' } else { c })
-                .collect();
+            let shape: String =
+                phone.typed.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
             styles.insert(shape);
         }
         assert!(styles.len() >= 12, "{styles:?}");

@@ -76,11 +76,7 @@ pub async fn start(router: Router, port: u16, faults: Faults) -> io::Result<Runn
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let accepting = Some(tokio::spawn(accept(listener, router, faults, stopped)));
-    Ok(Running {
-        address,
-        stop,
-        accepting,
-    })
+    Ok(Running { address, stop, accepting })
 }
 
 async fn accept(
@@ -157,10 +153,7 @@ async fn answer(
         Ok(noted) => noted,
         Err(refused) => return Ok(refused),
     };
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |both| both.as_str());
+    let target = request.uri().path_and_query().map_or("/", |both| both.as_str());
     let (delay, fault) = faults.next(request.method().as_str(), target);
     let answer = match fault {
         None => ask(&vendor, request).await,
@@ -233,15 +226,9 @@ async fn halve(answer: Response, then: wire::Then) -> Response {
     let (mut parts, body) = answer.into_parts();
     let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
     // An answer without a body gets one that never comes, or nothing would be cut.
-    let whole = if whole.is_empty() {
-        Bytes::from_static(b"  ")
-    } else {
-        whole
-    };
+    let whole = if whole.is_empty() { Bytes::from_static(b"  ") } else { whole };
     parts.headers.remove(header::TRANSFER_ENCODING);
-    parts
-        .headers
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
     if parts.status == StatusCode::NO_CONTENT || parts.status == StatusCode::NOT_MODIFIED {
         parts.status = StatusCode::OK;
     }
@@ -253,23 +240,15 @@ fn status(code: u16, body: Option<String>) -> Response {
     let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match body {
         None => code.into_response(),
-        Some(text) if text.starts_with(['{', '[']) => (
-            code,
-            [(header::CONTENT_TYPE, "application/json;charset=UTF-8")],
-            text,
-        )
-            .into_response(),
+        Some(text) if text.starts_with(['{', '[']) => {
+            (code, [(header::CONTENT_TYPE, "application/json;charset=UTF-8")], text).into_response()
+        }
         Some(text) => page(code, text),
     }
 }
 
 fn page(code: StatusCode, text: String) -> Response {
-    (
-        code,
-        [(header::CONTENT_TYPE, "text/html;charset=UTF-8")],
-        text,
-    )
-        .into_response()
+    (code, [(header::CONTENT_TYPE, "text/html;charset=UTF-8")], text).into_response()
 }
 
 const SICK_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Please wait</title></head>\

@@ -47,24 +47,15 @@ struct Alive {
 impl Tokens {
     /// Tokens that hold for `lifetime` from their issue.
     pub fn new(lifetime: Duration) -> Tokens {
-        let alive = Alive {
-            lifetime,
-            grants: HashMap::new(),
-            order: VecDeque::new(),
-        };
-        Tokens {
-            alive: RwLock::new(alive),
-        }
+        let alive = Alive { lifetime, grants: HashMap::new(), order: VecDeque::new() };
+        Tokens { alive: RwLock::new(alive) }
     }
 
     /// A new token: `prefix` and 40 random hex digits.
     pub fn issue(&self, prefix: &str, subject: &str, scope: &str) -> String {
         let token = format!("{prefix}{}", random_hex());
-        let grant = Grant {
-            subject: subject.to_owned(),
-            scope: scope.to_owned(),
-            issued: Instant::now(),
-        };
+        let grant =
+            Grant { subject: subject.to_owned(), scope: scope.to_owned(), issued: Instant::now() };
         let mut alive = self.write();
         if alive.order.len() >= MOST_TOKENS
             && let Some(oldest) = alive.order.pop_front()
@@ -107,10 +98,7 @@ impl Tokens {
 
     /// The lifetime in force.
     pub fn lifetime(&self) -> Duration {
-        self.alive
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .lifetime
+        self.alive.read().unwrap_or_else(PoisonError::into_inner).lifetime
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Alive> {
@@ -134,10 +122,7 @@ mod tests {
         let tokens = Tokens::new(Duration::from_secs(60));
         let token = tokens.issue("00D!", "user", "api");
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(
-            tokens.check(&token).map(|g| g.subject),
-            Ok("user".to_owned())
-        );
+        assert_eq!(tokens.check(&token).map(|g| g.subject), Ok("user".to_owned()));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(tokens.check(&token), Err(Refusal::Expired));
     }

@@ -119,8 +119,8 @@ pub struct JobsArgs {
 
 #[derive(Debug, Args)]
 pub struct DocsArgs {
-    /// Write the files below this directory instead of printing their names.
-    #[arg(long, value_name = "DIR")]
+    /// Write the files below this directory, else only print their names.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
     pub write: Option<PathBuf>,
 }
 

@@ -1,6 +1,7 @@
 //! Log lines, to standard error: one event a line, for people or machines.
 
 use crate::config::{LogFormat, LogSection};
+use std::io::IsTerminal as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -14,7 +15,9 @@ pub fn start(section: &LogSection) {
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN));
     let filter = filter.with_targets(ours.map(|target| (target, level)));
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let started = match section.format {
         LogFormat::Text => registry.with(lines).try_init(),
         LogFormat::Json => registry.with(lines.json()).try_init(),

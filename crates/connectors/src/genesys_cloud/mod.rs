@@ -38,7 +38,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         secret: settings.secret("client_secret")?.clone(),
     };
     let source_name = settings.required("external_source")?.trim().to_owned();
-    let tokens = Tokens::start(Arc::new(login));
+    let tokens = Tokens::start(&opening.name, Arc::new(login));
     let platform = Arc::new(Platform {
         client: Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api)),
         policy: Policy {

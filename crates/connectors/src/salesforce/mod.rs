@@ -48,7 +48,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     };
     // A private key that is none is told now, not when the first call comes.
     login.request()?;
-    let tokens = Tokens::start(Arc::new(login));
+    let tokens = Tokens::start(&opening.name, Arc::new(login));
     let client = Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api_version));
     Ok(Capabilities {
         http,

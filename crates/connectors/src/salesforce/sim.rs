@@ -175,13 +175,7 @@ async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
         )
         .response();
     };
-    let path = parts
-        .uri
-        .path()
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .map(|part| decode(part))
-        .collect();
+    let path = parts.uri.path().split('/').filter(|part| !part.is_empty()).map(decode).collect();
     let query = parts.uri.query().map(|text| decode_form(text.as_bytes())).unwrap_or_default();
     let asked =
         http::Asked { method: &parts.method, path, query, headers: &parts.headers, body: &body };

@@ -46,18 +46,12 @@ pub(super) fn number(nth: u64, seed: u64) -> Number {
     let all = AREAS.len() as u64 * EXCHANGES * LINES;
     // Prime, and no divisor of `all`: a permutation.
     let at = nth.wrapping_mul(15_485_863).wrapping_add(seed % all) % all;
-    if at % 25 == 0 {
-        return Number {
-            cc: 44,
-            national: 2_000_000_000 + at,
-        };
+    if at.is_multiple_of(25) {
+        return Number { cc: 44, national: 2_000_000_000 + at };
     }
     let area = AREAS[usize::try_from(at / (EXCHANGES * LINES)).unwrap_or(0)];
     let exchange = exchange(at / LINES % EXCHANGES);
-    Number {
-        cc: 1,
-        national: (area * 1000 + exchange) * LINES + at % LINES,
-    }
+    Number { cc: 1, national: (area * 1000 + exchange) * LINES + at % LINES }
 }
 
 /// The `nth` exchange that is neither N11 nor 555.
@@ -76,11 +70,7 @@ pub(super) fn typed(number: Number, used: Use, dice: &mut SplitMix64) -> TypedPh
     } else {
         british(&number.national.to_string(), dice)
     };
-    TypedPhone {
-        used,
-        typed: text,
-        e164,
-    }
+    TypedPhone { used, typed: text, e164 }
 }
 
 fn north_american(digits: &str, dice: &mut SplitMix64) -> String {

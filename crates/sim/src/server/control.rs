@@ -40,10 +40,7 @@ pub(super) fn handle(request: &Request<Incoming>) -> Option<Control> {
         "/_sim/faults" if method == Method::POST => Some(Control::SetPlan),
         "/_sim/faults" if method == Method::DELETE => Some(Control::ClearPlan),
         "/_sim/requests" if method == Method::GET => {
-            let clear = request
-                .uri()
-                .query()
-                .is_some_and(|q| q.split('&').any(|p| p == "clear=1"));
+            let clear = request.uri().query().is_some_and(|q| q.split('&').any(|p| p == "clear=1"));
             Some(Control::ShowRequests { clear })
         }
         "/_sim/requests" if method == Method::POST => Some(Control::Record),
@@ -90,8 +87,6 @@ async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Resp
     let refuse =
         |why: String| (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response();
     let body = Body::new(request.into_body());
-    let bytes = to_bytes(body, MOST_CONTROL)
-        .await
-        .map_err(|e| refuse(e.to_string()))?;
+    let bytes = to_bytes(body, MOST_CONTROL).await.map_err(|e| refuse(e.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|e| refuse(e.to_string()))
 }

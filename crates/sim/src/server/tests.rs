@@ -27,10 +27,7 @@ async fn sim() -> (Running, Faults) {
 
 async fn send(at: &Running, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(at.address).await.expect("it listens");
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("it reads");
+    stream.write_all(request.as_bytes()).await.expect("it reads");
     stream
 }
 
@@ -40,9 +37,7 @@ fn get_request(path: &str) -> String {
 
 async fn all(mut stream: TcpStream) -> std::io::Result<String> {
     let mut text = String::new();
-    timeout(Duration::from_secs(5), stream.read_to_string(&mut text))
-        .await
-        .expect("it closes")?;
+    timeout(Duration::from_secs(5), stream.read_to_string(&mut text)).await.expect("it closes")?;
     Ok(text)
 }
 
@@ -62,18 +57,10 @@ async fn some(stream: &mut TcpStream) -> (String, bool) {
 #[tokio::test]
 async fn without_a_plan_the_vendor_answers() {
     let (sim, faults) = sim().await;
-    let text = all(send(&sim, &get_request("/x")).await)
-        .await
-        .expect("an answer");
-    assert!(
-        text.starts_with("HTTP/1.1 200") && text.ends_with(BODY),
-        "{text}"
-    );
+    let text = all(send(&sim, &get_request("/x")).await).await.expect("an answer");
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with(BODY), "{text}");
     let seen = &faults.requests().log()[0];
-    assert_eq!(
-        (seen.method.as_str(), seen.target.as_str(), seen.status),
-        ("GET", "/x", 200)
-    );
+    assert_eq!((seen.method.as_str(), seen.target.as_str(), seen.status), ("GET", "/x", 200));
     assert_eq!(seen.header("host"), Some("sim"));
 }
 
@@ -92,10 +79,7 @@ async fn hang_mid_body_sends_headers_and_half_a_body() {
     faults.add(Rule::always(Fault::HangMidBody));
     let mut stream = send(&sim, &get_request("/x")).await;
     let (text, closed) = some(&mut stream).await;
-    assert!(
-        text.contains("content-length: 10\r\n") && text.ends_with("\r\n\r\n01234"),
-        "{text}"
-    );
+    assert!(text.contains("content-length: 10\r\n") && text.ends_with("\r\n\r\n01234"), "{text}");
     assert!(!closed);
 }
 
@@ -105,10 +89,7 @@ async fn truncate_closes_before_the_promised_length() {
     faults.add(Rule::always(Fault::Truncate));
     let mut stream = send(&sim, &get_request("/x")).await;
     let (text, closed) = some(&mut stream).await;
-    assert!(
-        text.contains("content-length: 10\r\n") && text.ends_with("\r\n\r\n01234"),
-        "{text}"
-    );
+    assert!(text.contains("content-length: 10\r\n") && text.ends_with("\r\n\r\n01234"), "{text}");
     assert!(closed);
 }
 
@@ -116,53 +97,27 @@ async fn truncate_closes_before_the_promised_length() {
 async fn reset_is_a_tcp_reset() {
     let (sim, faults) = sim().await;
     faults.add(Rule::always(Fault::Reset));
-    let error = all(send(&sim, &get_request("/x")).await)
-        .await
-        .expect_err("no answer");
+    let error = all(send(&sim, &get_request("/x")).await).await.expect_err("no answer");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]
 async fn a_status_may_bring_its_body() {
     let (sim, faults) = sim().await;
-    faults.add(
-        Rule::always(Fault::Status {
-            code: 503,
-            body: Some("<html>".into()),
-        })
-        .times(1),
-    );
-    faults.add(Rule::always(Fault::Status {
-        code: 500,
-        body: Some("[]".into()),
-    }));
-    let text = all(send(&sim, &get_request("/x")).await)
-        .await
-        .expect("an answer");
-    assert!(
-        text.starts_with("HTTP/1.1 503") && text.contains("text/html"),
-        "{text}"
-    );
-    let text = all(send(&sim, &get_request("/x")).await)
-        .await
-        .expect("an answer");
-    assert!(
-        text.starts_with("HTTP/1.1 500") && text.contains("application/json"),
-        "{text}"
-    );
+    faults.add(Rule::always(Fault::Status { code: 503, body: Some("<html>".into()) }).times(1));
+    faults.add(Rule::always(Fault::Status { code: 500, body: Some("[]".into()) }));
+    let text = all(send(&sim, &get_request("/x")).await).await.expect("an answer");
+    assert!(text.starts_with("HTTP/1.1 503") && text.contains("text/html"), "{text}");
+    let text = all(send(&sim, &get_request("/x")).await).await.expect("an answer");
+    assert!(text.starts_with("HTTP/1.1 500") && text.contains("application/json"), "{text}");
 }
 
 #[tokio::test]
 async fn a_sick_edge_gives_html_with_200() {
     let (sim, faults) = sim().await;
     faults.add(Rule::always(Fault::Html200));
-    let text = all(send(&sim, &get_request("/x")).await)
-        .await
-        .expect("an answer");
-    assert!(
-        text.starts_with("HTTP/1.1 200") && text.contains("text/html"),
-        "{text}"
-    );
+    let text = all(send(&sim, &get_request("/x")).await).await.expect("an answer");
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("text/html"), "{text}");
 }
 
 #[tokio::test]
@@ -178,13 +133,8 @@ async fn vendor_answers_are_the_vendors_own() {
         (Fault::Throttled, "HTTP/1.1 403", "own throttle"),
         (Fault::Vendor("x".into()), "HTTP/1.1 500", "named x"),
     ] {
-        faults.set(Plan {
-            rules: vec![Rule::always(fault)],
-            ..Plan::default()
-        });
-        let text = all(send(&sim, &get_request("/x")).await)
-            .await
-            .expect("an answer");
+        faults.set(Plan { rules: vec![Rule::always(fault)], ..Plan::default() });
+        let text = all(send(&sim, &get_request("/x")).await).await.expect("an answer");
         assert!(text.starts_with(line) && text.ends_with(end), "{text}");
     }
 }
@@ -192,14 +142,9 @@ async fn vendor_answers_are_the_vendors_own() {
 #[tokio::test]
 async fn latency_delays_every_answer_by_at_least_as_much() {
     let (sim, faults) = sim().await;
-    faults.set(Plan {
-        latency: Duration::from_millis(60),
-        ..Plan::default()
-    });
+    faults.set(Plan { latency: Duration::from_millis(60), ..Plan::default() });
     let begun = std::time::Instant::now();
-    let text = all(send(&sim, &get_request("/x")).await)
-        .await
-        .expect("an answer");
+    let text = all(send(&sim, &get_request("/x")).await).await.expect("an answer");
     assert!(text.ends_with(BODY) && begun.elapsed() >= Duration::from_millis(60));
 }
 
@@ -214,9 +159,7 @@ async fn faults_are_set_read_and_cleared_over_http() {
     let text = all(send(&sim, &post).await).await.expect("an answer");
     assert!(text.starts_with("HTTP/1.1 204"), "{text}");
     assert_eq!(faults.plan().rules[0].fault, Fault::Html200);
-    let text = all(send(&sim, &get_request("/_sim/faults")).await)
-        .await
-        .expect("an answer");
+    let text = all(send(&sim, &get_request("/_sim/faults")).await).await.expect("an answer");
     assert!(text.contains(r#""fault":"html200""#), "{text}");
     let delete = get_request("/_sim/faults").replacen("GET", "DELETE", 1);
     all(send(&sim, &delete).await).await.expect("an answer");
@@ -239,13 +182,8 @@ async fn requests_are_read_cleared_and_switched_off_over_http() {
     let echo =
         "POST /echo HTTP/1.1\r\nhost: s\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
     all(send(&sim, echo).await).await.expect("an answer");
-    let text = all(send(&sim, &get_request("/_sim/requests?clear=1")).await)
-        .await
-        .expect("json");
-    assert!(
-        text.contains(r#""body":"hello""#) && text.contains(r#""POST /echo":1"#),
-        "{text}"
-    );
+    let text = all(send(&sim, &get_request("/_sim/requests?clear=1")).await).await.expect("json");
+    assert!(text.contains(r#""body":"hello""#) && text.contains(r#""POST /echo":1"#), "{text}");
     assert!(faults.requests().log().is_empty());
     let off = "POST /_sim/requests HTTP/1.1\r\nhost: s\r\nconnection: close\r\ncontent-length: 16\r\n\r\n{\"record\":false}";
     all(send(&sim, off).await).await.expect("an answer");
@@ -259,9 +197,7 @@ async fn stop_ends_also_what_hangs() {
     faults.add(Rule::always(Fault::Hang));
     let stream = send(&sim, &get_request("/x")).await;
     let address = sim.address;
-    timeout(Duration::from_secs(5), sim.stop())
-        .await
-        .expect("it ends");
+    timeout(Duration::from_secs(5), sim.stop()).await.expect("it ends");
     let _ = all(stream).await;
     assert!(TcpStream::connect(address).await.is_err());
 }

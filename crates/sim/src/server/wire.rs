@@ -33,13 +33,7 @@ pub(super) struct Unanswered;
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> (Wire, Reset) {
         let reset = Arc::new(AtomicBool::new(false));
-        (
-            Wire {
-                stream,
-                reset: Arc::clone(&reset),
-            },
-            Reset(reset),
-        )
+        (Wire { stream, reset: Arc::clone(&reset) }, Reset(reset))
     }
 }
 
@@ -131,11 +125,7 @@ impl Cut {
     pub(super) fn new(first: Bytes, then: Then) -> Cut {
         // The pause lets the half go out before the error tears the connection down.
         let flush = Box::pin(sleep(Duration::from_millis(2)));
-        Cut {
-            first: Some(first).filter(|bytes| !bytes.is_empty()),
-            then,
-            flush,
-        }
+        Cut { first: Some(first).filter(|bytes| !bytes.is_empty()), then, flush }
     }
 }
 

@@ -68,8 +68,8 @@ pub struct StoreSection {
     /// The master key: 32 bytes as base64 or hex. It wraps every other key, so
     /// keep a copy apart: without it the store cannot be read.
     pub master_key: SecretSource,
-    /// SQLite only: what an answered call survives. `power`: a power cut.
-    /// `process`: a crash of Tieline, not of the machine.
+    /// What an answered call survives. `power`: a power cut. `process`: a crash of
+    /// Tieline, not of the machine (on PostgreSQL: of the server).
     #[serde(default)]
     pub durability: Durability,
 }

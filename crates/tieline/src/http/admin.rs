@@ -1,10 +1,10 @@
 //! What operators and the CLI ask the running server for.
 
 use super::error::ErrorBody;
-use super::lookup::read_json;
+use super::input::{Params, Segment, read_json};
 use super::{ApiError, App};
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use domain::CallId;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ fn fifty() -> usize {
 )]
 pub async fn calls(
     State(app): State<App>,
-    Query(query): Query<CallsQuery>,
+    Params(query): Params<CallsQuery>,
 ) -> Result<Json<Vec<CallBody>>, ApiError> {
     let calls = app.engine.store.recent_calls(query.limit.clamp(1, 1_000)).await?;
     Ok(Json(calls.into_iter().map(CallBody::from).collect()))
@@ -93,7 +93,7 @@ pub async fn calls(
 )]
 pub async fn call(
     State(app): State<App>,
-    Path(call_id): Path<String>,
+    Segment(call_id): Segment,
 ) -> Result<Json<CallBody>, ApiError> {
     let stored = match CallId::new(&call_id) {
         Some(id) => app.engine.store.call(&id).await?,
@@ -101,7 +101,7 @@ pub async fn call(
     };
     stored.map(|call| Json(call.into())).ok_or_else(|| {
         let message = "No call of this id is stored.";
-        let fix = "Check the id; calls are kept for the configured time only.";
+        let fix = "Check the id: it is the one that was passed as callId.";
         ApiError::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId")
     })
 }
@@ -156,7 +156,7 @@ pub struct JobsQuery {
 )]
 pub async fn jobs(
     State(app): State<App>,
-    Query(query): Query<JobsQuery>,
+    Params(query): Params<JobsQuery>,
 ) -> Result<Json<Vec<JobBody>>, ApiError> {
     let state = match query.state.as_deref() {
         None => None,
@@ -196,7 +196,7 @@ pub async fn redrive_all(State(app): State<App>) -> Result<Json<Redriven>, ApiEr
 )]
 pub async fn redrive(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<Redriven>, ApiError> {
     let not_dead = || {
         let message = "There is no dead job of this id.";

@@ -1,8 +1,8 @@
 //! What leaves the process when something is wrong: a stable code, a sentence,
 //! the place, the mend, and a page per code (`docs/errors/`).
 
+use super::input::Segment;
 use axum::Json;
-use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -132,7 +132,7 @@ impl IntoResponse for ApiError {
 }
 
 /// The page of a code, as Markdown.
-pub async fn page(Path(code): Path<String>) -> Response {
+pub async fn page(Segment(code): Segment) -> Response {
     match PAGES.iter().find(|(known, _)| *known == code) {
         Some((_, text)) => {
             ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], *text).into_response()

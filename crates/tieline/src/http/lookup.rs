@@ -1,10 +1,9 @@
 //! `POST /api/v1/genesys/lookup`: a call arrives, who is it?
 
+use super::input::read_json;
 use super::{ApiError, App};
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
 use domain::{CallId, Direction, MediaType, Value};
 use engine::Answer;
 use serde::{Deserialize, Serialize};
@@ -106,42 +105,6 @@ pub async fn answer(
         app.calls.send(line).ok();
     }
     Ok(Json(wire(answer)))
-}
-
-/// Reads a JSON body of bounded size, with errors in the house's shape.
-pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, ApiError> {
-    if !is_json(request.headers()) {
-        let message = "The body is not declared as JSON.";
-        let fix = "Send Content-Type: application/json.";
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(ApiError::new(status, "request.media_type", message, fix));
-    }
-    let bytes = Bytes::from_request(request, &()).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let message = "The body is larger than 64 KiB.";
-            let fix = "Send only the documented fields.";
-            return ApiError::new(rejection.status(), "request.body_too_large", message, fix);
-        }
-        let message = "The body did not arrive whole.";
-        ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        // serde_json repeats values of the body in some messages: only the place is told.
-        let kind = match error.classify() {
-            serde_json::error::Category::Data => "has a field of a wrong type",
-            _ => "is no JSON",
-        };
-        let message =
-            format!("The body {kind} at line {}, column {}.", error.line(), error.column());
-        let fix = "See /openapi.json for the fields.";
-        ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, fix)
-    })
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
 }
 
 fn translate(body: LookupBody) -> Result<engine::Request, ApiError> {

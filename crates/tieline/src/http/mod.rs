@@ -7,6 +7,7 @@ mod admin;
 mod auth;
 pub mod error;
 mod health;
+mod input;
 mod lookup;
 mod openapi;
 mod server;

@@ -20,8 +20,10 @@ pub struct Bound {
     pub address: SocketAddr,
 }
 
-/// A client may take this long to send a request's head.
-const HEAD_MAX: Duration = Duration::from_secs(10);
+/// A client may take this long to send a request's head, counted from the end of
+/// the one before: longer than proxies keep idle connections (usually 60 s), or
+/// they would send into closed ones.
+const HEAD_MAX: Duration = Duration::from_secs(90);
 
 /// Binds, so that a taken port is told before anything else starts.
 pub fn bind(address: SocketAddr) -> std::io::Result<Bound> {

@@ -217,6 +217,15 @@ impl Line {
         .await
     }
 
+    /// Waits until a call from `number` is answered from the directory.
+    pub(crate) async fn until_the_directory_knows(&self, number: &str) -> Answer {
+        until_some("the directory answers", async || {
+            let answer = self.call_from(number).await;
+            (answer["source"] == "directory").then_some(answer)
+        })
+        .await
+    }
+
     /// How many requests for people Salesforce has seen.
     pub(crate) fn crm_requests(&self) -> usize {
         let log = self.salesforce.faults().requests().log();

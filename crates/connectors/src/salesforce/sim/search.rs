@@ -65,7 +65,7 @@ pub(crate) fn sosl(store: &mut Store, base: &str, text: &str) -> Result<Vec<u8>,
     parser.tail(&mut overall).map_err(broken)?;
     parser.end().map_err(broken)?;
     let most = overall.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS);
-    run(store, base, text, term, scope, &wanted, most)
+    run(store, base, text, (term, scope), &wanted, most)
 }
 
 /// Runs the JSON form of a search.
@@ -108,15 +108,14 @@ pub(crate) fn parameterized(
         });
     }
     let most = limit(body, "overallLimit").unwrap_or(MOST_ROWS).min(MOST_ROWS);
-    run(store, base, "", term, scope, &wanted, most)
+    run(store, base, "", (term, scope), &wanted, most)
 }
 
 fn run(
     store: &mut Store,
     base: &str,
     text: &str,
-    term: &str,
-    scope: Scope,
+    (term, scope): (&str, Scope),
     wanted: &[Query],
     most: usize,
 ) -> Result<Vec<u8>, Refused> {

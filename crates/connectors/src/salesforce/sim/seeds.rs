@@ -97,7 +97,7 @@ fn contact(
     let mut fields =
         vec![("AccountId", account.as_str()), ("Loyalty_Tier__c", tier), ("CRM_Case_Id__c", case)];
     // The fixed people have no number in another system yet.
-    if at >= SECOND_DAY && at <= LAST_DAY {
+    if (SECOND_DAY..=LAST_DAY).contains(&at) {
         fields.push(("External_Id__c", &external));
     }
     let mut values = whole(store, "Contact", person, &fields);

@@ -702,3 +702,18 @@ async fn a_configured_row_that_is_refused_stops_the_start() {
     let refused = start(Config { rows, ..quick() }).await.err().expect("a refusal");
     assert!(refused.to_string().contains("REQUIRED_FIELD_MISSING"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_closed_case_says_when() {
+    let org = org(quick()).await;
+    let id = org.salesforce.add("Case", &json!({ "Subject": "x" })).expect("a case");
+    let path = format!("/sobjects/Case/{id}");
+    let case = org.get(&path).await.json();
+    assert_eq!((&case["Status"], &case["IsClosed"]), (&json!("New"), &json!(false)));
+    assert_eq!(case["CaseNumber"].as_str().map(str::len), Some(8));
+    for (status, closed) in [("Closed", true), ("Working", false)] {
+        org.salesforce.update(&id, &json!({ "Status": status })).expect("an update");
+        let case = org.get(&path).await.json();
+        assert_eq!((&case["IsClosed"], case["ClosedDate"].is_string()), (&json!(closed), closed));
+    }
+}

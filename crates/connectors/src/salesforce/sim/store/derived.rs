@@ -1,7 +1,7 @@
 //! What the vendor fills in itself: names, defaults, numbers, what follows from status.
 
 use super::packed::Value;
-use super::{Store, ids};
+use super::{Store, clock, ids};
 
 impl Store {
     /// What the vendor fills in itself: names, defaults, numbers, what follows from status.
@@ -16,6 +16,8 @@ impl Store {
         };
         let mut derived: Vec<(&str, Value)> = Vec::new();
         let mut defaults: Vec<(&str, Value)> = Vec::new();
+        // The field that says when it was finished, and whether it is.
+        let mut finished: Option<(&str, bool)> = None;
         match self.objects[object].name.as_str() {
             "Contact" | "Lead" | "User" => {
                 let parts = [text(values, "FirstName"), text(values, "LastName")];
@@ -26,6 +28,7 @@ impl Store {
             "Case" => {
                 let closed = text(values, "Status").is_some_and(|s| s == "Closed");
                 derived.push(("IsClosed", Value::Bool(closed)));
+                finished = Some(("ClosedDate", closed));
                 defaults.push(("Status", Value::Text("New".into())));
                 defaults.push(("Priority", Value::Text("Medium".into())));
                 defaults.push(("CaseNumber", Value::Text(format!("{:08}", self.cases + 1))));
@@ -33,12 +36,30 @@ impl Store {
             "Task" => {
                 let closed = text(values, "Status").is_some_and(|s| s == "Completed");
                 derived.push(("IsClosed", Value::Bool(closed)));
+                finished = Some(("CompletedDateTime", closed));
                 defaults.push(("Status", Value::Text("Not Started".into())));
                 defaults.push(("Priority", Value::Text("Normal".into())));
             }
             _ => {}
         }
+        match finished {
+            Some((name, true)) => defaults.push((name, Value::Time(clock::now()))),
+            Some((name, false)) => values.retain(|(at, _)| Some(*at) != number(name)),
+            None => {}
+        }
         defaults.push(("OwnerId", Value::Text(ids::id("005", 0))));
+        self.fill(object, values, derived, defaults);
+    }
+
+    /// Derived values replace what is there; defaults only fill what is empty.
+    fn fill(
+        &mut self,
+        object: usize,
+        values: &mut Vec<(u16, Value)>,
+        derived: Vec<(&str, Value)>,
+        defaults: Vec<(&str, Value)>,
+    ) {
+        let number = |name: &str| self.objects[object].field(name);
         for (name, value) in derived {
             if let Some(field) = number(name) {
                 values.retain(|(at, _)| *at != field);
