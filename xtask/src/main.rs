@@ -27,7 +27,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy                            the house's own rules
   codegen                         write the generated files anew
   new-connector NAME              a new folder under crates/connectors/src
-  bench lookup [--quick]          the figures of the lookup, side by side with what else one could run";
+  bench lookup [--quick]          the figures of the lookup, side by side with what else one could run
+                                  --no-build: of what is built in target/release already";
 
 const COMMANDS: [&str; 6] = ["test", "check", "tidy", "codegen", "new-connector", "bench"];
 

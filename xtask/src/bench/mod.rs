@@ -18,6 +18,7 @@ use std::fs;
 
 pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     let mut plan = Plan::full();
+    let mut build = true;
     let Some((subject, options)) = rest.split_first() else {
         tools::say("xtask: bench what? there is: lookup");
         return Ok(Outcome::WrongWords);
@@ -28,7 +29,14 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     for option in options {
         match option.as_str() {
             "--quick" => plan = Plan::quick(),
-            wrong => return Ok(words::refuse("option of bench lookup", wrong, &["--quick"])),
+            "--no-build" => build = false,
+            wrong => {
+                return Ok(words::refuse(
+                    "option of bench lookup",
+                    wrong,
+                    &["--quick", "--no-build"],
+                ));
+            }
         }
     }
     let folder = tools::target().join("bench/run");
@@ -37,7 +45,9 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    contestants::build()?;
+    if build {
+        contestants::build()?;
+    }
     let table = rounds::lookup(plan, &folder)?;
     tools::print(&table.text());
     if table.fell_short() {

@@ -84,7 +84,13 @@ const TABLES: &[Table] = &[
     Table {
         name: "contact_keys",
         key: 3,
-        columns: &[("connection", Text), ("hash", Blob), ("contact", Int), ("gone_at", Int)],
+        columns: &[
+            ("connection", Text),
+            ("hash", Blob),
+            ("contact", Int),
+            ("asked_at", Int),
+            ("gone_at", Int),
+        ],
         counted: false,
     },
     Table {

@@ -9,7 +9,7 @@ use sim::faults::{Fault, Rule};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-crate::rig::place::facts! {
+crate::facts! {
     a_known_and_unchanged_caller_costs_no_request
     a_new_person_becomes_one_contact_tied_to_the_call
     a_partial_call_gets_what_its_flow_could_not_set

@@ -1,12 +1,13 @@
 //! Whatever the CRM does, the answer is in time and valid, and the work goes on.
 
-use crate::directory::join_all;
-use crate::rig::{Answer, JOHN, Line, MARIA, Person, Place, STRANGER, Stalls, until, until_some};
+use crate::rig::{
+    Answer, JOHN, Line, MARIA, Person, Place, STRANGER, Stalls, join_all, until, until_some,
+};
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
 use std::time::Duration;
 
-crate::rig::place::facts! {
+crate::facts! {
     a_partial_call_is_finished_after_a_restart
     a_partial_call_is_finished_after_a_kill
     a_refusal_for_good_is_a_dead_job_that_is_seen_and_redriven

@@ -1,13 +1,15 @@
 //! Our own copy of the CRM: when it answers, when it is renewed, what it saves.
 
 use crate::rig::people::record;
-use crate::rig::{JOHN, Line, MARIA, Place, STRANGER, until};
+use crate::rig::{JOHN, Line, MARIA, Place, STRANGER, join_all, until};
 use serde_json::json;
 use sim::faults::Fault;
 use std::time::Duration;
 
-crate::rig::place::facts! {
+crate::facts! {
     the_second_call_costs_no_crm_request
+    who_is_known_by_another_identifier_is_answered_at_once
+    whoever_else_shares_a_number_is_found_out_behind
     the_copy_outlives_a_restart
     a_stale_entry_answers_and_is_renewed_behind
     past_its_limit_the_crm_is_asked_first
@@ -24,11 +26,27 @@ async fn the_second_call_costs_no_crm_request(place: Place) {
         assert_eq!(line.crm_requests(), asked, "also at once after the first");
     }
     line.until_the_directory_knows(JOHN.1).await;
-    let by_email = json!({ "email": JOHN.2, "callId": "by-email" });
-    line.lookup(by_email).await.assert_hit("directory");
-    let by_id = json!({ "externalId": line.id_of(JOHN.2), "callId": "by-id" });
-    line.lookup(by_id).await.assert_hit("directory");
     assert_eq!(line.crm_requests(), asked);
+}
+
+async fn who_is_known_by_another_identifier_is_answered_at_once(place: Place) {
+    let line = Line::with_salesforce().on(place).start().await;
+    line.until_the_directory_knows(MARIA.1).await;
+    let by_email = json!({ "email": MARIA.2, "callId": "by-email" });
+    line.lookup(by_email).await.assert_hit("directory");
+    let by_id = json!({ "externalId": line.id_of(MARIA.2), "callId": "by-id" });
+    line.lookup(by_id).await.assert_hit("directory");
+}
+
+async fn whoever_else_shares_a_number_is_found_out_behind(place: Place) {
+    let line = Line::with_salesforce().on(place).lookup("match", "ambiguous").start().await;
+    // Known by e-mail alone: nobody has asked yet who has this number.
+    let by_email = json!({ "email": JOHN.2, "callId": "by-email" });
+    line.lookup(by_email).await.assert_hit("crm");
+    until("both are known by the number", async || {
+        line.call_from(JOHN.1).await["status"] == "ambiguous"
+    })
+    .await;
 }
 
 async fn the_copy_outlives_a_restart(place: Place) {
@@ -173,24 +191,4 @@ async fn a_caller_that_gives_up_does_not_end_the_request() {
     let answer = line.until_the_directory_knows(MARIA.1).await;
     assert_eq!(answer.id(), line.id_of(MARIA.2));
     assert_eq!(line.crm_requests(), asked + 1, "the one request served everybody");
-}
-
-/// Polls all of them together; results in order.
-pub(crate) async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut all: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        let mut waits = false;
-        for (future, done) in all.iter_mut().zip(&mut done) {
-            if done.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => *done = Some(value),
-                    std::task::Poll::Pending => waits = true,
-                }
-            }
-        }
-        if waits { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    done.into_iter().map(|value| value.expect("polled to its end")).collect()
 }

@@ -7,7 +7,7 @@ use connectors::salesforce;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-crate::rig::place::facts! {
+crate::facts! {
     the_example_of_the_field_is_answered_as_written
     click_to_dial_asks_for_the_dialled_customer
     the_same_call_id_twice_is_the_same_call

@@ -5,6 +5,26 @@
 //! up. Facts about what is stored run over SQLite and over PostgreSQL (the server
 //! that `TIELINE_TEST_POSTGRES` names; without it those say that they are skipped).
 
+/// Runs each fact over SQLite and over PostgreSQL.
+macro_rules! facts {
+    ($($fact:ident)*) => {
+        mod on_disk {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $fact() {
+                super::$fact(crate::rig::Place::disk()).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $fact() {
+                let Some(place) = crate::rig::Place::postgres().await else { return };
+                super::$fact(place).await;
+            })*
+        }
+    };
+}
+pub(crate) use facts;
+
 mod contact_center;
 mod deadline;
 mod demo;

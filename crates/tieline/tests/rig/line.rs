@@ -107,6 +107,14 @@ impl Line {
         self.server = Some((server, address));
     }
 
+    /// Starts the server, which may not live to listen; returns whether it does.
+    pub(crate) async fn try_start_server(&mut self) -> bool {
+        let mut server = Server::serve(&self.config, &self.environment);
+        let address = server.until_it_listens_or_ends().await;
+        self.server = address.map(|address| (server, address));
+        self.server.is_some()
+    }
+
     pub(crate) fn server(&mut self) -> &mut Server {
         &mut self.server.as_mut().expect("a server was started").0
     }
@@ -126,6 +134,13 @@ impl Line {
         server.log.all().join("\n")
     }
 
+    /// Sends the server a signal; one that has ended does not mind.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some((server, _)) = &self.server {
+            server.signal(signal);
+        }
+    }
+
     /// Stops the server as an operator does; its exit code.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
         self.server().signal(Signal::Term);
@@ -133,7 +148,9 @@ impl Line {
     }
 
     pub(crate) async fn kill(&mut self) {
-        self.server().signal(Signal::Kill);
+        if !self.server().has_ended() {
+            self.server().signal(Signal::Kill);
+        }
         self.server().ended().await;
     }
 
@@ -153,6 +170,14 @@ impl Line {
             environment.push(("TIELINE_SERVER__LISTEN".to_owned(), address.to_string()));
         }
         Ended::of(&all, &environment).await
+    }
+
+    /// Runs a command of the same configuration that shall listen elsewhere.
+    pub(crate) async fn command_elsewhere(&self, words: &[&str]) -> Ended {
+        let config = self.config.display().to_string();
+        let mut all = words.to_vec();
+        all.extend(["--config", &config]);
+        Ended::of(&all, &self.environment).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

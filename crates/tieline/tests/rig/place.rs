@@ -121,23 +121,3 @@ async fn run(base: &str, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect("a statement");
     connection.close().await.ok();
 }
-
-/// Runs each fact over SQLite and over PostgreSQL.
-macro_rules! facts {
-    ($($fact:ident)*) => {
-        mod on_disk {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $fact() {
-                super::$fact(crate::rig::Place::disk()).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $fact() {
-                let Some(place) = crate::rig::Place::postgres().await else { return };
-                super::$fact(place).await;
-            })*
-        }
-    };
-}
-pub(crate) use facts;

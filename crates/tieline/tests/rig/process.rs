@@ -97,17 +97,44 @@ impl Server {
 
     /// Where it listens, from its log; panics with the log when it ends instead.
     pub(crate) async fn until_it_listens(&mut self) -> SocketAddr {
+        let address = self.until_it_listens_or_ends().await;
+        address.unwrap_or_else(|| panic!("the server ended:\n{}", self.log.all().join("\n")))
+    }
+
+    /// Where it listens; `None` when it ended before it told.
+    pub(crate) async fn until_it_listens_or_ends(&mut self) -> Option<SocketAddr> {
         let log = self.log.clone();
-        until_some("the server listens", async || {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("the server ended with {status}:\n{}", log.all().join("\n"));
-            }
-            log.all().iter().find_map(|line| {
+        until_some("the server listens or ends", async || {
+            let address = log.all().iter().find_map(|line| {
                 let line: Value = serde_json::from_str(line).ok()?;
                 line["fields"]["server.address"].as_str()?.parse().ok()
-            })
+            });
+            match (address, self.child.try_wait()) {
+                (Some(address), _) => Some(Some(address)),
+                (None, Ok(None)) => None,
+                (None, _) => Some(None),
+            }
         })
         .await
+    }
+
+    /// The first line of its output, as JSON; panics with its log when it ends instead.
+    pub(crate) async fn until_it_says_a_line(&mut self) -> Value {
+        let (out, log) = (self.out.clone(), self.log.clone());
+        until_some("it says a line", async || {
+            if let Some(line) = out.all().first() {
+                return Some(serde_json::from_str(line).expect("one JSON object a line"));
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("it ended with {status}:\n{}", log.all().join("\n"));
+            }
+            None
+        })
+        .await
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -128,7 +155,7 @@ impl Server {
         ended.expect("it ends in time").expect("it can be waited for").code()
     }
 
-    /// Whether it has ended by itself already.
+    /// Whether it has ended, by itself or not.
     pub(crate) fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }

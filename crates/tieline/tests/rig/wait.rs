@@ -1,7 +1,9 @@
 //! Waiting for a condition, with a bound; and telling a slow machine from a slow answer.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// Longer than anything that is waited for takes on a busy machine.
@@ -24,6 +26,22 @@ pub(crate) async fn until_some<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
 /// Looks until it is so.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     until_some(what, async || is_so().await.then_some(())).await;
+}
+
+/// Polls all of them side by side; results in order.
+pub(crate) async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut all: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, done) in all.iter_mut().zip(&mut done).filter(|(_, done)| done.is_none()) {
+            if let Poll::Ready(value) = future.as_mut().poll(context) {
+                *done = Some(value);
+            }
+        }
+        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().map(|value| value.expect("polled to its end")).collect()
 }
 
 /// Measures how late this machine wakes a task that wants to run, so that a

@@ -1,0 +1,116 @@
+//! Compares what callers were told with what the restarted server knows.
+
+use super::load::Told;
+use crate::rig::{Line, Person, until};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// People who are called once more, to see whether their calls were counted.
+const PROBED: usize = 12;
+
+pub(crate) async fn oddities(line: &Line, people: &[Person], told: &[Told]) -> Vec<String> {
+    let mut odd = Vec::new();
+    let stored: BTreeMap<String, Value> = by_call(line.calls().await);
+    let jobs = line.jobs().await;
+    for told in told {
+        let person = &people[told.person];
+        odd.extend(call_is_kept(line, person, told, stored.get(&told.call), &jobs));
+    }
+    until_nothing_more_can_be_done(line).await;
+    for job in line.jobs().await {
+        if job["state"] == "dead" {
+            odd.push(format!("a dead job: {job}"));
+        }
+    }
+    odd.extend(counts(line, people).await);
+    odd.extend(contacts(line));
+    odd
+}
+
+fn by_call(calls: Vec<Value>) -> BTreeMap<String, Value> {
+    let id = |call: &Value| call["callId"].as_str().expect("a call has an id").to_owned();
+    calls.into_iter().map(|call| (id(&call), call)).collect()
+}
+
+/// The call is there as answered or bettered, and a partial one is being finished.
+fn call_is_kept(
+    line: &Line,
+    person: &Person,
+    told: &Told,
+    stored: Option<&Value>,
+    jobs: &[Value],
+) -> Option<String> {
+    let (call, answer) = (&told.call, &told.answer);
+    if answer.status != 200 {
+        // Refused with an error: nothing was promised.
+        return None;
+    }
+    let Some(stored) = stored else { return Some(format!("{call} was answered and is not stored")) };
+    let id = line.id_of(&person.email);
+    if answer["status"] == "hit" && answer["externalId"] != id {
+        return Some(format!("{call} was answered as {}, not {id}", answer.id()));
+    }
+    let is_bettered = answer["status"] == "partial" && stored["externalId"] == id;
+    if stored["externalId"] != answer["externalId"] && !is_bettered {
+        return Some(format!("{call} was answered as {}: {stored}", answer.id()));
+    }
+    let is_pending = |job: &Value| {
+        let is_its_own = job["callId"] == *call && job["kind"] == "enrich";
+        is_its_own && (job["state"] == "waiting" || job["state"] == "leased")
+    };
+    if stored["status"] == "partial" && !jobs.iter().any(is_pending) {
+        return Some(format!("{call} is partial and nobody finishes it"));
+    }
+    None
+}
+
+/// Jobs that were in a dead worker's hands may stay so until their lease runs out.
+async fn until_nothing_more_can_be_done(line: &Line) {
+    until("every job that may run has run", async || {
+        let jobs = line.jobs().await;
+        let leased: Vec<_> = jobs.iter().filter(|job| job["state"] == "leased").collect();
+        let waits = |job: &&Value| {
+            let blocks = |other: &&Value| other["callId"] == job["callId"];
+            job["state"] == "waiting" && !leased.iter().any(|other| blocks(other))
+        };
+        !jobs.iter().any(|job| waits(&job))
+    })
+    .await;
+}
+
+/// The next call of a person counts every earlier one, once.
+async fn counts(line: &Line, people: &[Person]) -> Vec<String> {
+    let mut odd = Vec::new();
+    for person in people.iter().take(PROBED) {
+        let before = line.calls().await;
+        let body = json!({ "fromNumber": person.number, "callId": line.new_call() });
+        let answer = line.lookup(body).await;
+        let id = line.id_of(&person.email);
+        if answer["externalId"] != id {
+            odd.push(format!("{} is answered as {:?}", person.email, answer.body));
+            continue;
+        }
+        // An enrichment may move an earlier call to its person meanwhile.
+        let after = line.calls().await;
+        let of_person = |calls: &[Value]| calls.iter().filter(|c| c["externalId"] == id).count() as u64;
+        let counted = answer["data"]["previousInteractionCount"].as_u64().unwrap_or(u64::MAX);
+        let range = of_person(&before)..=of_person(&after).saturating_sub(1).max(of_person(&before));
+        if !range.contains(&counted) {
+            odd.push(format!("{}: {counted} counted, {range:?} stored", person.email));
+        }
+    }
+    odd
+}
+
+/// No person is two contacts of the platform.
+fn contacts(line: &Line) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for contact in line.genesys().contacts() {
+        let ids = contact["externalIds"].as_array().cloned().unwrap_or_default();
+        for id in ids.iter().filter_map(|id| id["value"].as_str()) {
+            *seen.entry(id.to_owned()).or_default() += 1;
+        }
+    }
+    let twice = seen.iter().filter(|(id, count)| **count > 1 || !id.starts_with("CRM:"));
+    twice.map(|(id, count)| format!("{id} is on {count} contacts")).collect()
+}

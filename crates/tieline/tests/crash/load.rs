@@ -1,0 +1,143 @@
+//! One round: calls from several sides until the server dies, and then what is left.
+
+use super::check;
+use crate::rig::plan::API_KEY;
+use crate::rig::{Answer, Line, Person, Signal, until};
+use serde_json::json;
+use sim::faults::{Fault, Rule};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What ends the server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Death {
+    /// The nth time that it passes the point, by its own hand.
+    At { point: &'static str, nth: u64 },
+    /// A signal, once so many calls were answered.
+    After { answers: usize },
+}
+
+/// What came of a round.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) death: Death,
+    pub(crate) died_itself: bool,
+    pub(crate) acknowledged: usize,
+    /// What was acknowledged and is not so, and what does not add up.
+    pub(crate) odd: Vec<String>,
+}
+
+/// What a caller was told.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) call: String,
+    pub(crate) person: usize,
+    pub(crate) answer: Answer,
+}
+
+const CALLERS: usize = 6;
+const CALLS_EACH: usize = 45;
+pub(crate) const PEOPLE: usize = 40;
+
+pub(crate) async fn run(death: Death, plant: Option<&'static str>) -> Round {
+    let mut plan = Line::with_salesforce().and_genesys().people(80);
+    if let Death::At { point, nth } = death {
+        plan = plan.variable("TIELINE_CRASH_AT", &format!("{point}:{nth}"));
+    }
+    if let Some(plant) = plant {
+        plan = plan.variable("TIELINE_PLANT", plant);
+    }
+    let mut line = plan.lay().await;
+    let people = Line::loners(PEOPLE);
+    // Every fourth cannot be looked up for now: their calls are partial.
+    for person in people.iter().step_by(4) {
+        let digits = &person.number[person.number.len() - 8..];
+        line.salesforce.faults().add(Rule::always(Fault::Status { code: 503, body: None }).on(digits));
+    }
+    let mut told = Vec::new();
+    let mut died_itself = true;
+    if line.try_start_server().await {
+        told = calls(&line, &people, death).await;
+        if matches!(death, Death::At { .. }) {
+            died_itself = until_it_dies(&mut line).await;
+        }
+        line.kill().await;
+    }
+    line.salesforce.faults().clear();
+    line.environment.retain(|(name, _)| name != "TIELINE_CRASH_AT" && name != "TIELINE_PLANT");
+    line.start_server().await;
+    let odd = check::oddities(&line, &people, &told).await;
+    Round { death, died_itself, acknowledged: told.len(), odd }
+}
+
+/// Waits until the crash point is met, or until there is nothing left to do that could meet it.
+async fn until_it_dies(line: &mut Line) -> bool {
+    let mut has_died = false;
+    until("the server has died or is idle", async || {
+        has_died = line.server().has_ended();
+        has_died || has_nothing_to_do(line).await
+    })
+    .await;
+    has_died
+}
+
+async fn has_nothing_to_do(line: &Line) -> bool {
+    let request = line.http.get(line.url("/api/v1/jobs?limit=1000")).bearer_auth(API_KEY);
+    let Ok(jobs) = Answer::try_of(request).await else { return false };
+    let jobs = jobs.body.as_array().cloned().unwrap_or_default();
+    // Those of callers who cannot be looked up come back for ever.
+    jobs.iter().all(|job| job["state"] == "skipped" || job["attempts"].as_u64() > Some(1))
+}
+
+/// Calls from several sides, until all are made or the server is gone.
+async fn calls(line: &Line, people: &[Person], death: Death) -> Vec<Told> {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..CALLERS {
+        let calls = (0..CALLS_EACH).map(|n| {
+            let person = (caller * 7 + n) % people.len();
+            let number = people[person].number.clone();
+            (person, line.place_call(&number).conversation_id, number)
+        });
+        let calls: Vec<_> = calls.collect();
+        let (http, url) = (line.http.clone(), line.url("/api/v1/genesys/lookup"));
+        let answered = Arc::clone(&answered);
+        callers.spawn(async move {
+            let mut told = Vec::new();
+            for (person, call, number) in calls {
+                let body = json!({ "fromNumber": number, "callId": call });
+                let request = http.post(&url).bearer_auth(API_KEY).json(&body);
+                // No answer: nothing was promised.
+                let Ok(answer) = Answer::try_of(request).await else { break };
+                answered.fetch_add(1, Ordering::SeqCst);
+                told.push(Told { call, person, answer });
+            }
+            told
+        });
+    }
+    let backup = async {
+        let copy = line.folder.join("copy.db");
+        let body = json!({ "path": copy, "overwrite": true });
+        let url = line.url("/api/v1/store/backup");
+        for _ in 0..3 {
+            let request = line.http.post(&url).bearer_auth(API_KEY).json(&body);
+            if Answer::try_of(request).await.is_err() {
+                break;
+            }
+        }
+    };
+    let kill = async {
+        if let Death::After { answers } = death {
+            until("enough were answered", async || answered.load(Ordering::SeqCst) >= answers).await;
+            line.signal(Signal::Kill);
+        }
+    };
+    let collect = async {
+        let mut told = Vec::new();
+        while let Some(caller) = callers.join_next().await {
+            told.extend(caller.expect("a caller without a panic"));
+        }
+        told
+    };
+    tokio::join!(collect, backup, kill).0
+}
