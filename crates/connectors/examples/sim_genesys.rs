@@ -14,10 +14,7 @@ async fn main() -> std::io::Result<()> {
     if let Some(port) = std::env::args().nth(1).and_then(|port| port.parse().ok()) {
         config.port = port;
     }
-    if let Some(rate) = std::env::var("GC_RATE")
-        .ok()
-        .and_then(|rate| rate.parse().ok())
-    {
+    if let Some(rate) = std::env::var("GC_RATE").ok().and_then(|rate| rate.parse().ok()) {
         config.rate_per_minute = rate;
     }
     let organization = start(config).await?;

@@ -69,9 +69,7 @@ impl FromStr for ExternalId {
         let (prefix, rest) = text.split_once(':').ok_or("an externalId is PREFIX:id")?;
         if prefix == "PHONE" {
             let is_hash = rest.len() == 32
-                && rest
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+                && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
             return is_hash
                 .then(|| Self::Phone(rest.to_owned()))
                 .ok_or("a PHONE: id is 32 lower-case hex digits");
@@ -79,10 +77,7 @@ impl FromStr for ExternalId {
         if rest.is_empty() || rest.len() > 200 || !rest.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("the id after the prefix is 1 to 200 visible ASCII characters");
         }
-        Ok(Self::Record {
-            prefix: Prefix::new(prefix)?,
-            record: rest.to_owned(),
-        })
+        Ok(Self::Record { prefix: Prefix::new(prefix)?, record: rest.to_owned() })
     }
 }
 
@@ -92,41 +87,22 @@ mod tests {
 
     #[test]
     fn an_external_id_reads_back_what_it_writes() {
-        for text in [
-            "CRM:0035g00000ABCdEAAW",
-            "PHONE:0123456789abcdef0123456789abcdef",
-            "UNKNOWN",
-        ] {
+        for text in ["CRM:0035g00000ABCdEAAW", "PHONE:0123456789abcdef0123456789abcdef", "UNKNOWN"]
+        {
             assert_eq!(text.parse::<ExternalId>().expect(text).to_string(), text);
         }
     }
 
     #[test]
     fn what_a_caller_typed_is_no_external_id() {
-        for text in [
-            "",
-            "12345",
-            "CRM:",
-            "crm:1",
-            "PHONE:+15550199999",
-            "CRM:a b",
-            "CRM:ä",
-        ] {
+        for text in ["", "12345", "CRM:", "crm:1", "PHONE:+15550199999", "CRM:a b", "CRM:ä"] {
             assert!(text.parse::<ExternalId>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn our_own_prefixes_are_not_to_be_had() {
-        for text in [
-            "PHONE",
-            "UNKNOWN",
-            "crm",
-            "",
-            "1CRM",
-            "A-B",
-            "ABCDEFGHIJKLMNOPQ",
-        ] {
+        for text in ["PHONE", "UNKNOWN", "crm", "", "1CRM", "A-B", "ABCDEFGHIJKLMNOPQ"] {
             assert!(Prefix::new(text).is_err(), "{text}");
         }
         assert!(Prefix::new("CRM_2").is_ok());

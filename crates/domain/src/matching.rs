@@ -79,10 +79,7 @@ pub fn choose(candidates: Vec<Contact>, wanted: &Wanted<'_>, policy: Policy) -> 
         (1, _) | (_, Policy::First) => Match::One(best.swap_remove(0)),
         (_, Policy::MostRecent) => {
             // max_by_key keeps the last of equals, so the order is reversed to keep the first.
-            best.into_iter()
-                .rev()
-                .max_by_key(last_seen)
-                .map_or(Match::Nobody, Match::One)
+            best.into_iter().rev().max_by_key(last_seen).map_or(Match::Nobody, Match::One)
         }
         (_, Policy::Ambiguous) => Match::Several(best),
     }
@@ -94,31 +91,19 @@ fn same_record(a: &Contact, b: &Contact) -> bool {
 
 fn agreement(contact: &Contact, wanted: &Wanted<'_>) -> u8 {
     let record = wanted.record.is_some_and(|id| id == contact.record);
-    let phone = wanted
-        .phone
-        .is_some_and(|p| contact.phones.iter().any(|own| own == p));
-    let email = wanted.email.is_some_and(|e| {
-        contact
-            .email
-            .as_deref()
-            .is_some_and(|own| own.eq_ignore_ascii_case(e))
-    });
+    let phone = wanted.phone.is_some_and(|p| contact.phones.iter().any(|own| own == p));
+    let email = wanted
+        .email
+        .is_some_and(|e| contact.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(e)));
     u8::from(record) * 4 + u8::from(phone) + u8::from(email)
 }
 
 fn order_first(contact: &Contact) -> (bool, Option<Timestamp>, &str) {
-    (
-        contact.created_at.is_none(),
-        contact.created_at,
-        &contact.record,
-    )
+    (contact.created_at.is_none(), contact.created_at, &contact.record)
 }
 
 fn last_seen(contact: &Contact) -> (Option<Timestamp>, Reverse<bool>) {
-    (
-        contact.last_call_at.max(contact.modified_at),
-        Reverse(contact.created_at.is_none()),
-    )
+    (contact.last_call_at.max(contact.modified_at), Reverse(contact.created_at.is_none()))
 }
 
 #[cfg(test)]
@@ -149,19 +134,13 @@ mod tests {
         }
     }
 
-    const PHONE: Wanted<'static> = Wanted {
-        phone: Some("+15550199999"),
-        email: None,
-        record: None,
-    };
+    const PHONE: Wanted<'static> =
+        Wanted { phone: Some("+15550199999"), email: None, record: None };
 
     #[test]
     fn first_is_the_oldest_record_then_the_smallest_id() {
-        let people = [
-            person("B", Some(2), "b@x"),
-            person("C", Some(1), "c@x"),
-            person("A", Some(1), "a@x"),
-        ];
+        let people =
+            [person("B", Some(2), "b@x"), person("C", Some(1), "c@x"), person("A", Some(1), "a@x")];
         check(&people, &PHONE, Policy::First, &["A"]);
         check(&people, &PHONE, Policy::Ambiguous, &["A", "C", "B"]);
     }
@@ -174,11 +153,8 @@ mod tests {
 
     #[test]
     fn most_recent_is_the_last_call_or_change_then_the_first() {
-        let mut people = [
-            person("A", Some(1), "a@x"),
-            person("B", Some(2), "b@x"),
-            person("C", Some(3), "c@x"),
-        ];
+        let mut people =
+            [person("A", Some(1), "a@x"), person("B", Some(2), "b@x"), person("C", Some(3), "c@x")];
         check(&people, &PHONE, Policy::MostRecent, &["A"]);
         people[2].modified_at = Some(Timestamp(50));
         check(&people, &PHONE, Policy::MostRecent, &["C"]);
@@ -189,29 +165,20 @@ mod tests {
     #[test]
     fn email_and_phone_together_settle_an_ambiguity() {
         let people = [person("A", Some(1), "a@x"), person("B", Some(2), "B@X")];
-        let wanted = Wanted {
-            email: Some("b@x"),
-            ..PHONE
-        };
+        let wanted = Wanted { email: Some("b@x"), ..PHONE };
         check(&people, &wanted, Policy::Ambiguous, &["B"]);
     }
 
     #[test]
     fn who_has_nothing_that_was_asked_for_is_dropped() {
-        let stranger = Contact {
-            record: "S".into(),
-            ..Contact::default()
-        };
+        let stranger = Contact { record: "S".into(), ..Contact::default() };
         check(&[stranger], &PHONE, Policy::First, &[]);
     }
 
     #[test]
     fn a_record_id_settles_everything() {
         let people = [person("A", Some(1), "a@x"), person("B", Some(2), "b@x")];
-        let wanted = Wanted {
-            record: Some("B"),
-            ..PHONE
-        };
+        let wanted = Wanted { record: Some("B"), ..PHONE };
         check(&people, &wanted, Policy::Ambiguous, &["B"]);
     }
 

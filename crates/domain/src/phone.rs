@@ -18,9 +18,7 @@ impl Region {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let region: rlibphonenumber::Region = text.parse().ok()?;
-        PHONE_NUMBER_UTIL
-            .get_country_code_for_region(region)
-            .map(|_| Self(region))
+        PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|_| Self(region))
     }
 }
 
@@ -96,9 +94,7 @@ const WITHHELD: &[&str] = &[
 #[must_use]
 pub fn parse(text: &str, default_region: Region) -> Caller {
     if text.len() > TEXT_MAX {
-        return Caller::Unusable {
-            reason: "longer than 256 characters",
-        };
+        return Caller::Unusable { reason: "longer than 256 characters" };
     }
     let bare = undress(text);
     let bare = bare.trim();
@@ -106,18 +102,14 @@ pub fn parse(text: &str, default_region: Region) -> Caller {
         return Caller::Withheld;
     }
     let Ok(number) = PHONE_NUMBER_UTIL.parse(bare, Some(default_region.0)) else {
-        return Caller::Unusable {
-            reason: "no telephone number in it",
-        };
+        return Caller::Unusable { reason: "no telephone number in it" };
     };
     match number.is_possible_with_reason() {
         Ok(NumberLengthType::IsPossible) => Caller::Number(to_phone(&number)),
-        Ok(NumberLengthType::IsPossibleLocalOnly) => Caller::Unusable {
-            reason: "a local number without its area code",
-        },
-        Err(_) => Caller::Unusable {
-            reason: "not a possible number of its region",
-        },
+        Ok(NumberLengthType::IsPossibleLocalOnly) => {
+            Caller::Unusable { reason: "a local number without its area code" }
+        }
+        Err(_) => Caller::Unusable { reason: "not a possible number of its region" },
     }
 }
 
@@ -143,9 +135,7 @@ pub fn typed_forms(phone: &Phone) -> Vec<String> {
     let Ok(number) = PHONE_NUMBER_UTIL.parse(&phone.e164, None) else {
         return forms;
     };
-    let international = number
-        .format_as(PhoneNumberFormat::International)
-        .into_owned();
+    let international = number.format_as(PhoneNumberFormat::International).into_owned();
     let national = number.format_as(PhoneNumberFormat::National).into_owned();
     let digits: String = national.chars().filter(char::is_ascii_digit).collect();
     add(phone.e164[1..].to_owned());
@@ -174,20 +164,16 @@ pub fn typed_forms(phone: &Phone) -> Vec<String> {
 /// The digits by which the number is found in a full-text index: the national part.
 #[must_use]
 pub fn national_digits(phone: &Phone) -> String {
-    PHONE_NUMBER_UTIL.parse(&phone.e164, None).map_or_else(
-        |_| phone.e164[1..].to_owned(),
-        |n| n.get_national_significant_number(),
-    )
+    PHONE_NUMBER_UTIL
+        .parse(&phone.e164, None)
+        .map_or_else(|_| phone.e164[1..].to_owned(), |n| n.get_national_significant_number())
 }
 
 fn to_phone(number: &PhoneNumber) -> Phone {
     let extension = Some(number.extension().to_owned()).filter(|e| !e.is_empty());
     let mut plain = number.clone();
     plain.extension = None;
-    Phone {
-        e164: plain.format_as(PhoneNumberFormat::E164).into_owned(),
-        extension,
-    }
+    Phone { e164: plain.format_as(PhoneNumberFormat::E164).into_owned(), extension }
 }
 
 fn is_withheld(bare: &str) -> bool {
@@ -206,11 +192,7 @@ fn undress(text: &str) -> String {
         let head = text.get(..scheme.len());
         if head.is_some_and(|h| h.eq_ignore_ascii_case(scheme)) {
             let rest = text[scheme.len()..].trim_start_matches('/');
-            return if scheme.starts_with("sip") {
-                sip_user(rest)
-            } else {
-                tel_subscriber(rest)
-            };
+            return if scheme.starts_with("sip") { sip_user(rest) } else { tel_subscriber(rest) };
         }
     }
     text.to_owned()
@@ -256,9 +238,7 @@ fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
-        let escape = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten();
+        let escape = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
         match escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 out.push(byte);

@@ -22,20 +22,16 @@ impl Timestamp {
     }
 
     /// Reads `2026-11-21T20:15:00Z`, with fraction, and with offsets written
-    /// `+01:00` or `+0100` (Salesforce writes `2026-11-21T20:15:00.000+0000`).
+    /// `+01:00` or `+0100` (some systems write `2026-11-21T20:15:00.000+0000`).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let number = |from: usize, to: usize| -> Option<i64> {
             let part = text.get(from..to)?;
-            part.bytes()
-                .all(|b| b.is_ascii_digit())
-                .then(|| part.parse().ok())?
+            part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
         };
         let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
-        if marks
-            .iter()
-            .any(|&(at, mark)| text.as_bytes().get(at) != Some(&mark))
+        if marks.iter().any(|&(at, mark)| text.as_bytes().get(at) != Some(&mark))
             || !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' '))
         {
             return None;
@@ -100,11 +96,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
@@ -116,10 +108,7 @@ impl fmt::Display for Timestamp {
         let ms = self.0.rem_euclid(86_400_000);
         let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
         let (second, ms) = (ms / 1_000 % 60, ms % 1_000);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
-        )
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
     }
 }
 
@@ -144,13 +133,8 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        for text in [
-            "",
-            "yesterday",
-            "2026-13-01T00:00:00Z",
-            "2026-01-01",
-            "2026-01-01T25:00:00Z",
-        ] {
+        for text in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T25:00:00Z"]
+        {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
     }

@@ -179,6 +179,11 @@ impl Connections {
     }
 
     fn by_did(&self, text: &str, region: Region) -> Option<&Queue> {
+        let digits = text.strip_prefix('+').unwrap_or_default();
+        if (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) {
+            // Written as E.164 already, as platforms send their own numbers.
+            return self.queue(text);
+        }
         phone::parse_stored(text, region).and_then(|phone| self.queue(&phone.e164))
     }
 }

@@ -100,10 +100,7 @@ impl Flights {
             tokio::time::sleep(GATHER).await;
         }
         while let Some(passengers) = self.board(lookup.batch_max()) {
-            let seated = Seated {
-                flights: &self,
-                passengers,
-            };
+            let seated = Seated { flights: &self, passengers };
             let asks = seated.asks();
             let outcomes = outcomes(lookup.find(Lane::Call, &asks).await, asks.len());
             let answered = asks.into_iter().zip(&outcomes);

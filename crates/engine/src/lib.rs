@@ -10,6 +10,7 @@ mod answer;
 mod clock;
 pub mod connections;
 mod contact_center;
+mod customer;
 mod enrich;
 mod flights;
 mod follow_up;

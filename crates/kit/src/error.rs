@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The one closed set of outcomes every vendor's signals are mapped to. The
-/// mapping is the connector's: a status alone does not decide (Salesforce
+/// mapping is the connector's: a status alone does not decide (one vendor
 /// throttles with 403, others answer errors with 200).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

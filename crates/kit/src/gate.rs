@@ -49,10 +49,7 @@ impl Gate {
     /// A gate with this many places for each lane, at least one.
     #[must_use]
     pub fn new(calls: u32, background: u32) -> Self {
-        Self {
-            calls: Places::new(calls),
-            background: Places::new(background),
-        }
+        Self { calls: Places::new(calls), background: Places::new(background) }
     }
 
     /// A place, held until the permit is dropped.
@@ -87,11 +84,7 @@ impl Gate {
 impl Places {
     fn new(size: u32) -> Self {
         let size = size.max(1) as usize;
-        Self {
-            free: Arc::new(Semaphore::new(size)),
-            size,
-            waiting: AtomicUsize::new(0),
-        }
+        Self { free: Arc::new(Semaphore::new(size)), size, waiting: AtomicUsize::new(0) }
     }
 }
 
@@ -102,9 +95,7 @@ impl<'a> Waiting<'a> {
     fn begin(count: &'a AtomicUsize) -> Result<Self, Error> {
         let waiting = Self(count);
         if count.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
-            return Err(Error::unavailable(
-                "too many requests wait for this connection",
-            ));
+            return Err(Error::unavailable("too many requests wait for this connection"));
         }
         Ok(waiting)
     }
@@ -126,10 +117,7 @@ mod tests {
         let gate = Gate::new(1, 1);
         let _held = gate.enter(Lane::Background).await.expect("a place");
         let call = gate.enter(Lane::Call).await.expect("a place of its own");
-        assert_eq!(
-            (gate.under_way(Lane::Call), gate.under_way(Lane::Background)),
-            (1, 1)
-        );
+        assert_eq!((gate.under_way(Lane::Call), gate.under_way(Lane::Background)), (1, 1));
         drop(call);
         assert_eq!(gate.under_way(Lane::Call), 0);
     }
@@ -144,12 +132,7 @@ mod tests {
                 tokio::spawn(async move { gate.enter(Lane::Call).await.map(drop) })
             })
             .collect();
-        while gate
-            .calls
-            .waiting
-            .load(std::sync::atomic::Ordering::Relaxed)
-            < WAITING_MAX
-        {
+        while gate.calls.waiting.load(std::sync::atomic::Ordering::Relaxed) < WAITING_MAX {
             tokio::task::yield_now().await;
         }
         assert!(gate.enter(Lane::Call).await.is_err());

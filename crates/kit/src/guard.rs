@@ -72,11 +72,7 @@ pub fn check_literal(url: &Url) -> Result<(), String> {
         Some(Host::Domain(_)) => return Ok(()),
         None => return Err("the address has no host".to_owned()),
     };
-    if is_public(address) {
-        Ok(())
-    } else {
-        Err(refusal(&address.to_string()))
-    }
+    if is_public(address) { Ok(()) } else { Err(refusal(&address.to_string())) }
 }
 
 fn refusal(host: &str) -> String {
@@ -134,12 +130,7 @@ mod tests {
         ] {
             assert!(!is_public(text.parse().expect(text)), "{text}");
         }
-        for text in [
-            "http://127.1/",
-            "http://0x7f.1/",
-            "http://2130706433/",
-            "http://[::1]/",
-        ] {
+        for text in ["http://127.1/", "http://0x7f.1/", "http://2130706433/", "http://[::1]/"] {
             let url = Url::parse(text).expect(text);
             assert!(check_literal(&url).is_err(), "{text}");
         }
@@ -147,12 +138,7 @@ mod tests {
 
     #[test]
     fn public_addresses_pass() {
-        for text in [
-            "8.8.8.8",
-            "13.110.1.1",
-            "2606:4700::1111",
-            "64:ff9b::808:808",
-        ] {
+        for text in ["8.8.8.8", "13.110.1.1", "2606:4700::1111", "64:ff9b::808:808"] {
             assert!(is_public(text.parse().expect(text)), "{text}");
         }
     }

@@ -63,9 +63,7 @@ fn signed(claims: &Claims<'_>, key: &Secret) -> Result<String, Error> {
     };
     let key = jsonwebtoken::EncodingKey::from_rsa_pem(key.reveal().as_bytes())
         .map_err(|_| refused("is no RSA private key in PEM form"))?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let body = serde_json::json!({
         "iss": claims.issuer,
         "sub": claims.subject,
@@ -83,34 +81,23 @@ fn signed(claims: &Claims<'_>, key: &Secret) -> Result<String, Error> {
 /// status), `RateLimited`, `Unavailable` on a server's fault, `Protocol` else.
 pub fn granted(reply: &Reply) -> Result<Grant, Error> {
     if reply.status == 429 {
-        return Err(Error::RateLimited {
-            retry_after: reply.retry_after(),
-        });
+        return Err(Error::RateLimited { retry_after: reply.retry_after() });
     }
     if reply.status >= 500 {
-        return Err(Error::unavailable(format!(
-            "the token endpoint answered {}",
-            reply.status
-        )));
+        return Err(Error::unavailable(format!("the token endpoint answered {}", reply.status)));
     }
     let body = reply.json()?;
     if let Some(code) = body.get("error").and_then(Value::as_str) {
         let told = ["error_description", "description"];
-        let told = told
-            .iter()
-            .find_map(|key| body.get(key).and_then(Value::as_str));
+        let told = told.iter().find_map(|key| body.get(key).and_then(Value::as_str));
         if code == "rate_limit_exceeded" {
-            return Err(Error::RateLimited {
-                retry_after: reply.retry_after(),
-            });
+            return Err(Error::RateLimited { retry_after: reply.retry_after() });
         }
         let reason = told.map_or_else(|| code.to_owned(), |told| format!("{code} ({told})"));
         return Err(Error::Unauthorized { reason });
     }
     if !reply.is_success() {
-        return Err(Error::Unauthorized {
-            reason: format!("status {}", reply.status),
-        });
+        return Err(Error::Unauthorized { reason: format!("status {}", reply.status) });
     }
     serde_json::from_value(body).map_err(|_| Error::protocol("a token answer without access_token"))
 }

@@ -36,18 +36,13 @@ impl Settings {
 
     #[must_use]
     pub fn flag(&self, key: &str, default: bool) -> bool {
-        self.plain
-            .get(key)
-            .and_then(toml::Value::as_bool)
-            .unwrap_or(default)
+        self.plain.get(key).and_then(toml::Value::as_bool).unwrap_or(default)
     }
 
     #[must_use]
     pub fn number(&self, key: &str, default: u64) -> u64 {
         let number = self.plain.get(key).and_then(toml::Value::as_integer);
-        number
-            .and_then(|n| u64::try_from(n).ok())
-            .unwrap_or(default)
+        number.and_then(|n| u64::try_from(n).ok()).unwrap_or(default)
     }
 
     /// The texts of a list; empty when it is absent.
@@ -63,15 +58,10 @@ impl Settings {
     pub fn pairs(&self, key: &str) -> Vec<(String, String)> {
         let table = self.plain.get(key).and_then(toml::Value::as_table);
         let pairs = table.into_iter().flatten();
-        pairs
-            .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
-            .collect()
+        pairs.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
     }
 }
 
 fn missing(key: &str) -> Error {
-    Error::Invalid {
-        field: Some(key.to_owned()),
-        reason: "is required and not set".to_owned(),
-    }
+    Error::Invalid { field: Some(key.to_owned()), reason: "is required and not set".to_owned() }
 }

@@ -6,7 +6,7 @@
 use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
-use crate::http::{self, App, Keys, Line};
+use crate::http::{self, App, Keys, Line, Parts};
 use crate::{logs, wiring};
 use engine::{Clock, Engine, Metrics, Options, Runner};
 use kit::Secret;
@@ -33,8 +33,7 @@ pub async fn run(args: &ConfigArgs) -> Result<(), Failure> {
 pub struct Running {
     pub address: SocketAddr,
     pub engine: Engine,
-    calls: broadcast::Sender<Line>,
-    is_ready: Arc<AtomicBool>,
+    app: App,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     jobs: Runner,
@@ -79,33 +78,32 @@ impl Running {
         warm.await.ok();
 
         let (stop, stopped) = watch::channel(false);
-        let calls = broadcast::Sender::new(LINES_KEPT);
-        let is_ready = Arc::new(AtomicBool::new(true));
-        let router = http::router(App {
+        let app: App = Arc::new(Parts {
             engine: engine.clone(),
-            keys: Arc::new(Keys::new(keys)),
-            registry: Arc::new(registry),
-            is_ready: Arc::clone(&is_ready),
-            calls: calls.clone(),
+            registry,
+            is_ready: AtomicBool::new(true),
+            calls: broadcast::Sender::new(LINES_KEPT),
             store_kind,
         });
+        let router = http::router(Arc::clone(&app));
+        let keys = Arc::new(Keys::new(keys));
         let (address, drain) = (bound.address, section.drain.0);
-        let server = bound.serve(router, section.connections_max, stopped, drain);
+        let server = bound.serve(router, keys, section.connections_max, stopped, drain);
         let server = tokio::spawn(server);
         let ms = started.elapsed().as_millis();
         tracing::info!(server.address = %address, store.kind = store_kind, "ready after {ms} ms");
-        Ok(Self { address, engine, calls, is_ready, stop, server, jobs, drain })
+        Ok(Self { address, engine, app, stop, server, jobs, drain })
     }
 
     /// Each call as it is answered.
     pub fn lines(&self) -> broadcast::Receiver<Line> {
-        self.calls.subscribe()
+        self.app.calls.subscribe()
     }
 
     /// Drains and closes: what was accepted is answered, what was answered is stored.
     pub async fn stop(self) {
         tracing::info!("stopping: answering what has arrived");
-        self.is_ready.store(false, Ordering::Release);
+        self.app.is_ready.store(false, Ordering::Release);
         self.stop.send_replace(true);
         self.server.await.ok();
         self.jobs.stop(self.drain).await;

@@ -225,11 +225,17 @@ pub(super) enum Directory {
     Usual,
     /// Nothing is fresh enough: every call asks the CRM.
     Never,
+    /// As by default, and nobody is known in it yet.
+    Empty,
 }
 
 /// Ours, over the same CRM, with a store of its own under `folder`; an existing one is kept.
 pub(super) fn ours(crm: &Simulator, directory: Directory, folder: &Path) -> Result<Part> {
-    let name = if directory == Directory::Usual { "usual" } else { "live" };
+    let name = match directory {
+        Directory::Usual => "usual",
+        Directory::Never => "live",
+        Directory::Empty => "empty",
+    };
     let data = folder.join(format!("ours-{name}"));
     fs::create_dir_all(&data)?;
     let port = tools::free_port()?;
@@ -255,7 +261,7 @@ pub(super) fn ours(crm: &Simulator, directory: Directory, folder: &Path) -> Resu
 /// lifted, since the simulated one has none and the alternative observes none.
 fn configuration(crm: &Simulator, directory: Directory, data: &Path, port: u16) -> String {
     let age = match directory {
-        Directory::Usual => "",
+        Directory::Usual | Directory::Empty => "",
         Directory::Never => {
             "fresh_for = \"0s\"\nstale_limit = \"0s\"\nremember_misses_for = \"0s\"\n"
         }

@@ -226,6 +226,13 @@ impl Salesforce {
         found.rows.iter().map(record).collect()
     }
 
+    /// The id of the contact with this e-mail.
+    pub fn contact_with(&self, email: &str) -> Option<String> {
+        let email = email.replace('\\', "\\\\").replace('\'', "\\'");
+        let found = self.query(&format!("SELECT Id FROM Contact WHERE Email = '{email}'")).ok()?;
+        found.first()?.get("Id")?.as_str().map(str::to_owned)
+    }
+
     /// How many records of an object there are, without deleted ones.
     pub fn count(&self, object: &str) -> usize {
         self.query(&format!("SELECT Id FROM {object}")).map_or(0, |records| records.len())
@@ -295,6 +302,7 @@ impl World {
         {
             let mut store = world.write();
             store.touched.clear();
+            search::build(&mut store);
             store.allowed = world.config.permissions.clone();
         }
         Ok(world)

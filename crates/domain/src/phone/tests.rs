@@ -8,14 +8,8 @@ fn region(text: &str) -> Region {
 
 fn check(text: &str, expected: &str) {
     let got = match parse(text, region("US")) {
-        Caller::Number(Phone {
-            e164,
-            extension: None,
-        }) => e164,
-        Caller::Number(Phone {
-            e164,
-            extension: Some(ext),
-        }) => format!("{e164} x{ext}"),
+        Caller::Number(Phone { e164, extension: None }) => e164,
+        Caller::Number(Phone { e164, extension: Some(ext) }) => format!("{e164} x{ext}"),
         Caller::Withheld => "withheld".to_owned(),
         Caller::Unusable { .. } => "unusable".to_owned(),
     };
@@ -117,20 +111,14 @@ fn rubbish_is_unusable_and_says_why() {
         "tel:;ext=;ext",
     ] {
         let got = parse(text, region("US"));
-        assert!(
-            matches!(got, Caller::Unusable { .. } | Caller::Withheld),
-            "{text}: {got:?}"
-        );
+        assert!(matches!(got, Caller::Unusable { .. } | Caller::Withheld), "{text}: {got:?}");
     }
     check(&"5".repeat(300), "unusable");
 }
 
 #[test]
 fn the_forms_people_type_are_among_the_typed_forms() {
-    let phone = Phone {
-        e164: "+15550199999".into(),
-        extension: None,
-    };
+    let phone = Phone { e164: "+15550199999".into(), extension: None };
     let forms = typed_forms(&phone);
     for form in [
         "+15550199999",
@@ -152,17 +140,8 @@ fn the_forms_people_type_are_among_the_typed_forms() {
 
 #[test]
 fn every_typed_form_reads_back_as_the_number() {
-    for e164 in [
-        "+15550199999",
-        "+4930123456",
-        "+442071838750",
-        "+33142685300",
-        "+390612345678",
-    ] {
-        let phone = Phone {
-            e164: e164.into(),
-            extension: None,
-        };
+    for e164 in ["+15550199999", "+4930123456", "+442071838750", "+33142685300", "+390612345678"] {
+        let phone = Phone { e164: e164.into(), extension: None };
         for form in typed_forms(&phone) {
             let home = match &e164[..3] {
                 "+49" => "DE",
@@ -172,22 +151,14 @@ fn every_typed_form_reads_back_as_the_number() {
                 _ => "US",
             };
             let got = parse(&form, region(home));
-            assert!(
-                matches!(&got, Caller::Number(p) if p.e164 == e164),
-                "{form}: {got:?}"
-            );
+            assert!(matches!(&got, Caller::Number(p) if p.e164 == e164), "{form}: {got:?}");
         }
     }
 }
 
 #[test]
 fn a_text_index_is_asked_for_the_national_digits() {
-    let digits = |e164: &str| {
-        national_digits(&Phone {
-            e164: e164.into(),
-            extension: None,
-        })
-    };
+    let digits = |e164: &str| national_digits(&Phone { e164: e164.into(), extension: None });
     assert_eq!(digits("+15550199999"), "5550199999");
     assert_eq!(digits("+390612345678"), "0612345678");
 }

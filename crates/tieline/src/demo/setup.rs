@@ -12,6 +12,9 @@ use std::time::Duration;
 /// The number that leads to the demo's queue.
 pub const DID: &str = "+15550190000";
 
+/// The configuration, with `@NAME@` for what each demo fills in.
+const TEMPLATE: &str = include_str!("tieline.toml.in");
+
 /// Earlier calls of John Doe, so that the example's count is four.
 const EARLIER_CALLS: u32 = 4;
 
@@ -53,75 +56,29 @@ impl Folder {
         self.write("api.key", super::KEY)?;
         self.write("salesforce.secret", &world.salesforce_client.1)?;
         self.write("genesys.secret", &world.genesys.config().client_secret)?;
-        let file = |name: &str| toml::Value::from(self.path.join(name).display().to_string());
+        let text = |text: &str| toml::Value::from(text).to_string();
+        let file = |name: &str| text(&self.path.join(name).display().to_string());
         let store = format!("sqlite:{}", self.path.join("tieline.db").display());
-        let text = format!(
-            r#"# Written by `tieline demo`.
-
-[server]
-listen = "127.0.0.1:{port}"
-api_keys = [{{ file = {api_key} }}]
-
-[store]
-location = {store}
-master_key = {{ file = {master_key} }}
-
-[lookup]
-default_connection = "salesforce"
-default_region = "US"
-
-[contact_center]
-connection = "genesys"
-
-[log]
-level = "warn"
-
-[connections.salesforce]
-type = "salesforce"
-prefix = "CRM"
-allow_private_addresses = true
-
-[connections.salesforce.settings]
-login_url = "{salesforce}"
-client_id = "{salesforce_id}"
-client_secret = {{ file = {salesforce_secret} }}
-
-[connections.salesforce.settings.data]
-crmCaseId = "CRM_Case_Id__c"
-loyaltyTier = "Loyalty_Tier__c"
-company = "Account.Name"
-
-[connections.genesys]
-type = "genesys_cloud"
-allow_private_addresses = true
-
-[connections.genesys.settings]
-api_url = "{genesys}"
-login_url = "{genesys}"
-client_id = "{genesys_id}"
-client_secret = {{ file = {genesys_secret} }}
-external_source = "{source}"
-
-[[queues]]
-name = "{queue_name}"
-ids = ["{queue_id}"]
-dids = ["{DID}"]
-connection = "salesforce"
-"#,
-            store = toml::Value::from(store),
-            api_key = file("api.key"),
-            master_key = file("master.key"),
-            salesforce = world.salesforce.url(),
-            salesforce_id = world.salesforce_client.0,
-            salesforce_secret = file("salesforce.secret"),
-            genesys = world.genesys.url(),
-            genesys_id = world.genesys.config().client_id,
-            genesys_secret = file("genesys.secret"),
-            source = world.genesys.config().external_source.1,
-            queue_name = world.queue.1,
-            queue_id = world.queue.0,
-        );
-        self.write("tieline.toml", &text)?;
+        let values = [
+            ("PORT", port.to_string()),
+            ("API_KEY", file("api.key")),
+            ("STORE", text(&store)),
+            ("MASTER_KEY", file("master.key")),
+            ("SALESFORCE_URL", text(&world.salesforce.url())),
+            ("SALESFORCE_ID", text(&world.salesforce_client.0)),
+            ("SALESFORCE_SECRET", file("salesforce.secret")),
+            ("GENESYS_URL", text(&world.genesys.url())),
+            ("GENESYS_ID", text(&world.genesys.config().client_id)),
+            ("GENESYS_SECRET", file("genesys.secret")),
+            ("SOURCE", text(&world.genesys.config().external_source.1)),
+            ("QUEUE_NAME", text(&world.queue.1)),
+            ("QUEUE_ID", text(&world.queue.0)),
+            ("DID", text(DID)),
+        ];
+        let filled = values.iter().fold(TEMPLATE.to_owned(), |filled, (name, value)| {
+            filled.replace(&format!("@{name}@"), value)
+        });
+        self.write("tieline.toml", &filled)?;
         Ok(self.path.join("tieline.toml"))
     }
 
@@ -202,14 +159,10 @@ fn known(salesforce: &salesforce::sim::Salesforce) -> Result<Vec<Known>, String>
     let prefix = Prefix::new("CRM")?;
     let fixed = ::sim::seed::fixed();
     let people = fixed.iter().map(|person| {
-        // The fixed people's addresses are plain ASCII without quotes.
-        let rows = salesforce
-            .query(&format!("SELECT Id FROM Contact WHERE Email = '{}'", person.email))?;
-        let id =
-            rows.first().and_then(|row| row["Id"].as_str()).ok_or("a fixed person is missing")?;
+        let id = salesforce.contact_with(&person.email).ok_or("a fixed person is missing")?;
         Ok(Known {
             name: person.name(),
-            external_id: ExternalId::Record { prefix: prefix.clone(), record: id.to_owned() },
+            external_id: ExternalId::Record { prefix: prefix.clone(), record: id },
             number: person.phones.first().map(|phone| phone.e164.clone()).unwrap_or_default(),
             email: person.email.clone(),
         })

@@ -1,12 +1,9 @@
 //! Who may use the API: whoever holds one of the configured keys.
 
-use super::{ApiError, App};
+use super::ApiError;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use kit::Secret;
 
 /// The keys, as hashes: comparing takes the same time however much fits.
@@ -31,22 +28,26 @@ fn hash(key: &str) -> [u8; 32] {
     hash
 }
 
-/// Lets a request pass that carries a known key.
-pub async fn require(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    let fix = "Send Authorization: Bearer KEY or X-API-Key: KEY.";
-    let Some(key) = key_of(request.headers()) else {
-        let message = "The request carries no API key.";
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "auth.key_missing", message, fix));
-    };
-    if !app.keys.know(key) {
-        let message = "The API key is not known.";
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "auth.key_unknown", message, fix));
+/// What needs a key: everything below this, whether or not there is anything.
+const GUARDED: &str = "/api/";
+
+impl Keys {
+    /// Lets a request pass that needs no key or carries a known one.
+    pub fn admit(&self, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
+        if !path.starts_with(GUARDED) {
+            return Ok(());
+        }
+        let fix = "Send Authorization: Bearer KEY or X-API-Key: KEY.";
+        let Some(key) = key_of(headers) else {
+            let message = "The request carries no API key.";
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "auth.key_missing", message, fix));
+        };
+        if !self.know(key) {
+            let message = "The API key is not known.";
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "auth.key_unknown", message, fix));
+        }
+        Ok(())
     }
-    Ok(next.run(request).await)
 }
 
 fn key_of(headers: &HeaderMap) -> Option<&str> {

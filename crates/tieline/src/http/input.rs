@@ -3,11 +3,15 @@
 //! No message repeats a value: it may be a caller's number (invariant 9).
 
 use super::ApiError;
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::body::to_bytes;
+use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
+
+/// Bodies larger than this are refused: the largest real one is under 4 KiB.
+const BODY_MAX: usize = 64 * 1024;
 
 /// Reads a JSON body of bounded size, with errors in the house's shape.
 pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, ApiError> {
@@ -17,11 +21,12 @@ pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Resu
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::new(status, "request.media_type", message, fix));
     }
-    let bytes = Bytes::from_request(request, &()).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+    let bytes = to_bytes(request.into_body(), BODY_MAX).await.map_err(|error| {
+        if error.into_inner().is::<LengthLimitError>() {
             let message = "The body is larger than 64 KiB.";
             let fix = "Send only the documented fields.";
-            return ApiError::new(rejection.status(), "request.body_too_large", message, fix);
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return ApiError::new(status, "request.body_too_large", message, fix);
         }
         let message = "The body did not arrive whole.";
         ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")

@@ -98,7 +98,8 @@ pub async fn answer(
     let body: LookupBody = read_json(request).await?;
     let request = translate(body)?;
     let call = request.call.clone();
-    let answer = app.engine.lookup(request, arrived).await?;
+    // Boxed, or the router would move the whole of it several times.
+    let answer = Box::pin(app.engine.lookup(request, arrived)).await?;
     if app.calls.receiver_count() > 0 {
         let line = Line { call, answer: answer.clone(), took: arrived.elapsed() };
         // Whoever watches may have gone meanwhile.

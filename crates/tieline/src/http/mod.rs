@@ -1,7 +1,8 @@
 //! The API: every route on one page, grouped by who calls it.
 //!
 //! Handlers translate between JSON and the engine and decide nothing. Errors
-//! have one shape (see [`error`]); every body is bounded.
+//! have one shape (see [`error`]); every body is bounded ([`input`]). Everything
+//! under `/api/` needs a key, by its address alone ([`server`]).
 
 mod admin;
 mod auth;
@@ -19,8 +20,6 @@ pub use openapi::document as openapi_document;
 pub use server::bind;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
 use axum::routing::{get, post};
 use engine::Engine;
 use prometheus_client::registry::Registry;
@@ -28,14 +27,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::broadcast;
 
-/// What handlers need.
-#[derive(Clone)]
-pub struct App {
+/// What handlers need, shared: a request clones one pointer.
+pub type App = Arc<Parts>;
+
+pub struct Parts {
     pub engine: Engine,
-    pub keys: Arc<Keys>,
-    pub registry: Arc<Registry>,
+    pub registry: Registry,
     /// False while draining: `/readyz` tells the balancer to look elsewhere.
-    pub is_ready: Arc<AtomicBool>,
+    pub is_ready: AtomicBool,
     /// Each answered call, for whoever watches; the demo prints them.
     pub calls: broadcast::Sender<lookup::Line>,
     pub store_kind: &'static str,
@@ -43,13 +42,10 @@ pub struct App {
 
 pub use lookup::Line;
 
-/// Bodies larger than this are refused: the largest real one is under 4 KiB.
-const BODY_MAX: usize = 64 * 1024;
-
 pub fn router(app: App) -> Router {
-    // Called by the contact center, on the call's path.
+    // With a key: called by the contact center, on the call's path.
     let calls = Router::new().route("/api/v1/genesys/lookup", post(lookup::answer));
-    // Called by operators and our own CLI.
+    // With a key: called by operators and our own CLI.
     let admin = Router::new()
         .route("/api/v1/calls", get(admin::calls))
         .route("/api/v1/calls/{call_id}", get(admin::call))
@@ -58,19 +54,17 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/jobs/{id}/redrive", post(admin::redrive))
         .route("/api/v1/connections/check", post(admin::check))
         .route("/api/v1/store/backup", post(admin::backup));
-    let keyed =
-        calls.merge(admin).route_layer(middleware::from_fn_with_state(app.clone(), auth::require));
-    // Called by probes, scrapers and people.
+    // Without: called by probes, scrapers and people.
     let open = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::serve))
         .route("/docs/errors/{code}", get(error::page));
-    keyed
+    calls
+        .merge(admin)
         .merge(open)
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
-        .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(app)
 }

@@ -3,11 +3,19 @@
 //! Bounded: so many connections at once, so long for a request's head. Draining
 //! answers what has been read and closes idle connections.
 
+use super::Keys;
 use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::future::ready;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
@@ -40,6 +48,7 @@ impl Bound {
     pub async fn serve(
         self,
         router: Router,
+        keys: Arc<Keys>,
         connections_max: usize,
         mut stop: watch::Receiver<bool>,
         drain: Duration,
@@ -54,7 +63,7 @@ impl Bound {
                 accepted = accept(&self.listener, &places) => accepted,
             };
             let Some((stream, place)) = accepted else { continue };
-            let service = TowerToHyperService::new(router.clone());
+            let service = Guarded { keys: Arc::clone(&keys), router: router.clone() };
             let connection = http.serve_connection(TokioIo::new(stream), service);
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
@@ -66,6 +75,30 @@ impl Bound {
         drop(self.listener);
         if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
             tracing::warn!("some connections did not end within the drain time and are cut");
+        }
+    }
+}
+
+/// The router behind its keys. The check stands before the routes, not around
+/// each, so that no route can be added without it.
+struct Guarded {
+    keys: Arc<Keys>,
+    router: Router,
+}
+
+impl Service<Request<Incoming>> for Guarded {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let admitted = self.keys.admit(request.uri().path(), request.headers());
+        match admitted {
+            Ok(()) => {
+                let request = request.map(Body::new);
+                Box::pin(tower_service::Service::call(&mut self.router.clone(), request))
+            }
+            Err(refused) => Box::pin(ready(Ok(refused.into_response()))),
         }
     }
 }

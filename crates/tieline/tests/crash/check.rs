@@ -10,19 +10,17 @@ const PROBED: usize = 12;
 
 pub(crate) async fn oddities(line: &Line, people: &[Person], told: &[Told]) -> Vec<String> {
     let mut odd = Vec::new();
-    let stored: BTreeMap<String, Value> = by_call(line.calls().await);
+    // Jobs first: a job that ends between the two looks has bettered its call before the second.
     let jobs = line.jobs().await;
+    let stored: BTreeMap<String, Value> = by_call(line.calls().await);
+    let ids: Vec<String> = people.iter().map(|person| line.id_of(&person.email)).collect();
     for told in told {
-        let person = &people[told.person];
-        odd.extend(call_is_kept(line, person, told, stored.get(&told.call), &jobs));
+        let id = &ids[told.person];
+        odd.extend(call_is_kept(id, told, stored.get(&told.call), &jobs));
     }
     until_nothing_more_can_be_done(line).await;
-    for job in line.jobs().await {
-        if job["state"] == "dead" {
-            odd.push(format!("a dead job: {job}"));
-        }
-    }
-    odd.extend(counts(line, people).await);
+    odd.extend(line.jobs_in("dead").await.iter().map(|job| format!("a dead job: {job}")));
+    odd.extend(counts(line, people, &ids).await);
     odd.extend(contacts(line));
     odd
 }
@@ -33,20 +31,15 @@ fn by_call(calls: Vec<Value>) -> BTreeMap<String, Value> {
 }
 
 /// The call is there as answered or bettered, and a partial one is being finished.
-fn call_is_kept(
-    line: &Line,
-    person: &Person,
-    told: &Told,
-    stored: Option<&Value>,
-    jobs: &[Value],
-) -> Option<String> {
+fn call_is_kept(id: &str, told: &Told, stored: Option<&Value>, jobs: &[Value]) -> Option<String> {
     let (call, answer) = (&told.call, &told.answer);
     if answer.status != 200 {
         // Refused with an error: nothing was promised.
         return None;
     }
-    let Some(stored) = stored else { return Some(format!("{call} was answered and is not stored")) };
-    let id = line.id_of(&person.email);
+    let Some(stored) = stored else {
+        return Some(format!("{call} was answered and is not stored"));
+    };
     if answer["status"] == "hit" && answer["externalId"] != id {
         return Some(format!("{call} was answered as {}, not {id}", answer.id()));
     }
@@ -67,36 +60,36 @@ fn call_is_kept(
 /// Jobs that were in a dead worker's hands may stay so until their lease runs out.
 async fn until_nothing_more_can_be_done(line: &Line) {
     until("every job that may run has run", async || {
-        let jobs = line.jobs().await;
-        let leased: Vec<_> = jobs.iter().filter(|job| job["state"] == "leased").collect();
-        let waits = |job: &&Value| {
-            let blocks = |other: &&Value| other["callId"] == job["callId"];
-            job["state"] == "waiting" && !leased.iter().any(|other| blocks(other))
-        };
-        !jobs.iter().any(|job| waits(&job))
+        let waiting = line.jobs_in("waiting").await;
+        let leased = line.jobs_in("leased").await;
+        let is_held = |job: &Value| leased.iter().any(|other| other["callId"] == job["callId"]);
+        waiting.iter().all(is_held)
     })
     .await;
 }
 
 /// The next call of a person counts every earlier one, once.
-async fn counts(line: &Line, people: &[Person]) -> Vec<String> {
+async fn counts(line: &Line, people: &[Person], ids: &[String]) -> Vec<String> {
     let mut odd = Vec::new();
+    let before = line.calls().await;
+    let mut answers = Vec::new();
     for person in people.iter().take(PROBED) {
-        let before = line.calls().await;
         let body = json!({ "fromNumber": person.number, "callId": line.new_call() });
-        let answer = line.lookup(body).await;
-        let id = line.id_of(&person.email);
-        if answer["externalId"] != id {
+        answers.push(line.lookup(body).await);
+    }
+    // An enrichment may move an earlier call to its person meanwhile.
+    let after = line.calls().await;
+    for ((answer, person), id) in answers.iter().zip(people).zip(ids) {
+        if answer["externalId"] != *id {
             odd.push(format!("{} is answered as {:?}", person.email, answer.body));
             continue;
         }
-        // An enrichment may move an earlier call to its person meanwhile.
-        let after = line.calls().await;
-        let of_person = |calls: &[Value]| calls.iter().filter(|c| c["externalId"] == id).count() as u64;
+        let theirs =
+            |calls: &[Value]| calls.iter().filter(|call| call["externalId"] == *id).count() as u64;
         let counted = answer["data"]["previousInteractionCount"].as_u64().unwrap_or(u64::MAX);
-        let range = of_person(&before)..=of_person(&after).saturating_sub(1).max(of_person(&before));
-        if !range.contains(&counted) {
-            odd.push(format!("{}: {counted} counted, {range:?} stored", person.email));
+        let stored = theirs(&before)..=theirs(&after) - 1;
+        if !stored.contains(&counted) {
+            odd.push(format!("{}: {counted} counted, {stored:?} stored", person.email));
         }
     }
     odd

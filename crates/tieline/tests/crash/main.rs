@@ -15,7 +15,7 @@ mod load;
 mod rig;
 
 use load::{Death, Round};
-use rig::Line;
+use rig::{Line, Place};
 use serde_json::json;
 use sim::seed::SplitMix64;
 use state::crash::POINTS;
@@ -33,7 +33,7 @@ async fn all(deaths: Vec<(Death, Option<&'static str>)>) -> Vec<Round> {
             while under_way.len() < TOGETHER
                 && let Some((death, plant)) = waiting.next()
             {
-                under_way.spawn_local(load::run(death, plant));
+                under_way.spawn_local(load::run(death, plant, Place::disk()));
             }
             match under_way.join_next().await {
                 Some(round) => rounds.push(round.expect("a round without a panic")),
@@ -48,7 +48,11 @@ async fn all(deaths: Vec<(Death, Option<&'static str>)>) -> Vec<Round> {
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
     let of_the_server = POINTS.iter().filter(|point| !point.starts_with("restore."));
     let deaths = of_the_server.clone().flat_map(|point| {
-        let nths: &[u64] = if point.starts_with("backup.") { &[1, 1, 1] } else { &[1, 7, 31] };
+        let nths: &[u64] = match point.split('.').next() {
+            Some("write") => &[1, 9, 90],
+            Some("backup") => &[1, 2],
+            _ => &[1, 40],
+        };
         nths.iter().map(|nth| (Death::At { point, nth: *nth }, None))
     });
     let rounds = all(deaths.collect()).await;
@@ -62,7 +66,7 @@ async fn a_kill_at_any_point_loses_nothing_acknowledged() {
         });
         assert!(died_there, "{point} is never passed");
     }
-    assert!(acknowledged > 1_000, "only {acknowledged} calls were answered in all");
+    assert!(acknowledged > 500, "only {acknowledged} calls were answered in all");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,14 +83,31 @@ async fn a_kill_at_any_moment_loses_nothing_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_over_postgres_loses_nothing_acknowledged() {
+    let deaths = [
+        Death::At { point: "write.commit", nth: 40 },
+        Death::At { point: "write.committed", nth: 90 },
+        Death::After { answers: 77 },
+    ];
+    for death in deaths {
+        let Some(place) = Place::postgres().await else { return };
+        let round = load::run(death, None, place).await;
+        assert_eq!(round.odd, Vec::<String>::new(), "killed {death:?}");
+        assert!(round.died_itself && round.acknowledged > 0, "{round:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_before_the_commit_would_be_caught() {
-    let deaths = [9, 21, 47, 80].map(|nth| {
+    // Not every write is a call's: the plant is given several chances to be seen.
+    for nth in [9, 13, 17, 21, 29, 34, 47, 55, 63, 71, 80, 89] {
         let death = Death::At { point: "write.commit", nth };
-        (death, Some("answer-before-commit"))
-    });
-    let rounds = all(deaths.to_vec()).await;
-    let caught = rounds.iter().filter(|round| !round.odd.is_empty()).count();
-    assert!(caught > 0, "the planted bug went unnoticed in {} rounds", rounds.len());
+        let rounds = all(vec![(death, Some("answer-before-commit"))]).await;
+        if rounds.iter().any(|round| !round.odd.is_empty()) {
+            return;
+        }
+    }
+    panic!("the planted bug went unnoticed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

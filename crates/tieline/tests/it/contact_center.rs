@@ -2,7 +2,7 @@
 
 use crate::rig::people::record;
 use crate::rig::{JOHN, Line, MARIA, Person, Place, STRANGER, until, until_some};
-use connectors::genesys_cloud::sim::PlacedCall;
+use connectors::genesys_cloud::sim::{NewCall, PlacedCall};
 use connectors::salesforce::sim::Permissions;
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
@@ -116,7 +116,9 @@ async fn ten_people_travel_in_one_request(place: Place) {
         calls.push(call);
     }
     // While the first push is on its way, the others gather behind it.
-    line.genesys().faults().add(Rule::always(Fault::slow(Duration::from_secs(4))).on("enrich").times(1));
+    line.genesys()
+        .faults()
+        .add(Rule::always(Fault::slow(Duration::from_secs(4))).on("enrich").times(1));
     line.crm_recovers();
     for call in &calls {
         line.until_stored_as(&call.conversation_id, "hit").await;
@@ -148,6 +150,35 @@ async fn a_conversation_that_the_platform_does_not_know_is_a_stated_skip(place: 
 }
 
 #[tokio::test]
+async fn a_dialled_customer_gets_what_a_flow_could_not_set() {
+    let line = Line::with_salesforce().and_genesys().start().await;
+    line.crm_does(Fault::Status { code: 503, body: None });
+    let call = line.genesys().place_call(&NewCall {
+        outbound: true,
+        ani: "tel:+15550190000".to_owned(),
+        dnis: format!("tel:{}", MARIA.1),
+        user_id: Some("00000000-0000-4000-8000-000000000007".to_owned()),
+        queue_id: Some(line.genesys().queues()[0].0.clone()),
+        ..NewCall::default()
+    });
+    let body = json!({
+        "fromNumber": "+15550190000", "toNumber": MARIA.1, "callId": call.conversation_id,
+        "type": "outbound", "userId": "agent-7",
+    });
+    line.lookup(body).await.assert_by_number("partial");
+    line.crm_recovers();
+    line.until_stored_as(&call.conversation_id, "hit").await;
+    line.until_quiet().await;
+    let told = attributes(&line, &call);
+    assert_eq!(told.get("externalId"), Some(&line.id_of(MARIA.2)), "{told:?}");
+    let tied = line.genesys().associations();
+    let contact = &line.contacts_of(&line.id_of(MARIA.2))[0];
+    let tie = tied.iter().find(|one| one.conversation_id == call.conversation_id);
+    let tie = tie.and_then(|one| one.external_contact_id.as_deref());
+    assert_eq!(tie, contact["id"].as_str(), "a dialled call is tied by us alone");
+}
+
+#[tokio::test]
 async fn a_conversation_that_has_ended_is_a_stated_skip() {
     let line = Line::with_salesforce().and_genesys().start().await;
     line.crm_does(Fault::Status { code: 503, body: None });
@@ -164,7 +195,10 @@ async fn a_conversation_that_has_ended_is_a_stated_skip() {
 
 #[tokio::test]
 async fn a_changed_person_is_told_again() {
-    let line = Line::with_salesforce().and_genesys().lookup("fresh_for", "1ms").lookup("stale_limit", "1ms");
+    let line = Line::with_salesforce()
+        .and_genesys()
+        .lookup("fresh_for", "1ms")
+        .lookup("stale_limit", "1ms");
     let line = line.start().await;
     line.arrives(MARIA.1).await;
     line.until_quiet().await;
@@ -246,7 +280,9 @@ async fn a_throttle_of_the_platform_is_kept_to() {
 #[tokio::test]
 async fn a_platform_that_is_down_delays_no_call_and_loses_nothing() {
     let line = Line::with_salesforce().and_genesys().people(60).start().await;
-    line.genesys().faults().add(Rule::always(Fault::Vendor("unavailable".to_owned())).on("/api/v2/"));
+    line.genesys()
+        .faults()
+        .add(Rule::always(Fault::Vendor("unavailable".to_owned())).on("/api/v2/"));
     let people = Line::loners(5);
     for person in &people {
         line.arrives(&person.number).await.1.assert_hit("crm");
@@ -321,7 +357,8 @@ async fn check_names_what_salesforce_hides() {
         let flaw = flaw.unwrap_or_else(|| panic!("{field} is not named: {findings}"));
         assert_eq!(flaw["connection"], "salesforce");
         assert_eq!(flaw["code"], "connection.field_missing");
-        let page = line.get(&format!("/docs/errors/{}", flaw["code"].as_str().expect("a code"))).await;
+        let page =
+            line.get(&format!("/docs/errors/{}", flaw["code"].as_str().expect("a code"))).await;
         assert_eq!(page.status, 200, "{flaw}");
     }
     // The running server says the same.

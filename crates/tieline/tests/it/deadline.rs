@@ -1,5 +1,6 @@
 //! Whatever the CRM does, the answer is in time and valid, and the work goes on.
 
+use crate::rig::plan::salesforce_section;
 use crate::rig::{
     Answer, JOHN, Line, MARIA, Person, Place, STRANGER, Stalls, join_all, until, until_some,
 };
@@ -177,24 +178,61 @@ async fn a_token_endpoint_that_hangs_is_on_nobodys_path() {
 
 #[tokio::test]
 async fn a_deadline_is_set_for_everybody_for_a_connection_and_for_a_queue() {
-    let queue = |name: &str, deadline: &str| {
-        format!("[[queues]]\nname = \"{name}\"\nconnection = \"salesforce\"\n{deadline}\n")
-    };
+    let other = other(0, 0).await;
+    let connection = salesforce_section("second", "SFB", &other.url());
+    let connection = connection.replace("prefix", "deadline = \"200ms\"\nprefix");
+    let queue = |name: &str, more: &str| format!("[[queues]]\nname = \"{name}\"\n{more}\n");
     let line = Line::with_salesforce()
         .deadline("20s")
-        .section(&queue("quick", "deadline = \"100ms\""))
-        .section(&queue("patient", ""))
+        .section(&connection)
+        .section(&queue("quick", "connection = \"salesforce\"\ndeadline = \"100ms\""))
+        .section(&queue("patient", "connection = \"salesforce\""))
+        .section(&queue("elsewhere", "connection = \"second\""))
         .start()
         .await;
     line.call_from(JOHN.1).await.assert_hit("crm");
-    line.crm_does(Fault::slow(Duration::from_millis(900)));
+    let slow = Rule::always(Fault::slow(Duration::from_millis(900))).on("/services/data/");
+    line.salesforce.faults().add(slow.clone());
+    other.faults().add(slow);
     let stalls = Stalls::watch();
-    let quick = json!({ "fromNumber": MARIA.1, "queueId": "quick", "callId": "quick" });
-    let quick = line.lookup(quick).await;
-    quick.assert_by_number("partial");
-    assert_in_time(&quick, Duration::from_millis(100), &stalls);
+    for (queue, deadline) in [("quick", 100), ("elsewhere", 200)] {
+        let body = json!({ "fromNumber": MARIA.1, "queueId": queue, "callId": queue });
+        let answer = line.lookup(body).await;
+        answer.assert_by_number("partial");
+        assert_in_time(&answer, Duration::from_millis(deadline), &stalls);
+    }
     let patient = json!({ "fromNumber": STRANGER, "queueId": "patient", "callId": "patient" });
     line.lookup(patient).await.assert_by_number("miss");
+}
+
+#[tokio::test]
+async fn tries_are_spread_over_waits_that_double() {
+    let line = Line::with_salesforce().people(60).start().await;
+    line.crm_does(Fault::Status { code: 503, body: None });
+    for person in Line::loners(4) {
+        line.call_from(&person.number).await.assert_by_number("partial");
+    }
+    let at = |job: &Value, key: &str| {
+        let text = job[key].as_str().expect("a time");
+        domain::Timestamp::parse(text).expect("a time").0
+    };
+    let mut waits = std::collections::BTreeMap::new();
+    until("every job was tried three times", async || {
+        let jobs = line.jobs_in("waiting").await;
+        for job in jobs.iter().filter(|job| job["note"] != "") {
+            let tries = job["attempts"].as_u64().expect("a count");
+            waits.insert((tries, job["id"].as_i64()), at(job, "dueAt") - at(job, "updatedAt"));
+        }
+        waits.keys().filter(|(tries, _)| *tries == 3).count() == 4
+    })
+    .await;
+    for ((tries, _), wait) in &waits {
+        let full = 1_000 << (tries - 1);
+        assert!((full / 2..=full).contains(wait), "{wait} ms after try {tries}");
+    }
+    let third: std::collections::BTreeSet<_> =
+        waits.iter().filter(|((tries, _), _)| *tries == 3).map(|(_, wait)| wait).collect();
+    assert!(third.len() > 1, "those that failed together come back apart: {third:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -218,7 +256,8 @@ async fn a_hanging_crm_is_given_a_bounded_number_of_requests() {
 async fn background_work_never_takes_the_last_requests_from_calls() {
     // Ten misses leave twenty requests to be made behind; six calls need six at once.
     let line = Line::with_salesforce().people(60).deadline("2s");
-    let line = line.limit("requests_per_minute = 24").limit("reserved_for_calls = 18").start().await;
+    let line =
+        line.limit("requests_per_minute = 24").limit("reserved_for_calls = 18").start().await;
     let asked = line.crm_requests();
     for stranger in 0..10 {
         let number = format!("+131755502{stranger:02}");

@@ -13,7 +13,8 @@ struct Demo {
 }
 
 fn environment(folder: &Folder) -> Vec<(String, String)> {
-    vec![("TMPDIR".to_owned(), folder.path().display().to_string())]
+    let deadline = ("TIELINE_LOOKUP__DEADLINE".to_owned(), crate::rig::plan::PATIENT.to_owned());
+    vec![("TMPDIR".to_owned(), folder.path().display().to_string()), deadline]
 }
 
 impl Demo {
@@ -112,7 +113,8 @@ async fn the_first_line_names_every_address_key_and_person_a_script_needs() {
     for person in people {
         let call = format!("by-name-{}", person["email"]);
         let call: String = call.chars().filter(char::is_ascii_alphanumeric).collect();
-        let body = json!({ "fromNumber": person["number"], "email": person["email"], "callId": call });
+        let body =
+            json!({ "fromNumber": person["number"], "email": person["email"], "callId": call });
         assert_eq!(demo.lookup(body).await["externalId"], person["externalId"], "{person}");
     }
     let check = Answer::of(demo.http.get(format!("{}/readyz", demo.text("url")))).await;
@@ -163,7 +165,10 @@ async fn each_call_is_a_line_and_calls_place_themselves() {
     }
     assert_eq!(lines.len(), 14);
     let last: Value = serde_json::from_str(&lines[13]).expect("JSON");
-    assert_eq!((&last["callId"], &last["externalId"]), (&json!("abc-123-def-456"), &own["externalId"]));
+    assert_eq!(
+        (&last["callId"], &last["externalId"]),
+        (&json!("abc-123-def-456"), &own["externalId"])
+    );
     let hits = statuses.iter().filter(|status| *status == "hit").count();
     assert!(hits >= 9, "most callers are known: {statuses:?}");
     assert!(statuses.iter().any(|status| status == "unknown"), "one withheld their number");
@@ -225,7 +230,9 @@ async fn for_people_it_says_what_runs_where_and_how_to_ask() {
     })
     .await;
     let said = server.out.all().join("\n");
-    for word in ["Tieline", "Salesforce", "Genesys Cloud", "curl ", "/api/v1/genesys/lookup", "John Doe"] {
+    for word in
+        ["Tieline", "Salesforce", "Genesys Cloud", "curl ", "/api/v1/genesys/lookup", "John Doe"]
+    {
         assert!(said.contains(word), "{word} is not in {said}");
     }
     server.signal(Signal::Int);

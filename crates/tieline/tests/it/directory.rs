@@ -13,6 +13,8 @@ crate::facts! {
     the_copy_outlives_a_restart
     a_stale_entry_answers_and_is_renewed_behind
     past_its_limit_the_crm_is_asked_first
+    a_person_who_is_gone_from_the_crm_is_no_longer_named
+    a_number_that_moves_takes_its_calls_along
     past_its_limit_the_copy_serves_marked_when_the_crm_fails
     what_a_late_answer_brings_is_found_by_the_next_call
 }
@@ -82,19 +84,49 @@ async fn a_stale_entry_answers_and_is_renewed_behind(place: Place) {
 }
 
 async fn past_its_limit_the_crm_is_asked_first(place: Place) {
-    let line = Line::with_salesforce().on(place).lookup("fresh_for", "1ms").lookup("stale_limit", "1ms");
+    let line =
+        Line::with_salesforce().on(place).lookup("fresh_for", "1ms").lookup("stale_limit", "1ms");
     let line = line.start().await;
     let maria = record(&line.salesforce, MARIA.2);
     for tier in ["Silver", "Gold", "Platinum"] {
         line.salesforce.update(&maria, &json!({ "Loyalty_Tier__c": tier })).expect("Maria");
         let answer = line.call_from(MARIA.1).await;
         answer.assert_hit("crm");
-        assert_eq!((&answer["data"]["loyaltyTier"], &answer["stale"]), (&json!(tier), &json!(false)));
+        assert_eq!(
+            (&answer["data"]["loyaltyTier"], &answer["stale"]),
+            (&json!(tier), &json!(false))
+        );
     }
 }
 
+async fn a_person_who_is_gone_from_the_crm_is_no_longer_named(place: Place) {
+    let line = Line::with_salesforce().on(place).lookup("fresh_for", "1ms").start().await;
+    line.until_the_directory_knows(MARIA.1).await;
+    let maria = record(&line.salesforce, MARIA.2);
+    line.salesforce.delete(&maria).expect("Maria was there");
+    until("the deletion is known", async || {
+        let answer = line.call_from(MARIA.1).await;
+        answer.assert_whole();
+        answer["status"] == "miss"
+    })
+    .await;
+}
+
+async fn a_number_that_moves_takes_its_calls_along(place: Place) {
+    let line = Line::with_salesforce().on(place);
+    let line = line.lookup("fresh_for", "1ms").lookup("stale_limit", "1ms").start().await;
+    line.call_from(MARIA.1).await.assert_hit("crm");
+    let maria = record(&line.salesforce, MARIA.2);
+    line.salesforce.update(&maria, &json!({ "Phone": STRANGER })).expect("Maria is there");
+    line.call_from(MARIA.1).await.assert_by_number("miss");
+    let moved = line.call_from(STRANGER).await;
+    assert_eq!(moved.id(), line.id_of(MARIA.2));
+    assert_eq!(moved["data"]["previousInteractionCount"], 1, "the call that was hers");
+}
+
 async fn past_its_limit_the_copy_serves_marked_when_the_crm_fails(place: Place) {
-    let line = Line::with_salesforce().on(place).lookup("fresh_for", "1ms").lookup("stale_limit", "1ms");
+    let line =
+        Line::with_salesforce().on(place).lookup("fresh_for", "1ms").lookup("stale_limit", "1ms");
     let line = line.limit("timeout = \"500ms\"").start().await;
     line.call_from(MARIA.1).await.assert_hit("crm");
     let mut as_of = None;
@@ -151,14 +183,6 @@ async fn a_miss_is_forgotten_in_time() {
     let answer = line.call_from(STRANGER).await;
     answer.assert_hit("crm");
     assert_eq!(answer.id(), line.id_of("new@example.com"));
-}
-
-#[tokio::test]
-async fn a_miss_is_never_remembered_for_more_than_a_minute() {
-    let line = Line::with_salesforce().lookup("remember_misses_for", "24h").lay().await;
-    // Whether it is refused or capped is the configuration's to say; its reference says "at most 60s".
-    let ended = line.command(&["check"]).await;
-    assert!(ended.code == Some(0) || ended.err.contains("remember_misses_for"), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

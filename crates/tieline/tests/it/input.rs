@@ -50,7 +50,8 @@ fn raw(line: &Line, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
 async fn what_is_no_json_is_refused() {
     let line = debugging().await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let deep_field = format!(r#"{{"callId":"{CANARY}","extra":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+    let deep_field =
+        format!(r#"{{"callId":"{CANARY}","extra":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
     let deep_objects = format!("{}1{}", r#"{"a":"#.repeat(9_000), "}".repeat(9_000));
     for body in [
         String::new(),
@@ -68,7 +69,9 @@ async fn what_is_no_json_is_refused() {
         deep_field,
         deep_objects,
     ] {
+        let begins: String = body.chars().take(60).collect();
         let answer = Answer::of(raw(&line, body)).await;
+        assert_eq!(answer.status, 400, "{begins}…");
         assert_refused(&line, &answer, 400, "request.body_invalid").await;
     }
     let latin = format!("{{\"callId\":\"{CANARY}\u{e9}").into_bytes();
@@ -177,8 +180,12 @@ async fn a_body_that_is_too_large_is_refused() {
     // Without a length, piece by piece.
     let body = format!("{{\"callId\":\"{}\"}}", "x".repeat(100_000));
     let chunked = body.as_bytes().chunks(9_000);
-    let mut request = b"POST /api/v1/genesys/lookup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".to_vec();
-    request.extend(format!("Authorization: Bearer {API_KEY}\r\nTransfer-Encoding: chunked\r\n\r\n").bytes());
+    let mut request =
+        b"POST /api/v1/genesys/lookup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            .to_vec();
+    request.extend(
+        format!("Authorization: Bearer {API_KEY}\r\nTransfer-Encoding: chunked\r\n\r\n").bytes(),
+    );
     for chunk in chunked {
         request.extend(format!("{:x}\r\n", chunk.len()).bytes());
         request.extend(chunk);
@@ -231,7 +238,8 @@ async fn without_a_known_key_nothing_is_answered() {
             assert_refused(&line, &answer, 401, "auth.key_unknown").await;
         }
     }
-    let odd = ask().header("X-API-Key", reqwest::header::HeaderValue::from_bytes(b"\xff\xfe").expect("bytes"));
+    let odd = ask()
+        .header("X-API-Key", reqwest::header::HeaderValue::from_bytes(b"\xff\xfe").expect("bytes"));
     assert_eq!(Answer::of(odd).await.status, 401);
     for (method, path) in [
         ("GET", "/api/v1/calls"),
@@ -252,7 +260,14 @@ async fn without_a_known_key_nothing_is_answered() {
 #[tokio::test]
 async fn an_address_or_method_that_is_not_there_is_told_in_the_same_shape() {
     let line = debugging().await;
-    for path in ["/", "/api", "/api/v1/nothing", "/api/v2/genesys/lookup", "/docs/errors/no.such", "/%F0%9F"] {
+    for path in [
+        "/",
+        "/api",
+        "/api/v1/nothing",
+        "/api/v2/genesys/lookup",
+        "/docs/errors/no.such",
+        "/%F0%9F",
+    ] {
         let answer = line.get(path).await;
         assert_refused(&line, &answer, 404, "request.no_route").await;
     }
@@ -294,6 +309,22 @@ async fn odd_queries_and_paths_are_told_in_the_same_shape() {
         assert_refused(&line, &answer, answer.status, &code).await;
     }
     assert_nothing_happened(&line).await;
+}
+
+#[tokio::test]
+async fn every_code_has_its_page_at_its_address() {
+    let line = debugging().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
+    let mut pages = 0;
+    for page in std::fs::read_dir(folder).expect("the pages") {
+        let page = page.expect("an entry").path();
+        let code = page.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+        let served = Answer::of(line.http.get(line.url(&format!("/docs/errors/{code}")))).await;
+        let written = std::fs::read_to_string(&page).expect("a page");
+        assert_eq!((served.status, served.body.as_str()), (200, Some(written.as_str())), "{code}");
+        pages += 1;
+    }
+    assert!(pages > 10, "{pages} pages");
 }
 
 #[tokio::test]
@@ -363,7 +394,10 @@ async fn no_customer_is_named_in_a_log_whatever_happens() {
         sim::faults::Fault::Reset,
         sim::faults::Fault::Unauthorized,
         sim::faults::Fault::Throttled,
-        sim::faults::Fault::Status { code: 400, body: Some(format!("[{{\"errorCode\":\"X\",\"message\":\"{CANARY}\"}}]")) },
+        sim::faults::Fault::Status {
+            code: 400,
+            body: Some(format!("[{{\"errorCode\":\"X\",\"message\":\"{CANARY}\"}}]")),
+        },
     ] {
         line.crm_does(fault);
         line.call_from(CANARY_NUMBER).await.assert_by_number("partial");

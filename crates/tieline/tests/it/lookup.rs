@@ -44,6 +44,11 @@ async fn the_example_of_the_field_is_answered_as_written(place: Place) {
     assert_eq!(stored["externalId"], answer["externalId"]);
     assert_eq!(stored["fromNumber"], "+15550199999");
     assert_eq!(stored["previousInteractionCount"], 4);
+    assert_eq!((&stored["status"], &stored["source"]), (&json!("hit"), &json!("directory")));
+    assert_eq!((&stored["direction"], &stored["mediaType"]), (&json!("inbound"), &json!("voice")));
+    assert_eq!((&stored["connection"], &stored["email"]), (&json!("salesforce"), &json!("")));
+    assert!(stored["answeredInUs"].as_u64().is_some_and(|us| us > 0), "{stored:?}");
+    assert!(stored["arrivedAt"].as_str().is_some_and(|at| at.ends_with('Z')), "{stored:?}");
 }
 
 async fn click_to_dial_asks_for_the_dialled_customer(place: Place) {
@@ -243,7 +248,8 @@ async fn an_external_id_that_came_along_names_the_record() {
         assert_eq!(answer["name"], MARIA.0, "the number answers instead of {odd}");
         assert_eq!(answer["warnings"].as_array().map(Vec::len), Some(1), "{odd}: {answer:?}");
     }
-    let gone = json!({ "fromNumber": MARIA.1, "externalId": "CRM:003000000000000AAA", "callId": "e" });
+    let gone =
+        json!({ "fromNumber": MARIA.1, "externalId": "CRM:003000000000000AAA", "callId": "e" });
     assert_eq!(line.lookup(gone).await["name"], MARIA.0, "no record there, the number answers");
 }
 
@@ -260,8 +266,12 @@ async fn the_oldest_record_answers_by_default() {
 
 #[tokio::test]
 async fn the_policy_most_recent_names_who_called_or_changed_last() {
-    let line =
-        Line::with_salesforce().lookup("match", "most_recent").lookup("fresh_for", "1ms").lookup("stale_limit", "2ms").start().await;
+    let line = Line::with_salesforce()
+        .lookup("match", "most_recent")
+        .lookup("fresh_for", "1ms")
+        .lookup("stale_limit", "2ms")
+        .start()
+        .await;
     let john = record(&line.salesforce, JOHN.2);
     line.salesforce.update(&john, &json!({ "Title": "Director" })).expect("John is there");
     assert_eq!(line.call_from(JOHN.1).await.id(), line.id_of(JOHN.2), "he changed last");
@@ -290,7 +300,8 @@ async fn the_policy_ambiguous_names_nobody_and_says_how_many() {
 
 #[tokio::test]
 async fn a_queue_has_a_policy_of_its_own() {
-    let queue = "[[queues]]\nname = \"Careful\"\nconnection = \"salesforce\"\nmatch = \"ambiguous\"";
+    let queue =
+        "[[queues]]\nname = \"Careful\"\nconnection = \"salesforce\"\nmatch = \"ambiguous\"";
     let line = Line::with_salesforce().section(queue).start().await;
     let body = json!({ "fromNumber": JOHN.1, "queueId": "Careful", "callId": "q" });
     line.lookup(body).await.assert_by_number("ambiguous");
@@ -299,8 +310,7 @@ async fn a_queue_has_a_policy_of_its_own() {
 
 #[tokio::test]
 async fn what_the_crm_has_told_us_answers_whatever_its_index_hides() {
-    let line =
-        Line::with_salesforce().index_lag(Duration::from_secs(3_600)).start().await;
+    let line = Line::with_salesforce().index_lag(Duration::from_secs(3_600)).start().await;
     let person = json!({ "FirstName": "Ada", "LastName": "Fresh", "Phone": "317.555.0123", "Email": "ada@example.com" });
     line.salesforce.add("Contact", &person).expect("a contact");
     let first = json!({ "fromNumber": STRANGER, "callId": "first" });

@@ -46,17 +46,21 @@ async fn an_extension_makes_nobody_somebody_else() {
 
 #[tokio::test]
 async fn national_numbers_are_read_in_the_default_region() {
-    let line = Line::with_salesforce()
-        .variable("TIELINE_LOOKUP__DEFAULT_REGION", "DE")
-        .start()
-        .await;
-    let contact = json!({ "LastName": "Schmidt", "Phone": "030 1234567", "Email": "s@example.com" });
+    let line =
+        Line::with_salesforce().variable("TIELINE_LOOKUP__DEFAULT_REGION", "DE").start().await;
+    let contact =
+        json!({ "LastName": "Schmidt", "Phone": "030 1234567", "Email": "s@example.com" });
     line.salesforce.add("Contact", &contact).expect("a contact");
     let schmidt = external_id(&line.salesforce, "s@example.com");
-    for form in ["+49301234567", "030 1234567", "030/1234567", "tel:0301234567", "0049 30 1234567"] {
+    for form in ["+49301234567", "030 1234567", "030/1234567", "tel:0301234567", "0049 30 1234567"]
+    {
         assert_eq!(line.call_from(form).await.id(), schmidt, "{form}");
     }
-    assert_eq!(line.call_from(MARIA.1).await["name"], MARIA.0, "and others with their country code");
+    assert_eq!(
+        line.call_from(MARIA.1).await["name"],
+        MARIA.0,
+        "and others with their country code"
+    );
 }
 
 #[tokio::test]
@@ -65,8 +69,19 @@ async fn rubbish_is_unknown_and_said_to_be_unusable() {
     let asked = line.crm_requests();
     let long = "9".repeat(900);
     for rubbish in [
-        "hello", "+", "12", "911", "+1555", "sip:alice@example.com", "0000000000000000000000",
-        "+1555019999999999999", "' OR '1'='1", "💥", "\u{0}", "<script>", long.as_str(),
+        "hello",
+        "+",
+        "12",
+        "911",
+        "+1555",
+        "sip:alice@example.com",
+        "0000000000000000000000",
+        "+1555019999999999999",
+        "' OR '1'='1",
+        "💥",
+        "\u{0}",
+        "<script>",
+        long.as_str(),
     ] {
         let call = line.new_call();
         let answer = line.lookup(json!({ "fromNumber": rubbish, "callId": call })).await;

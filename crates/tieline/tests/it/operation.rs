@@ -55,7 +55,12 @@ async fn a_stop_answers_everything_that_was_accepted(place: Place) {
 }
 
 /// Calls until told to stop; the ids of those that were answered.
-async fn load(http: reqwest::Client, url: String, task: usize, stop: Arc<AtomicBool>) -> Vec<(String, Value)> {
+async fn load(
+    http: reqwest::Client,
+    url: String,
+    task: usize,
+    stop: Arc<AtomicBool>,
+) -> Vec<(String, Value)> {
     let mut answered = Vec::new();
     for n in 0..5_000 {
         if stop.load(Ordering::SeqCst) {
@@ -147,8 +152,20 @@ async fn a_backup_needs_its_master_key() {
 fn assert_no_canary(bytes: &[u8], place: &str) {
     assert!(bytes.len() > 1_000, "{place} has been read");
     let canaries = [
-        "John", "Doe", "Maria", "Garcia", "john.doe", "example.com", "5550199999", "5550198888",
-        "019-9999", "3175550123", "CASE-99812", "sim-consumer-secret", API_KEY, MASTER_KEY,
+        "John",
+        "Doe",
+        "Maria",
+        "Garcia",
+        "john.doe",
+        "example.com",
+        "5550199999",
+        "5550198888",
+        "019-9999",
+        "3175550123",
+        "CASE-99812",
+        "sim-consumer-secret",
+        API_KEY,
+        MASTER_KEY,
     ];
     for canary in canaries {
         let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
@@ -197,7 +214,10 @@ async fn probes_are_answered_without_a_key() {
     let ask = |path: &str| Answer::of(line.http.get(line.url(path)));
     assert_eq!(ask("/healthz").await.status, 200);
     let ready = ask("/readyz").await;
-    assert_eq!((ready.status, &ready["ready"], &ready["draining"]), (200, &json!(true), &json!(false)));
+    assert_eq!(
+        (ready.status, &ready["ready"], &ready["draining"]),
+        (200, &json!(true), &json!(false))
+    );
     assert_eq!(ready["store"], json!({ "kind": "sqlite", "ok": true }));
     assert_eq!(ready["connections"]["genesys"]["token"], "ok");
     // A CRM that is down makes nobody unready: its callers are answered all the same.
@@ -206,6 +226,25 @@ async fn probes_are_answered_without_a_key() {
     assert_eq!(ask("/readyz").await.status, 200);
     let api = ask("/openapi.json").await;
     assert!(api["paths"]["/api/v1/genesys/lookup"]["post"].is_object());
+}
+
+#[tokio::test]
+async fn logs_are_one_json_object_a_line_where_machines_read_them() {
+    let mut line = Line::with_salesforce().log_level("debug").start().await;
+    line.crm_does(Fault::Reset);
+    line.call_from(JOHN.1).await.assert_by_number("partial");
+    assert_eq!(line.stop().await, Some(0));
+    let log = line.log();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect();
+    assert!(lines.len() >= 2, "{log}");
+    for line in &lines {
+        assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
+        assert!(line["fields"]["message"].is_string(), "{line}");
+    }
+    assert!(log.contains("stopped"), "{log}");
 }
 
 #[tokio::test]
@@ -264,11 +303,7 @@ async fn a_second_process_on_the_same_store_is_refused_and_told_who_owns_it() {
 }
 
 /// `serve` with a changed environment or file must end like this.
-async fn assert_refuses(
-    change: impl FnOnce(&mut Line),
-    code: i32,
-    says: &[&str],
-) {
+async fn assert_refuses(change: impl FnOnce(&mut Line), code: i32, says: &[&str]) {
     let mut line = Line::with_salesforce().lay().await;
     change(&mut line);
     let ended = line.command(&["serve"]).await;
@@ -327,7 +362,9 @@ async fn another_master_key_does_not_open_the_store() {
     let mut line = Line::with_salesforce().start().await;
     line.call_from(JOHN.1).await.assert_hit("crm");
     assert_eq!(line.stop().await, Some(0));
-    with("TIELINE_MASTER_KEY", "0000000000000000000000000000000000000000000000000000000000000001")(&mut line);
+    with("TIELINE_MASTER_KEY", "0000000000000000000000000000000000000000000000000000000000000001")(
+        &mut line,
+    );
     let ended = line.command(&["serve"]).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.err.contains("not the one this store was made with"), "{ended:?}");
@@ -353,16 +390,52 @@ async fn a_mistake_in_the_configuration_is_told_with_file_line_key_and_the_neare
     let told = ["tieline.toml:12: ", "deadlin", "Did you mean `deadline`?"];
     let region = "default_region = \"US\"";
     assert_refuses(written(region, "default_region = \"US\"\ndeadlin = \"300ms\""), 2, &told).await;
-    assert_refuses(written("[lookup]", "[lokup]"), 2, &["tieline.toml:9", "Did you mean `lookup`?"]).await;
+    assert_refuses(
+        written("[lookup]", "[lokup]"),
+        2,
+        &["tieline.toml:9", "Did you mean `lookup`?"],
+    )
+    .await;
     let unknown = ["tieline.toml:10: lookup.default_connection", "Did you mean `salesforce`?"];
-    assert_refuses(written("default_connection = \"salesforce\"", "default_connection = \"salesfroce\""), 2, &unknown).await;
-    assert_refuses(written("type = \"salesforce\"", "type = \"salesfoce\""), 2, &["connections.salesforce.type", "Did you mean `salesforce`?"]).await;
-    assert_refuses(written("client_id =", "client_ids ="), 2, &["connections.salesforce.settings", "client_id"]).await;
-    assert_refuses(written(region, "default_region = \"Atlantis\""), 2, &["tieline.toml:11: lookup.default_region", "Atlantis"]).await;
-    assert_refuses(written(region, "default_region = \"US\"\ndeadline = \"fast\""), 2, &["tieline.toml:12", "fast", "300ms"]).await;
+    assert_refuses(
+        written("default_connection = \"salesforce\"", "default_connection = \"salesfroce\""),
+        2,
+        &unknown,
+    )
+    .await;
+    assert_refuses(
+        written("type = \"salesforce\"", "type = \"salesfoce\""),
+        2,
+        &["connections.salesforce.type", "Did you mean `salesforce`?"],
+    )
+    .await;
+    assert_refuses(
+        written("client_id =", "client_ids ="),
+        2,
+        &["connections.salesforce.settings", "client_id"],
+    )
+    .await;
+    assert_refuses(
+        written(region, "default_region = \"Atlantis\""),
+        2,
+        &["tieline.toml:11: lookup.default_region", "Atlantis"],
+    )
+    .await;
+    assert_refuses(
+        written("deadline = \"5s\"", "deadline = \"fast\""),
+        2,
+        &["tieline.toml:12", "fast", "300ms"],
+    )
+    .await;
     assert_refuses(written("[lookup]", "[lookup"), 2, &["tieline.toml:9"]).await;
-    assert_refuses(with("TIELINE_LOOKUP__DEADLINE", "soon"), 2, &["TIELINE_LOOKUP__DEADLINE"]).await;
-    assert_refuses(without("SALESFORCE_SECRET"), 2, &["connections.salesforce.settings.client_secret", "SALESFORCE_SECRET"]).await;
+    assert_refuses(with("TIELINE_LOOKUP__DEADLINE", "soon"), 2, &["TIELINE_LOOKUP__DEADLINE"])
+        .await;
+    assert_refuses(
+        without("SALESFORCE_SECRET"),
+        2,
+        &["connections.salesforce.settings.client_secret", "SALESFORCE_SECRET"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -373,7 +446,9 @@ async fn a_prefix_belongs_to_one_connection() {
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.err.contains("CRM") && ended.err.contains("already"), "{ended:?}");
     let prefix = "prefix = \"CRM\"";
-    for wrong in ["prefix = \"PHONE\"", "prefix = \"UNKNOWN\"", "prefix = \"crm\"", "prefix = \"A:B\"", ""] {
+    for wrong in
+        ["prefix = \"PHONE\"", "prefix = \"UNKNOWN\"", "prefix = \"crm\"", "prefix = \"A:B\"", ""]
+    {
         assert_refuses(written(prefix, wrong), 2, &["connections.salesforce"]).await;
     }
 }
@@ -440,7 +515,11 @@ async fn the_configuration_of_a_simulator_is_its_first_line() {
         let mut login = http.post(format!("{url}{path}"));
         login = match system {
             "genesys" => login.basic_auth(text("clientId"), Some(text("clientSecret"))).form(&form),
-            _ => login.form(&[form[0], ("client_id", &text("clientId")), ("client_secret", &text("clientSecret"))]),
+            _ => login.form(&[
+                form[0],
+                ("client_id", &text("clientId")),
+                ("client_secret", &text("clientSecret")),
+            ]),
         };
         let token = Answer::of(login).await;
         assert!(token["access_token"].is_string(), "{token:?}");

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) struct Line {
     // In this order they go: nobody may be asked who is gone already.
-    server: Option<(Server, SocketAddr)>,
+    server: Option<Server>,
+    address: Option<SocketAddr>,
     pub(crate) salesforce: Salesforce,
     genesys: Option<GenesysCloud>,
     pub(crate) place: Place,
@@ -98,30 +99,45 @@ impl Line {
     ) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
         let http = http.build().expect("a client");
-        let (server, calls) = (None, AtomicU32::new(0));
-        Self { server, salesforce, genesys, place, folder, config, environment, http, calls }
-    }
-
-    pub(super) async fn attach(&mut self, mut server: Server) {
-        let address = server.until_it_listens().await;
-        self.server = Some((server, address));
+        let (server, address, calls) = (None, None, AtomicU32::new(0));
+        Self {
+            server,
+            address,
+            salesforce,
+            genesys,
+            place,
+            folder,
+            config,
+            environment,
+            http,
+            calls,
+        }
     }
 
     /// Starts the server, which may not live to listen; returns whether it does.
     pub(crate) async fn try_start_server(&mut self) -> bool {
-        let mut server = Server::serve(&self.config, &self.environment);
-        let address = server.until_it_listens_or_ends().await;
-        self.server = address.map(|address| (server, address));
-        self.server.is_some()
+        let server = self.server.insert(Server::serve(&self.config, &self.environment));
+        self.address = server.until_it_listens_or_ends().await;
+        self.address.is_some()
+    }
+
+    /// Starts the server, anew where one has ended, and waits until it has every token.
+    pub(crate) async fn start_server(&mut self) {
+        assert!(self.try_start_server().await, "the server ended:\n{}", self.log());
+        until("every connection has its token", async || {
+            let ready = self.get("/readyz").await;
+            let connections = ready.body["connections"].as_object().cloned().unwrap_or_default();
+            ready.status == 200 && connections.values().all(|one| one["token"] == "ok")
+        })
+        .await;
     }
 
     pub(crate) fn server(&mut self) -> &mut Server {
-        &mut self.server.as_mut().expect("a server was started").0
+        self.server.as_mut().expect("a server was started")
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        let address = self.server.as_ref().expect("a server was started").1;
-        format!("http://{address}{path}")
+        format!("http://{}{path}", self.address.expect("a server was started"))
     }
 
     pub(crate) fn genesys(&self) -> &GenesysCloud {
@@ -130,26 +146,23 @@ impl Line {
 
     /// Everything the server has logged.
     pub(crate) fn log(&self) -> String {
-        let server = &self.server.as_ref().expect("a server was started").0;
-        server.log.all().join("\n")
+        self.server.as_ref().expect("a server was started").log.all().join("\n")
     }
 
-    /// Sends the server a signal; one that has ended does not mind.
+    /// Sends the server a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        if let Some((server, _)) = &self.server {
-            server.signal(signal);
-        }
+        self.server.as_ref().expect("a server was started").signal(signal);
     }
 
     /// Stops the server as an operator does; its exit code.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
-        self.server().signal(Signal::Term);
+        self.signal(Signal::Term);
         self.server().ended().await
     }
 
     pub(crate) async fn kill(&mut self) {
         if !self.server().has_ended() {
-            self.server().signal(Signal::Kill);
+            self.signal(Signal::Kill);
         }
         self.server().ended().await;
     }
@@ -166,7 +179,7 @@ impl Line {
         let mut all = words.to_vec();
         all.extend(["--config", &config]);
         let mut environment = self.environment.clone();
-        if let Some((_, address)) = &self.server {
+        if let Some(address) = &self.address {
             environment.push(("TIELINE_SERVER__LISTEN".to_owned(), address.to_string()));
         }
         Ended::of(&all, &environment).await
@@ -220,7 +233,8 @@ impl Line {
     }
 
     pub(crate) async fn jobs_in(&self, state: &str) -> Vec<Value> {
-        self.jobs().await.into_iter().filter(|job| job["state"] == state).collect()
+        let jobs = self.get(&format!("/api/v1/jobs?limit=1000&state={state}")).await;
+        jobs.body.as_array().expect("a list").clone()
     }
 
     /// Waits until no job waits or runs.

@@ -74,7 +74,8 @@ impl Schema {
     async fn bytes(&self) -> Vec<u8> {
         let mut heap = Vec::new();
         let mut connection = PgConnection::connect(&self.base).await.expect("the server");
-        let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1";
+        let tables =
+            "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1";
         let tables: Vec<String> = sqlx::query_scalar(tables)
             .bind(&self.name)
             .fetch_all(&mut connection)
@@ -118,6 +119,9 @@ impl Drop for Schema {
 
 async fn run(base: &str, sql: &str) {
     let mut connection = PgConnection::connect(base).await.expect("the server");
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect("a statement");
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut connection)
+        .await
+        .expect("a statement");
     connection.close().await.ok();
 }

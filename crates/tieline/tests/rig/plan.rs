@@ -1,9 +1,8 @@
 //! The sentence that sets a line up, and the configuration file it comes to.
 
+use super::Folder;
 use super::line::Line;
 use super::place::Place;
-use super::process::Server;
-use super::{Folder, wait};
 use connectors::{genesys_cloud, salesforce};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,12 +13,16 @@ pub(crate) const MASTER_KEY: &str =
 /// Of every server of a test.
 pub(crate) const API_KEY: &str = "a-key-for-tests-0123456789";
 
+/// The deadline of tests that are about something else: no busy machine makes it late.
+pub(crate) const PATIENT: &str = "5s";
+
 /// What a line will be like. Ends with [`Plan::start`].
 pub(crate) struct Plan {
     people: u64,
     index_lag: Duration,
     has_genesys: bool,
     place: Option<Place>,
+    deadline: String,
     lookup: String,
     limits: String,
     log_level: &'static str,
@@ -36,6 +39,7 @@ impl Line {
             index_lag: Duration::ZERO,
             has_genesys: false,
             place: None,
+            deadline: PATIENT.to_owned(),
             lookup: String::new(),
             limits: String::new(),
             log_level: "info",
@@ -68,7 +72,7 @@ impl Plan {
     }
 
     pub(crate) fn deadline(self, period: &str) -> Self {
-        self.lookup("deadline", period)
+        Self { deadline: period.to_owned(), ..self }
     }
 
     /// A text of the section `lookup`.
@@ -148,7 +152,7 @@ impl Plan {
         genesys: Option<&genesys_cloud::sim::GenesysCloud>,
         location: &str,
     ) -> String {
-        let Self { lookup, limits, log_level, more, contact_center, .. } = self;
+        let Self { deadline, lookup, limits, log_level, more, contact_center, .. } = self;
         let mut text = format!(
             r#"[server]
 listen = "127.0.0.1:0"
@@ -161,6 +165,7 @@ master_key = {{ env = "TIELINE_MASTER_KEY" }}
 [lookup]
 default_connection = "salesforce"
 default_region = "US"
+deadline = "{deadline}"
 {lookup}
 [log]
 level = "{log_level}"
@@ -226,18 +231,5 @@ impl Line {
     pub(crate) async fn started(mut self) -> Self {
         self.start_server().await;
         self
-    }
-
-    /// Starts the server, anew where one has ended, and waits until it has every token.
-    pub(crate) async fn start_server(&mut self) {
-        let server = Server::serve(&self.config, &self.environment);
-        self.attach(server).await;
-        let what = "every connection has its token";
-        wait::until(what, async || {
-            let ready = self.get("/readyz").await;
-            let connections = ready.body["connections"].as_object().cloned().unwrap_or_default();
-            ready.status == 200 && connections.values().all(|one| one["token"] == "ok")
-        })
-        .await;
     }
 }

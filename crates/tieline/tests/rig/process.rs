@@ -95,13 +95,7 @@ impl Server {
         Self::start(&["serve", "--config", &config], environment)
     }
 
-    /// Where it listens, from its log; panics with the log when it ends instead.
-    pub(crate) async fn until_it_listens(&mut self) -> SocketAddr {
-        let address = self.until_it_listens_or_ends().await;
-        address.unwrap_or_else(|| panic!("the server ended:\n{}", self.log.all().join("\n")))
-    }
-
-    /// Where it listens; `None` when it ended before it told.
+    /// Where it listens, from its log; `None` when it ended before it told.
     pub(crate) async fn until_it_listens_or_ends(&mut self) -> Option<SocketAddr> {
         let log = self.log.clone();
         until_some("the server listens or ends", async || {

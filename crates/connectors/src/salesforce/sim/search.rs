@@ -111,6 +111,11 @@ pub(crate) fn parameterized(
     run(store, base, "", (term, scope), &wanted, most)
 }
 
+/// Builds the index now: an org that has been there for years has one.
+pub(crate) fn build(store: &mut Store) {
+    refresh(store);
+}
+
 fn run(
     store: &mut Store,
     base: &str,

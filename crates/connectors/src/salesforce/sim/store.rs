@@ -3,7 +3,6 @@
 //! `schema` says which fields there are, `input` reads and checks what a client
 //! sends, `packed` holds a row, `index` finds rows by text. A row keeps its number
 //! for good: deleting marks it, and its id can be told from one that never was.
-//!
 //! Every change gives an [`Undo`], so that all-or-none requests can be taken back.
 
 pub(crate) mod clock;
