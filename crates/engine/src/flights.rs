@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// What a flight brought: everybody who fits, or why nobody could be asked.
 pub(crate) type Outcome = Result<Arc<Vec<Contact>>, Error>;
@@ -24,6 +25,9 @@ const WAITING_MAX: usize = 2_048;
 
 /// With at most this many requests under way a new ask leaves at once.
 const EAGER_MAX: usize = 2;
+
+/// How long the directory may take to keep an answer before the crew goes on.
+const LANDING_MAX: Duration = Duration::from_secs(5);
 
 /// How long asks gather company when the connection is busy.
 const GATHER: Duration = Duration::from_millis(1);
@@ -112,9 +116,12 @@ impl Flights {
             let mut landed = std::pin::pin!(landing.landed(answers));
             let is_done = poll_fn(|cx| Poll::Ready(landed.as_mut().poll(cx).is_ready())).await;
             seated.tell(outcomes);
-            if !is_done {
-                landed.await;
+            // The flight stays on the board until its people are in the directory: who
+            // joins meanwhile has its answer at once instead of asking the CRM again.
+            if !is_done && timeout(LANDING_MAX, landed).await.is_err() {
+                tracing::warn!("the directory is too slow to keep what the CRM said");
             }
+            drop(seated);
         }
     }
 
@@ -135,7 +142,7 @@ impl Flights {
 }
 
 /// Passengers of one request. However it ends, also by a panic in a connector,
-/// they are told and their flights are taken off the board.
+/// their flights are taken off the board, and who still waits is told.
 struct Seated<'a> {
     flights: &'a Flights,
     passengers: Vec<(Ask, watch::Sender<Option<Outcome>>)>,
@@ -158,30 +165,23 @@ impl Seated<'_> {
         self.passengers.iter().map(|(ask, _)| ask.clone()).collect()
     }
 
-    fn tell(mut self, outcomes: Vec<Outcome>) {
-        let passengers = std::mem::take(&mut self.passengers);
-        let mut state = self.flights.lock();
-        for (ask, _) in &passengers {
-            state.under_way.remove(ask);
-        }
-        drop(state);
-        for ((_, sender), outcome) in passengers.into_iter().zip(outcomes) {
+    fn tell(&self, outcomes: Vec<Outcome>) {
+        for ((_, sender), outcome) in self.passengers.iter().zip(outcomes) {
             // Nobody listening is the usual end of a late flight.
-            sender.send(Some(outcome)).ok();
+            sender.send_replace(Some(outcome));
         }
     }
 }
 
 impl Drop for Seated<'_> {
     fn drop(&mut self) {
-        if self.passengers.is_empty() {
-            return;
-        }
         let mut state = self.flights.lock();
         for (ask, _) in &self.passengers {
             state.under_way.remove(ask);
         }
-        state.crews = state.crews.saturating_sub(1);
+        if std::thread::panicking() {
+            state.crews = state.crews.saturating_sub(1);
+        }
     }
 }
 

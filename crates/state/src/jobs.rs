@@ -268,6 +268,19 @@ impl Work for TakeLease {
 }
 
 /// The job, and its place in the order.
+/// Makes what a process had in hand when it was killed due at once.
+pub(crate) struct ReleaseLeases;
+
+impl Work for ReleaseLeases {
+    type Output = ();
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        const SQL: &str = "
+            UPDATE jobs SET due_at = run_at
+            WHERE state IN ('waiting', 'leased') AND state = 'leased'";
+        tx.execute(SQL, &[]).await.map(drop)
+    }
+}
+
 fn leased(
     keys: &Keyring,
     kind: &'static str,

@@ -6,6 +6,7 @@
 
 use crate::crash;
 use crate::error::{Error, Result};
+use crate::jobs::ReleaseLeases;
 use crate::keys::{Keyring, MasterKey};
 use crate::sql::postgres::Postgres;
 use crate::sql::schema::{self, Prepare};
@@ -143,7 +144,12 @@ impl Store {
         };
         let keys = RwLock::new(Arc::new(keys));
         let inner = Inner { engine, master: master.clone(), keys, jobs_added };
-        Ok(Self { inner: Arc::new(inner) })
+        let store = Self { inner: Arc::new(inner) };
+        if matches!(store.inner.engine, Engine::Sqlite(_)) {
+            // One process owns this store: whoever held a lease before is gone.
+            store.write(ReleaseLeases).await?;
+        }
+        Ok(store)
     }
 
     /// Whether the store can be used right now: a point read, and the last commit went well.

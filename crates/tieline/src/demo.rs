@@ -57,7 +57,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
     }
     running.stop().await;
     world.stop().await;
-    folder.close();
+    drop(folder);
     Ok(())
 }
 

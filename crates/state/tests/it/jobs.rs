@@ -83,6 +83,19 @@ async fn a_lease_that_ran_out_is_leased_again(place: Place) {
     assert_eq!(settle(&store, second[0].lease, Outcome::Done, 30_003).await, Settled::Stale);
 }
 
+#[tokio::test]
+async fn what_a_killed_process_had_in_hand_is_due_at_the_next_start() {
+    let place = Place::disk();
+    let store = place.open().await;
+    enqueue(&store, vec![job(None, "work", 5)]).await;
+    let first = lease(&store, 1, 5).await;
+    store.close().await;
+    let store = place.open().await;
+    let second = lease(&store, 1, 6).await;
+    assert_eq!(second[0].attempts, 2);
+    assert_eq!(settle(&store, first[0].lease, Outcome::Done, 7).await, Settled::Stale);
+}
+
 async fn a_waiting_job_takes_the_newer_payload(place: Place) {
     let store = place.open().await;
     enqueue(&store, vec![job(Some("k"), "old", 50), job(Some("other"), "apart", 60)]).await;

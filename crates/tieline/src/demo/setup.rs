@@ -94,9 +94,11 @@ impl Folder {
         }
         Ok(())
     }
+}
 
-    /// Removes a temporary folder; a given one stays.
-    pub fn close(self) {
+impl Drop for Folder {
+    /// Removes a temporary folder, however the demo ends; a given one stays.
+    fn drop(&mut self) {
         if self.is_temporary
             && let Err(error) = std::fs::remove_dir_all(&self.path)
         {

@@ -31,6 +31,11 @@ pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Resu
         let message = "The body did not arrive whole.";
         ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")
     })?;
+    if is_too_deep(&bytes) {
+        let message = "The body is nested deeper than 32 levels.";
+        let fix = "See /openapi.json for the fields.";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, fix));
+    }
     serde_json::from_slice(&bytes).map_err(|error| {
         // serde_json repeats values of the body in some messages: only the place is told.
         let kind = match error.classify() {
@@ -48,6 +53,28 @@ fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/json")
+}
+
+/// Deeper than any body of ours. Checked before parsing, because a field that
+/// nobody reads is skipped by the parser without its own limit.
+const DEPTH_MAX: usize = 32;
+
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+    }
+    false
 }
 
 /// The parameters after the `?`.
@@ -77,5 +104,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
             let message = "The address is not valid UTF-8 once decoded.";
             ApiError::field("path", message, "Percent-encode the id as UTF-8.")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_too_deep;
+
+    #[test]
+    fn depth_counts_brackets_outside_of_texts() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(!is_too_deep(nested(32).as_bytes()));
+        assert!(is_too_deep(nested(33).as_bytes()));
+        let text = format!(r#"{{"a":"\"{}"}}"#, "[".repeat(100));
+        assert!(!is_too_deep(text.as_bytes()), "{text}");
+        let siblings = format!("[{}[]]", "[],".repeat(100));
+        assert!(!is_too_deep(siblings.as_bytes()));
     }
 }
