@@ -47,7 +47,7 @@ pub struct Wanted<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Match {
     Nobody,
-    One(Contact),
+    One(Box<Contact>),
     /// Several, in the order of `Policy::First`.
     Several(Vec<Contact>),
 }
@@ -76,10 +76,13 @@ pub fn choose(candidates: Vec<Contact>, wanted: &Wanted<'_>, policy: Policy) -> 
     best.sort_by(|a, b| order_first(a).cmp(&order_first(b)));
     match (best.len(), policy) {
         (0, _) => Match::Nobody,
-        (1, _) | (_, Policy::First) => Match::One(best.swap_remove(0)),
+        (1, _) | (_, Policy::First) => Match::One(Box::new(best.swap_remove(0))),
         (_, Policy::MostRecent) => {
             // max_by_key keeps the last of equals, so the order is reversed to keep the first.
-            best.into_iter().rev().max_by_key(last_seen).map_or(Match::Nobody, Match::One)
+            best.into_iter()
+                .rev()
+                .max_by_key(last_seen)
+                .map_or(Match::Nobody, |contact| Match::One(Box::new(contact)))
         }
         (_, Policy::Ambiguous) => Match::Several(best),
     }

@@ -272,7 +272,7 @@ pub(crate) fn identify(
         (Match::One(contact), Some(prefix)) => {
             let record = contact.record.clone();
             let external_id = ExternalId::Record { prefix: prefix.clone(), record };
-            Identity::person(external_id, contact, &found)
+            Identity::person(external_id, *contact, &found)
         }
         (Match::Several(people), Some(prefix)) => {
             let candidates = people.into_iter().map(|contact| Candidate {

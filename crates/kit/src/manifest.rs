@@ -135,42 +135,37 @@ impl Manifest {
 
 impl Setting {
     fn problem(&self, settings: &Settings, is_required: bool) -> Option<Problem> {
-        let problem =
-            |message: String, fix: String| Some(Problem { key: self.name.clone(), message, fix });
-        let is_set =
-            settings.plain.contains_key(&self.name) || settings.secrets.contains_key(&self.name);
-        if !is_set {
-            return is_required.then(|| ()).and_then(|()| {
-                problem(format!("`{}` is required.", self.name), format!("Set it: {}", self.help))
-            });
+        let (message, fix) = self.mistake(settings, is_required)?;
+        Some(Problem { key: self.name.clone(), message, fix })
+    }
+
+    /// What is wrong with the value, and its mend.
+    fn mistake(&self, settings: &Settings, is_required: bool) -> Option<(String, String)> {
+        let name = &self.name;
+        let set_it = format!("Set it: {}", self.help);
+        if settings.secrets.contains_key(name) {
+            return None;
         }
+        let Some(value) = settings.plain.get(name) else {
+            return is_required.then(|| (format!("`{name}` is required."), set_it));
+        };
         if self.kind == Kind::Secret {
-            return (!settings.secrets.contains_key(&self.name)).then(|| ()).and_then(|()| {
-                problem(
-                    format!("`{}` is a secret and stands in clear.", self.name),
-                    format!(
-                        "Write {0} = {{ env = \"NAME\" }} or {0} = {{ file = \"PATH\" }}.",
-                        self.name
-                    ),
-                )
-            });
+            let fix =
+                format!("Write {name} = {{ env = \"NAME\" }} or {name} = {{ file = \"PATH\" }}.");
+            return Some((format!("`{name}` is a secret and stands in clear."), fix));
         }
-        let value = settings.plain.get(&self.name)?;
         if !self.kind.fits(value) {
-            let found = value.type_str();
-            return problem(
-                format!("`{}` is {found} and must be {}.", self.name, self.kind.as_str()),
-                format!("Set it: {}", self.help),
-            );
+            let (found, wanted) = (value.type_str(), self.kind.as_str());
+            return Some((format!("`{name}` is {found} and must be {wanted}."), set_it));
         }
         let text = value.as_str().unwrap_or_default();
-        if !self.one_of.is_empty() && !self.one_of.iter().any(|allowed| allowed == text) {
-            return problem(
-                format!("`{}` cannot be `{text}`.", self.name),
+        let is_closed = !self.one_of.is_empty();
+        (is_closed && !self.one_of.iter().any(|allowed| allowed == text)).then(|| {
+            (
+                format!("`{name}` cannot be `{text}`."),
                 format!("One of: {}.", self.one_of.join(", ")),
-            );
-        }
-        None
+            )
+        })
     }
 }
 

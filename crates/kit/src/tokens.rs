@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_credentials_that_are_refused() {
-        let tokens = Tokens::start(Arc::new(Refusing));
+        let tokens = Tokens::start("acme", Arc::new(Refusing));
         let before = tokio::time::Instant::now();
         for _ in 0..2 {
             let error = tokens.fresh(Duration::from_secs(10)).await.expect_err("no token");
