@@ -23,13 +23,14 @@ pub enum Freshness {
     Expired,
 }
 
-/// Judges an entry by its age. A clock that ran backwards makes it fresh, not old.
+/// Judges an entry by its age; a limit of zero is never kept. A clock that ran
+/// backwards makes an entry fresh, not old.
 #[must_use]
 pub fn judge(as_of: Timestamp, now: Timestamp, limits: Limits) -> Freshness {
     let age = now.since(as_of);
-    if age <= limits.fresh_for {
+    if age < limits.fresh_for {
         Freshness::Fresh
-    } else if age <= limits.stale_limit {
+    } else if age < limits.stale_limit {
         Freshness::Stale
     } else {
         Freshness::Expired
@@ -43,6 +44,12 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn a_limit_of_zero_is_never_kept() {
+        let never = Limits { fresh_for: Duration::ZERO, stale_limit: Duration::ZERO };
+        assert_eq!(judge(Timestamp(7), Timestamp(7), never), Freshness::Expired);
+    }
+
+    #[test]
     fn age_decides_what_an_entry_is_good_for() {
         let limits = Limits {
             fresh_for: Duration::from_secs(15 * 60),
@@ -51,10 +58,10 @@ mod tests {
         for (age_s, expected) in [
             (-5, Freshness::Fresh),
             (0, Freshness::Fresh),
-            (900, Freshness::Fresh),
-            (901, Freshness::Stale),
-            (86_400, Freshness::Stale),
-            (86_401, Freshness::Expired),
+            (899, Freshness::Fresh),
+            (900, Freshness::Stale),
+            (86_399, Freshness::Stale),
+            (86_400, Freshness::Expired),
         ] {
             let got = judge(Timestamp(0), Timestamp(age_s * 1_000), limits);
             assert_eq!(got, expected, "{age_s} s");

@@ -26,6 +26,9 @@ const WAITING_MAX: usize = 2_048;
 /// With at most this many requests under way a new ask leaves at once.
 const EAGER_MAX: usize = 2;
 
+/// How long callers wait for an answer to be in the directory, where they must.
+const LANDING_AWAITED: Duration = Duration::from_millis(20);
+
 /// How long the directory may take to keep an answer before the crew goes on.
 const LANDING_MAX: Duration = Duration::from_secs(5);
 
@@ -42,8 +45,18 @@ pub(crate) struct Flights {
 #[derive(Debug, Default)]
 struct State {
     under_way: HashMap<Ask, watch::Receiver<Option<Outcome>>>,
-    waiting: VecDeque<(Ask, watch::Sender<Option<Outcome>>)>,
+    waiting: VecDeque<Passenger>,
     crews: usize,
+}
+
+type Passenger = (Ask, watch::Sender<Option<Outcome>>);
+
+impl State {
+    fn take_off(&mut self, passengers: &[Passenger]) {
+        for (ask, _) in passengers {
+            self.under_way.remove(ask);
+        }
+    }
 }
 
 /// One caller's view of a flight.
@@ -53,6 +66,10 @@ pub(crate) struct Flight(watch::Receiver<Option<Outcome>>);
 /// called once per
 /// request, with an empty list when it failed.
 pub(crate) trait Landing: Send + Sync + 'static {
+    /// Is what was written first seen by whoever writes later? Then nobody waits
+    /// for it; else callers are told once it is there, or after a moment.
+    fn lands_in_order(&self) -> bool;
+
     fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) -> impl Future<Output = ()> + Send;
 }
 
@@ -114,19 +131,19 @@ impl Flights {
             // Polled once before the callers are told: its write is queued ahead of
             // theirs, so whoever was answered finds the same people in the directory.
             let mut landed = std::pin::pin!(landing.landed(answers));
-            let is_done = poll_fn(|cx| Poll::Ready(landed.as_mut().poll(cx).is_ready())).await;
+            let mut is_done = poll_fn(|cx| Poll::Ready(landed.as_mut().poll(cx).is_ready())).await;
+            if !is_done && !landing.lands_in_order() {
+                is_done = timeout(LANDING_AWAITED, landed.as_mut()).await.is_ok();
+            }
             seated.tell(outcomes);
-            // The flight stays on the board until its people are in the directory: who
-            // joins meanwhile has its answer at once instead of asking the CRM again.
             if !is_done && timeout(LANDING_MAX, landed).await.is_err() {
                 tracing::warn!("the directory is too slow to keep what the CRM said");
             }
-            drop(seated);
         }
     }
 
     /// The next asks to travel together; none when all are served.
-    fn board(&self, seats: usize) -> Option<Vec<(Ask, watch::Sender<Option<Outcome>>)>> {
+    fn board(&self, seats: usize) -> Option<Vec<Passenger>> {
         let mut state = self.lock();
         let count = seats.max(1).min(state.waiting.len());
         if count == 0 {
@@ -145,7 +162,7 @@ impl Flights {
 /// their flights are taken off the board, and who still waits is told.
 struct Seated<'a> {
     flights: &'a Flights,
-    passengers: Vec<(Ask, watch::Sender<Option<Outcome>>)>,
+    passengers: Vec<Passenger>,
 }
 
 /// One outcome per ask, also where the connector broke its word on their number.
@@ -165,23 +182,25 @@ impl Seated<'_> {
         self.passengers.iter().map(|(ask, _)| ask.clone()).collect()
     }
 
-    fn tell(&self, outcomes: Vec<Outcome>) {
-        for ((_, sender), outcome) in self.passengers.iter().zip(outcomes) {
+    fn tell(mut self, outcomes: Vec<Outcome>) {
+        let passengers = std::mem::take(&mut self.passengers);
+        self.flights.lock().take_off(&passengers);
+        for ((_, sender), outcome) in passengers.into_iter().zip(outcomes) {
             // Nobody listening is the usual end of a late flight.
-            sender.send_replace(Some(outcome));
+            sender.send(Some(outcome)).ok();
         }
     }
 }
 
 impl Drop for Seated<'_> {
     fn drop(&mut self) {
+        if self.passengers.is_empty() {
+            return;
+        }
+        // Not told: the connector panicked, and its crew ends with it.
         let mut state = self.flights.lock();
-        for (ask, _) in &self.passengers {
-            state.under_way.remove(ask);
-        }
-        if std::thread::panicking() {
-            state.crews = state.crews.saturating_sub(1);
-        }
+        state.take_off(&self.passengers);
+        state.crews = state.crews.saturating_sub(1);
     }
 }
 
@@ -239,6 +258,9 @@ mod tests {
     }
 
     impl Landing for Landed {
+        fn lands_in_order(&self) -> bool {
+            true
+        }
         async fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) {
             self.count.fetch_add(answers.len(), Ordering::SeqCst);
             self.told.notify_one();

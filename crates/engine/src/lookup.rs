@@ -222,6 +222,10 @@ pub(crate) struct Learned {
 }
 
 impl Landing for Learned {
+    fn lands_in_order(&self) -> bool {
+        self.store.writes_in_order()
+    }
+
     async fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) {
         let asked: Vec<Vec<Key>> = answers.iter().map(|(ask, _)| keys(ask)).collect();
         for (ask, people) in &answers {

@@ -250,15 +250,11 @@ impl Work for Record {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Recorded> {
         crash::point("call.insert");
-        let known = known(tx, &self.id).await?;
-        let repeated = known.is_some();
-        let earlier_calls = match known {
-            None => self.insert(tx).await?,
-            Some(known) => {
-                const SQL: &str = "UPDATE calls SET details = ?2 WHERE id = ?1";
-                tx.execute(SQL, &[self.id.as_str().into(), self.details[..].into()]).await?;
-                identify(tx, &self.id, &known, &self.who, None).await?.1
-            }
+        let inserted = self.insert(tx).await?;
+        let repeated = inserted.is_none();
+        let earlier_calls = match inserted {
+            Some(earlier_calls) => earlier_calls,
+            None => self.repeat(tx).await?,
         };
         for job in &self.jobs {
             job.insert(tx).await?;
@@ -268,13 +264,16 @@ impl Work for Record {
 }
 
 impl Record {
-    async fn insert(&self, tx: &mut Tx<'_>) -> Result<i64> {
+    /// Stores a new call and counts it; `None` where its id is stored already.
+    async fn insert(&self, tx: &mut Tx<'_>) -> Result<Option<i64>> {
         const SQL: &str = "
             INSERT INTO calls (id, direction, media, queue, connection, status, source, certainty, subject,
                 earlier_calls, arrived_at, answered_in_us, details, identity)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-        let earlier_calls = count_in(tx, self.who.subject.as_ref(), self.arrived_at.0).await?;
-        crash::point("call.counted");
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+                coalesce((SELECT calls FROM interactions WHERE subject = ?9), 0), ?10, ?11, ?12, ?13)
+            ON CONFLICT (id) DO NOTHING
+            RETURNING earlier_calls";
+        const RECOUNTED: &str = "UPDATE calls SET earlier_calls = ?2 WHERE id = ?1";
         let params = [
             self.id.as_str().into(),
             self.direction.as_str().into(),
@@ -285,15 +284,29 @@ impl Record {
             self.who.source.into(),
             self.who.certainty.into(),
             self.who.subject.as_ref().into(),
-            earlier_calls.into(),
             self.arrived_at.0.into(),
             self.answered_in_us.into(),
             self.details[..].into(),
             self.who.identity[..].into(),
         ];
-        tx.execute(SQL, &params).await?;
+        let Some(row) = tx.row(SQL, &params).await? else { return Ok(None) };
         crash::point("call.inserted");
-        Ok(earlier_calls)
+        let counted = count_in(tx, self.who.subject.as_ref(), self.arrived_at.0).await?;
+        if counted != row.int(0)? {
+            // Another node has counted a call of the same subject meanwhile.
+            tx.execute(RECOUNTED, &[self.id.as_str().into(), counted.into()]).await?;
+        }
+        crash::point("call.counted");
+        Ok(Some(counted))
+    }
+
+    /// The same call again: its newer identification, unless that knows less.
+    async fn repeat(&self, tx: &mut Tx<'_>) -> Result<i64> {
+        const SQL: &str = "UPDATE calls SET details = ?2 WHERE id = ?1";
+        const GONE: Error = Error::Corrupt { what: "a call that was there a moment ago" };
+        let known = known(tx, &self.id).await?.ok_or(GONE)?;
+        tx.execute(SQL, &[self.id.as_str().into(), self.details[..].into()]).await?;
+        Ok(identify(tx, &self.id, &known, &self.who, None).await?.1)
     }
 }
 

@@ -6,6 +6,8 @@
 //! has settled. Keys that a contact no longer answers to are kept as marks
 //! with their date, or a late answer could bring them back.
 
+mod opened;
+
 use crate::calls::record_hash;
 use crate::crash;
 use crate::error::Result;
@@ -15,6 +17,9 @@ use crate::sql::{Row, Tx, Work};
 use crate::store::Store;
 use domain::{Contact, Timestamp};
 use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(crate) use opened::Opened;
 
 /// What a contact is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,7 +59,7 @@ impl Store {
         let ring = self.keys();
         let hashes = keys.iter().map(|key| hash_of(&ring, connection, key)).collect();
         let rows = self.read(&Find { connection, keys, hashes }).await?;
-        self.unseal(|ring| entries(ring, keys, &rows)).await
+        self.unseal(|ring| entries(ring, self.opened(), keys, &rows)).await
     }
 
     /// Stores what a connection answered at `as_of`: these contacts with all
@@ -163,7 +168,12 @@ impl Work for Find<'_> {
     }
 }
 
-fn entries(ring: &Keyring, keys: &[Key], rows: &[(usize, Row)]) -> Result<Vec<Entry>> {
+fn entries(
+    ring: &Keyring,
+    opened: &Opened,
+    keys: &[Key],
+    rows: &[(usize, Row)],
+) -> Result<Vec<Entry>> {
     let mut places: HashMap<i64, usize> = HashMap::with_capacity(rows.len());
     let mut entries: Vec<Entry> = Vec::with_capacity(rows.len());
     for (key, row) in rows {
@@ -174,8 +184,17 @@ fn entries(ring: &Keyring, keys: &[Key], rows: &[(usize, Row)]) -> Result<Vec<En
             entry.asked_at = entry.asked_at.min(row.opt_int(6)?.map(Timestamp));
             continue;
         }
-        let sealed = ring.open("contacts.sealed", row.blob(1)?, row.blob(2)?)?;
-        let mut contact = Contact::from(decode::<ContactRow>(&sealed)?);
+        let (record, sealed) = (row.blob(1)?, row.blob(2)?);
+        let known = match opened.get(record, sealed) {
+            Some(known) => known,
+            None => {
+                let plain = ring.open("contacts.sealed", record, sealed)?;
+                let contact = Arc::new(Contact::from(decode::<ContactRow>(&plain)?));
+                opened.keep(record, sealed, Arc::clone(&contact));
+                contact
+            }
+        };
+        let mut contact = Contact::clone(&known);
         let last_call_at = row.opt_int(5)?.map(Timestamp);
         contact.last_call_at = last_call_at;
         places.insert(id, entries.len());

@@ -5,6 +5,7 @@
 //! other file of this crate adds its part to `impl Store`.
 
 use crate::crash;
+use crate::directory::Opened;
 use crate::error::{Error, Result};
 use crate::jobs::ReleaseLeases;
 use crate::keys::{Keyring, MasterKey};
@@ -30,6 +31,7 @@ struct Inner {
     master: MasterKey,
     keys: RwLock<Arc<Keyring>>,
     jobs_added: watch::Sender<u64>,
+    opened: Opened,
 }
 
 pub(crate) enum Engine {
@@ -143,7 +145,8 @@ impl Store {
             }
         };
         let keys = RwLock::new(Arc::new(keys));
-        let inner = Inner { engine, master: master.clone(), keys, jobs_added };
+        let inner =
+            Inner { engine, master: master.clone(), keys, jobs_added, opened: Opened::default() };
         let store = Self { inner: Arc::new(inner) };
         if matches!(store.inner.engine, Engine::Sqlite(_)) {
             // One process owns this store: whoever held a lease before is gone.
@@ -179,6 +182,13 @@ impl Store {
         self.keys().hash("digest", &[text])
     }
 
+    /// Does a write that was queued first also commit first? True where one writer
+    /// serves all; with a pool of connections the later one may overtake it.
+    #[must_use]
+    pub fn writes_in_order(&self) -> bool {
+        matches!(self.inner.engine, Engine::Sqlite(_))
+    }
+
     /// Adds a data key, which from now on seals. What older keys sealed still opens.
     pub async fn rotate_data_key(&self) -> Result<()> {
         let rotate = Rotate { master: self.inner.master.clone(), now: now() };
@@ -207,6 +217,10 @@ impl Store {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.inner.opened
     }
 
     pub(crate) fn jobs_added(&self) -> watch::Receiver<u64> {

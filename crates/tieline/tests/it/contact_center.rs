@@ -195,10 +195,8 @@ async fn a_conversation_that_has_ended_is_a_stated_skip() {
 
 #[tokio::test]
 async fn a_changed_person_is_told_again() {
-    let line = Line::with_salesforce()
-        .and_genesys()
-        .lookup("fresh_for", "1ms")
-        .lookup("stale_limit", "1ms");
+    let line =
+        Line::with_salesforce().and_genesys().lookup("fresh_for", "0s").lookup("stale_limit", "0s");
     let line = line.start().await;
     line.arrives(MARIA.1).await;
     line.until_quiet().await;

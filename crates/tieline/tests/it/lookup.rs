@@ -268,7 +268,7 @@ async fn the_oldest_record_answers_by_default() {
 async fn the_policy_most_recent_names_who_called_or_changed_last() {
     let line = Line::with_salesforce()
         .lookup("match", "most_recent")
-        .lookup("fresh_for", "1ms")
+        .lookup("fresh_for", "0s")
         .lookup("stale_limit", "2ms")
         .start()
         .await;

@@ -93,8 +93,7 @@ impl WriterThread {
             return;
         };
         let mut added_jobs = false;
-        let mut outcome = batch(connection, "BEGIN IMMEDIATE")
-            .and_then(|()| run_each(connection, writes, &mut added_jobs));
+        let mut outcome = run_batch(connection, writes, &mut added_jobs);
         if answer_early {
             writes.drain(..).for_each(|write| write.answer(outcome.clone()));
         }
@@ -116,23 +115,35 @@ impl WriterThread {
     }
 }
 
-/// Runs every write, each undone alone when it fails. An error is one of the
+/// Runs every write in one transaction that is left open. All go well nearly
+/// always, so they first run together; where one fails, all are undone and run
+/// again, each in a savepoint (which costs a copy of every page it changes), so
+/// that a bad write costs its neighbours nothing. An error is one of the
 /// transaction as a whole: then none of them stands.
-fn run_each(
+fn run_batch(
     connection: &mut Connection,
     writes: &mut [Queued],
     added_jobs: &mut bool,
 ) -> Result<()> {
+    batch(connection, "BEGIN IMMEDIATE")?;
+    let mut all_well = true;
+    for write in writes.iter_mut() {
+        let ran = run_one(connection, write)?;
+        *added_jobs |= ran.added_jobs;
+        all_well = ran.well;
+        if !all_well {
+            break;
+        }
+    }
+    if all_well {
+        return Ok(());
+    }
+    *added_jobs = false;
+    batch(connection, "ROLLBACK")?;
+    batch(connection, "BEGIN IMMEDIATE")?;
     for write in writes {
         execute(connection, "SAVEPOINT one", &[])?;
-        let ran = write.run(connection);
-        if connection.is_autocommit() {
-            // Disk full or failing: SQLite has rolled back the whole transaction.
-            return Err(Error::Unavailable {
-                during: "writing",
-                reason: "SQLite gave up the transaction".to_owned(),
-            });
-        }
+        let ran = run_one(connection, write)?;
         if ran.well {
             *added_jobs |= ran.added_jobs;
         } else {
@@ -141,6 +152,18 @@ fn run_each(
         execute(connection, "RELEASE one", &[])?;
     }
     Ok(())
+}
+
+fn run_one(connection: &mut Connection, write: &mut Queued) -> Result<Ran> {
+    let ran = write.run(connection);
+    if connection.is_autocommit() {
+        // Disk full or failing: SQLite has rolled back the whole transaction.
+        return Err(Error::Unavailable {
+            during: "writing",
+            reason: "SQLite gave up the transaction".to_owned(),
+        });
+    }
+    Ok(ran)
 }
 
 #[cfg(test)]
