@@ -12,10 +12,15 @@ use crate::sql::{Tx, Work, at_once};
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Writes that share one commit.
 const BATCH: usize = 256;
+/// When so many shared the last commit, the next one waits for company: a commit
+/// costs the same for many. A lone write never waits.
+const BUSY: usize = 8;
+const GATHER: Duration = Duration::from_micros(200);
 
 pub(super) type Queued = Box<dyn Write>;
 
@@ -69,13 +74,18 @@ impl WriterThread {
     /// Until the store is closed or its last owner is gone, and nothing waits any more.
     pub(super) fn run(mut self) {
         let mut batch: Vec<Queued> = Vec::with_capacity(BATCH);
+        let mut is_busy = false;
         while let Some(first) = self.waiting.blocking_recv() {
             batch.push(first);
+            if is_busy {
+                std::thread::sleep(GATHER);
+            }
             while batch.len() < BATCH
                 && let Ok(next) = self.waiting.try_recv()
             {
                 batch.push(next);
             }
+            is_busy = batch.len() >= BUSY;
             self.commit(&mut batch);
         }
         if let Some(connection) = hold(&self.connection).take() {
