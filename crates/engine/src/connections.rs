@@ -5,7 +5,7 @@ use crate::misses::Misses;
 use domain::freshness::Limits;
 use domain::matching::Policy;
 use domain::{Caller, Prefix, Region, phone};
-use kit::Capabilities;
+use kit::{Capabilities, Lane};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,10 @@ pub struct Connection {
     pub policy: Policy,
     pub freshness: Limits,
     pub deadline: Duration,
+    /// Requests of calls.
     pub(crate) flights: Arc<Flights>,
+    /// Requests that renew what has just answered; never in a call's way.
+    pub(crate) behind: Arc<Flights>,
     pub(crate) misses: Arc<Misses>,
 }
 
@@ -32,6 +35,8 @@ pub struct Behaviour {
     pub remember_misses_for: Duration,
     /// Lookups of this connection under way at once for calls.
     pub concurrent_calls: u32,
+    /// The same for background work.
+    pub concurrent_background: u32,
 }
 
 impl Connection {
@@ -49,7 +54,11 @@ impl Connection {
             policy: behaviour.policy,
             freshness: behaviour.freshness,
             deadline: behaviour.deadline,
-            flights: Arc::new(Flights::new(behaviour.concurrent_calls as usize)),
+            flights: Arc::new(Flights::new(Lane::Call, behaviour.concurrent_calls as usize)),
+            behind: Arc::new(Flights::new(
+                Lane::Background,
+                behaviour.concurrent_background as usize,
+            )),
             misses: Arc::new(Misses::new(behaviour.remember_misses_for)),
         }
     }
@@ -155,9 +164,7 @@ impl Connections {
         let is_number = |text: &str| matches!(phone::parse(text, region), Caller::Number(_));
         let lists_dids = self.queues.iter().any(|q| !q.dids.is_empty());
         route.warning = match (wanted, dialled) {
-            (Some(_), _) => {
-                Some("the queue is not configured: the default connection answers".into())
-            }
+            (Some(_), _) => Some(unknown_queue(route.queue)),
             (None, Some(text)) if route.queue.is_none() && (lists_dids || !is_number(text)) => {
                 Some(
                     "toNumber names no configured queue or DID: the default connection answers"
@@ -186,4 +193,12 @@ impl Connections {
         }
         phone::parse_stored(text, region).and_then(|phone| self.queue(&phone.e164))
     }
+}
+
+fn unknown_queue(by_dialled: Option<&Queue>) -> String {
+    let who = match by_dialled {
+        Some(queue) => format!("the queue {} that toNumber leads to", queue.name),
+        None => "the default connection".to_owned(),
+    };
+    format!("the queue is not configured: {who} answers")
 }

@@ -9,9 +9,9 @@
 use crate::follow_up::{self, AnnotatePayload, PushPayload, digest};
 use crate::jobs::{End, Failure};
 use crate::lookup::Engine;
-use domain::CallId;
+use domain::{CallId, Contact};
 use kit::{ContactCenter, Conversation, Error, Push};
-use state::{Leased, NewJob};
+use state::{Key, Leased, NewJob};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,8 +30,11 @@ pub(crate) async fn push(engine: &Engine, jobs: &[Leased]) -> Vec<Result<End, Fa
         let skipped = || Ok(End::Skipped("no contact center is configured any more".to_owned()));
         return jobs.iter().map(|_| skipped()).collect();
     };
-    let payloads: Vec<Option<PushPayload>> =
+    let mut payloads: Vec<Option<PushPayload>> =
         jobs.iter().map(|job| serde_json::from_slice(&job.payload).ok()).collect();
+    for payload in payloads.iter_mut().flatten() {
+        renew(engine, payload).await;
+    }
     let mut pushes: Vec<Push> = Vec::new();
     for payload in payloads.iter().flatten() {
         // The newest word about a person is the one that counts.
@@ -60,6 +63,19 @@ pub(crate) async fn push(engine: &Engine, jobs: &[Leased]) -> Vec<Result<End, Fa
         ends.push(end);
     }
     ends
+}
+
+/// A push may have waited for hours: what the directory knows now is what is told,
+/// so that an old profile never overwrites a newer one.
+async fn renew(engine: &Engine, payload: &mut PushPayload) {
+    let key = Key::Record(payload.record.clone());
+    let known = engine.store.find(&payload.connection, &[key]).await;
+    let Some(entry) = known.ok().and_then(|entries| entries.into_iter().next()) else { return };
+    let Contact { name, email, phones, url, .. } = entry.contact;
+    payload.name = name;
+    payload.email = email;
+    payload.phones = phones;
+    payload.url = url;
 }
 
 async fn after_push(engine: &Engine, payload: &PushPayload, contact: &str) -> Result<End, Failure> {
@@ -93,19 +109,36 @@ pub(crate) async fn annotate(engine: &Engine, job: &Leased) -> Result<End, Failu
         }
         Err(error) => return Err(error.into()),
     };
-    if conversation.has_ended {
-        let reason = "the conversation has ended: the platform takes no attributes any more";
-        return Ok(End::Skipped(reason.to_owned()));
-    }
-    if conversation.participant.is_none() {
+    if conversation.participant.is_none() && !conversation.has_ended {
         return Err(Error::unavailable("the conversation has no customer yet").into());
     }
-    let news = changed(&conversation, &payload.attributes);
-    if !news.is_empty() {
-        platform.set_attributes(&conversation, &news).await?;
+    let told = tell(platform.as_ref(), &conversation, payload).await;
+    match told {
+        // Gone between two requests, or without a leg that a contact can be tied to.
+        Err(Error::NotFound) => {
+            let reason = "the conversation, or its customer, is gone from the contact center";
+            Ok(End::Skipped(reason.to_owned()))
+        }
+        Err(error) => Err(error.into()),
+        Ok(end) => Ok(end),
+    }
+}
+
+async fn tell(
+    platform: &dyn ContactCenter,
+    conversation: &Conversation,
+    payload: AnnotatePayload,
+) -> Result<End, Error> {
+    let news = changed(conversation, &payload.attributes);
+    if !news.is_empty() && !conversation.has_ended {
+        platform.set_attributes(conversation, &news).await?;
     }
     if let Some(contact) = payload.contact.filter(|c| conversation.contact.as_ref() != Some(c)) {
-        platform.associate(&conversation, &contact).await?;
+        platform.associate(conversation, &contact).await?;
+    }
+    if conversation.has_ended && !news.is_empty() {
+        let reason = "the conversation has ended: the platform takes no attributes any more";
+        return Ok(End::Skipped(reason.to_owned()));
     }
     Ok(End::Done)
 }

@@ -4,6 +4,7 @@
 //! CRM, thoroughly. What it finds, the call's new identity, the jobs that tell
 //! the contact center and the end of this job are one commit (invariant 10).
 
+use crate::flights::Landing as _;
 use crate::follow_up::{self, Found};
 use crate::jobs::{End, Failure};
 use crate::lookup::{Engine, identify, keys};
@@ -12,7 +13,7 @@ use kit::{Ask, Lane};
 use state::{Identified, Leased, NewCall};
 use std::sync::Arc;
 
-/// Runs one enrichment. `Settled` means that the job's end is committed already.
+/// Runs one enrichment. Its end is committed together with the call's identity.
 pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
     let Some(call_id) = job.subject.clone() else {
         return Err(Failure::dead("an enrichment without its call"));
@@ -54,7 +55,7 @@ pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
 
 fn ask_of(call: &NewCall) -> Option<Ask> {
     let phone = call.number.clone().map(|e164| Phone { e164, extension: None });
-    let ask = Ask { phone, email: call.email.clone(), record: None };
+    let ask = Ask { phone, email: call.email.clone(), record: call.asked_record.clone() };
     (ask != Ask::default()).then_some(ask)
 }
 
@@ -65,25 +66,31 @@ async fn find(
     ask: &Ask,
     since: Timestamp,
 ) -> Result<Found, Failure> {
-    if let Some(flight) = connection.flights.under_way(ask) {
-        // The call's own request is still out: its answer is awaited, not doubled.
-        if let Ok(people) = flight.outcome().await
-            && !people.is_empty()
-        {
-            return Ok(Found::from_crm(people.to_vec(), None, engine.clock.now()));
-        }
+    let flight = connection.flights.under_way(ask);
+    // The call's own request may still be out: its answer is awaited, not doubled.
+    let late = match flight {
+        Some(flight) => flight.outcome().await.ok().filter(|people| !people.is_empty()),
+        None => None,
+    };
+    let keys = keys(ask);
+    let entries = engine.store.find(&connection.name, &keys).await?;
+    let kept = Found::from_directory(&keys, entries);
+    if let Some(people) = late {
+        return Ok(Found::from_crm(people.to_vec(), kept, engine.clock.now()));
     }
-    let entries = engine.store.find(&connection.name, &keys(ask)).await?;
-    let kept = Found::from_directory(entries);
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.was_asked && kept.as_of >= since) {
+    if let Some(kept) =
+        kept.as_ref().filter(|kept| kept.was_asked && kept.has_all && kept.as_of >= since)
+    {
         return Ok(kept.clone());
     }
     let Some(lookup) = &connection.capabilities.lookup else {
         return Err(Failure::dead("the connection cannot look anybody up"));
     };
+    let asked_at = engine.clock.now();
     let people = lookup.find(Lane::Background, std::slice::from_ref(ask)).await?.pop();
     let people = Arc::new(people.unwrap_or_default());
     let landing = engine.landing(connection);
-    crate::flights::Landing::landed(&landing, vec![(ask.clone(), Arc::clone(&people))]).await;
+    let answers = vec![(ask.clone(), Arc::clone(&people))];
+    landing.landed(Lane::Background, answers, asked_at).await;
     Ok(Found::from_crm(people.to_vec(), kept, engine.clock.now()))
 }

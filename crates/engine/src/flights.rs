@@ -6,7 +6,7 @@
 //! new asks wait a millisecond and then travel together, so that a busy minute
 //! costs few of the CRM's requests. Flights and waiting asks are bounded.
 
-use domain::Contact;
+use domain::{Contact, Timestamp};
 use kit::{Ask, Error, Lane, Lookup};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -38,6 +38,7 @@ const GATHER: Duration = Duration::from_millis(1);
 /// The flights of one connection.
 #[derive(Debug)]
 pub(crate) struct Flights {
+    lane: Lane,
     crews_max: usize,
     state: Mutex<State>,
 }
@@ -70,13 +71,21 @@ pub(crate) trait Landing: Send + Sync + 'static {
     /// for it; else callers are told once it is there, or after a moment.
     fn lands_in_order(&self) -> bool;
 
-    fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) -> impl Future<Output = ()> + Send;
+    /// The time to date an answer with: when it was asked for.
+    fn now(&self) -> Timestamp;
+
+    fn landed(
+        &self,
+        lane: Lane,
+        answers: Vec<(Ask, Arc<Vec<Contact>>)>,
+        asked_at: Timestamp,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 impl Flights {
     /// At most `crews_max` requests are under way at once.
-    pub(crate) fn new(crews_max: usize) -> Self {
-        Self { crews_max: crews_max.max(1), state: Mutex::default() }
+    pub(crate) fn new(lane: Lane, crews_max: usize) -> Self {
+        Self { lane, crews_max: crews_max.max(1), state: Mutex::default() }
     }
 
     /// The flight for `ask`, started if there is none.
@@ -123,14 +132,15 @@ impl Flights {
         while let Some(passengers) = self.board(lookup.batch_max()) {
             let seated = Seated { flights: &self, passengers };
             let asks = seated.asks();
-            let outcomes = outcomes(lookup.find(Lane::Call, &asks).await, asks.len());
+            let asked_at = landing.now();
+            let outcomes = outcomes(lookup.find(self.lane, &asks).await, asks.len());
             let answered = asks.into_iter().zip(&outcomes);
             let answers: Vec<_> = answered
                 .filter_map(|(ask, outcome)| Some((ask, Arc::clone(outcome.as_ref().ok()?))))
                 .collect();
             // Polled once before the callers are told: its write is queued ahead of
             // theirs, so whoever was answered finds the same people in the directory.
-            let mut landed = std::pin::pin!(landing.landed(answers));
+            let mut landed = std::pin::pin!(landing.landed(self.lane, answers, asked_at));
             let mut is_done = poll_fn(|cx| Poll::Ready(landed.as_mut().poll(cx).is_ready())).await;
             if !is_done && !landing.lands_in_order() {
                 is_done = timeout(LANDING_AWAITED, landed.as_mut()).await.is_ok();
@@ -261,7 +271,16 @@ mod tests {
         fn lands_in_order(&self) -> bool {
             true
         }
-        async fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) {
+        fn now(&self) -> domain::Timestamp {
+            domain::Timestamp(0)
+        }
+
+        async fn landed(
+            &self,
+            _: Lane,
+            answers: Vec<(Ask, Arc<Vec<Contact>>)>,
+            _: domain::Timestamp,
+        ) {
             self.count.fetch_add(answers.len(), Ordering::SeqCst);
             self.told.notify_one();
         }
@@ -279,7 +298,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn concurrent_lookups_of_one_number_make_one_request() {
         let (crm, lookup) = crm();
-        let (flights, landing) = (Arc::new(Flights::new(8)), Arc::new(Landed::default()));
+        let (flights, landing) =
+            (Arc::new(Flights::new(Lane::Call, 8)), Arc::new(Landed::default()));
         let joined: Vec<_> = (0..50).map(|_| flights.join(&ask(7), &lookup, &landing)).collect();
         crm.go.add_permits(1);
         for flight in joined {
@@ -291,7 +311,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_goes_on_when_its_callers_have_given_up() {
         let (crm, lookup) = crm();
-        let (flights, landing) = (Arc::new(Flights::new(8)), Arc::new(Landed::default()));
+        let (flights, landing) =
+            (Arc::new(Flights::new(Lane::Call, 8)), Arc::new(Landed::default()));
         let flight = flights.join(&ask(7), &lookup, &landing);
         let given_up = tokio::time::timeout(Duration::from_millis(300), flight.outcome()).await;
         assert!(given_up.is_err());
@@ -304,7 +325,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_busy_connection_carries_several_asks_in_one_request() {
         let (crm, lookup) = crm();
-        let (flights, landing) = (Arc::new(Flights::new(3)), Arc::new(Landed::default()));
+        let (flights, landing) =
+            (Arc::new(Flights::new(Lane::Call, 3)), Arc::new(Landed::default()));
         let joined: Vec<_> = (0..10).map(|n| flights.join(&ask(n), &lookup, &landing)).collect();
         crm.go.add_permits(100);
         for (number, flight) in joined.into_iter().enumerate() {
@@ -317,7 +339,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_hanging_crm_holds_a_bounded_number_of_requests() {
         let (crm, lookup) = crm();
-        let (flights, landing) = (Arc::new(Flights::new(4)), Arc::new(Landed::default()));
+        let (flights, landing) =
+            (Arc::new(Flights::new(Lane::Call, 4)), Arc::new(Landed::default()));
         let joined: Vec<_> = (0..5_000).map(|n| flights.join(&ask(n), &lookup, &landing)).collect();
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(crm.batches.lock().expect("lock").len(), 4);

@@ -11,7 +11,7 @@ use crate::lookup::Engine;
 use domain::{CallId, Contact, ExternalId, Source, Status, Timestamp};
 use kit::{Profile, Push};
 use serde::{Deserialize, Serialize};
-use state::{Entry, NewJob};
+use state::{Entry, Key, NewJob};
 use std::collections::BTreeMap;
 
 /// Finish what a deadline cut short.
@@ -31,6 +31,8 @@ pub(crate) struct Found {
     pub as_of: Timestamp,
     /// The CRM was asked for just these identifiers; else somebody else may share them.
     pub was_asked: bool,
+    /// Every identifier asked for led to somebody.
+    pub has_all: bool,
     pub is_stale: bool,
     pub has_failed: bool,
 }
@@ -43,6 +45,7 @@ impl Found {
             source,
             as_of,
             was_asked: true,
+            has_all: true,
             is_stale: false,
             has_failed: false,
         }
@@ -61,11 +64,13 @@ impl Found {
     }
 
     /// As old as its oldest part; `None` when the directory has nobody.
-    pub(crate) fn from_directory(entries: Vec<Entry>) -> Option<Self> {
+    pub(crate) fn from_directory(keys: &[Key], entries: Vec<Entry>) -> Option<Self> {
         let told_at = |entry: &Entry| entry.asked_at.unwrap_or(entry.as_of).min(entry.as_of);
         let as_of = entries.iter().map(told_at).min()?;
         let mut found = Self::of(Vec::new(), Source::Directory, as_of);
         found.was_asked = entries.iter().all(|entry| entry.asked_at.is_some());
+        let leads = |key: &Key| entries.iter().any(|entry| entry.matched.contains(key));
+        found.has_all = keys.iter().all(leads);
         for entry in entries {
             if let Some(digest) = entry.pushed {
                 found.pushed.insert(entry.contact.record.clone(), digest);
@@ -220,7 +225,7 @@ pub(crate) fn tell_contact_center(
     vec![NewJob {
         kind: PUSH,
         // By call and person, so that no call loses its association to another's.
-        key: Some(format!("{call} {}", identity.external_id)),
+        key: Some(format!("{call} {} {}", identity.external_id, told(&payload.attributes))),
         payload: bytes(&payload),
         run_at: now,
         subject: Some(call.clone()),
@@ -240,11 +245,16 @@ fn enrich(call: &CallId, now: Timestamp) -> NewJob {
 pub(crate) fn annotate(call: &CallId, payload: &AnnotatePayload, now: Timestamp) -> NewJob {
     NewJob {
         kind: ANNOTATE,
-        key: Some(call.to_string()),
+        key: Some(format!("{call} {}", told(&payload.attributes))),
         payload: bytes(payload),
         run_at: now,
         subject: Some(call.clone()),
     }
+}
+
+/// Part of a job's key: one that sets attributes never gives way to one that sets none.
+fn told(attributes: &BTreeMap<String, String>) -> &'static str {
+    if attributes.is_empty() { "untold" } else { "told" }
 }
 
 /// The customer participant's attributes: what a flow would have set from an

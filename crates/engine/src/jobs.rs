@@ -127,20 +127,22 @@ async fn work(engine: Engine, kind: &'static str, mut stop: watch::Receiver<bool
         let limit = if kind == PUSH { contact_center::batch_max(&engine) } else { CONCURRENT_MAX };
         let now = engine.clock.now();
         let worked = match engine.store.lease(kind, limit, LEASE, now).await {
-            Ok(jobs) if jobs.is_empty() => false,
+            Ok(jobs) if jobs.is_empty() => Some(false),
             Ok(jobs) => {
                 run(&engine, kind, jobs).await;
-                true
+                Some(true)
             }
             Err(error) => {
                 tracing::warn!(job.kind = kind, "jobs cannot be leased: {error}");
-                false
+                None
             }
         };
-        if worked {
-            continue;
-        }
-        let wait = until_next(&engine, kind).await;
+        let wait = match worked {
+            Some(true) => continue,
+            Some(false) => until_next(&engine, kind).await,
+            // A store that cannot be written is not asked again and again.
+            None => LOOK_EVERY,
+        };
         tokio::select! {
             _ = stop.changed() => {}
             _ = nudge.changed() => {}

@@ -18,7 +18,7 @@ use domain::matching::{Match, Policy, Wanted, choose};
 use domain::{
     CallId, Contact, Direction, ExternalId, MediaType, Region, Source, Status, Timestamp, Value,
 };
-use kit::Ask;
+use kit::{Ask, Lane};
 use state::{Key, NewCall, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,6 +107,7 @@ impl Engine {
             media: request.media,
             number: customer.ask.as_ref().and_then(|a| a.phone.as_ref()).map(|p| p.e164.clone()),
             email: customer.ask.as_ref().and_then(|a| a.email.clone()),
+            asked_record: customer.ask.as_ref().and_then(|a| a.record.clone()),
             dialled: request.to,
             queue: request.queue.or_else(|| route.queue.map(|q| q.name.clone())),
             user: request.user,
@@ -137,16 +138,17 @@ impl Engine {
         until: Instant,
         now: Timestamp,
     ) -> Found {
-        let entries = match self.store.find(&connection.name, &keys(ask)).await {
-            Ok(entries) => entries,
-            Err(error) => {
-                tracing::warn!("the directory could not be read, the CRM is asked: {error}");
-                Vec::new()
-            }
-        };
-        let kept = Found::from_directory(entries);
+        let keys = keys(ask);
+        let read = tokio::time::timeout_at(until, self.store.find(&connection.name, &keys)).await;
+        let entries = read.unwrap_or(Ok(Vec::new())).unwrap_or_else(|error| {
+            tracing::warn!("the directory could not be read, the CRM is asked: {error}");
+            Vec::new()
+        });
+        let kept = Found::from_directory(&keys, entries);
         let freshness = kept.as_ref().map(|found| {
             match judge(found.as_of, now, connection.freshness) {
+                // Something asked for led to nobody here: who has it is the CRM's to say.
+                _ if !found.has_all => Freshness::Expired,
                 // Known by another identifier: answers at once, and it is asked who else shares this one.
                 Freshness::Fresh if !found.was_asked => Freshness::Stale,
                 freshness => freshness,
@@ -193,7 +195,7 @@ impl Engine {
     fn revalidate(&self, connection: &Arc<Connection>, ask: &Ask) {
         if let Some(lookup) = &connection.capabilities.lookup {
             let landing = Arc::new(self.landing(connection));
-            drop(connection.flights.join(ask, lookup, &landing));
+            drop(connection.behind.join(ask, lookup, &landing));
         }
     }
 
@@ -226,25 +228,47 @@ impl Landing for Learned {
         self.store.writes_in_order()
     }
 
-    async fn landed(&self, answers: Vec<(Ask, Arc<Vec<Contact>>)>) {
-        let asked: Vec<Vec<Key>> = answers.iter().map(|(ask, _)| keys(ask)).collect();
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn landed(
+        &self,
+        lane: Lane,
+        answers: Vec<(Ask, Arc<Vec<Contact>>)>,
+        asked_at: Timestamp,
+    ) {
+        let name = &self.connection.name;
+        let mut learned = Vec::new();
         for (ask, people) in &answers {
             match people.is_empty() {
                 true => self.connection.misses.add(ask),
                 false => self.connection.misses.forget(ask),
             }
+            // A quick search that finds nobody may only lag behind: it unmakes no one.
+            if lane == Lane::Background || !people.is_empty() {
+                learned.push((keys(ask), people));
+            }
+            if let (Some(gone), true) = (gone_record(ask), people.is_empty())
+                && let Err(error) = self.store.forget(name, gone).await
+            {
+                tracing::warn!("a record that is gone could not be forgotten: {error}");
+            }
         }
-        let people = answers.iter().map(|(_, people)| people.as_slice());
-        let learned: Vec<_> = asked.iter().map(Vec::as_slice).zip(people).collect();
-        if learned.is_empty() {
+        let told: Vec<_> =
+            learned.iter().map(|(keys, people)| (keys.as_slice(), people.as_slice())).collect();
+        if told.is_empty() {
             return;
         }
-        let now = self.clock.now();
-        let kept = self.store.remember_all(&self.connection.name, &learned, now).await;
-        if let Err(error) = kept {
+        if let Err(error) = self.store.remember_all(name, &told, asked_at).await {
             tracing::warn!("the directory could not be written: {error}");
         }
     }
+}
+
+/// Asked for by its id alone: an empty answer says that the record is gone.
+fn gone_record(ask: &Ask) -> Option<&str> {
+    ask.record.as_deref().filter(|_| ask.phone.is_none() && ask.email.is_none())
 }
 
 /// Decides who it is from what was found.
@@ -297,7 +321,11 @@ fn canonical_record(ask: &Ask, found: &Found) -> Option<String> {
     let asked = ask.record.as_ref()?;
     match found.people.as_slice() {
         [only] if ask.phone.is_none() && ask.email.is_none() => Some(only.record.clone()),
-        _ => Some(asked.clone()),
+        people if people.iter().any(|one| one.record == *asked) => Some(asked.clone()),
+        people => {
+            let longer = people.iter().find(|one| one.record.starts_with(asked.as_str()));
+            Some(longer.map_or_else(|| asked.clone(), |one| one.record.clone()))
+        }
     }
 }
 

@@ -112,6 +112,7 @@ fn call(task: usize, n: usize, e164: String, record: Option<String>) -> NewCall 
         media: MediaType::Voice,
         number: Some(e164),
         email: None,
+        asked_record: None,
         dialled: Some("+15550190000".to_owned()),
         queue: None,
         user: None,

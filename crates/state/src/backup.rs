@@ -18,6 +18,9 @@ use crate::sql::{Tx, Work};
 use crate::store::{Engine, Location, Options, Store, now};
 use std::path::Path;
 
+/// How every SQLite file begins (sqlite.org/fileformat.html).
+const SQLITE_HEAD: &[u8; 16] = b"SQLite format 3\0";
+
 /// What to do where something is already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
@@ -30,7 +33,7 @@ pub enum Existing {
 impl Store {
     /// Writes a backup to `to`, readable by us alone. Calls go on meanwhile.
     pub async fn backup(&self, to: &Path, existing: Existing) -> Result<()> {
-        if existing == Existing::Keep && to.exists() {
+        if to.exists() && (existing == Existing::Keep || !self.may_replace(to)) {
             return Err(Error::NotEmpty { path: to.to_owned() });
         }
         let partial = beside(to, ".partial");
@@ -44,6 +47,21 @@ impl Store {
         done?;
         crash::point("backup.renamed");
         Ok(())
+    }
+
+    /// Only another backup is ever replaced: not the store that is being served,
+    /// nor a file that is something else.
+    fn may_replace(&self, to: &Path) -> bool {
+        let is_ours = match self.engine() {
+            Engine::Sqlite(sqlite) => sqlite.owns(to),
+            Engine::Postgres(_) => false,
+        };
+        let mut head = [0; SQLITE_HEAD.len()];
+        let read = std::fs::File::open(to).and_then(|mut file| {
+            use std::io::Read as _;
+            file.read_exact(&mut head)
+        });
+        !is_ours && read.is_ok() && &head == SQLITE_HEAD
     }
 
     async fn copy_into(&self, file: &Path) -> Result<()> {

@@ -28,6 +28,8 @@ pub struct NewCall {
     /// The customer's number, E.164 where it could be read.
     pub number: Option<String>,
     pub email: Option<String>,
+    /// The record that the request itself named, in its own system.
+    pub asked_record: Option<String>,
     /// What was dialled: a number of ours, or on an outbound call the customer's.
     pub dialled: Option<String>,
     pub queue: Option<String>,
@@ -70,9 +72,10 @@ pub struct Identified {
 pub enum Enriched {
     /// It stands, as it may have before.
     Applied { earlier_calls: u64 },
-    /// The call is known as a record and this is not one. Jobs and settlement stand.
+    /// The call is known better already. The settlement stands, the jobs (which
+    /// would tell others what is no longer so) do not.
     Kept { earlier_calls: u64 },
-    /// No such call. Jobs and settlement stand.
+    /// No such call. The settlement stands, the jobs do not.
     UnknownCall,
     /// The settlement was stale: nothing at all was done.
     Stale,
@@ -92,9 +95,12 @@ impl Store {
     /// Stores the call and its jobs; returns once they are committed.
     pub async fn record_call(&self, call: NewCall, jobs: Vec<NewJob>) -> Result<Recorded> {
         let keys = self.keys();
+        let has_identifiers =
+            call.number.is_some() || call.email.is_some() || call.asked_record.is_some();
         let details = Details {
             number: call.number,
             email: call.email,
+            record: call.asked_record,
             dialled: call.dialled,
             user: call.user,
             warnings: call.warnings,
@@ -116,6 +122,7 @@ impl Store {
             arrived_at: call.arrived_at,
             answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
             details,
+            has_identifiers,
             id: call.id,
             jobs: SealedJob::seal_all(&keys, jobs)?,
         })
@@ -243,6 +250,8 @@ struct Record {
     details: Vec<u8>,
     who: Who,
     jobs: Vec<SealedJob>,
+    /// The request said at least one thing to find somebody by.
+    has_identifiers: bool,
 }
 
 impl Work for Record {
@@ -305,7 +314,10 @@ impl Record {
         const SQL: &str = "UPDATE calls SET details = ?2 WHERE id = ?1";
         const GONE: Error = Error::Corrupt { what: "a call that was there a moment ago" };
         let known = known(tx, &self.id).await?.ok_or(GONE)?;
-        tx.execute(SQL, &[self.id.as_str().into(), self.details[..].into()]).await?;
+        // A repeat that knows less (an agent's script without the number) erases nothing.
+        if self.has_identifiers {
+            tx.execute(SQL, &[self.id.as_str().into(), self.details[..].into()]).await?;
+        }
         Ok(identify(tx, &self.id, &known, &self.who, None).await?.1)
     }
 }
@@ -353,6 +365,7 @@ fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
         media: MediaType::parse(row.text(2)?).ok_or(ODD)?,
         number: details.number,
         email: details.email,
+        asked_record: details.record,
         dialled: details.dialled,
         queue: row.opt_text(3)?.map(str::to_owned),
         user: details.user,

@@ -267,7 +267,6 @@ impl Work for TakeLease {
     }
 }
 
-/// The job, and its place in the order.
 /// Makes what a process had in hand when it was killed due at once.
 pub(crate) struct ReleaseLeases;
 
@@ -281,6 +280,7 @@ impl Work for ReleaseLeases {
     }
 }
 
+/// The job, and its place in the order.
 fn leased(
     keys: &Keyring,
     kind: &'static str,

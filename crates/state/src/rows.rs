@@ -28,6 +28,8 @@ pub(crate) struct Details {
     pub(crate) number: Option<String>,
     #[serde(rename = "e", skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
+    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
+    pub(crate) record: Option<String>,
     #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
     pub(crate) dialled: Option<String>,
     #[serde(rename = "u", skip_serializing_if = "Option::is_none")]

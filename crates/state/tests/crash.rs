@@ -49,6 +49,7 @@ fn call(name: &str, external_id: ExternalId) -> NewCall {
         media: MediaType::Voice,
         number: Some("+15550199999".to_owned()),
         email: None,
+        asked_record: None,
         dialled: None,
         queue: None,
         user: None,

@@ -124,6 +124,7 @@ fn connection(
         deadline: section.deadline.unwrap_or(lookup.deadline).0,
         remember_misses_for: lookup.remember_misses_for.0,
         concurrent_calls: limits.concurrent_calls,
+        concurrent_background: limits.concurrent_background,
     };
     let prefix = loaded.prefixes.get(name).cloned();
     Ok(Connection::new(name, prefix, capabilities, behaviour))

@@ -1,6 +1,6 @@
 //! Who a stored call was from: bettered, never worsened, counted to one subject.
 
-use super::{A_RECORD, Enriched, Known, Who, known};
+use super::{Enriched, Known, Who, known};
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::jobs::{SealedJob, SealedSettlement, Settled, settle_one};
@@ -25,14 +25,16 @@ impl Work for Identify {
         {
             return Ok(Enriched::Stale);
         }
-        for job in &self.jobs {
-            job.insert(tx).await?;
-        }
         let Some(known) = known(tx, &self.id).await? else { return Ok(Enriched::UnknownCall) };
         let (applied, earlier_calls) =
             identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
         crash::point("call.identified");
         let earlier_calls = u64::try_from(earlier_calls).unwrap_or(0);
+        if applied {
+            for job in &self.jobs {
+                job.insert(tx).await?;
+            }
+        }
         Ok(if applied {
             Enriched::Applied { earlier_calls }
         } else {
@@ -54,7 +56,7 @@ pub(super) async fn identify(
         UPDATE calls SET connection = ?2, status = ?3, source = ?4, certainty = ?5, subject = ?6,
             earlier_calls = ?7, identity = ?8, identified_at = CASE WHEN ?9 < 0 THEN identified_at ELSE ?9 END
         WHERE id = ?1";
-    if known.certainty == A_RECORD && who.certainty < A_RECORD {
+    if who.certainty < known.certainty {
         return Ok((false, known.earlier_calls));
     }
     let mut earlier_calls = known.earlier_calls;

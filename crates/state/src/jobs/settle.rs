@@ -177,7 +177,8 @@ impl Work for Revive {
                 SELECT 1 FROM jobs AS newer WHERE newer.kind = jobs.kind AND newer.slot = jobs.slot
                     AND (newer.state = 'waiting' OR (?1 = 0 AND newer.state = 'dead' AND newer.id > jobs.id)))";
         const REVIVE: &str = "
-            UPDATE jobs SET state = 'waiting', attempts = 0, run_at = ?2, due_at = ?2, updated_at = ?2, lease = NULL
+            UPDATE jobs SET state = 'waiting', attempts = 0, run_at = ?2, due_at = ?2, created_at = ?2,
+                updated_at = ?2, lease = NULL
             WHERE state = 'dead' AND (?1 = 0 OR id = ?1)";
         let id = match self.which {
             Redrive::One(id) => id,

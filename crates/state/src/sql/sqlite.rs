@@ -143,6 +143,12 @@ impl Sqlite {
         }
     }
 
+    /// Whether this is the store's own file, by whatever name.
+    pub(crate) fn owns(&self, file: &Path) -> bool {
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        self.path.as_deref().and_then(real).is_some_and(|own| real(file) == Some(own))
+    }
+
     /// Whether the last commit went well and the writer is there.
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed) && hold(&self.queue).is_some()

@@ -87,15 +87,31 @@ async fn a_backup_made_while_serving_is_whole(place: Place) {
     }
 }
 
+#[tokio::test]
+async fn a_backup_never_replaces_the_store_that_is_served() {
+    let place = Place::disk();
+    let store = place.open().await;
+    let state::Location::Sqlite { path } = &place.location else { panic!("on disk") };
+    let around = path.parent().expect("a folder").join(".").join("tieline.db");
+    for own in [path, &around] {
+        let error = store.backup(own, Existing::Replace).await.expect_err("our own");
+        assert!(matches!(error, Error::NotEmpty { .. }), "{error}");
+    }
+    store.check().await.expect("still served");
+}
+
 async fn a_backup_does_not_overwrite_unasked(place: Place) {
     let store = place.open().await;
     let backup = place.folder.0.join("backup.db");
     std::fs::write(&backup, "something dear").expect("written");
     let error = store.backup(&backup, Existing::Keep).await.expect_err("something is there");
     assert!(matches!(error, Error::NotEmpty { .. }), "{error}");
+    let error = store.backup(&backup, Existing::Replace).await.expect_err("and no backup");
+    assert!(matches!(error, Error::NotEmpty { .. }), "{error}");
     assert_eq!(std::fs::read(&backup).expect("there"), b"something dear");
+    std::fs::remove_file(&backup).expect("removed");
+    store.backup(&backup, Existing::Keep).await.expect("a first one");
     store.backup(&backup, Existing::Replace).await.expect("told to");
-    store.backup(&backup, Existing::Replace).await.expect("told to, again");
     let target = Place::disk();
     restore(&backup, &target.location, &master(), Existing::Keep).await.expect("restored");
     target.open().await.check().await.expect("healthy");

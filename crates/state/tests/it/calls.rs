@@ -11,6 +11,8 @@ crate::facts! {
     the_same_call_twice_is_one_call
     earlier_calls_are_those_of_one_person
     a_record_never_falls_back_to_a_number
+    a_repeat_that_knows_less_erases_nothing
+    what_is_kept_is_not_told_otherwise
     the_count_moves_when_a_number_becomes_a_record
     callers_without_a_number_have_nothing_in_common
     calls_at_once_are_each_counted_once
@@ -99,6 +101,33 @@ async fn a_record_never_falls_back_to_a_number(place: Place) {
     }
     let next = store.record_call(call("call-2", crm("003A")), vec![]).await.expect("recorded");
     assert_eq!(next.earlier_calls, 1);
+}
+
+async fn a_repeat_that_knows_less_erases_nothing(place: Place) {
+    let store = place.open().await;
+    let number = phone(&store, "+15550199999");
+    let mut first = call("call-1", number.clone());
+    first.number = Some("+15550199999".to_owned());
+    store.record_call(first, vec![]).await.expect("recorded");
+    let mut bare = call("call-1", ExternalId::Unknown);
+    (bare.number, bare.email, bare.asked_record) = (None, None, None);
+    store.record_call(bare, vec![]).await.expect("repeated");
+    let stored = store.call(&id("call-1")).await.expect("asked").expect("stored").call;
+    assert_eq!(stored.number.as_deref(), Some("+15550199999"));
+    assert_eq!(stored.external_id, number);
+    let next = store.record_call(call("call-2", number), vec![]).await.expect("recorded");
+    assert_eq!(next.earlier_calls, 1, "it still counts");
+}
+
+async fn what_is_kept_is_not_told_otherwise(place: Place) {
+    let store = place.open().await;
+    store.record_call(call("call-1", crm("003A")), vec![]).await.expect("recorded");
+    let weaker = identified(phone(&store, "+15550199999"), 5_000);
+    let told = vec![job(None, "told otherwise", 0)];
+    let kept = store.identify_call(&id("call-1"), weaker, told, None).await;
+    assert_eq!(kept.expect("answered"), Enriched::Kept { earlier_calls: 0 });
+    let leased = store.lease("enrich", 9, Duration::from_secs(1), Timestamp(9_000)).await;
+    assert!(leased.expect("asked").is_empty());
 }
 
 async fn the_count_moves_when_a_number_becomes_a_record(place: Place) {

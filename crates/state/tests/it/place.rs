@@ -152,6 +152,7 @@ pub(crate) fn call(call: &str, external_id: ExternalId) -> NewCall {
         media: MediaType::Voice,
         number: Some("+15550199999".to_owned()),
         email: None,
+        asked_record: None,
         dialled: Some("+15550190000".to_owned()),
         queue: Some("sales".to_owned()),
         user: None,

@@ -195,6 +195,7 @@ pub async fn remember_earlier_calls(running: &Running, world: &World) -> Result<
             media: MediaType::Voice,
             number: Some(john.number.clone()),
             email: None,
+            asked_record: None,
             dialled: Some(DID.to_owned()),
             queue: Some(world.queue.1.clone()),
             user: None,

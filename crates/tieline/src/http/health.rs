@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use kit::Lane;
 use prometheus_client::encoding::text::encode;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -28,7 +29,7 @@ pub async fn readyz(State(app): State<App>) -> Response {
         .engine
         .connections
         .all()
-        .map(|c| (c.name.clone(), token_state(c)))
+        .map(|c| (c.name.clone(), state_of(c)))
         .collect::<serde_json::Map<_, _>>()
         .into();
     let is_ready = store.is_ok() && !is_draining;
@@ -42,16 +43,24 @@ pub async fn readyz(State(app): State<App>) -> Response {
     (status, Json(body)).into_response()
 }
 
-fn token_state(connection: &engine::Connection) -> Value {
-    match &connection.capabilities.tokens {
-        None => json!({ "token": "none needed" }),
+/// Its token, and what is left of its budget and places.
+fn state_of(connection: &engine::Connection) -> Value {
+    let token = match &connection.capabilities.tokens {
+        None => "none needed",
         Some(tokens) => match (tokens.current(), tokens.last_error()) {
-            (Some(_), None) => json!({ "token": "ok" }),
-            (Some(_), Some(error)) => json!({ "token": "ok", "refresh": error.kind() }),
-            (None, Some(error)) => json!({ "token": error.kind() }),
-            (None, None) => json!({ "token": "on its way" }),
+            (Some(_), None) => "ok",
+            (Some(_), Some(_)) => "ok, but cannot be refreshed",
+            (None, Some(error)) => error.kind(),
+            (None, None) => "on its way",
         },
-    }
+    };
+    let http = &connection.capabilities.http;
+    json!({
+        "token": token,
+        "requestsAvailable": http.budget().available().floor(),
+        "callsUnderWay": http.gate().under_way(Lane::Call),
+        "backgroundUnderWay": http.gate().under_way(Lane::Background),
+    })
 }
 
 /// What was counted, for Prometheus.

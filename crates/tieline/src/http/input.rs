@@ -9,9 +9,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// Bodies larger than this are refused: the largest real one is under 4 KiB.
 const BODY_MAX: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Reads a JSON body of bounded size, with errors in the house's shape.
 pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, ApiError> {
@@ -21,7 +24,12 @@ pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Resu
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::new(status, "request.media_type", message, fix));
     }
-    let bytes = to_bytes(request.into_body(), BODY_MAX).await.map_err(|error| {
+    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(request.into_body(), BODY_MAX)).await;
+    let read = read.map_err(|_| {
+        let message = "The body did not arrive in time.";
+        ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")
+    })?;
+    let bytes = read.map_err(|error| {
         if error.into_inner().is::<LengthLimitError>() {
             let message = "The body is larger than 64 KiB.";
             let fix = "Send only the documented fields.";

@@ -5,6 +5,7 @@ use crate::rig::plan::{API_KEY, salesforce_section};
 use crate::rig::{Answer, JANE, JOHN, Line, MARIA, Place, STRANGER};
 use connectors::salesforce;
 use serde_json::{Value, json};
+use sim::faults::Fault;
 use std::time::Duration;
 
 crate::facts! {
@@ -14,6 +15,37 @@ crate::facts! {
     a_withheld_caller_is_a_stored_call_and_nothing_else
     an_unknown_number_is_answered_by_its_hash
     the_hash_of_a_number_outlives_a_restart
+    a_named_record_goes_before_whoever_is_known_by_the_number
+    a_record_named_on_a_slow_day_is_found_behind
+    a_repeat_without_the_number_changes_nothing
+}
+
+async fn a_named_record_goes_before_whoever_is_known_by_the_number(place: Place) {
+    let line = Line::with_salesforce().on(place).start().await;
+    line.until_the_directory_knows(MARIA.1).await;
+    let body =
+        json!({ "fromNumber": MARIA.1, "externalId": line.id_of(JANE.2), "callId": "named" });
+    assert_eq!(line.lookup(body).await["name"], JANE.0);
+}
+
+async fn a_record_named_on_a_slow_day_is_found_behind(place: Place) {
+    let line = Line::with_salesforce().on(place).deadline("200ms").start().await;
+    line.crm_does(Fault::Hang);
+    let body = json!({ "externalId": line.id_of(JANE.2), "callId": "slow" });
+    assert_eq!(line.lookup(body).await["status"], "partial");
+    line.crm_recovers();
+    let stored = line.until_stored_as("slow", "hit").await;
+    assert_eq!(stored["externalId"], line.id_of(JANE.2));
+}
+
+async fn a_repeat_without_the_number_changes_nothing(place: Place) {
+    let line = Line::with_salesforce().on(place).start().await;
+    let first = json!({ "fromNumber": STRANGER, "callId": "again" });
+    let answer = line.lookup(first).await;
+    line.lookup(json!({ "callId": "again" })).await;
+    let stored = line.stored("again").await;
+    assert_eq!(stored["externalId"], answer["externalId"]);
+    assert_eq!(stored["fromNumber"], STRANGER);
 }
 
 async fn the_example_of_the_field_is_answered_as_written(place: Place) {
