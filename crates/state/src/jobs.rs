@@ -15,7 +15,7 @@ pub use list::{JobCount, JobFilter, JobRow};
 pub use settle::{Outcome, Settled, Settlement};
 
 use crate::crash;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::{Hash, Keyring, fill_random};
 use crate::sql::{Row, Tx, Work};
 use crate::store::Store;
@@ -127,9 +127,28 @@ impl Store {
         let token = i64::from_le_bytes(token);
         let rows = self.write(TakeLease { kind, limit, until, now, token }).await?;
         let open = |keys: &Keyring| -> Result<Vec<_>> {
-            rows.iter().map(|row| leased(keys, kind, token, row)).collect()
+            let opened = rows.iter().map(|row| match leased(keys, kind, token, row) {
+                Err(Error::Corrupt { .. }) => Ok(Err(Lease { job: row.int(0)?, token })),
+                opened => opened.map(Ok),
+            });
+            opened.collect()
         };
-        let mut jobs = self.unseal(open).await?;
+        let mut jobs = Vec::with_capacity(rows.len());
+        let mut unreadable = Vec::new();
+        for opened in self.unseal(open).await? {
+            match opened {
+                Ok(job) => jobs.push(job),
+                Err(lease) => unreadable.push(Settlement {
+                    lease,
+                    outcome: Outcome::Dead { error: "its payload cannot be read".to_owned() },
+                    follow_up: Vec::new(),
+                }),
+            }
+        }
+        if !unreadable.is_empty() {
+            // One unreadable job does not hold up those leased with it.
+            self.settle(unreadable, now).await?;
+        }
         jobs.sort_unstable_by_key(|(place, _)| *place);
         Ok(jobs.into_iter().map(|(_, job)| job).collect())
     }

@@ -84,6 +84,24 @@ async fn a_lease_that_ran_out_is_leased_again(place: Place) {
 }
 
 #[tokio::test]
+async fn one_unreadable_job_dies_and_holds_up_no_other() {
+    let place = Place::disk();
+    let store = place.open().await;
+    enqueue(&store, vec![job(None, "spoilt", 1), job(None, "sound", 2)]).await;
+    store.close().await;
+    let state::Location::Sqlite { path } = &place.location else { panic!("on disk") };
+    let file = rusqlite::Connection::open(path).expect("the store's file");
+    file.execute("UPDATE jobs SET payload = x'00' WHERE run_at = 1", []).expect("spoilt");
+    drop(file);
+    let store = place.open().await;
+    let leased = lease(&store, 9, 5).await;
+    assert_eq!(leased.iter().map(|job| job.payload.as_slice()).collect::<Vec<_>>(), [b"sound"]);
+    let dead = JobFilter { state: Some(JobState::Dead), kind: None };
+    let dead = store.jobs(dead, 9).await.expect("listed");
+    assert_eq!(dead[0].note.as_deref(), Some("its payload cannot be read"));
+}
+
+#[tokio::test]
 async fn what_a_killed_process_had_in_hand_is_due_at_the_next_start() {
     let place = Place::disk();
     let store = place.open().await;
