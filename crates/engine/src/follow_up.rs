@@ -51,16 +51,13 @@ impl Found {
         }
     }
 
-    pub(crate) fn nobody_asked(now: Timestamp) -> Self {
-        Self::of(Vec::new(), Source::None, now)
-    }
-
-    pub(crate) fn recent_miss(now: Timestamp) -> Self {
+    /// Nobody: there was nothing to ask for, or it is known that nobody fits.
+    pub(crate) fn nobody(now: Timestamp) -> Self {
         Self::of(Vec::new(), Source::None, now)
     }
 
     pub(crate) fn failed(now: Timestamp) -> Self {
-        Self { has_failed: true, ..Self::of(Vec::new(), Source::None, now) }
+        Self { has_failed: true, ..Self::nobody(now) }
     }
 
     /// As old as its oldest part; `None` when the directory has nobody.

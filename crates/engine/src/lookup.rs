@@ -96,7 +96,7 @@ impl Engine {
         let ask_until = deadline.checked_sub(self.options.store_reserve).unwrap_or(arrived);
         let found = match &customer.ask {
             Some(ask) => self.find(&connection, ask, ask_until, now).await,
-            None => Found::nobody_asked(now),
+            None => Found::nobody(now),
         };
         let identity = identify(self, &connection, customer.ask.as_ref(), found, route.policy());
 
@@ -160,7 +160,7 @@ impl Engine {
                 self.revalidate(connection, ask);
                 kept
             }
-            (None, _) if connection.misses.holds(ask) => Found::recent_miss(now),
+            (None, _) if connection.misses.holds(ask) => Found::nobody(now),
             (kept, _) => self.ask_crm(connection, ask, until, now, kept).await,
         }
     }
@@ -174,7 +174,7 @@ impl Engine {
         kept: Option<Found>,
     ) -> Found {
         let Some(lookup) = &connection.capabilities.lookup else {
-            return kept.unwrap_or_else(|| Found::recent_miss(now));
+            return kept.unwrap_or_else(|| Found::nobody(now));
         };
         let landing = Arc::new(self.landing(connection));
         let flight = connection.flights.join(ask, lookup, &landing);
