@@ -5,17 +5,33 @@
 
 use kit::Connector;
 
+#[cfg(feature = "sim")]
+mod simulation;
+
+#[cfg(feature = "sim")]
+pub use simulation::{Setup, Simulate, Simulation, Simulator, Starting};
+
 pub mod genesys_cloud;
 pub mod salesforce;
 
-/// Every connector there is.
+/// One vendor: the code for it, and its stand-in on this machine.
+pub struct Vendor {
+    /// Its facts, and how a connection to it is opened.
+    pub connector: Connector,
+    /// Starts its simulator for those who do not know the vendor.
+    #[cfg(feature = "sim")]
+    pub simulate: Simulate,
+}
+
+/// Every vendor there is.
 #[must_use]
-pub fn all() -> Vec<Connector> {
-    vec![genesys_cloud::connector(), salesforce::connector()]
+pub fn all() -> Vec<Vendor> {
+    vec![genesys_cloud::vendor(), salesforce::vendor()]
 }
 
 /// The connector that a connection's `type` names.
 #[must_use]
 pub fn by_name(name: &str) -> Option<Connector> {
-    all().into_iter().find(|connector| connector.manifest.name == name)
+    let mut connectors = all().into_iter().map(|vendor| vendor.connector);
+    connectors.find(|connector| connector.manifest.name == name)
 }

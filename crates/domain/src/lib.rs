@@ -9,14 +9,16 @@ pub mod call;
 pub mod contact;
 pub mod external_id;
 pub mod freshness;
+mod hidden;
 pub mod matching;
 pub mod phone;
 mod time;
 mod value;
 
 pub use call::{CallId, Direction, MediaType, Source, Status};
-pub use contact::Contact;
+pub use contact::{Contact, ContactPhone, PhoneKind};
 pub use external_id::{ExternalId, Prefix};
+pub use hidden::Hidden;
 pub use phone::{Caller, Phone, Region};
 pub use time::Timestamp;
 pub use value::Value;

@@ -34,7 +34,7 @@ impl Policy {
 }
 
 /// What was asked for. Identifiers that are absent restrict nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Wanted<'a> {
     /// E.164.
     pub phone: Option<&'a str>,
@@ -94,7 +94,7 @@ fn same_record(a: &Contact, b: &Contact) -> bool {
 
 fn agreement(contact: &Contact, wanted: &Wanted<'_>) -> u8 {
     let record = wanted.record.is_some_and(|id| id == contact.record);
-    let phone = wanted.phone.is_some_and(|p| contact.phones.iter().any(|own| own == p));
+    let phone = wanted.phone.is_some_and(|p| contact.has_phone(p));
     let email = wanted
         .email
         .is_some_and(|e| contact.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(e)));
@@ -112,12 +112,12 @@ fn last_seen(contact: &Contact) -> (Option<Timestamp>, Reverse<bool>) {
 #[cfg(test)]
 mod tests {
     use super::{Match, Policy, Wanted, choose};
-    use crate::{Contact, Timestamp};
+    use crate::{Contact, ContactPhone, PhoneKind, Timestamp};
 
     fn person(record: &str, created: Option<i64>, email: &str) -> Contact {
         Contact {
             record: record.into(),
-            phones: vec!["+15550199999".into()],
+            phones: vec![ContactPhone::new(PhoneKind::Work, "+15550199999")],
             email: Some(email.into()),
             created_at: created.map(Timestamp),
             ..Contact::default()

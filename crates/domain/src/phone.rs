@@ -96,7 +96,12 @@ pub fn parse(text: &str, default_region: Region) -> Caller {
     if text.len() > TEXT_MAX {
         return Caller::Unusable { reason: "longer than 256 characters" };
     }
-    let bare = undress(text);
+    if is_plain_nanp(text) {
+        return Caller::Number(Phone { e164: text.to_owned(), extension: None });
+    }
+    let Some(bare) = undress(text) else {
+        return Caller::Unusable { reason: "the address of a host, without a number" };
+    };
     let bare = bare.trim();
     if is_withheld(bare) {
         return Caller::Withheld;
@@ -161,6 +166,32 @@ pub fn typed_forms(phone: &Phone) -> Vec<String> {
     forms
 }
 
+/// The digits of the forms in which people type this number, each once: the national
+/// part first, with the country code, and as dialled within the country.
+#[must_use]
+pub fn digit_forms(phone: &Phone) -> Vec<String> {
+    let whole = phone.e164[1..].to_owned();
+    if is_plain_nanp(&phone.e164) {
+        return vec![whole[1..].to_owned(), whole];
+    }
+    let Ok(number) = PHONE_NUMBER_UTIL.parse(&phone.e164, None) else { return vec![whole] };
+    let national = number.format_as(PhoneNumberFormat::National);
+    let dialled: String = national.chars().filter(char::is_ascii_digit).collect();
+    let mut forms = vec![number.get_national_significant_number(), whole];
+    if !forms.contains(&dialled) {
+        forms.push(dialled);
+    }
+    forms
+}
+
+/// `+1` and ten digits of which the first is 2 to 9: in the North American plan that is
+/// E.164 already, whatever follows, with nothing to be taken off. Most calls of those who
+/// use it look like this, and the general way costs a hundred times as much.
+fn is_plain_nanp(text: &str) -> bool {
+    let digits = text.strip_prefix("+1").unwrap_or_default().as_bytes();
+    digits.len() == 10 && matches!(digits[0], b'2'..=b'9') && digits.iter().all(u8::is_ascii_digit)
+}
+
 /// The digits by which the number is found in a full-text index: the national part.
 #[must_use]
 pub fn national_digits(phone: &Phone) -> String {
@@ -182,8 +213,9 @@ fn is_withheld(bare: &str) -> bool {
         || bare.to_ascii_lowercase().starts_with("anonymous")
 }
 
-/// Takes off a display name, angle brackets, a URI scheme, host and parameters.
-fn undress(text: &str) -> String {
+/// Takes off a display name, angle brackets, a URI scheme, host and parameters;
+/// `None` when nothing but a host is left.
+fn undress(text: &str) -> Option<String> {
     let mut text = text.trim();
     if let Some((_, inner)) = text.split_once('<') {
         text = inner.split('>').next().unwrap_or(inner);
@@ -192,22 +224,38 @@ fn undress(text: &str) -> String {
         let head = text.get(..scheme.len());
         if head.is_some_and(|h| h.eq_ignore_ascii_case(scheme)) {
             let rest = text[scheme.len()..].trim_start_matches('/');
-            return if scheme.starts_with("sip") { sip_user(rest) } else { tel_subscriber(rest) };
+            let is_sip = scheme.starts_with("sip");
+            return if is_sip { sip_user(rest) } else { Some(tel_subscriber(rest)) };
         }
     }
-    text.to_owned()
+    Some(text.to_owned())
 }
 
 /// `user[:password][;params]@host…` → the user part, percent-decoded, extension kept.
-fn sip_user(rest: &str) -> String {
-    let Some((user, _host)) = rest.split_once('@') else {
-        // `sip:+1555…` without a host, or `sip:host` alone: take what looks like a user.
-        return tel_subscriber(rest.split('?').next().unwrap_or(rest));
+/// `None` without one: the digits of a host's address are nobody's number.
+fn sip_user(rest: &str) -> Option<String> {
+    let (user, has_host) = match rest.split_once('@') {
+        Some((user, _host)) => (user, true),
+        None => (rest.split('?').next().unwrap_or(rest), false),
     };
     let user = percent_decoded(user);
     let (subscriber, parameters) = user.split_once(';').unwrap_or((&user, ""));
     let subscriber = subscriber.split(':').next().unwrap_or(subscriber);
-    with_extension(subscriber, parameters)
+    // By the grammar what has no `@` is a host; some gateways send a number in its place.
+    let is_user = has_host || is_dialed(subscriber) || is_withheld(subscriber);
+    (is_user && !is_ipv4(subscriber)).then(|| with_extension(subscriber, parameters))
+}
+
+/// Nothing but digits and what people put between them.
+fn is_dialed(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c))
+}
+
+/// Four numbers below 256, as no numbering plan groups its digits on a SIP wire;
+/// also with leading zeros, which some devices write.
+fn is_ipv4(text: &str) -> bool {
+    let is_octet = |part: &str| part.len() <= 3 && part.parse::<u8>().is_ok();
+    text.split('.').count() == 4 && text.split('.').all(is_octet)
 }
 
 /// `+1-555…;ext=12;phone-context=+1` → the number with its extension and context.

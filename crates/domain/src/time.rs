@@ -15,6 +15,19 @@ impl Timestamp {
         Self(self.0.saturating_add(ms))
     }
 
+    /// The time this much earlier; saturates at the ends of the range.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(ms))
+    }
+
+    /// The next whole second; what is put off until then is done together.
+    #[must_use]
+    pub fn next_second(self) -> Self {
+        Self(self.0.div_euclid(1_000).saturating_add(1).saturating_mul(1_000))
+    }
+
     /// How long ago `earlier` was, or zero when it lies ahead (clocks differ).
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -94,14 +94,17 @@ pub struct Route<'a> {
 }
 
 impl Route<'_> {
+    /// The queue's own, else that of the connection which answers: an externalId
+    /// leads to its own connection, whatever the queue.
     #[must_use]
-    pub fn deadline(&self) -> Duration {
-        self.queue.and_then(|q| q.deadline).unwrap_or(self.connection.deadline)
+    pub fn deadline(&self, answers: &Connection) -> Duration {
+        self.queue.and_then(|q| q.deadline).unwrap_or(answers.deadline)
     }
 
+    /// As [`Route::deadline`].
     #[must_use]
-    pub fn policy(&self) -> Policy {
-        self.queue.and_then(|q| q.policy).unwrap_or(self.connection.policy)
+    pub fn policy(&self, answers: &Connection) -> Policy {
+        self.queue.and_then(|q| q.policy).unwrap_or(answers.policy)
     }
 }
 
@@ -161,7 +164,8 @@ impl Connections {
             Some(found) => self.through(found),
             None => Route { connection: &self.default, queue: None, warning: None },
         };
-        let is_number = |text: &str| matches!(phone::parse(text, region), Caller::Number(_));
+        let is_number =
+            |text: &str| is_e164(text) || matches!(phone::parse(text, region), Caller::Number(_));
         let lists_dids = self.queues.iter().any(|q| !q.dids.is_empty());
         route.warning = match (wanted, dialled) {
             (Some(_), _) => Some(unknown_queue(route.queue)),
@@ -186,13 +190,17 @@ impl Connections {
     }
 
     fn by_did(&self, text: &str, region: Region) -> Option<&Queue> {
-        let digits = text.strip_prefix('+').unwrap_or_default();
-        if (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) {
-            // Written as E.164 already, as platforms send their own numbers.
+        if is_e164(text) {
             return self.queue(text);
         }
         phone::parse_stored(text, region).and_then(|phone| self.queue(&phone.e164))
     }
+}
+
+/// Written as E.164 already, as platforms send their own numbers: need not be parsed.
+fn is_e164(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn unknown_queue(by_dialled: Option<&Queue>) -> String {

@@ -24,10 +24,22 @@ fn platform(engine: &Engine) -> Option<&Arc<dyn ContactCenter>> {
     engine.connections.contact_center()?.capabilities.contact_center.as_ref()
 }
 
+/// The platform, if it is still the one that a job was meant for.
+fn platform_of<'a>(engine: &'a Engine, connection: &str) -> Option<&'a Arc<dyn ContactCenter>> {
+    engine.connections.contact_center().filter(|center| center.name == connection)?;
+    platform(engine)
+}
+
+const GONE: &str = "its contact center is no longer configured";
+
 /// Pushes the people of several jobs in one request; one end per job, in order.
-pub(crate) async fn push(engine: &Engine, jobs: &[Leased]) -> Vec<Result<End, Failure>> {
-    let Some(platform) = platform(engine) else {
-        let skipped = || Ok(End::Skipped("no contact center is configured any more".to_owned()));
+pub(crate) async fn push(
+    engine: &Engine,
+    connection: &str,
+    jobs: &[Leased],
+) -> Vec<Result<End, Failure>> {
+    let Some(platform) = platform_of(engine, connection) else {
+        let skipped = || Ok(End::Skipped(GONE.to_owned()));
         return jobs.iter().map(|_| skipped()).collect();
     };
     let mut payloads: Vec<Option<PushPayload>> =
@@ -37,7 +49,9 @@ pub(crate) async fn push(engine: &Engine, jobs: &[Leased]) -> Vec<Result<End, Fa
     }
     let mut pushes: Vec<Push> = Vec::new();
     for payload in payloads.iter().flatten() {
-        // The newest word about a person is the one that counts.
+        // The newest word about a person is the one that counts. Here, and not in each
+        // platform's connector: one job has one person, so that all a platform would ever
+        // see twice comes from this loop, and only the engine knows which word is newer.
         let push = payload.push();
         match pushes.iter_mut().find(|p| p.external_id == push.external_id) {
             Some(earlier) => *earlier = push,
@@ -55,7 +69,9 @@ pub(crate) async fn push(engine: &Engine, jobs: &[Leased]) -> Vec<Result<End, Fa
         let end = match payload {
             None => Err(Failure::dead("the job's payload cannot be read")),
             Some(payload) => match told.get(payload.external_id.as_str()) {
-                Some(Ok(enriched)) => after_push(engine, payload, &enriched.contact).await,
+                Some(Ok(enriched)) => {
+                    after_push(engine, connection, payload, &enriched.contact).await
+                }
                 Some(Err(error)) => Err(Failure::from(error.clone())),
                 None => Err(Failure::from(Error::protocol("fewer outcomes than pushes"))),
             },
@@ -71,14 +87,21 @@ async fn renew(engine: &Engine, payload: &mut PushPayload) {
     let key = Key::Record(payload.record.clone());
     let known = engine.store.find(&payload.connection, &[key]).await;
     let Some(entry) = known.ok().and_then(|entries| entries.into_iter().next()) else { return };
-    let Contact { name, email, phones, url, .. } = entry.contact;
+    let Contact { name, first_name, last_name, email, phones, url, .. } = entry.contact;
     payload.name = name;
+    payload.first_name = first_name;
+    payload.last_name = last_name;
     payload.email = email;
     payload.phones = phones;
     payload.url = url;
 }
 
-async fn after_push(engine: &Engine, payload: &PushPayload, contact: &str) -> Result<End, Failure> {
+async fn after_push(
+    engine: &Engine,
+    center: &str,
+    payload: &PushPayload,
+    contact: &str,
+) -> Result<End, Failure> {
     let digest = digest(engine, &payload.push());
     engine.store.mark_pushed(&payload.connection, &payload.record, digest).await?;
     let Some(call) = CallId::new(&payload.call) else { return Ok(End::Done) };
@@ -87,14 +110,18 @@ async fn after_push(engine: &Engine, payload: &PushPayload, contact: &str) -> Re
         contact: Some(contact.to_owned()),
         attributes: payload.attributes.clone(),
     };
-    let next: NewJob = follow_up::annotate(&call, &annotation, engine.clock.now());
+    let next: NewJob = follow_up::annotate(center, &call, &annotation, engine.clock.now());
     Ok(End::Followed(vec![next]))
 }
 
 /// Sets a conversation's attributes and ties it to its contact.
-pub(crate) async fn annotate(engine: &Engine, job: &Leased) -> Result<End, Failure> {
-    let Some(platform) = platform(engine) else {
-        return Ok(End::Skipped("no contact center is configured any more".to_owned()));
+pub(crate) async fn annotate(
+    engine: &Engine,
+    connection: &str,
+    job: &Leased,
+) -> Result<End, Failure> {
+    let Some(platform) = platform_of(engine, connection) else {
+        return Ok(End::Skipped(GONE.to_owned()));
     };
     let payload: AnnotatePayload = serde_json::from_slice(&job.payload)
         .map_err(|_| Failure::dead("the job's payload cannot be read"))?;

@@ -7,7 +7,8 @@
 use crate::flights::Landing as _;
 use crate::follow_up::{self, Found};
 use crate::jobs::{End, Failure};
-use crate::lookup::{Engine, identify, keys};
+use crate::lookup::{Engine, identify, keys, known};
+use domain::matching::Policy;
 use domain::{Phone, Status, Timestamp};
 use kit::{Ask, Lane};
 use state::{Identified, Leased, NewCall};
@@ -30,9 +31,9 @@ pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
     let Some(ask) = ask_of(&call) else {
         return Ok(End::Skipped("the call has nothing to be found by".to_owned()));
     };
-    let found = find(engine, connection, &ask, call.arrived_at).await?;
-    let policy =
-        engine.connections.route(call.queue.as_deref(), None, engine.options.region).policy();
+    let route = engine.connections.route(call.queue.as_deref(), None, engine.options.region);
+    let policy = route.policy(connection);
+    let found = find(engine, connection, &ask, policy, call.arrived_at).await?;
     let was_partial = call.status == Status::Partial;
     let identity = identify(engine, connection, Some(&ask), found, policy);
     let now = engine.clock.now();
@@ -64,6 +65,7 @@ async fn find(
     engine: &Engine,
     connection: &Arc<crate::Connection>,
     ask: &Ask,
+    policy: Policy,
     since: Timestamp,
 ) -> Result<Found, Failure> {
     let flight = connection.flights.under_way(ask);
@@ -73,7 +75,7 @@ async fn find(
         None => None,
     };
     let keys = keys(ask);
-    let entries = engine.store.find(&connection.name, &keys).await?;
+    let entries = known(&engine.store, &connection.name, &keys, policy).await?;
     let kept = Found::from_directory(&keys, entries);
     if let Some(people) = late {
         return Ok(Found::from_crm(people.to_vec(), kept, engine.clock.now()));
@@ -86,11 +88,19 @@ async fn find(
     let Some(lookup) = &connection.capabilities.lookup else {
         return Err(Failure::dead("the connection cannot look anybody up"));
     };
-    let asked_at = engine.clock.now();
-    let people = lookup.find(Lane::Background, std::slice::from_ref(ask)).await?.pop();
-    let people = Arc::new(people.unwrap_or_default());
-    let landing = engine.landing(connection);
-    let answers = vec![(ask.clone(), Arc::clone(&people))];
-    landing.landed(Lane::Background, answers, asked_at).await;
+    let landing = Arc::new(engine.landing(connection));
+    // With others: a minute of many strangers costs few of the CRM's requests.
+    let people = match connection.behind.join(ask, lookup, &landing).outcome().await {
+        // Refused for good: alone, in case it was for somebody else's ask.
+        Err(error) if !error.is_worth_retrying() => {
+            let asked_at = engine.clock.now();
+            let people = lookup.find(Lane::Background, std::slice::from_ref(ask)).await?.pop();
+            let people = Arc::new(people.unwrap_or_default());
+            let answers = vec![(ask.clone(), Arc::clone(&people))];
+            landing.landed(Lane::Background, answers, asked_at).await;
+            people
+        }
+        people => people?,
+    };
     Ok(Found::from_crm(people.to_vec(), kept, engine.clock.now()))
 }

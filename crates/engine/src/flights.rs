@@ -2,9 +2,10 @@
 //!
 //! [`Flights::join`] gives each caller a view of the flight for its ask. The
 //! request runs in a task of its own, so a caller that gives up does not end it
-//! (its late answer still feeds the directory). While others are under way,
-//! new asks wait a millisecond and then travel together, so that a busy minute
-//! costs few of the CRM's requests. Flights and waiting asks are bounded.
+//! (its late answer still feeds the directory). An ask leaves at once, unless
+//! another left within the last two milliseconds: then it waits for the rest of
+//! them and travels with whoever has come meanwhile, so that a busy minute costs
+//! few of the CRM's requests. Flights and waiting asks are bounded.
 
 use domain::{Contact, Timestamp};
 use kit::{Ask, Error, Lane, Lookup};
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// What a flight brought: everybody who fits, or why nobody could be asked.
 pub(crate) type Outcome = Result<Arc<Vec<Contact>>, Error>;
@@ -23,17 +24,14 @@ pub(crate) type Outcome = Result<Arc<Vec<Contact>>, Error>;
 /// and a durable job asks later.
 const WAITING_MAX: usize = 2_048;
 
-/// With at most this many requests under way a new ask leaves at once.
-const EAGER_MAX: usize = 2;
-
 /// How long callers wait for an answer to be in the directory, where they must.
 const LANDING_AWAITED: Duration = Duration::from_millis(20);
 
 /// How long the directory may take to keep an answer before the crew goes on.
 const LANDING_MAX: Duration = Duration::from_secs(5);
 
-/// How long asks gather company when the connection is busy.
-const GATHER: Duration = Duration::from_millis(1);
+/// The least time between two requests that are not full.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// The flights of one connection.
 #[derive(Debug)]
@@ -48,11 +46,20 @@ struct State {
     under_way: HashMap<Ask, watch::Receiver<Option<Outcome>>>,
     waiting: VecDeque<Passenger>,
     crews: usize,
+    /// Crews of these that are about to leave and have room.
+    gathering: usize,
+    /// Before this only a full request leaves.
+    leave_at: Option<Instant>,
 }
 
 type Passenger = (Ask, watch::Sender<Option<Outcome>>);
 
 impl State {
+    /// Whether the crews about to leave can take all who wait.
+    fn has_room(&self, seats: usize) -> bool {
+        self.waiting.len() <= seats * self.gathering
+    }
+
     fn take_off(&mut self, passengers: &[Passenger]) {
         for (ask, _) in passengers {
             self.under_way.remove(ask);
@@ -106,10 +113,12 @@ impl Flights {
         let (sender, receiver) = watch::channel(None);
         state.under_way.insert(ask.clone(), receiver.clone());
         state.waiting.push_back((ask.clone(), sender));
-        if state.crews < self.crews_max {
+        let seats = lookup.batch_max().max(1);
+        if state.crews < self.crews_max && !state.has_room(seats) {
             state.crews += 1;
-            let is_busy = state.crews > EAGER_MAX;
-            tokio::spawn(Arc::clone(self).crew(Arc::clone(lookup), Arc::clone(landing), is_busy));
+            state.gathering += 1;
+            let crew = Crew { flights: Arc::clone(self), gathers: true, is_alive: true };
+            tokio::spawn(crew.work(Arc::clone(lookup), Arc::clone(landing)));
         }
         Flight(receiver)
     }
@@ -119,28 +128,51 @@ impl Flights {
         self.lock().under_way.get(ask).cloned().map(Flight)
     }
 
-    /// Carries waiting asks until there are none.
-    async fn crew<L: Landing>(
-        self: Arc<Self>,
-        lookup: Arc<dyn Lookup>,
-        landing: Arc<L>,
-        gather: bool,
-    ) {
-        if gather {
-            tokio::time::sleep(GATHER).await;
-        }
-        while let Some(passengers) = self.board(lookup.batch_max()) {
-            let seated = Seated { flights: &self, passengers };
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Carries asks, one request after the other, until none waits.
+struct Crew {
+    flights: Arc<Flights>,
+    /// Is one of [`State::gathering`].
+    gathers: bool,
+    is_alive: bool,
+}
+
+enum Boarding {
+    /// These travel together now.
+    Left(Vec<Passenger>),
+    /// A request has just left: until then there is time for others to come.
+    Gathering { until: Instant },
+    /// All are served, or the crews about to leave will take them.
+    Nobody,
+}
+
+impl Crew {
+    async fn work<L: Landing>(mut self, lookup: Arc<dyn Lookup>, landing: Arc<L>) {
+        let lane = self.flights.lane;
+        loop {
+            let passengers = match self.board(lookup.batch_max().max(1)) {
+                Boarding::Left(passengers) => passengers,
+                Boarding::Gathering { until } => {
+                    tokio::time::sleep_until(until).await;
+                    continue;
+                }
+                Boarding::Nobody => return,
+            };
+            let seated = Seated { flights: &self.flights, passengers };
             let asks = seated.asks();
             let asked_at = landing.now();
-            let outcomes = outcomes(lookup.find(self.lane, &asks).await, asks.len());
+            let outcomes = outcomes(lookup.find(lane, &asks).await, asks.len());
             let answered = asks.into_iter().zip(&outcomes);
             let answers: Vec<_> = answered
                 .filter_map(|(ask, outcome)| Some((ask, Arc::clone(outcome.as_ref().ok()?))))
                 .collect();
             // Polled once before the callers are told: its write is queued ahead of
             // theirs, so whoever was answered finds the same people in the directory.
-            let mut landed = std::pin::pin!(landing.landed(self.lane, answers, asked_at));
+            let mut landed = std::pin::pin!(landing.landed(lane, answers, asked_at));
             let mut is_done = poll_fn(|cx| Poll::Ready(landed.as_mut().poll(cx).is_ready())).await;
             if !is_done && !landing.lands_in_order() {
                 is_done = timeout(LANDING_AWAITED, landed.as_mut()).await.is_ok();
@@ -152,19 +184,39 @@ impl Flights {
         }
     }
 
-    /// The next asks to travel together; none when all are served.
-    fn board(&self, seats: usize) -> Option<Vec<Passenger>> {
-        let mut state = self.lock();
-        let count = seats.max(1).min(state.waiting.len());
-        if count == 0 {
+    fn board(&mut self, seats: usize) -> Boarding {
+        let mut state = self.flights.lock();
+        state.gathering -= usize::from(std::mem::take(&mut self.gathers));
+        if state.has_room(seats) {
             state.crews -= 1;
-            return None;
+            self.is_alive = false;
+            return Boarding::Nobody;
         }
-        Some(state.waiting.drain(..count).collect())
+        let now = Instant::now();
+        match state.leave_at {
+            Some(until) if now < until && state.waiting.len() < seats => {
+                state.gathering += 1;
+                self.gathers = true;
+                return Boarding::Gathering { until };
+            }
+            _ => state.leave_at = Some(now + GATHER),
+        }
+        let count = seats.min(state.waiting.len());
+        Boarding::Left(state.waiting.drain(..count).collect())
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Crew {
+    fn drop(&mut self) {
+        if self.is_alive {
+            // The connector panicked. Whoever waits is told, or would wait for good.
+            let mut state = self.flights.lock();
+            state.gathering -= usize::from(self.gathers);
+            state.crews -= 1;
+            let stranded =
+                if state.crews == 0 { state.waiting.drain(..).collect() } else { Vec::new() };
+            state.take_off(&stranded);
+        }
     }
 }
 
@@ -207,10 +259,8 @@ impl Drop for Seated<'_> {
         if self.passengers.is_empty() {
             return;
         }
-        // Not told: the connector panicked, and its crew ends with it.
-        let mut state = self.flights.lock();
-        state.take_off(&self.passengers);
-        state.crews = state.crews.saturating_sub(1);
+        // Not told: the connector panicked. Dropping their senders tells them.
+        self.flights.lock().take_off(&self.passengers);
     }
 }
 
@@ -334,6 +384,50 @@ mod tests {
         }
         let batches = crm.batches.lock().expect("lock").clone();
         assert!(batches.len() <= 5 && batches.contains(&3), "{batches:?}");
+    }
+
+    /// Panics at its first question and answers the next.
+    struct Faulty(AtomicUsize);
+
+    #[async_trait]
+    impl Lookup for Faulty {
+        fn batch_max(&self) -> usize {
+            1
+        }
+        async fn find(&self, _: Lane, asks: &[Ask]) -> Result<Vec<Vec<Contact>>, Error> {
+            assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "planted");
+            Ok(asks.iter().map(|ask| vec![named(ask)]).collect())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_in_a_connector_strands_nobody() {
+        let lookup: Arc<dyn Lookup> = Arc::new(Faulty(AtomicUsize::new(0)));
+        let (flights, landing) =
+            (Arc::new(Flights::new(Lane::Call, 1)), Arc::new(Landed::default()));
+        let joined: Vec<_> = (0..3).map(|n| flights.join(&ask(n), &lookup, &landing)).collect();
+        for flight in joined {
+            assert!(flight.outcome().await.is_err(), "told at once that nobody will answer");
+        }
+        let again = flights.join(&ask(0), &lookup, &landing).outcome().await;
+        assert_eq!(again.expect("found")[0].record, "0");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ask_alone_leaves_at_once_and_a_crowd_leaves_together() {
+        let (crm, lookup) = crm();
+        let (flights, landing) =
+            (Arc::new(Flights::new(Lane::Call, 9)), Arc::new(Landed::default()));
+        crm.go.add_permits(100);
+        let begin = tokio::time::Instant::now();
+        flights.join(&ask(0), &lookup, &landing).outcome().await.expect("found");
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        let pair = [1, 2].map(|n| flights.join(&ask(n), &lookup, &landing));
+        for flight in pair {
+            flight.outcome().await.expect("found");
+        }
+        assert!(begin.elapsed() <= super::GATHER, "{:?}", begin.elapsed());
+        assert_eq!(*crm.batches.lock().expect("lock"), [1, 2]);
     }
 
     #[tokio::test(start_paused = true)]

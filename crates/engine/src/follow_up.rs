@@ -8,7 +8,7 @@
 use crate::answer::Candidate;
 use crate::connections::Connection;
 use crate::lookup::Engine;
-use domain::{CallId, Contact, ExternalId, Source, Status, Timestamp};
+use domain::{CallId, Contact, ContactPhone, ExternalId, Source, Status, Timestamp};
 use kit::{Profile, Push};
 use serde::{Deserialize, Serialize};
 use state::{Entry, Key, NewJob};
@@ -127,14 +127,17 @@ impl Identity {
 }
 
 /// Payload of [`PUSH`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct PushPayload {
     pub connection: String,
     pub record: String,
     pub external_id: String,
     pub name: String,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
     pub email: Option<String>,
-    pub phones: Vec<String>,
+    #[serde(with = "phones")]
+    pub phones: Vec<ContactPhone>,
     pub url: Option<String>,
     /// The conversation to tie to the contact afterwards.
     pub call: String,
@@ -142,8 +145,27 @@ pub(crate) struct PushPayload {
     pub attributes: BTreeMap<String, String>,
 }
 
+/// Phones as a payload carries them: `[["work", "+1555…"], …]`.
+mod phones {
+    use domain::{ContactPhone, PhoneKind};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(of: &[ContactPhone], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(of.iter().map(|phone| (phone.kind.as_str(), &phone.e164)))
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(
+        from: D,
+    ) -> Result<Vec<ContactPhone>, D::Error> {
+        let pairs: Vec<(String, String)> = Vec::deserialize(from)?;
+        let phone =
+            |(kind, e164): (String, String)| ContactPhone::new(PhoneKind::parse(&kind), e164);
+        Ok(pairs.into_iter().map(phone).collect())
+    }
+}
+
 /// Payload of [`ANNOTATE`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct AnnotatePayload {
     pub call: String,
     /// The platform's contact to tie the conversation to.
@@ -155,6 +177,8 @@ impl PushPayload {
     pub(crate) fn push(&self) -> Push {
         let profile = Profile {
             name: self.name.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
             email: self.email.clone(),
             phones: self.phones.clone(),
             url: self.url.clone(),
@@ -172,10 +196,13 @@ pub(crate) fn after_answer(
     now: Timestamp,
 ) -> Vec<NewJob> {
     match identity.status {
-        Status::Partial => vec![enrich(call, now)],
+        Status::Partial => vec![enrich(connection, call, now)],
         // A miss of the quick search is looked into once more behind the answer:
-        // a search index may hide a record of minutes ago.
-        Status::Miss if identity.source == Source::Crm => vec![enrich(call, now)],
+        // a search index may hide a record of minutes ago. Strangers of the same
+        // second are looked into together.
+        Status::Miss if identity.source == Source::Crm => {
+            vec![enrich(connection, call, now.next_second())]
+        }
         Status::Hit | Status::Miss | Status::Ambiguous => {
             let must_tell = !engine.options.flow_sets_attributes;
             tell_contact_center(engine, connection, call, identity, must_tell, now)
@@ -194,21 +221,27 @@ pub(crate) fn tell_contact_center(
     must_tell: bool,
     now: Timestamp,
 ) -> Vec<NewJob> {
-    if engine.connections.contact_center().is_none() {
+    let Some(center) = engine.connections.contact_center() else {
         return Vec::new();
-    }
+    };
     let must_tell = must_tell || identity.status == Status::Ambiguous;
     let attributes = if must_tell { attributes(identity) } else { BTreeMap::new() };
     let Some(contact) = &identity.contact else {
         // A PHONE: id goes onto the conversation and never becomes a contact.
         let payload = AnnotatePayload { call: call.to_string(), contact: None, attributes };
-        return if must_tell { vec![annotate(call, &payload, now)] } else { Vec::new() };
+        return if must_tell {
+            vec![annotate(&center.name, call, &payload, now)]
+        } else {
+            Vec::new()
+        };
     };
     let payload = PushPayload {
         connection: connection.name.clone(),
         record: contact.record.clone(),
         external_id: identity.external_id.to_string(),
         name: contact.name.clone(),
+        first_name: contact.first_name.clone(),
+        last_name: contact.last_name.clone(),
         email: contact.email.clone(),
         phones: contact.phones.clone(),
         url: contact.url.clone(),
@@ -221,6 +254,7 @@ pub(crate) fn tell_contact_center(
     }
     vec![NewJob {
         kind: PUSH,
+        connection: center.name.clone(),
         // By call and person, so that no call loses its association to another's.
         key: Some(format!("{call} {} {}", identity.external_id, told(&payload.attributes))),
         payload: bytes(&payload),
@@ -229,19 +263,26 @@ pub(crate) fn tell_contact_center(
     }]
 }
 
-fn enrich(call: &CallId, now: Timestamp) -> NewJob {
+fn enrich(connection: &Connection, call: &CallId, run_at: Timestamp) -> NewJob {
     NewJob {
         kind: ENRICH,
+        connection: connection.name.clone(),
         key: Some(call.to_string()),
         payload: Vec::new(),
-        run_at: now,
+        run_at,
         subject: Some(call.clone()),
     }
 }
 
-pub(crate) fn annotate(call: &CallId, payload: &AnnotatePayload, now: Timestamp) -> NewJob {
+pub(crate) fn annotate(
+    center: &str,
+    call: &CallId,
+    payload: &AnnotatePayload,
+    now: Timestamp,
+) -> NewJob {
     NewJob {
         kind: ANNOTATE,
+        connection: center.to_owned(),
         key: Some(format!("{call} {}", told(&payload.attributes))),
         payload: bytes(payload),
         run_at: now,
@@ -282,12 +323,15 @@ fn attributes(identity: &Identity) -> BTreeMap<String, String> {
 
 /// A digest of what the contact center is told, to see whether it knows it already.
 pub(crate) fn digest(engine: &Engine, push: &Push) -> [u8; 16] {
-    let Profile { name, email, phones, url } = &push.profile;
+    let Profile { name, first_name, last_name, email, phones, url } = &push.profile;
+    let phone = |phone: &ContactPhone| format!("{} {}", phone.kind.as_str(), phone.e164);
     let parts = [
         push.external_id.as_str(),
         name,
+        first_name.as_deref().unwrap_or_default(),
+        last_name.as_deref().unwrap_or_default(),
         email.as_deref().unwrap_or_default(),
-        &phones.join(" "),
+        &phones.iter().map(phone).collect::<Vec<_>>().join(" "),
         url.as_deref().unwrap_or_default(),
     ];
     engine.store.digest(&parts.join("\n"))

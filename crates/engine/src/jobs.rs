@@ -1,15 +1,16 @@
 //! Runs the durable jobs until told to stop.
 //!
-//! One loop per kind: lease what is due, run it, settle it with what follows
-//! from it. A failure waits with exponential backoff and jitter and ends, after
-//! a day, as a dead letter that `tieline jobs` shows and redrives. Because a
-//! killed process leases its jobs again, every handler can be repeated.
+//! One loop per kind and connection: lease what is due, run it, settle it with
+//! what follows from it. A failure waits with exponential backoff and jitter and
+//! ends, after a day, as a dead letter that `tieline jobs` shows and redrives.
+//! Because a killed process leases its jobs again, every handler can be repeated.
 
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::lookup::Engine;
 use crate::{contact_center, enrich};
 use domain::{CallId, Timestamp};
 use state::{Identified, Leased, NewJob, Outcome, Settlement};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -42,6 +43,11 @@ impl Failure {
     pub(crate) fn dead(reason: &str) -> Self {
         Self { reason: reason.to_owned(), retry_after: None, is_final: true }
     }
+
+    fn panicked() -> Self {
+        let reason = "its handler panicked, which is a fault of Tieline: please report it";
+        Self { reason: reason.to_owned(), retry_after: None, is_final: false }
+    }
 }
 
 impl From<kit::Error> for Failure {
@@ -62,35 +68,51 @@ impl From<state::Error> for Failure {
 
 /// How long a worker may hold a job before another may take it.
 const LEASE: Duration = Duration::from_secs(90);
-/// Jobs of one kind under way at once.
-const CONCURRENT_MAX: usize = 8;
+/// Enrichments of one connection under way at once: enough to fill requests with
+/// several asks. How many requests these make is bounded by the connection itself.
+const ENRICH_MAX: usize = 40;
+/// Conversations told at once.
+const ANNOTATE_MAX: usize = 8;
 /// Waits between tries: one second, doubling up to ten minutes.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(600);
 /// A job this old that fails again is given up.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
-/// How long a skipped job is shown, and how often older ones are forgotten.
+/// How long a skipped job is shown, how long it is known that a contact has lost a
+/// number (no answer of a CRM is on its way for longer), and how often what is
+/// older is forgotten.
 const SKIPPED_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+const LOST_KEPT: Duration = Duration::from_secs(24 * 3_600);
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
-/// How often a loop looks by itself: jobs of other nodes bring no nudge.
+/// How often a line looks by itself: jobs of other nodes bring no nudge.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The loops, running.
+/// The jobs of one kind for one connection; what hangs in one line holds up no other.
+#[derive(Debug, Clone)]
+struct Line {
+    kind: &'static str,
+    connection: String,
+}
+
+/// The lines, being worked off.
 pub struct Runner {
     stop: watch::Sender<bool>,
     loops: JoinSet<()>,
 }
 
 impl Runner {
-    /// Starts one loop per kind of job.
+    /// Starts one loop per kind of job and connection.
     #[must_use]
     pub fn start(engine: &Engine) -> Self {
         let stop = watch::Sender::new(false);
         let mut loops = JoinSet::new();
-        for kind in [ENRICH, PUSH, ANNOTATE] {
-            loops.spawn(work(engine.clone(), kind, stop.subscribe()));
+        for connection in engine.connections.all() {
+            for line in lines(&connection.name) {
+                loops.spawn(work(engine.clone(), line, stop.subscribe()));
+            }
         }
-        loops.spawn(forget_skipped(engine.clone(), stop.subscribe()));
+        loops.spawn(work_orphans(engine.clone(), stop.subscribe()));
+        loops.spawn(forget(engine.clone(), stop.subscribe()));
         Self { stop, loops }
     }
 
@@ -105,13 +127,31 @@ impl Runner {
     }
 }
 
-/// Skipped jobs are there to be looked at, not for ever.
-async fn forget_skipped(engine: Engine, mut stop: watch::Receiver<bool>) {
+fn lines(connection: &str) -> impl Iterator<Item = Line> {
+    let line = |kind| Line { kind, connection: connection.to_owned() };
+    [ENRICH, PUSH, ANNOTATE].map(line).into_iter()
+}
+
+/// Ends what is left of connections that are no longer configured.
+async fn work_orphans(engine: Engine, stop: watch::Receiver<bool>) {
+    let names = engine.store.connections_with_jobs().await.unwrap_or_else(|error| {
+        tracing::warn!("jobs of connections that are gone cannot be found: {error}");
+        Vec::new()
+    });
+    let mut loops = JoinSet::new();
+    for name in names.iter().filter(|name| engine.connections.get(name).is_none()) {
+        for line in lines(name) {
+            loops.spawn(work(engine.clone(), line, stop.clone()));
+        }
+    }
+    while loops.join_next().await.is_some() {}
+}
+
+/// Forgets what need not be known for ever, a bounded part at a time.
+async fn forget(engine: Engine, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        let now = engine.clock.now();
-        let before = Timestamp(now.0 - i64::try_from(SKIPPED_KEPT.as_millis()).unwrap_or(i64::MAX));
-        if let Err(error) = engine.store.prune_jobs(before).await {
-            tracing::warn!("skipped jobs could not be forgotten: {error}");
+        if let Err(error) = forget_old(&engine).await {
+            tracing::warn!("what is old could not be forgotten: {error}");
         }
         tokio::select! {
             _ = stop.changed() => {}
@@ -120,69 +160,104 @@ async fn forget_skipped(engine: Engine, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn work(engine: Engine, kind: &'static str, mut stop: watch::Receiver<bool>) {
+async fn forget_old(engine: &Engine) -> Result<(), state::Error> {
+    let now = engine.clock.now();
+    while engine.store.prune_jobs(now.minus(SKIPPED_KEPT)).await? > 0 {}
+    while engine.store.prune_directory(now.minus(LOST_KEPT)).await? > 0 {}
+    Ok(())
+}
+
+async fn work(engine: Engine, line: Line, mut stop: watch::Receiver<bool>) {
     let mut nudge = engine.store.job_nudge();
+    let mut under_way = JoinSet::new();
     while !*stop.borrow() {
+        while under_way.try_join_next().is_some() {}
         nudge.borrow_and_update();
-        let limit = if kind == PUSH { contact_center::batch_max(&engine) } else { CONCURRENT_MAX };
-        let now = engine.clock.now();
-        let worked = match engine.store.lease(kind, limit, LEASE, now).await {
-            Ok(jobs) if jobs.is_empty() => Some(false),
-            Ok(jobs) => {
-                run(&engine, kind, jobs).await;
-                Some(true)
+        let wait = match lease(&engine, &line, under_way.len()).await {
+            Ok(None) => LOOK_EVERY, // full: the end of one is waited for
+            Ok(Some(jobs)) if jobs.is_empty() => until_next(&engine, &line).await,
+            Ok(Some(jobs)) => {
+                for unit in units(&line, jobs) {
+                    under_way.spawn(attempt(engine.clone(), line.clone(), unit));
+                }
+                continue;
             }
             Err(error) => {
-                tracing::warn!(job.kind = kind, "jobs cannot be leased: {error}");
-                None
+                tracing::warn!(job.kind = line.kind, "jobs cannot be leased: {error}");
+                // A store that cannot be written is not asked again and again.
+                LOOK_EVERY
             }
-        };
-        let wait = match worked {
-            Some(true) => continue,
-            Some(false) => until_next(&engine, kind).await,
-            // A store that cannot be written is not asked again and again.
-            None => LOOK_EVERY,
         };
         tokio::select! {
             _ = stop.changed() => {}
             _ = nudge.changed() => {}
+            Some(_) = under_way.join_next(), if !under_way.is_empty() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
+    while under_way.join_next().await.is_some() {}
 }
 
-async fn until_next(engine: &Engine, kind: &'static str) -> Duration {
-    let due = engine.store.next_due(&[kind]).await.ok().flatten();
+/// As many as there is room for; `None` when there is none. Pushes travel
+/// together, one such journey at a time.
+async fn lease(
+    engine: &Engine,
+    line: &Line,
+    under_way: usize,
+) -> Result<Option<Vec<Leased>>, state::Error> {
+    let room = match line.kind {
+        PUSH if under_way > 0 => 0,
+        PUSH => contact_center::batch_max(engine),
+        ENRICH => ENRICH_MAX.saturating_sub(under_way),
+        _ => ANNOTATE_MAX.saturating_sub(under_way),
+    };
+    if room == 0 {
+        return Ok(None);
+    }
+    let now = engine.clock.now();
+    engine.store.lease(line.kind, &line.connection, room, LEASE, now).await.map(Some)
+}
+
+async fn until_next(engine: &Engine, line: &Line) -> Duration {
+    let due = engine.store.next_due(line.kind, &line.connection).await.ok().flatten();
     let wait = due.map_or(LOOK_EVERY, |due| due.since(engine.clock.now()));
     wait.clamp(Duration::from_millis(20), LOOK_EVERY)
 }
 
-/// Runs leased jobs, pushes together and others side by side, and settles each.
-async fn run(engine: &Engine, kind: &'static str, jobs: Vec<Leased>) {
-    if kind == PUSH {
-        let ends = contact_center::push(engine, &jobs).await;
-        for (job, end) in jobs.iter().zip(ends) {
-            settle(engine, job, end).await;
-        }
-        return;
+/// What is run together: all pushes, any other job by itself.
+fn units(line: &Line, jobs: Vec<Leased>) -> Vec<Vec<Leased>> {
+    if line.kind == PUSH { vec![jobs] } else { jobs.into_iter().map(|job| vec![job]).collect() }
+}
+
+/// Runs jobs and settles each, also when their handler panics.
+async fn attempt(engine: Engine, line: Line, jobs: Vec<Leased>) {
+    let jobs = Arc::new(jobs);
+    let ran = {
+        let (engine, line, jobs) = (engine.clone(), line.clone(), Arc::clone(&jobs));
+        tokio::spawn(async move { run(&engine, &line, &jobs).await })
+    };
+    let ends = ran.await.unwrap_or_else(|_| {
+        tracing::error!(job.kind = line.kind, "the handler of a job panicked");
+        jobs.iter().map(|_| Err(Failure::panicked())).collect()
+    });
+    for (job, end) in jobs.iter().zip(ends) {
+        settle(&engine, job, end).await;
     }
-    let mut under_way = JoinSet::new();
+}
+
+/// One end per job, in order.
+async fn run(engine: &Engine, line: &Line, jobs: &[Leased]) -> Vec<Result<End, Failure>> {
+    if line.kind == PUSH {
+        return contact_center::push(engine, &line.connection, jobs).await;
+    }
+    let mut ends = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let engine = engine.clone();
-        under_way.spawn(async move {
-            let end = match kind {
-                ENRICH => enrich::run(&engine, &job).await,
-                _ => contact_center::annotate(&engine, &job).await,
-            };
-            settle(&engine, &job, end).await;
+        ends.push(match line.kind {
+            ENRICH => enrich::run(engine, job).await,
+            _ => contact_center::annotate(engine, &line.connection, job).await,
         });
     }
-    while let Some(joined) = under_way.join_next().await {
-        if joined.is_err() {
-            // Its lease runs out and it is tried again.
-            tracing::error!(job.kind = kind, "a job's handler panicked");
-        }
-    }
+    ends
 }
 
 async fn settle(engine: &Engine, job: &Leased, end: Result<End, Failure>) {

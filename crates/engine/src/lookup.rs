@@ -89,16 +89,17 @@ impl Engine {
         };
         let route = self.connections.route(request.queue.as_deref(), dialled, self.options.region);
         let connection = Arc::clone(customer.owner.as_ref().unwrap_or(route.connection));
-        let deadline = arrived + route.deadline();
+        let deadline = arrived + route.deadline(&connection);
         let mut warnings = customer.warnings;
         warnings.extend(route.warning.clone());
 
         let ask_until = deadline.checked_sub(self.options.store_reserve).unwrap_or(arrived);
+        let policy = route.policy(&connection);
         let found = match &customer.ask {
-            Some(ask) => self.find(&connection, ask, ask_until, now).await,
+            Some(ask) => self.find(&connection, ask, policy, ask_until, now).await,
             None => Found::nobody(now),
         };
-        let identity = identify(self, &connection, customer.ask.as_ref(), found, route.policy());
+        let identity = identify(self, &connection, customer.ask.as_ref(), found, policy);
 
         let jobs = follow_up::after_answer(self, &connection, &request.call, &identity, now);
         let call = NewCall {
@@ -135,11 +136,13 @@ impl Engine {
         &self,
         connection: &Arc<Connection>,
         ask: &Ask,
+        policy: Policy,
         until: Instant,
         now: Timestamp,
     ) -> Found {
         let keys = keys(ask);
-        let read = tokio::time::timeout_at(until, self.store.find(&connection.name, &keys)).await;
+        let known = known(&self.store, &connection.name, &keys, policy);
+        let read = tokio::time::timeout_at(until, known).await;
         let entries = read.unwrap_or(Ok(Vec::new())).unwrap_or_else(|error| {
             tracing::warn!("the directory could not be read, the CRM is asked: {error}");
             Vec::new()
@@ -205,6 +208,19 @@ impl Engine {
             connection: Arc::clone(connection),
             clock: self.clock.clone(),
         }
+    }
+}
+
+/// What the directory knows; with the last calls only where these decide.
+pub(crate) fn known<'a>(
+    store: &'a Store,
+    connection: &'a str,
+    keys: &'a [Key],
+    policy: Policy,
+) -> state::Boxed<'a, Vec<state::Entry>> {
+    match policy {
+        Policy::MostRecent => store.find_with_last_calls(connection, keys),
+        Policy::First | Policy::Ambiguous => store.find(connection, keys),
     }
 }
 

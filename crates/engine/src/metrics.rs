@@ -1,14 +1,18 @@
 //! What is counted, named in one table from which the reference page is
 //! made ([`ALL`]).
 
+use crate::Engine;
 use crate::answer::Answer;
 use domain::Status;
+use kit::Lane;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use state::Outcome;
+use state::jobs::JobCount;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -37,7 +41,25 @@ struct Ended {
     outcome: &'static str,
 }
 
-/// Counters and histograms of the use cases. Labels are few and known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kept {
+    kind: String,
+    connection: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    connection: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnderWay {
+    connection: String,
+    lane: &'static str,
+}
+
+/// Counters and histograms of the use cases, and gauges of what stands. Labels are few and known.
 #[derive(Debug)]
 pub struct Metrics {
     lookups: Family<Answered, Counter>,
@@ -46,6 +68,9 @@ pub struct Metrics {
     crm_failures: Family<Failed, Counter>,
     enriched: Family<Enriched, Counter>,
     jobs: Family<Ended, Counter>,
+    jobs_kept: Family<Kept, Gauge>,
+    requests_available: Family<Of, Gauge>,
+    requests_under_way: Family<UnderWay, Gauge>,
 }
 
 /// Upper bounds in seconds, dense around the default deadline of 300 ms.
@@ -61,7 +86,7 @@ pub struct About {
 }
 
 /// Every metric, in the order of registration.
-pub const ALL: [About; 6] = [
+pub const ALL: [About; 9] = [
     About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
     About {
         name: "tieline_lookup_seconds",
@@ -84,6 +109,21 @@ pub const ALL: [About; 6] = [
         help: "Calls identified after their answer",
     },
     About { name: "tieline_jobs_ended", kind: "counter", help: "Tries of durable jobs by outcome" },
+    About {
+        name: "tieline_jobs",
+        kind: "gauge",
+        help: "Durable jobs in the store that are not done, by state",
+    },
+    About {
+        name: "tieline_requests_available",
+        kind: "gauge",
+        help: "Requests that a connection may send at once within its rate budget",
+    },
+    About {
+        name: "tieline_requests_under_way",
+        kind: "gauge",
+        help: "Requests of a connection under way, for calls and for background work",
+    },
 ];
 
 impl Metrics {
@@ -97,15 +137,49 @@ impl Metrics {
             crm_failures: Family::default(),
             enriched: Family::default(),
             jobs: Family::default(),
+            jobs_kept: Family::default(),
+            requests_available: Family::default(),
+            requests_under_way: Family::default(),
         };
-        let [lookups, seconds, late, failures, enrichments, jobs] = &ALL;
+        let [lookups, seconds, late, failures, enrichments, jobs, kept, available, under_way] =
+            &ALL;
         registry.register(lookups.name, lookups.help, metrics.lookups.clone());
         registry.register(seconds.name, seconds.help, metrics.lookup_seconds.clone());
         registry.register(late.name, late.help, metrics.late.clone());
         registry.register(failures.name, failures.help, metrics.crm_failures.clone());
         registry.register(enrichments.name, enrichments.help, metrics.enriched.clone());
         registry.register(jobs.name, jobs.help, metrics.jobs.clone());
+        registry.register(kept.name, kept.help, metrics.jobs_kept.clone());
+        registry.register(available.name, available.help, metrics.requests_available.clone());
+        registry.register(under_way.name, under_way.help, metrics.requests_under_way.clone());
         metrics
+    }
+
+    /// Sets the gauges to what stands now.
+    ///
+    /// # Errors
+    /// When the store cannot be asked for its jobs; the other gauges are set all the same.
+    pub async fn gauge(&self, engine: &Engine) -> Result<(), state::Error> {
+        for connection in engine.connections.all() {
+            let http = &connection.capabilities.http;
+            let name = || connection.name.clone();
+            // Whole requests; a budget is far below what a float holds exactly.
+            #[allow(clippy::cast_possible_truncation)]
+            let available = http.budget().available().floor() as i64;
+            self.requests_available.get_or_create(&Of { connection: name() }).set(available);
+            for (lane, word) in [(Lane::Call, "call"), (Lane::Background, "background")] {
+                let labels = UnderWay { connection: name(), lane: word };
+                let under_way = i64::try_from(http.gate().under_way(lane)).unwrap_or(i64::MAX);
+                self.requests_under_way.get_or_create(&labels).set(under_way);
+            }
+        }
+        let counts = engine.store.job_counts().await?;
+        self.jobs_kept.clear(); // a line that is empty now has no row
+        for JobCount { kind, connection, state, jobs } in counts {
+            let labels = Kept { kind, connection, state: state.as_str() };
+            self.jobs_kept.get_or_create(&labels).set(i64::try_from(jobs).unwrap_or(i64::MAX));
+        }
+        Ok(())
     }
 
     pub(crate) fn answered(

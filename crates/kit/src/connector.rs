@@ -2,8 +2,9 @@
 
 use crate::{Error, Http, Lane, Limits, Manifest, Network, Settings, Tokens};
 use async_trait::async_trait;
-use domain::{CallId, Contact, MediaType, Phone, Region};
+use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// The code for one vendor. `connectors::all()` lists them.
@@ -35,12 +36,23 @@ pub struct Capabilities {
 }
 
 /// Identifiers to find a person by; at least one is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Ask {
     pub phone: Option<Phone>,
     pub email: Option<String>,
     /// A record's id within the connection's own system.
     pub record: Option<String>,
+}
+
+impl fmt::Debug for Ask {
+    /// Which identifiers there are, and of them only the record's id (invariant 9).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask")
+            .field("phone", &self.phone)
+            .field("email", &Hidden::of(self.email.as_ref()))
+            .field("record", &self.record)
+            .finish()
+    }
 }
 
 /// Finds people by identifiers.
@@ -71,7 +83,8 @@ pub trait ContactCenter: Send + Sync {
     }
 
     /// Creates or updates contacts keyed by their externalId: repeating it has
-    /// no second effect (invariant 3). One outcome per push, in order.
+    /// no second effect (invariant 3). One outcome per push, in order. No two
+    /// pushes of a batch have the same externalId: the caller sees to it.
     ///
     /// # Errors
     /// When no push of the batch was tried.
@@ -102,14 +115,31 @@ pub trait ContactCenter: Send + Sync {
 }
 
 /// What the platform shall know of a customer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Profile {
     pub name: String,
+    /// First name, where the CRM keeps it apart from the last.
+    pub first_name: Option<String>,
+    /// Last name, likewise.
+    pub last_name: Option<String>,
     pub email: Option<String>,
-    /// E.164.
-    pub phones: Vec<String>,
+    pub phones: Vec<ContactPhone>,
     /// Page of the record in its CRM.
     pub url: Option<String>,
+}
+
+impl fmt::Debug for Profile {
+    /// What is known, never who it is (invariant 9).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile")
+            .field("name", &Hidden::text(&self.name))
+            .field("first_name", &Hidden::of(self.first_name.as_ref()))
+            .field("last_name", &Hidden::of(self.last_name.as_ref()))
+            .field("email", &Hidden::of(self.email.as_ref()))
+            .field("phones", &self.phones)
+            .field("url", &Hidden::of(self.url.as_ref()))
+            .finish()
+    }
 }
 
 /// One profile under its externalId (`CRM:003…`).
@@ -126,7 +156,7 @@ pub struct Enriched {
 }
 
 /// A conversation as far as identity is concerned.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Conversation {
     pub id: String,
     pub has_ended: bool,
@@ -138,6 +168,21 @@ pub struct Conversation {
     /// The platform's contact tied to it now.
     pub contact: Option<String>,
     pub attributes: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Conversation {
+    /// Attributes by name alone: their values are what a flow knows of the customer.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("id", &self.id)
+            .field("has_ended", &self.has_ended)
+            .field("participant", &self.participant)
+            .field("communication", &self.communication)
+            .field("media", &self.media)
+            .field("contact", &self.contact)
+            .field("attributes", &self.attributes.keys())
+            .finish()
+    }
 }
 
 /// Asks the vendor, live, whether everything this connection needs is granted.
@@ -160,4 +205,44 @@ pub struct Flaw {
     pub code: &'static str,
     pub message: String,
     pub fix: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ask, Conversation, Profile, Push};
+    use domain::{ContactPhone, MediaType, Phone, PhoneKind};
+
+    #[test]
+    fn debug_output_names_records_and_nobody() {
+        let ask = Ask {
+            phone: Some(Phone { e164: "+15550199999".into(), extension: None }),
+            email: Some("john.doe@example.com".into()),
+            record: Some("0035g00000ABCdEAAW".into()),
+        };
+        let profile = Profile {
+            name: "John Doe".into(),
+            first_name: Some("John".into()),
+            last_name: Some("Doe".into()),
+            email: ask.email.clone(),
+            phones: vec![ContactPhone::new(PhoneKind::Home, "+15550199999")],
+            url: Some("https://crm.example/people?tel=5550199999".into()),
+        };
+        let push = Push { external_id: "CRM:0035g00000ABCdEAAW".into(), profile };
+        let conversation = Conversation {
+            id: "7f0d3c1e".into(),
+            has_ended: false,
+            participant: None,
+            communication: None,
+            media: MediaType::Voice,
+            contact: None,
+            attributes: [("customerName".to_owned(), "John Doe".to_owned())].into(),
+        };
+        let shown = format!("{ask:?} {push:?} {conversation:?}");
+        for personal in ["John", "Doe", "example", "5550199999"] {
+            assert!(!shown.contains(personal), "{personal} in {shown}");
+        }
+        for structure in ["0035g00000ABCdEAAW", "email: Some", "Home", "customerName", "7f0d3c1e"] {
+            assert!(shown.contains(structure), "{structure} not in {shown}");
+        }
+    }
 }

@@ -3,6 +3,9 @@
 //! A connection's address may come from a console user; without this guard it
 //! could reach metadata services and databases behind the firewall. Checked on
 //! the address itself and on every DNS answer; redirects are never followed.
+//!
+//! Behind a proxy the DNS answers are the proxy's and never seen here: then only
+//! [`check_host`] stands, and the proxy must refuse what lies behind a name.
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -61,18 +64,29 @@ fn is_public_v6(a: Ipv6Addr) -> bool {
         || segments[..6] == [0; 6])
 }
 
-/// Refuses an address that is written as an IP and is not public.
+/// Refuses an address that says by itself that it is not public: an IP, or a name
+/// that means the machine it is said on. Asked before anything is sent, so that
+/// it holds whoever resolves names.
 ///
 /// # Errors
 /// A sentence that names the host.
-pub fn check_literal(url: &Url) -> Result<(), String> {
-    let address = match url.host() {
-        Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
-        Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
-        Some(Host::Domain(_)) => return Ok(()),
+pub fn check_host(url: &Url) -> Result<(), String> {
+    let is_allowed = match url.host() {
+        Some(Host::Ipv4(v4)) => is_public_v4(v4),
+        Some(Host::Ipv6(v6)) => is_public_v6(v6),
+        Some(Host::Domain(name)) => !is_this_machine(name),
         None => return Err("the address has no host".to_owned()),
     };
-    if is_public(address) { Ok(()) } else { Err(refusal(&address.to_string())) }
+    if is_allowed { Ok(()) } else { Err(refusal(url.host_str().unwrap_or_default())) }
+}
+
+/// `localhost` and what is below it (RFC 6761 §6.3), and the names that usual
+/// hosts files give the same address.
+fn is_this_machine(name: &str) -> bool {
+    const ALIASES: [&str; 5] =
+        ["localhost", "localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"];
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    ALIASES.contains(&name.as_str()) || name.ends_with(".localhost")
 }
 
 fn refusal(host: &str) -> String {
@@ -80,15 +94,20 @@ fn refusal(host: &str) -> String {
 }
 
 /// Resolves names by the system and drops every address that is not public.
-#[derive(Debug, Clone, Copy)]
-pub struct PublicOnly;
+#[derive(Debug, Clone, Default)]
+pub struct PublicOnly {
+    /// Names that may have any address, in lower case: the way out is through them.
+    pub except: Vec<String>,
+}
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
+        let is_excepted = self.except.iter().any(|host| name.as_str().eq_ignore_ascii_case(host));
         Box::pin(async move {
             let host = name.as_str().to_owned();
             let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|a| is_public(a.ip())).collect();
+            let allowed = found.filter(|a| is_excepted || is_public(a.ip()));
+            let public: Vec<SocketAddr> = allowed.collect();
             if public.is_empty() {
                 return Err(refusal(&host).into());
             }
@@ -99,7 +118,7 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_literal, is_public};
+    use super::{check_host, is_public};
     use url::Url;
 
     #[test]
@@ -132,7 +151,27 @@ mod tests {
         }
         for text in ["http://127.1/", "http://0x7f.1/", "http://2130706433/", "http://[::1]/"] {
             let url = Url::parse(text).expect(text);
-            assert!(check_literal(&url).is_err(), "{text}");
+            assert!(check_host(&url).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_for_this_machine_is_refused_without_asking_anybody() {
+        for host in [
+            "localhost",
+            "LOCALHOST.",
+            "crm.localhost",
+            "a.b.LocalHost",
+            "localhost.localdomain",
+            "ip6-loopback",
+            "127.0.0.1.",
+        ] {
+            let url = Url::parse(&format!("https://{host}:8443/x")).expect(host);
+            assert!(check_host(&url).is_err(), "{host}");
+        }
+        for host in ["localhost.example.com", "mylocalhost", "api.example.com", "8.8.8.8"] {
+            let url = Url::parse(&format!("https://{host}/")).expect(host);
+            assert_eq!(check_host(&url), Ok(()), "{host}");
         }
     }
 

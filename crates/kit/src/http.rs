@@ -10,6 +10,7 @@ use crate::{Error, guard};
 pub use reqwest::header::HeaderMap;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -29,10 +30,13 @@ pub struct Limits {
 }
 
 /// Where a connection may send to.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Network {
     /// Loopback and private addresses too: for on-premises systems and simulators.
     pub allow_private_addresses: bool,
+    /// Hosts of the proxies that the environment names. They may have private
+    /// addresses, and are no vendor's: nothing is asked of them for themselves.
+    pub proxy_hosts: Vec<String>,
 }
 
 /// A cheap handle; all clones share one pool, budget and bulkhead.
@@ -49,7 +53,6 @@ struct Inner {
 }
 
 /// A request as a connector describes it.
-#[derive(Debug)]
 pub struct Request {
     method: Method,
     url: Url,
@@ -58,7 +61,6 @@ pub struct Request {
 }
 
 /// A whole answer.
-#[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
@@ -71,7 +73,15 @@ impl Http {
     /// # Errors
     /// `Unavailable` when the system's certificates cannot be read.
     pub fn new(limits: Limits, network: Network) -> Result<Self, Error> {
-        let mut builder = reqwest::Client::builder()
+        Self::over(reqwest::Client::builder(), limits, network)
+    }
+
+    fn over(
+        builder: reqwest::ClientBuilder,
+        limits: Limits,
+        network: Network,
+    ) -> Result<Self, Error> {
+        let mut builder = builder
             .user_agent(concat!("tieline/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             // Shorter than what usual edges keep open (nginx 75 s, ALB 60 s), so that
@@ -84,7 +94,8 @@ impl Http {
             // An on-premises address is not for the proxy of the outside world.
             builder = builder.no_proxy();
         } else {
-            builder = builder.dns_resolver(Arc::new(guard::PublicOnly));
+            let except = network.proxy_hosts.clone();
+            builder = builder.dns_resolver(Arc::new(guard::PublicOnly { except }));
         }
         let client = builder.build().map_err(|e| Error::unavailable(plain(e)))?;
         Ok(Self(Arc::new(Inner {
@@ -128,11 +139,18 @@ impl Http {
     }
 
     fn check(&self, url: &Url) -> Result<(), Error> {
-        if self.0.network.allow_private_addresses {
+        let network = &self.0.network;
+        if network.allow_private_addresses {
             return Ok(());
         }
-        guard::check_literal(url)
-            .map_err(|reason| Error::Invalid { field: Some("url".to_owned()), reason })
+        let host = url.host_str().unwrap_or_default();
+        let is_proxy = network.proxy_hosts.iter().any(|proxy| proxy.eq_ignore_ascii_case(host));
+        let outcome = if is_proxy {
+            Err(format!("{host} is the proxy to the outside and no system to ask"))
+        } else {
+            guard::check_host(url)
+        };
+        outcome.map_err(|reason| Error::Invalid { field: Some("url".to_owned()), reason })
     }
 
     async fn exchange(&self, request: Request) -> Result<Reply, Error> {
@@ -244,6 +262,28 @@ impl Request {
     }
 }
 
+impl fmt::Debug for Request {
+    /// Without query and body, which hold customers and secrets (invariant 9).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("host", &self.url.host_str())
+            .field("path", &self.url.path())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Reply {
+    /// Without headers and body, which hold customers and tokens (invariant 9).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Reply {
     /// The body as JSON.
     ///
@@ -269,5 +309,108 @@ impl Reply {
     #[must_use]
     pub fn is_success(&self) -> bool {
         StatusCode::from_u16(self.status).is_ok_and(|s| s.is_success())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Http, Limits, Network, Reply, Request};
+    use crate::{Error, Lane};
+    use reqwest::header::HeaderMap;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use url::Url;
+
+    fn limits() -> Limits {
+        Limits {
+            requests_per_minute: 600,
+            reserved_for_calls: 0,
+            concurrent_calls: 4,
+            concurrent_background: 4,
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect(text)
+    }
+
+    /// A proxy on this machine, and a connection that was told to use it.
+    async fn behind_a_proxy(network: Network, host: &str) -> (TcpListener, Http) {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = proxy.local_addr().expect("an address").port();
+        let through = reqwest::Proxy::all(format!("http://{host}:{port}")).expect("an address");
+        let builder = reqwest::Client::builder().proxy(through);
+        (proxy, Http::over(builder, limits(), network).expect("a client"))
+    }
+
+    /// Answers one request with 204; returns its first line.
+    async fn answer_once(proxy: &TcpListener) -> String {
+        let (mut stream, _) = proxy.accept().await.expect("a connection");
+        let mut head = vec![0; 4_096];
+        let read = stream.read(&mut head).await.expect("a request");
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("sent");
+        String::from_utf8_lossy(&head[..read]).lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn what_is_private_by_its_own_words_never_reaches_a_proxy() {
+        let (proxy, http) = behind_a_proxy(Network::default(), "127.0.0.1").await;
+        for text in [
+            "http://localhost/latest",
+            "https://localhost:8443/",
+            "http://crm.localhost/",
+            "http://127.0.0.1/",
+            "http://0x7f.1/",
+            "http://[::1]/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://169.254.169.254/latest/meta-data",
+            "http://10.0.0.5/",
+        ] {
+            for outcome in [
+                http.send(Lane::Call, Request::get(url(text))).await,
+                http.send_unmetered(Request::get(url(text))).await,
+            ] {
+                let error = outcome.expect_err(text);
+                let named = Some("url".to_owned());
+                assert!(matches!(error, Error::Invalid { field, .. } if field == named), "{text}");
+            }
+        }
+        // Had one of them come to the proxy, it would be the first to be accepted now.
+        let asked = http.send(Lane::Call, Request::get(url("http://crm.example.invalid/people")));
+        let (seen, reply) = tokio::join!(answer_once(&proxy), asked);
+        assert_eq!(seen, "GET http://crm.example.invalid/people HTTP/1.1", "the proxy resolves it");
+        assert_eq!(reply.expect("an answer").status, 204);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_may_have_a_private_name_and_is_no_vendor() {
+        let network = Network { proxy_hosts: vec!["localhost".to_owned()], ..Network::default() };
+        let (proxy, http) = behind_a_proxy(network, "localhost").await;
+        let asked = http.send(Lane::Call, Request::get(url("http://crm.example.invalid/")));
+        let (seen, reply) = tokio::join!(answer_once(&proxy), asked);
+        assert_eq!(seen, "GET http://crm.example.invalid/ HTTP/1.1");
+        assert_eq!(reply.expect("an answer").status, 204);
+        let network = Network { proxy_hosts: vec!["proxy.corp".to_owned()], ..Network::default() };
+        let http = Http::new(limits(), network).expect("a client");
+        let asked = http.send(Lane::Call, Request::get(url("http://Proxy.corp:3128/"))).await;
+        assert_eq!(asked.expect_err("refused").kind(), "invalid");
+    }
+
+    #[test]
+    fn debug_output_of_a_request_and_its_reply_tells_no_secret_and_nobody() {
+        let request = Request::post(url("https://u:hunter2@x.example/q?phone=5550199999"))
+            .authorization("Bearer hunter2")
+            .header("x-key", "hunter2")
+            .form(&[("assertion", "hunter2")]);
+        let body = br#"{"access_token":"hunter2"}"#.to_vec();
+        let mut headers = HeaderMap::new();
+        headers.insert("set-cookie", "hunter2".parse().expect("a header"));
+        let reply = Reply { status: 200, headers, body };
+        let shown = format!("{request:?} {reply:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("5550199999"), "{shown}");
+        assert!(!shown.contains("104, 117"), "bytes are text as well: {shown}");
+        assert!(shown.contains("POST") && shown.contains("/q") && shown.contains("200"), "{shown}");
     }
 }

@@ -1,19 +1,32 @@
 //! The OAuth 2 grants that machines use, as requests and answers.
 //!
 //! Only the wire: which grant, which claims and what an answer lacks is each
-//! vendor's own (RFC 6749 §4.4 client credentials, RFC 7523 JWT bearer).
+//! vendor's own (RFC 6749 §4.4 client credentials, RFC 7523 JWT bearer). What a
+//! vendor says of a refusal is passed on, because it names the mend: bounded, on
+//! one line, and without anything that was sent to it in secret (invariant 9).
 
-use crate::{Error, Reply, Secret, http::Request};
+use crate::{Error, Http, Reply, Secret, http::Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use url::Url;
 
+/// Characters of a vendor's own words that are passed on.
+const TOLD_MAX: usize = 200;
+/// Characters of an error code that are passed on.
+const CODE_MAX: usize = 60;
+/// Characters of an answer's words that are looked at: what is passed on lies far before.
+const READ_MAX: usize = 2_000;
+/// So many characters in a row of what was sent are a piece of it and no accident.
+const PIECE: usize = 12;
+
 /// A token endpoint's success (RFC 6749 §5.1), with what vendors add.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Grant {
+    /// The token.
     pub access_token: String,
     /// Seconds; absent at some vendors.
     #[serde(default)]
@@ -21,24 +34,47 @@ pub struct Grant {
     /// Where to send requests, at vendors that say so.
     #[serde(default)]
     pub instance_url: Option<String>,
+    /// What the token is good for, in the vendor's words.
     #[serde(default)]
     pub scope: Option<String>,
 }
 
+impl fmt::Debug for Grant {
+    /// Never the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant")
+            .field("expires_in", &self.expires_in)
+            .field("instance_url", &self.instance_url)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request for a token, with everything secret that it carries.
+#[derive(Debug)]
+pub struct Login {
+    request: Request,
+    secrets: Vec<Secret>,
+}
+
 /// Client credentials by HTTP Basic (RFC 6749 §2.3.1).
 #[must_use]
-pub fn client_credentials(endpoint: Url, id: &str, secret: &Secret) -> Request {
+pub fn client_credentials(endpoint: Url, id: &str, secret: &Secret) -> Login {
     let pair = STANDARD.encode(format!("{id}:{}", secret.reveal()));
-    Request::post(endpoint)
+    let request = Request::post(endpoint)
         .authorization(&format!("Basic {pair}"))
-        .form(&[("grant_type", "client_credentials")])
+        .form(&[("grant_type", "client_credentials")]);
+    Login { request, secrets: vec![secret.clone(), Secret::new(pair)] }
 }
 
 /// What a JWT bearer assertion claims.
 #[derive(Debug, Clone)]
 pub struct Claims<'a> {
+    /// Who signs: the client.
     pub issuer: &'a str,
+    /// Whom the token is for.
     pub subject: &'a str,
+    /// The token endpoint, in the vendor's words.
     pub audience: &'a str,
     /// Seconds until the assertion expires.
     pub lifetime: u64,
@@ -48,12 +84,13 @@ pub struct Claims<'a> {
 ///
 /// # Errors
 /// `Invalid` when the private key is no RSA key in PEM.
-pub fn jwt_bearer(endpoint: Url, claims: &Claims<'_>, key: &Secret) -> Result<Request, Error> {
+pub fn jwt_bearer(endpoint: Url, claims: &Claims<'_>, key: &Secret) -> Result<Login, Error> {
     let assertion = signed(claims, key)?;
-    Ok(Request::post(endpoint).form(&[
+    let request = Request::post(endpoint).form(&[
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
         ("assertion", &assertion),
-    ]))
+    ]);
+    Ok(Login { request, secrets: vec![Secret::new(assertion)] })
 }
 
 fn signed(claims: &Claims<'_>, key: &Secret) -> Result<String, Error> {
@@ -74,12 +111,19 @@ fn signed(claims: &Claims<'_>, key: &Secret) -> Result<String, Error> {
     jsonwebtoken::encode(&header, &body, &key).map_err(|_| refused("cannot sign"))
 }
 
-/// Reads a token endpoint's answer.
+/// Logs in, outside budget and bulkhead.
 ///
 /// # Errors
 /// `Unauthorized` when the credentials are refused (RFC 6749 §5.2, whatever the
-/// status), `RateLimited`, `Unavailable` on a server's fault, `Protocol` else.
-pub fn granted(reply: &Reply) -> Result<Grant, Error> {
+/// status), `RateLimited`, `Unavailable` on a server's fault or when nothing
+/// whole came back, `Protocol` else.
+pub async fn log_in(http: &Http, login: Login) -> Result<Grant, Error> {
+    let Login { request, secrets } = login;
+    granted(&http.send_unmetered(request).await?, &secrets)
+}
+
+/// Reads a token endpoint's answer. `sent`: what must not come back in an error.
+fn granted(reply: &Reply, sent: &[Secret]) -> Result<Grant, Error> {
     if reply.status == 429 {
         return Err(Error::RateLimited { retry_after: reply.retry_after() });
     }
@@ -88,16 +132,155 @@ pub fn granted(reply: &Reply) -> Result<Grant, Error> {
     }
     let body = reply.json()?;
     if let Some(code) = body.get("error").and_then(Value::as_str) {
-        let told = ["error_description", "description"];
-        let told = told.iter().find_map(|key| body.get(key).and_then(Value::as_str));
         if code == "rate_limit_exceeded" {
             return Err(Error::RateLimited { retry_after: reply.retry_after() });
         }
-        let reason = told.map_or_else(|| code.to_owned(), |told| format!("{code} ({told})"));
+        let told = ["error_description", "description"];
+        let told = told.iter().find_map(|key| body.get(key).and_then(Value::as_str));
+        let mut secrets: Vec<String> = sent.iter().flat_map(spellings).collect();
+        let tokens = ["access_token", "refresh_token", "id_token"];
+        let tokens = tokens.iter().filter_map(|key| body.get(key).and_then(Value::as_str));
+        secrets.extend(tokens.map(str::to_owned));
+        let code = cleaned(code, &secrets, CODE_MAX);
+        let reason = told.map_or_else(
+            || code.clone(),
+            |told| format!("{code} ({})", cleaned(told, &secrets, TOLD_MAX)),
+        );
         return Err(Error::Unauthorized { reason });
     }
     if !reply.is_success() {
         return Err(Error::Unauthorized { reason: format!("status {}", reply.status) });
     }
     serde_json::from_value(body).map_err(|_| Error::protocol("a token answer without access_token"))
+}
+
+/// A secret as it is, and as it stands in a form.
+fn spellings(secret: &Secret) -> [String; 2] {
+    let form = url::form_urlencoded::byte_serialize(secret.reveal().as_bytes()).collect();
+    [secret.reveal().to_owned(), form]
+}
+
+/// At most `max` characters of the text, on one line, with `…` in place of every
+/// piece of a secret.
+fn cleaned(text: &str, secrets: &[String], max: usize) -> String {
+    // Line and paragraph separators, and what turns the direction of a text around.
+    let is_unseen =
+        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let text: String =
+        text.chars().take(READ_MAX).map(|c| if is_unseen(c) { ' ' } else { c }).collect();
+    let text = without_pieces(&text, secrets);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// The text with `…` for each stretch that occurs in a secret: whole, cut off, or
+/// broken by a line end.
+fn without_pieces(text: &str, secrets: &[String]) -> String {
+    let chars: Vec<(usize, char)> = text.char_indices().collect();
+    let mut is_secret = vec![false; chars.len()];
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        let piece = PIECE.min(secret.chars().count());
+        for at in 0..(chars.len() + 1).saturating_sub(piece) {
+            let end = chars.get(at + piece).map_or(text.len(), |(end, _)| *end);
+            if secret.contains(&text[chars[at].0..end]) {
+                is_secret[at..at + piece].fill(true);
+            }
+        }
+    }
+    let mut out = String::with_capacity(text.len());
+    for (at, (_, c)) in chars.iter().enumerate() {
+        if !is_secret[at] {
+            out.push(*c);
+        } else if at == 0 || !is_secret[at - 1] {
+            out.push('…');
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Grant, client_credentials, granted};
+    use crate::http::HeaderMap;
+    use crate::{Error, Reply, Secret};
+    use serde_json::{Value, json};
+    use url::Url;
+
+    const SECRET: &str = "Zq8/x+7Lk2 p0vB5nT3e=";
+    const ASSERTION: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJib3RAYWNtZS5leGFtcGxlIn0.c2lnbmF0dXJl";
+
+    fn refused(body: &Value) -> String {
+        let endpoint = Url::parse("https://login.example.com/token").expect("an address");
+        let mut login = client_credentials(endpoint, "the-client", &Secret::new(SECRET.to_owned()));
+        login.secrets.push(Secret::new(ASSERTION.to_owned()));
+        let reply =
+            Reply { status: 400, headers: HeaderMap::new(), body: body.to_string().into_bytes() };
+        let error = granted(&reply, &login.secrets).expect_err("a refusal");
+        let Error::Unauthorized { reason } = error else { panic!("{error}") };
+        reason
+    }
+
+    fn told(description: &str) -> String {
+        refused(&json!({ "error": "invalid_grant", "error_description": description }))
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_vendors_words() {
+        let words = "user hasn't approved this consumer";
+        assert_eq!(told(words), format!("invalid_grant ({words})"));
+        assert_eq!(refused(&json!({ "error": "invalid_client" })), "invalid_client");
+        let other = json!({ "error": "invalid_client", "description": "authentication failed" });
+        assert_eq!(refused(&other), "invalid_client (authentication failed)");
+    }
+
+    #[test]
+    fn a_vendors_words_are_bounded_and_on_one_line() {
+        assert_eq!(
+            told("a\r\n\tb\u{0}c\u{1b}[31m\u{2028}d\u{202e}e"),
+            "invalid_grant (a b c [31m d e)"
+        );
+        let long = told(&"ü".repeat(5_000));
+        assert_eq!(long, format!("invalid_grant ({}…)", "ü".repeat(200)));
+        let code = refused(&json!({ "error": format!("x\n{}", "y".repeat(500)) }));
+        assert!(code.chars().count() <= 61 && !code.contains('\n'), "{code}");
+    }
+
+    #[test]
+    fn nothing_that_was_sent_in_secret_comes_back() {
+        use base64::Engine as _;
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("the-client:{SECRET}"));
+        let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
+        let (head, tail) = ASSERTION.split_at(30);
+        for echo in [SECRET, &pair, &form, ASSERTION, head, tail, &ASSERTION[10..40]] {
+            let reason = told(&format!("the value \"{echo}\" is wrong"));
+            assert_eq!(reason, "invalid_grant (the value \"…\" is wrong)", "{echo}");
+        }
+        let broken = told(&format!("bad assertion {head}\r\n{tail}."));
+        assert!(!broken.contains(&head[..12]) && !broken.contains(&tail[..12]), "{broken}");
+        // Cut in the middle by our own bound, it is still hidden.
+        let late = told(&format!("{} {ASSERTION}", "x".repeat(190)));
+        assert!(!late.contains("eyJ"), "{late}");
+        assert_eq!(refused(&json!({ "error": ASSERTION })), "…");
+    }
+
+    #[test]
+    fn a_token_beside_an_error_is_not_told() {
+        let token = "00Dxx!AQ0AQKtoken.token.token";
+        let body = json!({
+            "error": "odd", "error_description": format!("got {token}"), "access_token": token,
+        });
+        assert_eq!(refused(&body), "odd (got …)");
+    }
+
+    #[test]
+    fn debug_output_of_a_grant_hides_the_token() {
+        let body = json!({ "access_token": "hunter2", "scope": "api" });
+        let grant: Grant = serde_json::from_value(body).expect("a grant");
+        let shown = format!("{grant:?}");
+        assert!(!shown.contains("hunter2") && shown.contains("api"), "{shown}");
+    }
 }

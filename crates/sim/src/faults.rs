@@ -34,6 +34,50 @@ pub struct Plan {
     pub rules: Vec<Rule>,
 }
 
+/// Why a text is no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misread {
+    /// Counted from 1.
+    pub line: usize,
+    /// Where in the plan, as `rules[0].times`; empty for the whole.
+    pub field: String,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+impl fmt::Display for Misread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if !self.field.is_empty() {
+            write!(f, ", {}", self.field)?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl Plan {
+    /// Reads a plan in the JSON that the head of this file shows.
+    ///
+    /// # Errors
+    /// Says where the text is no plan.
+    pub fn read(json: &[u8]) -> Result<Plan, Misread> {
+        let misread = |error: &serde_json::Error, field: String| {
+            let told = error.to_string();
+            // The place is told apart from the reason.
+            let reason = told.rsplit_once(" at line ").map_or(told.as_str(), |(reason, _)| reason);
+            Misread { line: error.line(), field, reason: reason.to_owned() }
+        };
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let plan = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path = error.path().to_string();
+            // A dot stands for the whole, a question mark for what has no name yet.
+            misread(error.inner(), path.trim_end_matches(['.', '?']).to_owned())
+        })?;
+        reader.end().map_err(|error| misread(&error, String::new()))?;
+        Ok(plan)
+    }
+}
+
 /// One fault, and the requests it meets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -282,7 +326,28 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_in_a_plan_is_refused() {
-        assert!(serde_json::from_str::<Plan>(r#"{"latencyMs":50}"#).is_err());
+    fn what_is_no_plan_is_told_with_its_line_and_field() {
+        let check = |text: &str, expected: &str| {
+            let misread = Plan::read(text.as_bytes()).expect_err(text).to_string();
+            assert!(misread.starts_with(expected), "{text}: {misread}");
+        };
+        check("{\n \"latencyMs\": 50\n}", "line 2, latencyMs: unknown field `latencyMs`, expected");
+        check(
+            "{\"rules\": [\n {\"fault\": \"hang\", \"times\": -1}]}",
+            "line 2, rules[0].times: invalid value",
+        );
+        check(
+            "{\"rules\": [\n {\"fault\": \"hand\"}]}",
+            "line 2, rules[0].fault: unknown variant `hand`",
+        );
+        check(
+            "{\"rules\": [{\"fault\":\n {\"status\": {\"code\": \"x\"}}}]}",
+            "line 2, rules[0].fault.status.code: invalid type",
+        );
+        check("{\"rules\": [\n {}]}", "line 2, rules[0]: missing field `fault`");
+        check("{\n rules: []}", "line 2: key must be a string");
+        check("{} x", "line 1: trailing characters");
+        check("", "line 1: EOF");
+        assert_eq!(Plan::read(b"{}"), Ok(Plan::default()));
     }
 }

@@ -7,7 +7,8 @@
 //! call took (both steps) at the median, the 99th percentile and at worst.
 
 use domain::{
-    CallId, Contact, Direction, ExternalId, MediaType, Prefix, Source, Status, Timestamp,
+    CallId, Contact, ContactPhone, Direction, ExternalId, MediaType, PhoneKind, Prefix, Source,
+    Status, Timestamp,
 };
 use state::{Durability, Key, Location, MasterKey, NewCall, Options, Store};
 use std::error::Error;
@@ -91,7 +92,7 @@ fn person(n: usize) -> Contact {
         object: "Contact".to_owned(),
         name: format!("Person Number{n}"),
         email: Some(format!("person{n}@example.com")),
-        phones: vec![number(n)],
+        phones: vec![ContactPhone::new(PhoneKind::Work, number(n))],
         created_at: Some(Timestamp(1)),
         data: [
             ("loyaltyTier".to_owned(), "Gold".into()),

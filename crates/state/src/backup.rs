@@ -9,7 +9,7 @@
 mod copy;
 
 use crate::crash;
-use crate::error::{Error, Result};
+use crate::error::{Boxed, Error, Result};
 use crate::keys::{Keyring, MasterKey, fill_random};
 use crate::sql::postgres::Postgres;
 use crate::sql::schema::{self, Prepare};
@@ -32,21 +32,23 @@ pub enum Existing {
 
 impl Store {
     /// Writes a backup to `to`, readable by us alone. Calls go on meanwhile.
-    pub async fn backup(&self, to: &Path, existing: Existing) -> Result<()> {
-        if to.exists() && (existing == Existing::Keep || !self.may_replace(to)) {
-            return Err(Error::NotEmpty { path: to.to_owned() });
-        }
-        let partial = beside(to, ".partial");
-        make_empty(&partial)?;
-        let copied = self.copy_into(&partial).await;
-        let done = copied.and_then(|()| rename_whole(&partial, to, "backup.copied"));
-        if done.is_err() {
-            // What is left of a failed copy helps nobody; the error is the news.
-            let _ = std::fs::remove_file(&partial);
-        }
-        done?;
-        crash::point("backup.renamed");
-        Ok(())
+    pub fn backup<'a>(&'a self, to: &'a Path, existing: Existing) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            if to.exists() && (existing == Existing::Keep || !self.may_replace(to)) {
+                return Err(Error::NotEmpty { path: to.to_owned() });
+            }
+            let partial = beside(to, ".partial");
+            make_empty(&partial)?;
+            let copied = self.copy_into(&partial).await;
+            let done = copied.and_then(|()| rename_whole(&partial, to, "backup.copied"));
+            if done.is_err() {
+                // What is left of a failed copy helps nobody; the error is the news.
+                let _ = std::fs::remove_file(&partial);
+            }
+            done?;
+            crash::point("backup.renamed");
+            Ok(())
+        })
     }
 
     /// Only another backup is ever replaced: not the store that is being served,

@@ -10,11 +10,11 @@
 mod identify;
 
 use crate::crash;
-use crate::error::{Error, Result};
+use crate::error::{Boxed, Error, Result};
 use crate::jobs::{NewJob, SealedJob, SealedSettlement, Settlement, note};
 use crate::keys::{Hash, Keyring};
 use crate::rows::{Details, Identity, decode, encode};
-use crate::sql::{Row, Tx, Work};
+use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
 use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp};
 use identify::{Identify, count_in, identify};
@@ -93,82 +93,91 @@ pub struct StoredCall {
 
 impl Store {
     /// Stores the call and its jobs; returns once they are committed.
-    pub async fn record_call(&self, call: NewCall, jobs: Vec<NewJob>) -> Result<Recorded> {
-        let keys = self.keys();
-        let has_identifiers =
-            call.number.is_some() || call.email.is_some() || call.asked_record.is_some();
-        let details = Details {
-            number: call.number,
-            email: call.email,
-            record: call.asked_record,
-            dialled: call.dialled,
-            user: call.user,
-            warnings: call.warnings,
-        };
-        let details = keys.seal("calls.details", call.id.as_str().as_bytes(), encode(&details)?)?;
-        let who = Who::new(
-            &keys,
-            &call.id,
-            &call.connection,
-            &call.external_id,
-            call.contact,
-            (call.status, call.source),
-        )?;
-        self.write(Record {
-            who,
-            direction: call.direction,
-            media: call.media,
-            queue: call.queue.map(|queue| note(&queue)),
-            arrived_at: call.arrived_at,
-            answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
-            details,
-            has_identifiers,
-            id: call.id,
-            jobs: SealedJob::seal_all(&keys, jobs)?,
+    pub fn record_call(&self, call: NewCall, jobs: Vec<NewJob>) -> Boxed<'_, Recorded> {
+        Box::pin(async move {
+            let keys = self.keys();
+            let has_identifiers =
+                call.number.is_some() || call.email.is_some() || call.asked_record.is_some();
+            let details = Details {
+                number: call.number,
+                email: call.email,
+                record: call.asked_record,
+                dialled: call.dialled,
+                user: call.user,
+                warnings: call.warnings,
+            };
+            let details =
+                keys.seal("calls.details", call.id.as_str().as_bytes(), encode(&details)?)?;
+            let who = Who::new(
+                &keys,
+                &call.id,
+                &call.connection,
+                &call.external_id,
+                call.contact,
+                (call.status, call.source),
+            )?;
+            self.write(Record {
+                who,
+                direction: call.direction,
+                media: call.media,
+                queue: call.queue.map(|queue| note(&queue)),
+                arrived_at: call.arrived_at,
+                answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
+                details,
+                has_identifiers,
+                id: call.id,
+                jobs: SealedJob::seal_all(&keys, jobs)?,
+            })
+            .await
         })
-        .await
     }
 
     /// Betters who a call was from, adds jobs, and settles the job that found
     /// it out, all in one transaction. Twice has the effect of once.
-    pub async fn identify_call(
-        &self,
-        id: &CallId,
+    pub fn identify_call<'a>(
+        &'a self,
+        id: &'a CallId,
         identified: Identified,
         jobs: Vec<NewJob>,
         settle: Option<Settlement>,
-    ) -> Result<Enriched> {
-        let keys = self.keys();
-        let Identified { connection, external_id, contact, status, source, at } = identified;
-        self.write(Identify {
-            who: Who::new(&keys, id, &connection, &external_id, contact, (status, source))?,
-            id: id.clone(),
-            at,
-            jobs: SealedJob::seal_all(&keys, jobs)?,
-            settle: settle.map(|settle| SealedSettlement::seal(&keys, settle)).transpose()?,
+    ) -> Boxed<'a, Enriched> {
+        Box::pin(async move {
+            let keys = self.keys();
+            let Identified { connection, external_id, contact, status, source, at } = identified;
+            self.write(Identify {
+                who: Who::new(&keys, id, &connection, &external_id, contact, (status, source))?,
+                id: id.clone(),
+                at,
+                jobs: SealedJob::seal_all(&keys, jobs)?,
+                settle: settle.map(|settle| SealedSettlement::seal(&keys, settle)).transpose()?,
+            })
+            .await
         })
-        .await
     }
 
     /// The call with this id.
-    pub async fn call(&self, id: &CallId) -> Result<Option<StoredCall>> {
-        let row = self.read(&OneCall { id }).await?;
-        match row {
-            Some(row) => self.unseal(|keys| stored(keys, &row)).await.map(Some),
-            None => Ok(None),
-        }
+    pub fn call<'a>(&'a self, id: &'a CallId) -> Boxed<'a, Option<StoredCall>> {
+        Box::pin(async move {
+            let row = self.read(&OneCall { id }).await?;
+            match row {
+                Some(row) => self.unseal(|keys| stored(keys, &row)).await.map(Some),
+                None => Ok(None),
+            }
+        })
     }
 
     /// Whether a call with this id is stored.
-    pub async fn call_exists(&self, id: &CallId) -> Result<bool> {
-        Ok(self.read(&OneCall { id }).await?.is_some())
+    pub fn call_exists<'a>(&'a self, id: &'a CallId) -> Boxed<'a, bool> {
+        Box::pin(async move { Ok(self.read(&OneCall { id }).await?.is_some()) })
     }
 
     /// The calls that arrived last, newest first, at most 1000.
-    pub async fn recent_calls(&self, limit: usize) -> Result<Vec<StoredCall>> {
-        let limit = i64::try_from(limit.min(1000)).unwrap_or(1000);
-        let rows = self.read(&RecentCalls { limit }).await?;
-        self.unseal(|keys| rows.iter().map(|row| stored(keys, row)).collect()).await
+    pub fn recent_calls(&self, limit: usize) -> Boxed<'_, Vec<StoredCall>> {
+        Box::pin(async move {
+            let limit = i64::try_from(limit.min(1000)).unwrap_or(1000);
+            let rows = self.read(&RecentCalls { limit }).await?;
+            self.unseal(|keys| rows.iter().map(|row| stored(keys, row)).collect()).await
+        })
     }
 }
 
@@ -259,6 +268,7 @@ impl Work for Record {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Recorded> {
         crash::point("call.insert");
+        tx.touched = Touched::Nothing;
         let inserted = self.insert(tx).await?;
         let repeated = inserted.is_none();
         let earlier_calls = match inserted {

@@ -6,20 +6,20 @@
 //! has settled. Keys that a contact no longer answers to are kept as marks
 //! with their date, or a late answer could bring them back.
 
-mod opened;
+mod find;
+mod prune;
+mod recent;
 
 use crate::calls::record_hash;
 use crate::crash;
-use crate::error::Result;
+use crate::error::{Boxed, Result};
 use crate::keys::{Hash, Keyring};
-use crate::rows::{ContactRow, decode, encode};
-use crate::sql::{Row, Tx, Work};
+use crate::rows::{ContactRow, encode};
+use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
 use domain::{Contact, Timestamp};
-use std::collections::HashMap;
-use std::sync::Arc;
 
-pub(crate) use opened::Opened;
+pub(crate) use recent::Recent;
 
 /// What a contact is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,82 +46,79 @@ pub struct Entry {
     /// Digest of what the contact center has last been told, as given to
     /// [`Store::mark_pushed`].
     pub pushed: Option<[u8; 16]>,
-    /// The last call that counted to this record.
+    /// The last call that counted to this record, where it was asked for.
     pub last_call_at: Option<Timestamp>,
     /// Which of the keys asked for led here.
     pub matched: Vec<Key>,
 }
 
 impl Store {
-    /// The contacts of a connection under any of the keys, at most 50 for
-    /// each key (those known longest), in the order of their first appearance.
-    pub async fn find(&self, connection: &str, keys: &[Key]) -> Result<Vec<Entry>> {
-        let ring = self.keys();
-        let hashes = keys.iter().map(|key| hash_of(&ring, connection, key)).collect();
-        let rows = self.read(&Find { connection, keys, hashes }).await?;
-        self.unseal(|ring| entries(ring, self.opened(), keys, &rows)).await
-    }
-
     /// Stores what a connection answered at `as_of`: these contacts with all
     /// their keys, and that nobody else answers to the keys asked for. Of two
     /// answers the newer one stands, in whatever order they come.
     /// Only E.164 numbers and e-mails of the contact itself become its keys.
-    pub async fn remember(
-        &self,
-        connection: &str,
-        asked: &[Key],
-        contacts: &[Contact],
+    pub fn remember<'a>(
+        &'a self,
+        connection: &'a str,
+        asked: &'a [Key],
+        contacts: &'a [Contact],
         as_of: Timestamp,
-    ) -> Result<()> {
-        self.remember_all(connection, &[(asked, contacts)], as_of).await
+    ) -> Boxed<'a, ()> {
+        Box::pin(async move { self.remember_all(connection, &[(asked, contacts)], as_of).await })
     }
 
     /// Stores several answers, each the keys asked for and who came back, as
     /// [`Store::remember`] does; all or none.
-    pub async fn remember_all(
-        &self,
-        connection: &str,
-        answers: &[(&[Key], &[Contact])],
+    pub fn remember_all<'a>(
+        &'a self,
+        connection: &'a str,
+        answers: &'a [(&'a [Key], &'a [Contact])],
         as_of: Timestamp,
-    ) -> Result<()> {
-        let ring = self.keys();
-        let answer = |(asked, contacts): &(&[Key], &[Contact])| -> Result<Answer> {
-            let asked = asked.iter().filter(|key| !matches!(key, Key::Record(_)));
-            let contacts = contacts.iter().map(|one| Remembered::new(&ring, connection, one));
-            Ok(Answer {
-                asked: asked.map(|key| hash_of(&ring, connection, key)).collect(),
-                contacts: contacts.collect::<Result<_>>()?,
+    ) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            let ring = self.keys();
+            let answer = |(asked, contacts): &(&[Key], &[Contact])| -> Result<Answer> {
+                let asked = asked.iter().filter(|key| !matches!(key, Key::Record(_)));
+                let contacts = contacts.iter().map(|one| Remembered::new(&ring, connection, one));
+                Ok(Answer {
+                    asked: asked.map(|key| hash_of(&ring, connection, key)).collect(),
+                    contacts: contacts.collect::<Result<_>>()?,
+                })
+            };
+            self.write(Remember {
+                connection: connection.to_owned(),
+                answers: answers.iter().map(answer).collect::<Result<_>>()?,
+                as_of: as_of.0,
             })
-        };
-        self.write(Remember {
-            connection: connection.to_owned(),
-            answers: answers.iter().map(answer).collect::<Result<_>>()?,
-            as_of: as_of.0,
+            .await
         })
-        .await
     }
 
     /// Notes what the contact center has been told of a record. Returns
     /// whether the directory knows the record.
-    pub async fn mark_pushed(
-        &self,
-        connection: &str,
-        record: &str,
+    pub fn mark_pushed<'a>(
+        &'a self,
+        connection: &'a str,
+        record: &'a str,
         digest: [u8; 16],
-    ) -> Result<bool> {
-        let record = record_hash(&self.keys(), connection, record);
-        self.write(MarkPushed { connection: connection.to_owned(), record, digest }).await
+    ) -> Boxed<'a, bool> {
+        Box::pin(async move {
+            let record = record_hash(&self.keys(), connection, record);
+            self.write(MarkPushed { connection: connection.to_owned(), record, digest }).await
+        })
     }
 
     /// Forgets a record and its keys; its calls stay. Returns whether it was known.
-    pub async fn forget(&self, connection: &str, record: &str) -> Result<bool> {
-        let record = record_hash(&self.keys(), connection, record);
-        self.write(Forget { connection: connection.to_owned(), record }).await
+    pub fn forget<'a>(&'a self, connection: &'a str, record: &'a str) -> Boxed<'a, bool> {
+        Box::pin(async move {
+            let record = record_hash(&self.keys(), connection, record);
+            self.write(Forget { connection: connection.to_owned(), record }).await
+        })
     }
 
     /// How many contacts the directory holds.
-    pub async fn directory_size(&self) -> Result<u64> {
-        self.read(&Size).await
+    pub fn directory_size(&self) -> Boxed<'_, u64> {
+        Box::pin(async move { self.read(&Size).await })
     }
 }
 
@@ -131,83 +128,6 @@ fn hash_of(keys: &Keyring, connection: &str, key: &Key) -> Hash {
         Key::Email(email) => keys.hash("email", &[email]),
         Key::Record(record) => record_hash(keys, connection, record),
     }
-}
-
-struct Find<'a> {
-    connection: &'a str,
-    keys: &'a [Key],
-    hashes: Vec<Hash>,
-}
-
-impl Work for Find<'_> {
-    /// The key's position, and a contact it leads to.
-    type Output = Vec<(usize, Row)>;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output> {
-        const BY_KEY: &str = "
-            SELECT contacts.id, contacts.record, contacts.sealed, contacts.as_of, contacts.pushed,
-                interactions.last_call_at, contact_keys.asked_at
-            FROM contact_keys
-            JOIN contacts ON contacts.id = contact_keys.contact
-            LEFT JOIN interactions ON interactions.subject = contacts.record
-            WHERE contact_keys.connection = ?1 AND contact_keys.hash = ?2 AND contact_keys.gone_at IS NULL
-            ORDER BY contact_keys.contact LIMIT 50";
-        const BY_RECORD: &str = "
-            SELECT contacts.id, contacts.record, contacts.sealed, contacts.as_of, contacts.pushed,
-                interactions.last_call_at, contacts.as_of
-            FROM contacts
-            LEFT JOIN interactions ON interactions.subject = contacts.record
-            WHERE contacts.connection = ?1 AND contacts.record = ?2";
-        let mut found = Vec::new();
-        for (at, (key, hash)) in self.keys.iter().zip(&self.hashes).enumerate() {
-            let sql = if matches!(key, Key::Record(_)) { BY_RECORD } else { BY_KEY };
-            let rows = tx.rows(sql, &[self.connection.into(), hash.into()]).await?;
-            found.extend(rows.into_iter().map(|row| (at, row)));
-        }
-        Ok(found)
-    }
-}
-
-fn entries(
-    ring: &Keyring,
-    opened: &Opened,
-    keys: &[Key],
-    rows: &[(usize, Row)],
-) -> Result<Vec<Entry>> {
-    let mut places: HashMap<i64, usize> = HashMap::with_capacity(rows.len());
-    let mut entries: Vec<Entry> = Vec::with_capacity(rows.len());
-    for (key, row) in rows {
-        let id = row.int(0)?;
-        if let Some(&place) = places.get(&id) {
-            let entry = &mut entries[place];
-            entry.matched.push(keys[*key].clone());
-            entry.asked_at = entry.asked_at.min(row.opt_int(6)?.map(Timestamp));
-            continue;
-        }
-        let (record, sealed) = (row.blob(1)?, row.blob(2)?);
-        let known = match opened.get(record, sealed) {
-            Some(known) => known,
-            None => {
-                let plain = ring.open("contacts.sealed", record, sealed)?;
-                let contact = Arc::new(Contact::from(decode::<ContactRow>(&plain)?));
-                opened.keep(record, sealed, Arc::clone(&contact));
-                contact
-            }
-        };
-        let mut contact = Contact::clone(&known);
-        let last_call_at = row.opt_int(5)?.map(Timestamp);
-        contact.last_call_at = last_call_at;
-        places.insert(id, entries.len());
-        entries.push(Entry {
-            contact,
-            as_of: Timestamp(row.int(3)?),
-            asked_at: row.opt_int(6)?.map(Timestamp),
-            pushed: row.opt_hash(4)?,
-            last_call_at,
-            matched: vec![keys[*key].clone()],
-        });
-    }
-    Ok(entries)
 }
 
 /// A contact ready to be stored.
@@ -220,7 +140,7 @@ struct Remembered {
 impl Remembered {
     fn new(ring: &Keyring, connection: &str, contact: &Contact) -> Result<Self> {
         let record = record_hash(ring, connection, &contact.record);
-        let phones = contact.phones.iter().map(|phone| ring.hash("phone", &[phone]));
+        let phones = contact.phones.iter().map(|phone| ring.hash("phone", &[&phone.e164]));
         let email =
             contact.email.as_ref().map(|email| ring.hash("email", &[&email.trim().to_lowercase()]));
         let mut keys: Vec<Hash> = phones.chain(email).collect();
@@ -248,11 +168,13 @@ impl Work for Remember {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
         crash::point("directory.remember");
+        tx.touched = Touched::Nothing;
         for answer in &self.answers {
             for contact in &answer.contacts {
                 self.store(tx, contact, &answer.asked).await?;
             }
             for key in &answer.asked {
+                tx.touched.add(*key);
                 self.drop_others(tx, key, &answer.contacts).await?;
             }
         }
@@ -289,14 +211,17 @@ impl Remember {
             return Ok(()); // a newer answer has been here
         };
         let id = row.int(0)?;
+        tx.touched.add(contact.record);
         for row in tx.rows(KEYS, &[id.into()]).await? {
             let key = row.hash(0)?;
+            tx.touched.add(key);
             if !contact.keys.contains(&key) {
                 let params = [connection.into(), (&key).into(), id.into(), self.as_of.into()];
                 tx.execute(GONE, &params).await?;
             }
         }
         for key in &contact.keys {
+            tx.touched.add(*key);
             let asked_at = asked.contains(key).then_some(self.as_of);
             let params =
                 [connection.into(), key.into(), id.into(), self.as_of.into(), asked_at.into()];
@@ -341,10 +266,17 @@ struct MarkPushed {
 impl Work for MarkPushed {
     type Output = bool;
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool> {
-        const SQL: &str = "UPDATE contacts SET pushed = ?3 WHERE connection = ?1 AND record = ?2";
+        const SQL: &str = "
+            UPDATE contacts SET pushed = ?3 WHERE connection = ?1 AND record = ?2 RETURNING id";
+        const KEYS: &str = "SELECT hash FROM contact_keys WHERE contact = ?1";
         let params =
             [self.connection.as_str().into(), (&self.record).into(), (&self.digest).into()];
-        Ok(tx.execute(SQL, &params).await? > 0)
+        tx.touched = Touched::Keys(vec![self.record]);
+        let Some(row) = tx.row(SQL, &params).await? else { return Ok(false) };
+        for key in tx.rows(KEYS, &[row.int(0)?.into()]).await? {
+            tx.touched.add(key.hash(0)?);
+        }
+        Ok(true)
     }
 }
 

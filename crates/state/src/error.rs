@@ -5,6 +5,7 @@
 //! because those repeat values.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
 /// What can go wrong with the store. Nothing was written unless said otherwise.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -50,6 +51,10 @@ pub enum Error {
 
 /// The result of nearly everything here.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// What the store's methods return, to be awaited. Boxed here, so that what they do
+/// is compiled once, in this crate, and a caller's own future stays small.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 impl Error {
     /// An error of a file operation, with the path and the system's reason.

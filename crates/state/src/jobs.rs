@@ -15,9 +15,9 @@ pub use list::{JobCount, JobFilter, JobRow};
 pub use settle::{Outcome, Settled, Settlement};
 
 use crate::crash;
-use crate::error::{Error, Result};
+use crate::error::{Boxed, Error, Result};
 use crate::keys::{Hash, Keyring, fill_random};
-use crate::sql::{Row, Tx, Work};
+use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
 use domain::{CallId, Timestamp};
 use std::time::Duration;
@@ -32,6 +32,9 @@ const NOTE_CHARS: usize = 500;
 #[derive(Debug, Clone)]
 pub struct NewJob {
     pub kind: &'static str,
+    /// The connection it works on. Each has a line of its own, so that one that
+    /// hangs holds up no other's work.
+    pub connection: String,
     /// A waiting job of the same kind and key is given this payload instead of
     /// a second job. It keeps its place, and the pause it is in after a failure.
     pub key: Option<String>,
@@ -102,60 +105,78 @@ pub enum Redrive {
 
 impl Store {
     /// Adds jobs, all or none.
-    pub async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<()> {
-        let jobs = SealedJob::seal_all(&self.keys(), jobs)?;
-        self.write(Enqueue { jobs }).await
+    pub fn enqueue(&self, jobs: Vec<NewJob>) -> Boxed<'_, ()> {
+        Box::pin(async move {
+            let jobs = SealedJob::seal_all(&self.keys(), jobs)?;
+            self.write(Enqueue { jobs }).await
+        })
     }
 
-    /// Takes up to `limit` due jobs of a kind, oldest first, for `lease_for`.
-    /// Where none is due this is a read.
-    pub async fn lease(
-        &self,
+    /// Takes up to `limit` due jobs of a kind and a connection, oldest first, for
+    /// `lease_for`. Where none is due this is a read.
+    pub fn lease<'a>(
+        &'a self,
         kind: &'static str,
+        connection: &'a str,
         limit: usize,
         lease_for: Duration,
         now: Timestamp,
-    ) -> Result<Vec<Leased>> {
-        match self.next_due(&[kind]).await? {
-            Some(due) if due <= now => {}
-            _ => return Ok(Vec::new()),
-        }
-        let mut token = [0; 8];
-        fill_random(&mut token)?;
-        let limit = i64::try_from(limit.min(1000)).unwrap_or(1000);
-        let until = now.plus(lease_for);
-        let token = i64::from_le_bytes(token);
-        let rows = self.write(TakeLease { kind, limit, until, now, token }).await?;
-        let open = |keys: &Keyring| -> Result<Vec<_>> {
-            let opened = rows.iter().map(|row| match leased(keys, kind, token, row) {
-                Err(Error::Corrupt { .. }) => Ok(Err(Lease { job: row.int(0)?, token })),
-                opened => opened.map(Ok),
-            });
-            opened.collect()
-        };
-        let mut jobs = Vec::with_capacity(rows.len());
-        let mut unreadable = Vec::new();
-        for opened in self.unseal(open).await? {
-            match opened {
-                Ok(job) => jobs.push(job),
-                Err(lease) => unreadable.push(Settlement {
-                    lease,
-                    outcome: Outcome::Dead { error: "its payload cannot be read".to_owned() },
-                    follow_up: Vec::new(),
-                }),
+    ) -> Boxed<'a, Vec<Leased>> {
+        Box::pin(async move {
+            match self.next_due(kind, connection).await? {
+                Some(due) if due <= now => {}
+                _ => return Ok(Vec::new()),
             }
-        }
-        if !unreadable.is_empty() {
-            // One unreadable job does not hold up those leased with it.
-            self.settle(unreadable, now).await?;
-        }
-        jobs.sort_unstable_by_key(|(place, _)| *place);
-        Ok(jobs.into_iter().map(|(_, job)| job).collect())
+            let mut token = [0; 8];
+            fill_random(&mut token)?;
+            let limit = i64::try_from(limit.min(1000)).unwrap_or(1000);
+            let until = now.plus(lease_for);
+            let token = i64::from_le_bytes(token);
+            let rows = self
+                .write(TakeLease {
+                    kind,
+                    connection: connection.to_owned(),
+                    limit,
+                    until,
+                    now,
+                    token,
+                })
+                .await?;
+            let open = |keys: &Keyring| -> Result<Vec<_>> {
+                let opened = rows.iter().map(|row| match leased(keys, kind, token, row) {
+                    Err(Error::Corrupt { .. }) => Ok(Err(Lease { job: row.int(0)?, token })),
+                    opened => opened.map(Ok),
+                });
+                opened.collect()
+            };
+            let mut jobs = Vec::with_capacity(rows.len());
+            let mut unreadable = Vec::new();
+            for opened in self.unseal(open).await? {
+                match opened {
+                    Ok(job) => jobs.push(job),
+                    Err(lease) => unreadable.push(Settlement {
+                        lease,
+                        outcome: Outcome::Dead { error: "its payload cannot be read".to_owned() },
+                        follow_up: Vec::new(),
+                    }),
+                }
+            }
+            if !unreadable.is_empty() {
+                // One unreadable job does not hold up those leased with it.
+                self.settle(unreadable, now).await?;
+            }
+            jobs.sort_unstable_by_key(|(place, _)| *place);
+            Ok(jobs.into_iter().map(|(_, job)| job).collect())
+        })
     }
 
-    /// When the next job of these kinds may be leased, be it now or in the past.
-    pub async fn next_due(&self, kinds: &[&'static str]) -> Result<Option<Timestamp>> {
-        self.read(&NextDue { kinds }).await
+    /// When the next job of that kind and connection may be leased, be it now or in the past.
+    pub fn next_due<'a>(
+        &'a self,
+        kind: &'static str,
+        connection: &'a str,
+    ) -> Boxed<'a, Option<Timestamp>> {
+        Box::pin(async move { self.read(&NextDue { kind, connection }).await })
     }
 
     /// Changes after every commit on this node that may have made a job leasable. Jobs that
@@ -167,20 +188,21 @@ impl Store {
 
     /// Lets dead jobs be tried again from the start. One whose work already
     /// waits anew (same kind and key) is dropped instead. Returns how many wait now.
-    pub async fn redrive(&self, which: Redrive, now: Timestamp) -> Result<u64> {
-        self.write(settle::Revive { which, now }).await
+    pub fn redrive(&self, which: Redrive, now: Timestamp) -> Boxed<'_, u64> {
+        Box::pin(async move { self.write(settle::Revive { which, now }).await })
     }
 
     /// Forgets skipped jobs that ended before this, at most 1000 at once.
     /// Returns how many. Dead ones stay until someone decides.
-    pub async fn prune_jobs(&self, before: Timestamp) -> Result<u64> {
-        self.write(settle::Prune { before }).await
+    pub fn prune_jobs(&self, before: Timestamp) -> Boxed<'_, u64> {
+        Box::pin(async move { self.write(settle::Prune { before }).await })
     }
 }
 
 /// A job ready to be stored.
 pub(crate) struct SealedJob {
     kind: &'static str,
+    connection: String,
     slot: Option<Hash>,
     uid: Hash,
     payload: Vec<u8>,
@@ -198,6 +220,7 @@ impl SealedJob {
         fill_random(&mut uid)?;
         Ok(Self {
             kind: job.kind,
+            connection: job.connection,
             slot: job.key.map(|key| keys.hash("job", &[job.kind, &key])),
             uid,
             payload: keys.seal("jobs.payload", &bound_to(job.kind, &uid), job.payload)?,
@@ -209,10 +232,11 @@ impl SealedJob {
     /// Stores the job, or gives its payload to the one that already waits.
     pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
         const SQL: &str = "
-            INSERT INTO jobs (uid, kind, slot, state, call, payload, run_at, due_at, attempts, created_at, updated_at)
-            VALUES (?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?6, 0, ?6, ?6)
+            INSERT INTO jobs (uid, kind, slot, state, call, payload, run_at, due_at, attempts, created_at, updated_at, connection)
+            VALUES (?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?6, 0, ?6, ?6, ?7)
             ON CONFLICT (kind, slot) WHERE state = 'waiting' AND slot IS NOT NULL DO UPDATE SET
-                uid = excluded.uid, payload = excluded.payload, call = excluded.call, updated_at = excluded.updated_at,
+                uid = excluded.uid, payload = excluded.payload, call = excluded.call, connection = excluded.connection,
+                updated_at = excluded.updated_at,
                 run_at = CASE WHEN jobs.attempts = 0 AND excluded.run_at < jobs.run_at
                     THEN excluded.run_at ELSE jobs.run_at END,
                 due_at = CASE WHEN jobs.attempts = 0 AND excluded.due_at < jobs.due_at
@@ -225,6 +249,7 @@ impl SealedJob {
             self.call.as_ref().map(CallId::as_str).into(),
             self.payload[..].into(),
             self.run_at.0.into(),
+            self.connection.as_str().into(),
         ];
         tx.execute(SQL, &params).await?;
         tx.added_jobs = true;
@@ -244,6 +269,7 @@ struct Enqueue {
 impl Work for Enqueue {
     type Output = ();
     async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        tx.touched = Touched::Nothing;
         for job in &self.jobs {
             job.insert(tx).await?;
         }
@@ -253,6 +279,7 @@ impl Work for Enqueue {
 
 struct TakeLease {
     kind: &'static str,
+    connection: String,
     limit: i64,
     until: Timestamp,
     now: Timestamp,
@@ -267,7 +294,7 @@ impl Work for TakeLease {
         const SQL: &str = "
             WITH free AS MATERIALIZED (
                 SELECT due.id FROM jobs AS due
-                WHERE due.kind = ?1 AND due.state IN ('waiting', 'leased') AND due.due_at <= ?2
+                WHERE due.kind = ?1 AND due.connection = ?6 AND due.state IN ('waiting', 'leased') AND due.due_at <= ?2
                     AND NOT (due.state = 'waiting' AND due.slot IS NOT NULL AND EXISTS (
                         SELECT 1 FROM jobs AS running
                         WHERE running.kind = due.kind AND running.slot = due.slot AND running.state = 'leased'
@@ -276,10 +303,17 @@ impl Work for TakeLease {
             UPDATE jobs SET state = 'leased', due_at = ?4, attempts = attempts + 1, lease = ?5, updated_at = ?2
             WHERE id IN (SELECT id FROM free)
             RETURNING id, uid, payload, attempts, call, run_at, created_at";
+        tx.touched = Touched::Nothing;
         crash::point("job.lease");
         let (now, until) = (self.now.0, self.until.0);
-        let params =
-            [self.kind.into(), now.into(), self.limit.into(), until.into(), self.token.into()];
+        let params = [
+            self.kind.into(),
+            now.into(),
+            self.limit.into(),
+            until.into(),
+            self.token.into(),
+            self.connection.as_str().into(),
+        ];
         let rows = tx.rows(SQL, &params).await?;
         crash::point("job.leased");
         Ok(rows)
@@ -323,7 +357,8 @@ fn attempts(count: i64) -> u32 {
 }
 
 struct NextDue<'a> {
-    kinds: &'a [&'static str],
+    kind: &'static str,
+    connection: &'a str,
 }
 
 impl Work for NextDue<'_> {
@@ -333,20 +368,14 @@ impl Work for NextDue<'_> {
         // As in TakeLease, or a worker would turn in circles over what it cannot have.
         const SQL: &str = "
             SELECT due.due_at FROM jobs AS due
-            WHERE due.kind = ?1 AND due.state IN ('waiting', 'leased')
+            WHERE due.kind = ?1 AND due.connection = ?2 AND due.state IN ('waiting', 'leased')
                 AND NOT (due.state = 'waiting' AND due.slot IS NOT NULL AND EXISTS (
                     SELECT 1 FROM jobs AS running
                     WHERE running.kind = due.kind AND running.slot = due.slot AND running.state = 'leased'
                         AND running.slot IS NOT NULL))
             ORDER BY due.due_at, due.id LIMIT 1";
-        let mut next = None;
-        for kind in self.kinds {
-            if let Some(row) = tx.row(SQL, &[(*kind).into()]).await? {
-                let due = Timestamp(row.int(0)?);
-                next = Some(next.map_or(due, |earlier: Timestamp| earlier.min(due)));
-            }
-        }
-        Ok(next)
+        let row = tx.row(SQL, &[self.kind.into(), self.connection.into()]).await?;
+        row.map(|row| Ok(Timestamp(row.int(0)?))).transpose()
     }
 }
 

@@ -28,7 +28,7 @@ pub mod store;
 
 pub use calls::{Enriched, Identified, NewCall, Recorded, StoredCall};
 pub use directory::{Entry, Key};
-pub use error::{Error, Result};
+pub use error::{Boxed, Error, Result};
 pub use jobs::{Lease, Leased, NewJob, Outcome, Settled, Settlement};
 pub use keys::MasterKey;
 pub use store::{Durability, Location, Options, Store};

@@ -4,7 +4,7 @@
 //! later needs a default; none is ever renamed.
 
 use crate::error::{Error, Result};
-use domain::{Contact, Timestamp, Value};
+use domain::{Contact, ContactPhone, PhoneKind, Timestamp, Value};
 use serde::de::{self, DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -56,10 +56,14 @@ pub(crate) struct ContactRow {
     object: String,
     #[serde(rename = "n", default, skip_serializing_if = "String::is_empty")]
     name: String,
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    first_name: Option<String>,
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    last_name: Option<String>,
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     email: Option<String>,
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
-    phones: Vec<String>,
+    phones: Vec<PhoneRow>,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     created_at: Option<i64>,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +74,22 @@ pub(crate) struct ContactRow {
     url: Option<String>,
     #[serde(rename = "d", default, skip_serializing_if = "BTreeMap::is_empty")]
     data: BTreeMap<String, ValueRow>,
+}
+
+/// A number after its kind, as an array of two.
+#[derive(Serialize, Deserialize)]
+struct PhoneRow(KindRow, String);
+
+#[derive(Serialize, Deserialize)]
+enum KindRow {
+    #[serde(rename = "w")]
+    Work,
+    #[serde(rename = "m")]
+    Mobile,
+    #[serde(rename = "h")]
+    Home,
+    #[serde(rename = "o")]
+    Other,
 }
 
 /// Numbers keep their kind: `5` stays an integer, `5.0` a number.
@@ -136,8 +156,10 @@ impl From<&Contact> for ContactRow {
             record: contact.record.clone(),
             object: contact.object.clone(),
             name: contact.name.clone(),
+            first_name: contact.first_name.clone(),
+            last_name: contact.last_name.clone(),
             email: contact.email.clone(),
-            phones: contact.phones.clone(),
+            phones: contact.phones.iter().map(PhoneRow::from).collect(),
             created_at: contact.created_at.map(|at| at.0),
             modified_at: contact.modified_at.map(|at| at.0),
             account: contact.account.clone(),
@@ -153,8 +175,10 @@ impl From<ContactRow> for Contact {
             record: row.record,
             object: row.object,
             name: row.name,
+            first_name: row.first_name,
+            last_name: row.last_name,
             email: row.email,
-            phones: row.phones,
+            phones: row.phones.into_iter().map(ContactPhone::from).collect(),
             created_at: row.created_at.map(Timestamp),
             modified_at: row.modified_at.map(Timestamp),
             last_call_at: None,
@@ -162,6 +186,30 @@ impl From<ContactRow> for Contact {
             url: row.url,
             data: row.data.into_iter().map(|(name, value)| (name, value.into())).collect(),
         }
+    }
+}
+
+impl From<&ContactPhone> for PhoneRow {
+    fn from(phone: &ContactPhone) -> Self {
+        let kind = match phone.kind {
+            PhoneKind::Work => KindRow::Work,
+            PhoneKind::Mobile => KindRow::Mobile,
+            PhoneKind::Home => KindRow::Home,
+            PhoneKind::Other => KindRow::Other,
+        };
+        Self(kind, phone.e164.clone())
+    }
+}
+
+impl From<PhoneRow> for ContactPhone {
+    fn from(PhoneRow(kind, e164): PhoneRow) -> Self {
+        let kind = match kind {
+            KindRow::Work => PhoneKind::Work,
+            KindRow::Mobile => PhoneKind::Mobile,
+            KindRow::Home => PhoneKind::Home,
+            KindRow::Other => PhoneKind::Other,
+        };
+        Self { e164, kind }
     }
 }
 
@@ -192,7 +240,7 @@ impl From<ValueRow> for Value {
 #[cfg(test)]
 mod tests {
     use super::{ContactRow, decode, encode};
-    use domain::{Contact, Timestamp, Value};
+    use domain::{Contact, ContactPhone, PhoneKind, Timestamp, Value};
 
     #[test]
     fn a_contact_comes_back_as_it_was_stored() {
@@ -203,7 +251,9 @@ mod tests {
             object: "Contact".to_owned(),
             name: "Zoë \"Z\" Ødegård".to_owned(),
             email: Some("zoe@example.com".to_owned()),
-            phones: vec!["+15550199999".to_owned()],
+            first_name: Some("Zoë \"Z\"".to_owned()),
+            last_name: Some("Ødegård".to_owned()),
+            phones: PhoneKind::ALL.map(|kind| ContactPhone::new(kind, "+15550199999")).into(),
             modified_at: Some(Timestamp(-1)),
             data: [("list".to_owned(), list), ("tier".to_owned(), "Gold".into())].into(),
             ..Contact::default()

@@ -5,8 +5,8 @@
 //! other file of this crate adds its part to `impl Store`.
 
 use crate::crash;
-use crate::directory::Opened;
-use crate::error::{Error, Result};
+use crate::directory::Recent;
+use crate::error::{Boxed, Error, Result};
 use crate::jobs::ReleaseLeases;
 use crate::keys::{Keyring, MasterKey};
 use crate::sql::postgres::Postgres;
@@ -31,7 +31,7 @@ struct Inner {
     master: MasterKey,
     keys: RwLock<Arc<Keyring>>,
     jobs_added: watch::Sender<u64>,
-    opened: Opened,
+    recent: Arc<Recent>,
 }
 
 pub(crate) enum Engine {
@@ -124,48 +124,62 @@ impl Store {
     /// # Errors
     /// [`Error::Locked`], [`Error::WrongKey`] and [`Error::NewerSchema`] leave
     /// everything as it was.
-    pub async fn open(location: &Location, master: &MasterKey, options: Options) -> Result<Self> {
-        let (jobs_added, _) = watch::channel(0);
-        let prepare = Prepare { master, now: now() };
-        let (engine, keys) = match location {
-            Location::Postgres { url } => {
-                let postgres = Postgres::open(url, &options).await?;
-                let (keys, _) = postgres.write(&prepare).await?;
-                (Engine::Postgres(postgres), keys)
+    pub fn open<'a>(
+        location: &'a Location,
+        master: &'a MasterKey,
+        options: Options,
+    ) -> Boxed<'a, Self> {
+        Box::pin(async move {
+            let (jobs_added, _) = watch::channel(0);
+            let recent = Arc::<Recent>::default();
+            let prepare = Prepare { master, now: now() };
+            let (engine, keys) = match location {
+                Location::Postgres { url } => {
+                    let postgres = Postgres::open(url, &options).await?;
+                    let (keys, _) = postgres.write(&prepare).await?;
+                    (Engine::Postgres(postgres), keys)
+                }
+                Location::Sqlite { path } => {
+                    let owned = Owned::take(path)?;
+                    let (sqlite, keys) = Sqlite::open(
+                        Some(owned),
+                        &options,
+                        jobs_added.clone(),
+                        recent.clone(),
+                        &prepare,
+                    )?;
+                    (Engine::Sqlite(sqlite), keys)
+                }
+                Location::SqliteMemory => {
+                    let (sqlite, keys) =
+                        Sqlite::open(None, &options, jobs_added.clone(), recent.clone(), &prepare)?;
+                    (Engine::Sqlite(sqlite), keys)
+                }
+            };
+            let keys = RwLock::new(Arc::new(keys));
+            let inner = Inner { engine, master: master.clone(), keys, jobs_added, recent };
+            let store = Self { inner: Arc::new(inner) };
+            if matches!(store.inner.engine, Engine::Sqlite(_)) {
+                // One process owns this store: whoever held a lease before is gone.
+                store.write(ReleaseLeases).await?;
             }
-            Location::Sqlite { path } => {
-                let owned = Owned::take(path)?;
-                let (sqlite, keys) =
-                    Sqlite::open(Some(owned), &options, jobs_added.clone(), &prepare)?;
-                (Engine::Sqlite(sqlite), keys)
-            }
-            Location::SqliteMemory => {
-                let (sqlite, keys) = Sqlite::open(None, &options, jobs_added.clone(), &prepare)?;
-                (Engine::Sqlite(sqlite), keys)
-            }
-        };
-        let keys = RwLock::new(Arc::new(keys));
-        let inner =
-            Inner { engine, master: master.clone(), keys, jobs_added, opened: Opened::default() };
-        let store = Self { inner: Arc::new(inner) };
-        if matches!(store.inner.engine, Engine::Sqlite(_)) {
-            // One process owns this store: whoever held a lease before is gone.
-            store.write(ReleaseLeases).await?;
-        }
-        Ok(store)
+            Ok(store)
+        })
     }
 
     /// Whether the store can be used right now: a point read, and the last commit went well.
-    pub async fn check(&self) -> Result<()> {
-        if let Engine::Sqlite(sqlite) = &self.inner.engine
-            && !sqlite.is_healthy()
-        {
-            return Err(Error::Unavailable {
-                during: "committing",
-                reason: "the last commit failed, or the store is closed".to_owned(),
-            });
-        }
-        self.read(&SchemaVersion).await.map(|_| ())
+    pub fn check(&self) -> Boxed<'_, ()> {
+        Box::pin(async move {
+            if let Engine::Sqlite(sqlite) = &self.inner.engine
+                && !sqlite.is_healthy()
+            {
+                return Err(Error::Unavailable {
+                    during: "committing",
+                    reason: "the last commit failed, or the store is closed".to_owned(),
+                });
+            }
+            self.read(&SchemaVersion).await.map(|_| ())
+        })
     }
 
     /// The public id of a number, for [`domain::ExternalId::Phone`]: 32 lower-case
@@ -190,11 +204,13 @@ impl Store {
     }
 
     /// Adds a data key, which from now on seals. What older keys sealed still opens.
-    pub async fn rotate_data_key(&self) -> Result<()> {
-        let rotate = Rotate { master: self.inner.master.clone(), now: now() };
-        let keys = self.write(rotate).await?;
-        self.set_keys(keys);
-        Ok(())
+    pub fn rotate_data_key(&self) -> Boxed<'_, ()> {
+        Box::pin(async move {
+            let rotate = Rotate { master: self.inner.master.clone(), now: now() };
+            let keys = self.write(rotate).await?;
+            self.set_keys(keys);
+            Ok(())
+        })
     }
 
     /// Commits what waits, then lets go of files, lock and connections. Later
@@ -219,8 +235,9 @@ impl Store {
         &self.inner.engine
     }
 
-    pub(crate) fn opened(&self) -> &Opened {
-        &self.inner.opened
+    /// Where nobody else writes to the store.
+    pub(crate) fn recent(&self) -> Option<&Recent> {
+        matches!(self.inner.engine, Engine::Sqlite(_)).then_some(&self.inner.recent)
     }
 
     pub(crate) fn jobs_added(&self) -> watch::Receiver<u64> {

@@ -92,6 +92,7 @@ async fn work(store: Store, task: usize) {
         let name = format!("{task}-{n}");
         let job = NewJob {
             kind: "enrich",
+            connection: "crm".to_owned(),
             key: None,
             payload: name.clone().into_bytes(),
             run_at: Timestamp(0),
@@ -104,12 +105,15 @@ async fn work(store: Store, task: usize) {
             Contact { record: record.clone(), object: "Contact".to_owned(), ..Contact::default() };
         store.remember("crm", &[], &[person], Timestamp(1)).await.expect("remembered");
         acknowledged("remembered", &record);
-        let leased =
-            store.lease("enrich", 1, Duration::from_secs(60), Timestamp(1)).await.expect("leased");
+        let leased = store
+            .lease("enrich", "crm", 1, Duration::from_secs(60), Timestamp(1))
+            .await
+            .expect("leased");
         for job in leased {
             let subject = job.subject.expect("a call");
             let follow_up = NewJob {
                 kind: "push",
+                connection: "platform".to_owned(),
                 key: None,
                 payload: job.payload,
                 run_at: Timestamp(0),

@@ -20,7 +20,7 @@ enum Command {
     /// Show the main job on this machine, with simulated systems and made-up people.
     Demo(DemoArgs),
     /// Run one simulated system alone.
-    Sim(SimArgs),
+    Sim(simulate::SimArgs),
     /// Ask every connection whether everything Tieline needs is granted.
     Check(CheckArgs),
     /// Copy the store of the running server into one file.
@@ -60,12 +60,6 @@ pub struct DemoArgs {
     /// People in the simulated CRM.
     #[arg(long, value_name = "N", default_value_t = 3_000)]
     pub people: usize,
-}
-
-#[derive(Debug, Args)]
-pub struct SimArgs {
-    #[command(subcommand)]
-    pub system: simulate::System,
 }
 
 #[derive(Debug, Args)]
@@ -129,7 +123,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(&args).await,
             Command::Demo(args) => demo::run(&args).await,
-            Command::Sim(args) => simulate::run(args.system).await,
+            Command::Sim(args) => simulate::run(&args).await,
             Command::Check(args) => commands::check(&args).await,
             Command::Backup(args) => commands::backup(&args).await,
             Command::Restore(args) => commands::restore(&args).await,

@@ -39,7 +39,7 @@ fn files() -> Vec<(String, String)> {
         ("docs/reference/openapi.json".to_owned(), openapi()),
         ("docs/reference/errors.md".to_owned(), format!("{MADE}{}", errors())),
     ];
-    for connector in connectors::all() {
+    for connector in connectors::all().into_iter().map(|vendor| vendor.connector) {
         let path = format!("docs/reference/connectors/{}.md", connector.manifest.name);
         files.push((path, format!("{MADE}{}", connector_page(&connector))));
     }

@@ -1,85 +1,111 @@
 //! `tieline sim`: one simulated system alone, until ctrl-C.
 //!
-//! The first line on standard output tells its address and credentials; what it
-//! does wrong on purpose is set with flags or later by `POST /_sim/faults`.
+//! The first line on standard output tells its address and what one logs in with;
+//! what it does wrong on purpose is set with flags, or later by `POST /_sim/faults`.
+//! Which systems there are, `connectors::all()` says.
 
 use crate::exit::{self, Failure};
 use crate::serve::until_told_to_stop;
-use clap::{Args, Subcommand};
-use connectors::{genesys_cloud, salesforce};
-use serde_json::{Value, json};
-use sim::faults::{Faults, Plan};
-use std::io::Write as _;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use connectors::{Setup, Simulation};
+use serde_json::{Map, Value};
+use sim::faults::Plan;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-#[derive(Debug, Subcommand)]
-pub enum System {
-    /// A Salesforce org with made-up people.
-    Salesforce(Flags),
-    /// A Genesys Cloud organization.
-    Genesys(Flags),
-}
-
 #[derive(Debug, Args)]
-pub struct Flags {
+pub struct SimArgs {
+    /// The system, by the word that a connection's `type` says.
+    #[arg(value_parser = systems())]
+    system: String,
     /// Port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Salesforce: people besides the fixed ones.
-    #[arg(long, default_value_t = 3_000)]
+    /// People besides the fixed ones, in a system that has people of its own.
+    #[arg(long, value_name = "N", default_value_t = 3_000)]
     people: u64,
-    /// Every answer is late by this much.
-    #[arg(long, default_value_t = 0, value_name = "MS")]
-    latency_ms: u64,
-    /// Genesys: requests a client may make in a minute.
-    #[arg(long, default_value_t = 300)]
-    rate_per_minute: u32,
+    /// What goes wrong on purpose: a file with the JSON that `POST /_sim/faults` takes.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// Every answer is late by this much, whatever the file says.
+    #[arg(long, value_name = "MS")]
+    latency_ms: Option<u64>,
+    /// Requests a client may make in a minute, where the vendor counts so; else its own limit.
+    #[arg(long, value_name = "N")]
+    rate_per_minute: Option<u32>,
     /// Keep no record of requests: for load.
     #[arg(long)]
     no_log: bool,
 }
 
-pub async fn run(system: System) -> Result<(), Failure> {
-    match system {
-        System::Salesforce(flags) => {
-            let config = salesforce::sim::Config {
-                port: flags.port,
-                people: flags.people,
-                daily_limit: u64::MAX / 2,
-                ..salesforce::sim::Config::default()
-            };
-            let (id, secret) = (config.consumer_key.clone(), config.consumer_secret.clone());
-            let org = salesforce::sim::start(config).await.map_err(exit::environment)?;
-            plan(org.faults(), &flags);
-            say(&json!({ "url": org.url(), "clientId": id, "clientSecret": secret }))?;
-            until_told_to_stop().await;
-            org.stop().await;
-        }
-        System::Genesys(flags) => {
-            let config = genesys_cloud::sim::Config {
-                port: flags.port,
-                rate_per_minute: flags.rate_per_minute,
-                ..genesys_cloud::sim::Config::default()
-            };
-            let organization =
-                genesys_cloud::sim::start(config).await.map_err(exit::environment)?;
-            plan(organization.faults(), &flags);
-            let config = organization.config();
-            let (id, secret) = (&config.client_id, &config.client_secret);
-            say(&json!({ "url": organization.url(), "clientId": id, "clientSecret": secret }))?;
-            until_told_to_stop().await;
-            organization.stop().await;
-        }
-    }
+fn systems() -> PossibleValuesParser {
+    let system = |vendor: connectors::Vendor| {
+        let manifest = vendor.connector.manifest;
+        PossibleValue::new(manifest.name).help(manifest.title)
+    };
+    connectors::all().into_iter().map(system).collect::<Vec<_>>().into()
+}
+
+pub async fn run(args: &SimArgs) -> Result<(), Failure> {
+    let plan = plan(args)?;
+    let vendor = connectors::all().into_iter().find(|v| v.connector.manifest.name == args.system);
+    let vendor = vendor.ok_or_else(|| exit::input(format!("there is no {}", args.system)))?;
+    let starting = (vendor.simulate)(Setup {
+        port: args.port,
+        people: args.people,
+        requests_per_minute: args.rate_per_minute,
+    });
+    let simulation = starting.await.map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => exit::input(error),
+        _ => exit::environment(error),
+    })?;
+    let faults = simulation.simulator.faults();
+    faults.set(plan);
+    faults.requests().record(!args.no_log);
+    say(&first_line(&simulation))?;
+    until_told_to_stop().await;
+    simulation.simulator.stop().await;
     Ok(())
 }
 
-fn plan(faults: &Faults, flags: &Flags) {
-    let latency = Duration::from_millis(flags.latency_ms);
-    faults.set(Plan { latency, ..Plan::default() });
-    if flags.no_log {
-        faults.requests().record(false);
+/// What the file says, and over it the flag.
+fn plan(args: &SimArgs) -> Result<Plan, Failure> {
+    let mut plan = args.faults.as_deref().map_or_else(|| Ok(Plan::default()), read)?;
+    if let Some(ms) = args.latency_ms {
+        plan.latency = Duration::from_millis(ms);
     }
+    Ok(plan)
+}
+
+fn read(file: &Path) -> Result<Plan, Failure> {
+    let name = file.display();
+    let text = std::fs::read(file).map_err(|error| exit::input(format!("{name}: {error}")))?;
+    Plan::read(&text).map_err(|misread| exit::input(format!("{name}, {misread}")))
+}
+
+/// Its address, and the texts and secrets of the usual login in camel case: all of it is made up.
+fn first_line(simulation: &Simulation) -> Value {
+    let mut line = Map::new();
+    line.insert("url".to_owned(), simulation.simulator.url().into());
+    let Some(login) = simulation.logins.first() else { return line.into() };
+    let plain = login.plain.iter().filter_map(|(key, value)| Some((key, value.as_str()?)));
+    let secrets = login.secrets.iter().map(|(key, secret)| (key, secret.reveal()));
+    line.extend(plain.chain(secrets).map(|(key, text)| (camel_case(key), text.into())));
+    line.into()
+}
+
+/// `client_id` as JSON has it: `clientId`.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut out = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        out.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        out.push_str(letters.as_str());
+    }
+    out
 }
 
 fn say(line: &Value) -> Result<(), Failure> {

@@ -109,7 +109,10 @@ fn connection(
         name: name.to_owned(),
         settings: loaded.settings.get(name).cloned().unwrap_or_default(),
         limits,
-        network: Network { allow_private_addresses: section.allow_private_addresses },
+        network: Network {
+            allow_private_addresses: section.allow_private_addresses,
+            proxy_hosts: proxy_hosts(|name| std::env::var(name).ok()),
+        },
         region: loaded.region,
     };
     let capabilities = (connector.open)(opening)
@@ -130,6 +133,21 @@ fn connection(
     Ok(Connection::new(name, prefix, capabilities, behaviour))
 }
 
+/// Hosts of the proxies that requests go out by: reqwest takes them from these variables.
+fn proxy_hosts(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    const NAMES: [&str; 6] =
+        ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let host = |text: String| {
+        // `proxy.example:3128` is allowed there, and would read as a scheme here.
+        let text = if text.contains("://") { text } else { format!("http://{text}") };
+        reqwest::Url::parse(&text).ok()?.host_str().map(str::to_owned)
+    };
+    let mut hosts: Vec<String> = NAMES.into_iter().filter_map(variable).filter_map(host).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
 fn limits(section: &LimitsSection, defaults: &Defaults) -> Limits {
     Limits {
         requests_per_minute: section.requests_per_minute.unwrap_or(defaults.requests_per_minute),
@@ -139,5 +157,23 @@ fn limits(section: &LimitsSection, defaults: &Defaults) -> Limits {
             .concurrent_background
             .unwrap_or(defaults.concurrent_background),
         timeout: section.timeout.map_or(Duration::from_millis(defaults.timeout_ms), |t| t.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::proxy_hosts;
+
+    #[test]
+    fn the_hosts_of_proxies_are_read_from_what_the_environment_says() {
+        let check = |name: &'static str, text: &str, expected: &[&str]| {
+            let hosts = proxy_hosts(|asked| (asked == name).then(|| text.to_owned()));
+            assert_eq!(hosts, expected, "{name}={text}");
+        };
+        check("HTTPS_PROXY", "http://Proxy.corp.example:3128", &["proxy.corp.example"]);
+        check("http_proxy", "proxy.corp.example:3128", &["proxy.corp.example"]);
+        check("ALL_PROXY", "http://user:secret@10.0.0.8:3128/", &["10.0.0.8"]);
+        check("HTTPS_PROXY", "", &[]);
+        check("NO_PROXY", "proxy.corp.example", &[]);
     }
 }

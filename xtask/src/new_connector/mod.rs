@@ -1,22 +1,28 @@
 //! `cargo xtask new-connector NAME`: a folder after the house's pattern, and two lines in one file.
 //!
-//! What it writes compiles, keeps the rules, and passes no contract suite yet:
-//! every sentence that begins with "Say" waits for the vendor's facts.
+//! What it writes compiles, keeps the rules and passes the contract suite against the
+//! simulator it brings along, of a vendor that nobody has: every sentence that begins
+//! with "Say" waits for the facts of the real one.
 
 use crate::{Outcome, tools, words};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 
-/// The files of a connector's folder; `{name}` and `{title}` are filled in.
-const FILES: [(&str, &str); 7] = [
-    ("mod.rs", include_str!("mod.rs.txt")),
-    ("client.rs", include_str!("client.rs.txt")),
-    ("mapping.rs", include_str!("mapping.rs.txt")),
-    ("sim.rs", include_str!("sim.rs.txt")),
-    ("manifest.toml", include_str!("manifest.toml.txt")),
-    ("README.md", include_str!("README.md.txt")),
-    ("fixtures/person.json", include_str!("person.json.txt")),
+/// The vendor that nobody has, as it is named in what is copied: in code, and for people.
+const PATTERN: (&str, &str) = ("acme_crm", "Acme Crm");
+
+/// The files of its folder. The contract suite runs over them as they are, so that what is
+/// written from them passes it.
+const FILES: [(&str, &str); 8] = [
+    ("mod.rs", include_str!("acme_crm/mod.rs")),
+    ("client.rs", include_str!("acme_crm/client.rs")),
+    ("mapping.rs", include_str!("acme_crm/mapping.rs")),
+    ("sim.rs", include_str!("acme_crm/sim.rs")),
+    ("simulate.rs", include_str!("acme_crm/simulate.rs")),
+    ("manifest.toml", include_str!("acme_crm/manifest.toml")),
+    ("README.md", include_str!("acme_crm/README.md")),
+    ("fixtures/person.json", include_str!("acme_crm/fixtures/person.json")),
 ];
 
 pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
@@ -57,8 +63,8 @@ fn make(connectors: &Path, name: &str) -> Result<()> {
     let list = connectors.join("lib.rs");
     let listed = with_entry(&fs::read_to_string(&list)?, name)?;
     fs::create_dir_all(folder.join("fixtures"))?;
-    for (file, template) in FILES {
-        let text = template.replace("{name}", name).replace("{title}", &title(name));
+    for (file, pattern) in FILES {
+        let text = pattern.replace(PATTERN.0, name).replace(PATTERN.1, &title(name));
         fs::write(folder.join(file), text)?;
     }
     fs::write(list, listed)?;
@@ -74,7 +80,7 @@ fn with_entry(list: &str, name: &str) -> Result<String> {
     let last = modules.last().context("lib.rs lists no modules")? + 1;
     let at = modules.iter().copied().find(|&at| lines[at] > module).unwrap_or(last);
     lines.insert(at, module);
-    let entry = format!("{name}::connector()");
+    let entry = format!("{name}::vendor()");
     let text = lines.join("\n") + "\n";
     let (before, rest) = text.split_once("vec![").context("lib.rs has no list `vec![…]`")?;
     let (inside, after) = rest.split_once(']').context("the list in lib.rs does not end")?;
@@ -102,10 +108,10 @@ fn title(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{FILES, is_name, make, title, with_entry};
+    use super::{FILES, PATTERN, is_name, make, title, with_entry};
 
     const LIST: &str = "//! One folder per vendor.\n\npub mod alpha;\npub mod omega;\n\n\
-                        pub fn all() -> Vec<Connector> {\n    vec![alpha::connector(), omega::connector()]\n}\n";
+                        pub fn all() -> Vec<Vendor> {\n    vec![alpha::vendor(), omega::vendor()]\n}\n";
 
     #[test]
     fn one_file_is_changed_by_two_lines() {
@@ -114,10 +120,7 @@ mod tests {
             listed.lines().filter(|line| !LIST.lines().any(|old| old == *line)).collect();
         assert_eq!(
             new,
-            [
-                "pub mod beta;",
-                "    vec![alpha::connector(), beta::connector(), omega::connector()]"
-            ]
+            ["pub mod beta;", "    vec![alpha::vendor(), beta::vendor(), omega::vendor()]"]
         );
     }
 
@@ -125,7 +128,7 @@ mod tests {
     fn the_real_list_can_be_added_to() {
         let real = include_str!("../../../crates/connectors/src/lib.rs");
         let listed = with_entry(real, "zz_last").expect("the list is as it should be");
-        assert!(listed.contains("pub mod zz_last;") && listed.contains("zz_last::connector()"));
+        assert!(listed.contains("pub mod zz_last;") && listed.contains("zz_last::vendor()"));
     }
 
     #[test]
@@ -133,13 +136,15 @@ mod tests {
         let root = std::env::temp_dir().join(format!("new-connector-{}", std::process::id()));
         std::fs::create_dir_all(&root).expect("a temporary folder");
         std::fs::write(root.join("lib.rs"), LIST).expect("a list");
-        make(&root, "acme_crm").expect("the folder is new");
+        make(&root, "other_erp").expect("the folder is new");
         for (file, _) in FILES {
             let text =
-                std::fs::read_to_string(root.join("acme_crm").join(file)).expect("it is written");
-            assert!(!text.contains("{name}") && !text.contains("{title}"), "{file}");
+                std::fs::read_to_string(root.join("other_erp").join(file)).expect("it is written");
+            assert!(!text.to_lowercase().contains("acme"), "{file}");
         }
-        assert!(make(&root, "acme_crm").is_err());
+        let module = std::fs::read_to_string(root.join("other_erp/mod.rs")).expect("it is written");
+        assert!(module.starts_with("//! Other Erp: "), "{module}");
+        assert!(make(&root, "other_erp").is_err());
         std::fs::remove_dir_all(root).expect("it is ours");
     }
 
@@ -152,6 +157,6 @@ mod tests {
                 && !is_name("4you")
                 && !is_name("a_")
         );
-        assert_eq!(title("acme_crm"), "Acme Crm");
+        assert_eq!(title(PATTERN.0), PATTERN.1);
     }
 }

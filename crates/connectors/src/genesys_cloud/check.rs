@@ -51,12 +51,7 @@ impl Access {
     async fn dry_run(&self, source: &mapping::Source) -> Result<(), Error> {
         let push = Push {
             external_id: "TIELINE:check".to_owned(),
-            profile: Profile {
-                name: "Tieline Check".to_owned(),
-                email: None,
-                phones: vec![],
-                url: None,
-            },
+            profile: Profile { name: "Tieline Check".to_owned(), ..Profile::default() },
         };
         let body = mapping::enrich(&push, source, &self.platform.policy);
         let path = "externalcontacts/contacts/enrich?dryRun=true";

@@ -31,9 +31,8 @@ pub(super) struct Login {
 #[async_trait]
 impl Mint for Login {
     async fn mint(&self) -> Result<Minted, Error> {
-        let request = oauth::client_credentials(self.endpoint.clone(), &self.id, &self.secret);
-        let reply = self.http.send_unmetered(request).await?;
-        let granted = oauth::granted(&reply)?;
+        let login = oauth::client_credentials(self.endpoint.clone(), &self.id, &self.secret);
+        let granted = oauth::log_in(&self.http, login).await?;
         Ok(Minted {
             value: Secret::new(granted.access_token),
             lifetime: Duration::from_secs(granted.expires_in.unwrap_or(LIFETIME_UNTOLD_S)),

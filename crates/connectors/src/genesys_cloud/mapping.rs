@@ -4,12 +4,11 @@
 //! as contacts' ids and conversations. Pure; every shape is the vendor's own
 //! (`ContactEnrichRequest`, `Conversation`, `ConversationAssociation`).
 
-use domain::MediaType;
+use domain::{ContactPhone, MediaType, PhoneKind};
 use kit::{Conversation, Enriched, Error, Profile, Push};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
-/// The slots a contact has for numbers, in the order they are filled.
-const PHONE_SLOTS: [&str; 4] = ["workPhone", "cellPhone", "homePhone", "otherPhone"];
 /// Longest e-mail the platform takes; a longer one would fail the whole contact.
 const EMAIL_MAX: usize = 256;
 const NAME_MAX: usize = 1_000;
@@ -62,7 +61,7 @@ pub(super) fn enrich_all(requests: &[Value]) -> Value {
 
 fn fields(profile: &Profile) -> Map<String, Value> {
     let mut fields = Map::new();
-    let (first, last) = split_name(&profile.name);
+    let (first, last) = names(profile);
     let mut set = |key: &str, value: Value| fields.insert(key.to_owned(), value);
     for (key, name) in [("firstName", first), ("lastName", last)] {
         if !name.is_empty() {
@@ -72,8 +71,8 @@ fn fields(profile: &Profile) -> Map<String, Value> {
     if let Some(email) = profile.email.as_ref().filter(|e| e.len() <= EMAIL_MAX) {
         set("workEmail", email.as_str().into());
     }
-    for (slot, phone) in PHONE_SLOTS.into_iter().zip(&profile.phones) {
-        set(slot, json!({ "display": phone }));
+    for (slot, e164) in phone_slots(&profile.phones) {
+        set(slot, json!({ "display": e164 }));
     }
     if let Some(url) = &profile.url {
         set("externalSystemUrl", url.as_str().into());
@@ -81,7 +80,40 @@ fn fields(profile: &Profile) -> Map<String, Value> {
     fields
 }
 
-/// First and last name. What goes before the last word with a small letter
+/// The slot that a contact has for each kind of number.
+fn slot(kind: PhoneKind) -> &'static str {
+    match kind {
+        PhoneKind::Work => "workPhone",
+        PhoneKind::Mobile => "cellPhone",
+        PhoneKind::Home => "homePhone",
+        PhoneKind::Other => "otherPhone",
+    }
+}
+
+/// Which number goes where. What is sent wins over what the contact has, so that a
+/// number in another kind's slot would destroy what an agent wrote there. A second
+/// number of a kind takes the slot for others where that is free, or is left out.
+fn phone_slots(phones: &[ContactPhone]) -> BTreeMap<&'static str, &str> {
+    let mut slots = BTreeMap::new();
+    for phone in phones {
+        slots.entry(slot(phone.kind)).or_insert(phone.e164.as_str());
+    }
+    let second = phones.iter().find(|phone| !slots.values().any(|e164| *e164 == phone.e164));
+    if let Some(phone) = second {
+        slots.entry(slot(PhoneKind::Other)).or_insert(phone.e164.as_str());
+    }
+    slots
+}
+
+/// First and last name: as the CRM keeps them, else split.
+fn names(profile: &Profile) -> (String, String) {
+    match (&profile.first_name, &profile.last_name) {
+        (None, None) => split_name(&profile.name),
+        (first, last) => (first.clone().unwrap_or_default(), last.clone().unwrap_or_default()),
+    }
+}
+
+/// First and last name of a display name. What goes before the last word with a small letter
 /// belongs to it (`de la Cruz`), as does what follows it (`Jr.`); a single word
 /// is the last name, which most systems require.
 fn split_name(name: &str) -> (String, String) {
@@ -258,8 +290,10 @@ pub(super) fn is_uuid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Policy, Source, conversation, enrich, enriched_all, is_uuid, source, split_name};
-    use kit::{Error, Profile, Push};
+    use super::{Policy, Source, conversation, enrich, enriched_all, fields, is_uuid, source};
+    use super::{phone_slots, split_name};
+    use domain::{ContactPhone, PhoneKind};
+    use kit::{Conversation, Error, Profile, Push};
     use serde_json::{Value, json};
 
     fn snapshot(name: &str, check: impl FnOnce(&str)) {
@@ -268,6 +302,19 @@ mod tests {
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
         settings.bind(|| check(name));
+    }
+
+    /// The whole of a conversation, whose debug output hides the attributes' values.
+    fn shown(conversation: &Conversation) -> Value {
+        json!({
+            "id": conversation.id,
+            "has_ended": conversation.has_ended,
+            "participant": conversation.participant,
+            "communication": conversation.communication,
+            "media": conversation.media.as_str(),
+            "contact": conversation.contact,
+            "attributes": conversation.attributes,
+        })
     }
 
     fn fixture(text: &str) -> Value {
@@ -281,11 +328,12 @@ mod tests {
             profile: Profile {
                 name: "John Doe".into(),
                 email: Some("john.doe@example.com".into()),
-                phones: vec!["+15550199999".into(), "+15550199998".into()],
+                phones: phones(&[(PhoneKind::Work, 9), (PhoneKind::Mobile, 8)]),
                 url: Some(
                     "https://acme.my.salesforce.com/lightning/r/Contact/0035g00000Jd9XaAAJ/view"
                         .into(),
                 ),
+                ..Profile::default()
             },
         };
         let source =
@@ -296,11 +344,72 @@ mod tests {
         });
     }
 
+    /// Numbers that differ in their last digit.
+    fn phones(of: &[(PhoneKind, u8)]) -> Vec<ContactPhone> {
+        let phone = |(kind, digit): &(PhoneKind, u8)| {
+            ContactPhone::new(*kind, format!("+1555019999{digit}"))
+        };
+        of.iter().map(phone).collect()
+    }
+
+    #[test]
+    fn a_number_goes_into_no_slot_but_that_of_its_kind() {
+        use PhoneKind::{Home, Mobile, Other, Work};
+        let check = |of: &[(PhoneKind, u8)], expected: &[(&str, u8)]| {
+            let phones = phones(of);
+            let slots: Vec<(&str, u8)> = phone_slots(&phones)
+                .into_iter()
+                .map(|(slot, e164)| (slot, e164.as_bytes()[11] - b'0'))
+                .collect();
+            assert_eq!(slots, expected, "{of:?}");
+        };
+        check(&[], &[]);
+        check(&[(Mobile, 1)], &[("cellPhone", 1)]);
+        check(&[(Home, 1)], &[("homePhone", 1)]);
+        check(&[(Other, 1)], &[("otherPhone", 1)]);
+        check(&[(Mobile, 2), (Work, 1)], &[("cellPhone", 2), ("workPhone", 1)]);
+        check(&[(Work, 1), (Mobile, 1)], &[("cellPhone", 1), ("workPhone", 1)]);
+        // A second of a kind goes to the slot for others, where that is free.
+        check(&[(Work, 1), (Work, 2)], &[("otherPhone", 2), ("workPhone", 1)]);
+        check(&[(Work, 1), (Work, 2), (Work, 3)], &[("otherPhone", 2), ("workPhone", 1)]);
+        check(&[(Work, 1), (Work, 2), (Other, 3)], &[("otherPhone", 3), ("workPhone", 1)]);
+        check(&[(Other, 1), (Other, 2)], &[("otherPhone", 1)]);
+        // One that has its place already is not repeated there.
+        check(&[(Work, 1), (Mobile, 2), (Mobile, 1)], &[("cellPhone", 2), ("workPhone", 1)]);
+    }
+
+    #[test]
+    fn names_are_sent_as_the_crm_keeps_them() {
+        let sent = |name: &str, first: Option<&str>, last: Option<&str>| {
+            let fields = fields(&Profile {
+                name: name.into(),
+                first_name: first.map(str::to_owned),
+                last_name: last.map(str::to_owned),
+                ..Profile::default()
+            });
+            let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
+            (text("firstName"), text("lastName"))
+        };
+        let both = |first: &str, last: &str| (Some(first.to_owned()), Some(last.to_owned()));
+        assert_eq!(
+            sent("Gabriel García Márquez", Some("Gabriel"), Some("García Márquez")),
+            both("Gabriel", "García Márquez")
+        );
+        assert_eq!(sent("Gabriel García Márquez", None, None), both("Gabriel García", "Márquez"));
+        assert_eq!(
+            sent("García Márquez", None, Some("García Márquez")),
+            (None, Some("García Márquez".into()))
+        );
+    }
+
     #[test]
     fn documented_conversations_map_as_their_snapshots_say() {
         let check = |name: &str, text: &str| {
             snapshot(name, |name| {
-                insta::assert_debug_snapshot!(name, conversation(&fixture(text)).expect(name));
+                insta::assert_json_snapshot!(
+                    name,
+                    shown(&conversation(&fixture(text)).expect(name))
+                );
             });
         };
         check("conversation-live", include_str!("fixtures/conversation-live.json"));
@@ -336,8 +445,7 @@ mod tests {
 
     #[test]
     fn a_profile_without_anything_sends_nothing_that_could_overwrite() {
-        let profile = Profile { name: String::new(), email: None, phones: vec![], url: None };
-        let push = Push { external_id: "CRM:1".into(), profile };
+        let push = Push { external_id: "CRM:1".into(), profile: Profile::default() };
         let source = Source { id: "s".into(), name: "CRM".into() };
         let body = enrich(&push, &source, &Policy { division: "*".into(), promote: false });
         let keys: Vec<&String> = body["contact"].as_object().expect("a contact").keys().collect();

@@ -11,7 +11,10 @@ mod mapping;
 mod platform;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+pub mod simulate;
 
+use crate::Vendor;
 use client::{Client, Login};
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
 use mapping::Policy;
@@ -20,10 +23,14 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use url::Url;
 
-/// The code for Genesys Cloud.
+/// Genesys Cloud, as the list of vendors has it.
 #[must_use]
-pub fn connector() -> Connector {
-    Connector { manifest: Manifest::parse(include_str!("manifest.toml")), open }
+pub fn vendor() -> Vendor {
+    Vendor {
+        connector: Connector { manifest: Manifest::parse(include_str!("manifest.toml")), open },
+        #[cfg(feature = "sim")]
+        simulate: simulate::start,
+    }
 }
 
 /// Opens a connection; needs a running runtime, because the token is minted behind.

@@ -64,7 +64,7 @@ impl Platform {
         })
     }
 
-    async fn enrich_batch(&self, pushes: &[&Push]) -> Result<Vec<Result<Enriched, Error>>, Error> {
+    async fn enrich_batch(&self, pushes: &[Push]) -> Result<Vec<Result<Enriched, Error>>, Error> {
         let source = self.source().await?;
         let requests: Vec<_> =
             pushes.iter().map(|push| mapping::enrich(push, &source, &self.policy)).collect();
@@ -94,29 +94,19 @@ impl ContactCenter for Platform {
     }
 
     async fn enrich(&self, pushes: &[Push]) -> Result<Vec<Result<Enriched, Error>>, Error> {
-        // The same id twice in one bulk request could race with itself: the later push stands for both.
-        let latest: BTreeMap<&str, &Push> =
-            pushes.iter().map(|push| (push.external_id.as_str(), push)).collect();
-        let latest: Vec<&Push> = latest.into_values().collect();
-        let mut outcomes: BTreeMap<&str, Result<Enriched, Error>> = BTreeMap::new();
-        for batch in latest.chunks(BULK_MAX) {
-            let answered = match self.enrich_batch(batch).await {
-                Ok(answered) => answered,
+        let mut outcomes = Vec::with_capacity(pushes.len());
+        for batch in pushes.chunks(BULK_MAX) {
+            match self.enrich_batch(batch).await {
+                Ok(answered) => outcomes.extend(answered),
                 // Nothing was tried yet: the whole fails. Later, only what is left does.
                 Err(error) if outcomes.is_empty() => return Err(error),
-                Err(error) => vec![Err(error); batch.len()],
-            };
-            let keys = batch.iter().map(|push| push.external_id.as_str());
-            outcomes.extend(keys.zip(answered));
+                Err(error) => outcomes.extend(batch.iter().map(|_| Err(error.clone()))),
+            }
         }
-        if outcomes.values().any(|outcome| matches!(outcome, Err(Error::Invalid { .. }))) {
+        if outcomes.iter().any(|outcome| matches!(outcome, Err(Error::Invalid { .. }))) {
             self.forget_source().await;
         }
-        let outcome = |push: &Push| {
-            let outcome = outcomes.get(push.external_id.as_str()).cloned();
-            outcome.unwrap_or_else(|| Err(Error::protocol("an enrichment without an outcome")))
-        };
-        Ok(pushes.iter().map(outcome).collect())
+        Ok(outcomes)
     }
 
     async fn conversation(&self, call: &CallId) -> Result<Conversation, Error> {

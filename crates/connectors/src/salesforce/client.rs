@@ -42,7 +42,7 @@ impl Login {
     ///
     /// # Errors
     /// `Invalid` naming `private_key`.
-    pub(super) fn request(&self) -> Result<Request, Error> {
+    pub(super) fn request(&self) -> Result<oauth::Login, Error> {
         match &self.grant {
             Grant::ClientCredentials { id, secret } => {
                 Ok(oauth::client_credentials(self.endpoint.clone(), id, secret))
@@ -64,8 +64,7 @@ impl Login {
 #[async_trait]
 impl Mint for Login {
     async fn mint(&self) -> Result<Minted, Error> {
-        let reply = self.http.send_unmetered(self.request()?).await?;
-        let granted = oauth::granted(&reply)?;
+        let granted = oauth::log_in(&self.http, self.request()?).await?;
         let instance = granted
             .instance_url
             .ok_or_else(|| Error::protocol("a token answer without instance_url"))?;

@@ -127,8 +127,7 @@ impl Directory {
 fn terms(phones: &[&Phone]) -> Vec<Digits> {
     let mut terms = Vec::new();
     for phone in phones {
-        let forms = std::iter::once(phone::national_digits(phone)).chain(phone::typed_forms(phone));
-        for term in forms.filter_map(|form| Digits::of(&form)) {
+        for term in phone::digit_forms(phone).iter().filter_map(|form| Digits::of(form)) {
             if !terms.contains(&term) {
                 terms.push(term);
             }
@@ -194,7 +193,7 @@ fn matching(contacts: &[Contact], ask: &Ask) -> Vec<Contact> {
     let record = ask.record.as_deref().and_then(record_id);
     let agrees = |contact: &Contact| {
         let by_record = record.is_some() && record == record_id(&contact.record);
-        let by_phone = ask.phone.as_ref().is_some_and(|p| contact.phones.contains(&p.e164));
+        let by_phone = ask.phone.as_ref().is_some_and(|p| contact.has_phone(&p.e164));
         let by_email = ask.email.as_deref().is_some_and(|wanted| {
             let own = contact.email.as_deref();
             own.is_some_and(|own| own.eq_ignore_ascii_case(wanted))

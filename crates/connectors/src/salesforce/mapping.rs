@@ -5,7 +5,7 @@
 //! typed them, so every one is parsed, and what is no possible number is left out.
 
 use super::soql::Name;
-use domain::{Contact, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
 use kit::Error;
 use std::collections::BTreeMap;
 
@@ -48,6 +48,18 @@ impl Object {
     }
 }
 
+/// What a phone field is for. The vendor says it by the field's name; a field that
+/// somebody added may be for anything.
+fn kind(field: &Name) -> PhoneKind {
+    let standard = [
+        ("Phone", PhoneKind::Work),
+        ("MobilePhone", PhoneKind::Mobile),
+        ("HomePhone", PhoneKind::Home),
+    ];
+    let known = standard.into_iter().find(|(name, _)| field.is(name));
+    known.map_or(PhoneKind::Other, |(_, kind)| kind)
+}
+
 /// What is read of one object.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
@@ -61,7 +73,8 @@ pub(super) struct Shape {
 impl Shape {
     pub(super) fn new(object: Object, phone_fields: &[Name], data: Vec<(String, Name)>) -> Self {
         let phone_fields = object.phone_fields(phone_fields);
-        let mut standard = vec!["Id", "Name", "Email", "CreatedDate", "LastModifiedDate"];
+        let mut standard = vec!["Id", "Name", "FirstName", "LastName", "Email"];
+        standard.extend(["CreatedDate", "LastModifiedDate"]);
         if object == Object::Contact {
             standard.push("AccountId");
         }
@@ -90,19 +103,21 @@ impl Shape {
             .ok_or_else(|| Error::protocol("a row without an Id"))?
             .to_owned();
         let time = |field: &str| text(field).and_then(Timestamp::parse);
+        let part = |field: &str| text(field).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
         let mut phones = Vec::new();
         for field in &self.phone_fields {
             let stored = text(field.as_str()).and_then(|t| phone::parse_stored(t, region));
-            if let Some(phone) = stored.filter(|phone| !phones.contains(&phone.e164)) {
-                phones.push(phone.e164);
-            }
+            let phone = stored.map(|phone| ContactPhone::new(kind(field), phone.e164));
+            phones.extend(phone.filter(|phone| !phones.contains(phone)));
         }
         let object = self.object.as_str();
         Ok(Contact {
             url: Some(format!("{instance}/lightning/r/{object}/{record}/view")),
             object: object.to_owned(),
             name: text("Name").unwrap_or_default().trim().to_owned(),
-            email: text("Email").map(|e| e.trim().to_owned()),
+            first_name: part("FirstName"),
+            last_name: part("LastName"),
+            email: part("Email"),
             phones,
             created_at: time("CreatedDate"),
             modified_at: time("LastModifiedDate"),
@@ -191,7 +206,7 @@ fn fixed(name: &str) -> Name {
 mod tests {
     use super::{Object, Shape, record_id};
     use crate::salesforce::soql::Name;
-    use domain::Region;
+    use domain::{Contact, ContactPhone, PhoneKind, Region, Value};
     use serde_json::json;
 
     fn shape(object: Object) -> Shape {
@@ -208,6 +223,37 @@ mod tests {
         ];
         let data = data.map(|(key, path)| (key.to_owned(), name(path)));
         Shape::new(object, &[], data.to_vec())
+    }
+
+    /// The whole of a contact, whose debug output hides the person.
+    fn shown(contact: &Contact) -> serde_json::Value {
+        let phones = contact.phones.iter().map(|phone| json!([phone.kind.as_str(), phone.e164]));
+        let data = contact.data.iter().map(|(name, value)| (name.clone(), json_of(value)));
+        json!({
+            "record": contact.record,
+            "object": contact.object,
+            "name": contact.name,
+            "first_name": contact.first_name,
+            "last_name": contact.last_name,
+            "email": contact.email,
+            "phones": phones.collect::<Vec<_>>(),
+            "created_at": contact.created_at.map(|at| at.0),
+            "modified_at": contact.modified_at.map(|at| at.0),
+            "last_call_at": contact.last_call_at.map(|at| at.0),
+            "account": contact.account,
+            "url": contact.url,
+            "data": data.collect::<serde_json::Map<_, _>>(),
+        })
+    }
+
+    fn json_of(value: &Value) -> serde_json::Value {
+        match value {
+            Value::Text(text) => json!(text),
+            Value::Integer(number) => json!(number),
+            Value::Number(number) => json!(number),
+            Value::Bool(flag) => json!(flag),
+            Value::List(list) => list.iter().map(json_of).collect(),
+        }
     }
 
     /// Maps the rows of one documented answer and compares with the snapshot beside it.
@@ -228,13 +274,35 @@ mod tests {
         settings.set_snapshot_path("fixtures");
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.bind(|| insta::assert_debug_snapshot!(fixture, mapped.expect("rows")));
+        let shown: Vec<_> = mapped.expect("rows").iter().map(shown).collect();
+        settings.bind(|| insta::assert_json_snapshot!(fixture, shown));
     }
 
     #[test]
     fn documented_answers_map_as_their_snapshots_say() {
         check("query", include_str!("fixtures/query.json"));
         check("search", include_str!("fixtures/search.json"));
+    }
+
+    #[test]
+    fn a_phone_is_of_the_kind_that_its_field_says() {
+        let fields =
+            ["phone", "MobilePhone", "HomePhone", "OtherPhone", "AssistantPhone", "Tel__c"];
+        let fields = fields.map(|field| Name::new(field).expect(field));
+        let shape = Shape::new(Object::Contact, &fields, vec![]);
+        let number = |n: usize| format!("+1555019999{n}");
+        let mut row = json!({ "Id": "0035g00000Jd9XaAAJ", "Name": "John Doe" });
+        for (n, field) in fields.iter().enumerate() {
+            row[field.as_str()] = json!(number(n));
+        }
+        let region = Region::parse("US").expect("a region");
+        let contact = shape.contact(&row, "https://x", region).expect("a contact");
+        let other = PhoneKind::Other;
+        let kinds = [PhoneKind::Work, PhoneKind::Mobile, PhoneKind::Home, other, other, other];
+        let expected = kinds.into_iter().enumerate();
+        let expected: Vec<_> =
+            expected.map(|(n, kind)| ContactPhone::new(kind, number(n))).collect();
+        assert_eq!(contact.phones, expected);
     }
 
     #[test]
@@ -252,8 +320,8 @@ mod tests {
         let data = vec![("a".to_owned(), name("phone")), ("b".to_owned(), name("Fax"))];
         let shape = Shape::new(Object::Contact, &[name("Phone")], data);
         let fields: Vec<&str> = shape.fields.iter().map(Name::as_str).collect();
-        let expected =
-            ["Id", "Name", "Email", "CreatedDate", "LastModifiedDate", "AccountId", "Phone", "Fax"];
+        let mut expected = vec!["Id", "Name", "FirstName", "LastName", "Email"];
+        expected.extend(["CreatedDate", "LastModifiedDate", "AccountId", "Phone", "Fax"]);
         assert_eq!(fields, expected);
     }
 

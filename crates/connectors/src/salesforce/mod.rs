@@ -10,8 +10,11 @@ mod lookup;
 mod mapping;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+pub mod simulate;
 mod soql;
 
+use crate::Vendor;
 use client::{Client, Grant, Login};
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
 use mapping::{Object, Shape};
@@ -24,10 +27,14 @@ use url::Url;
 /// session's, two hours by default and fifteen minutes at the shortest.
 const TOKEN_LIFETIME_MAX_S: u64 = 1_800;
 
-/// The code for Salesforce.
+/// Salesforce, as the list of vendors has it.
 #[must_use]
-pub fn connector() -> Connector {
-    Connector { manifest: Manifest::parse(include_str!("manifest.toml")), open }
+pub fn vendor() -> Vendor {
+    Vendor {
+        connector: Connector { manifest: Manifest::parse(include_str!("manifest.toml")), open },
+        #[cfg(feature = "sim")]
+        simulate: simulate::start,
+    }
 }
 
 /// Opens a connection; needs a running runtime, because the token is minted behind.

@@ -3,12 +3,20 @@
 
 use crate::openapi;
 use crate::rig::{EMAIL, PHONE, Rig, push};
-use connectors::genesys_cloud::sim::NewCall;
-use domain::CallId;
+use connectors::genesys_cloud::sim::{self, GenesysCloud, NewCall};
+use connectors::genesys_cloud::simulate;
+use domain::{CallId, ContactPhone, PhoneKind};
 use kit::{Capabilities, ContactCenter, Error, Push};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+async fn organization() -> Rig<GenesysCloud> {
+    let organization = sim::start(sim::Config::default()).await.expect("a port");
+    let login = simulate::login(&organization);
+    let connector = connectors::by_name("genesys_cloud").expect("Genesys Cloud");
+    Rig::new(connector, Box::new(organization), vec![login], simulate::API)
+}
 
 fn contact_center(connection: &Capabilities) -> &Arc<dyn ContactCenter> {
     connection.contact_center.as_ref().expect("a contact center")
@@ -18,12 +26,14 @@ fn numbered(n: usize) -> Push {
     let mut push = push();
     push.external_id = format!("CRM:{n:018}");
     push.profile.name = format!("Person {n}");
+    push.profile.first_name = None;
+    push.profile.last_name = None;
     push.profile.email = Some(format!("person{n}@example.com"));
     push
 }
 
 /// Every request to the API so far must be one that the vendor describes.
-fn as_described(rig: &Rig) -> usize {
+fn as_described(rig: &Rig<GenesysCloud>) -> usize {
     let log = rig.faults().requests().log();
     let sent = log.iter().filter(|seen| seen.target.starts_with("/api/v2/"));
     let mut count = 0;
@@ -47,11 +57,11 @@ fn inbound() -> NewCall {
 
 #[tokio::test]
 async fn an_enriched_contact_is_what_the_crm_says_and_keeps_what_agents_wrote() {
-    let rig = Rig::genesys_cloud().await;
+    let rig = organization().await;
     let connection = rig.open().await;
     let first = contact_center(&connection).enrich(&[push()]).await.expect("tried").remove(0);
     let id = first.expect("written").contact;
-    let written = rig.organization().contact(&id).expect("the contact");
+    let written = rig.simulator.contact(&id).expect("the contact");
     let expected = [
         ("/firstName", json!("John")),
         ("/lastName", json!("Doe")),
@@ -69,7 +79,7 @@ async fn an_enriched_contact_is_what_the_crm_says_and_keeps_what_agents_wrote() 
     });
     let token = connection.tokens.as_ref().and_then(|tokens| tokens.current()).expect("a token");
     let put = reqwest::Client::new()
-        .put(format!("{}/api/v2/externalcontacts/contacts/{id}", rig.organization().url()))
+        .put(format!("{}/api/v2/externalcontacts/contacts/{id}", rig.simulator.url()))
         .bearer_auth(token.value.reveal())
         .json(&edited)
         .send()
@@ -78,15 +88,30 @@ async fn an_enriched_contact_is_what_the_crm_says_and_keeps_what_agents_wrote() 
     assert!(put.status().is_success(), "{}", put.text().await.expect("a body"));
     let again = contact_center(&connection).enrich(&[push()]).await.expect("tried").remove(0);
     assert_eq!(again.expect("written").contact, id);
-    let after = rig.organization().contact(&id).expect("the contact");
+    let after = rig.simulator.contact(&id).expect("the contact");
     assert_eq!(after["firstName"], "John", "what the CRM says");
     assert_eq!(after["title"], "Buyer", "what an agent wrote");
     assert_eq!(after["otherEmail"], "j@example.com");
 }
 
 #[tokio::test]
+async fn a_mobile_alone_leaves_the_work_phone_of_a_curated_contact_as_it_is() {
+    let rig = organization().await;
+    let connection = rig.open().await;
+    let center = contact_center(&connection);
+    let first = center.enrich(&[push()]).await.expect("tried").remove(0);
+    let id = first.expect("written").contact;
+    let mut mobile = push();
+    mobile.profile.phones = vec![ContactPhone::new(PhoneKind::Mobile, "+15550199998")];
+    center.enrich(&[mobile]).await.expect("tried").remove(0).expect("written");
+    let contact = rig.simulator.contact(&id).expect("the contact");
+    assert_eq!(contact["workPhone"]["e164"], PHONE, "what was there");
+    assert_eq!(contact["cellPhone"]["e164"], "+15550199998", "what the CRM says");
+}
+
+#[tokio::test]
 async fn ten_contacts_cost_one_request_and_come_back_in_order() {
-    let rig = Rig::genesys_cloud().await;
+    let rig = organization().await;
     let connection = rig.open().await;
     let pushes: Vec<Push> = (0..10).map(numbered).collect();
     contact_center(&connection)
@@ -100,16 +125,16 @@ async fn ten_contacts_cost_one_request_and_come_back_in_order() {
     assert_eq!(rig.requests().1 - before, 1);
     for (push, outcome) in pushes.iter().zip(outcomes) {
         let id = outcome.expect("written").contact;
-        let contact = rig.organization().contact(&id).expect("the contact");
+        let contact = rig.simulator.contact(&id).expect("the contact");
         assert_eq!(contact["externalIds"][0]["value"], push.external_id);
     }
-    assert_eq!(rig.organization().contacts().len(), 10);
+    assert_eq!(rig.simulator.contacts().len(), 10);
     assert!(as_described(&rig) >= 3);
 }
 
 #[tokio::test]
 async fn one_contact_that_is_refused_fails_alone() {
-    let rig = Rig::genesys_cloud().await;
+    let rig = organization().await;
     let connection = rig.open().await;
     let mut pushes: Vec<Push> = (0..3).map(numbered).collect();
     pushes[1].profile.email = Some("no address".to_owned());
@@ -121,7 +146,7 @@ async fn one_contact_that_is_refused_fails_alone() {
 
 #[tokio::test]
 async fn two_people_who_share_a_phone_stay_two_contacts() {
-    let rig = Rig::genesys_cloud().await;
+    let rig = organization().await;
     let connection = rig.open().await;
     for n in 0..2 {
         contact_center(&connection)
@@ -131,14 +156,14 @@ async fn two_people_who_share_a_phone_stay_two_contacts() {
             .remove(0)
             .expect("written");
     }
-    assert_eq!(rig.organization().contacts().len(), 2);
+    assert_eq!(rig.simulator.contacts().len(), 2);
 }
 
 #[tokio::test]
 async fn a_live_call_takes_attributes_and_its_contact() {
-    let rig = Rig::genesys_cloud().await;
+    let rig = organization().await;
     let connection = rig.open().await;
-    let placed = rig.organization().place_call(&inbound());
+    let placed = rig.simulator.place_call(&inbound());
     let call = CallId::new(&placed.conversation_id).expect("an id");
     let conversation = contact_center(&connection).conversation(&call).await.expect("the call");
     assert_eq!(conversation.participant.as_ref(), Some(&placed.participant_id));
@@ -148,15 +173,15 @@ async fn a_live_call_takes_attributes_and_its_contact() {
     assert!(!conversation.has_ended);
     let attributes = BTreeMap::from([("PT_SearchValue".to_owned(), "CRM:1".to_owned())]);
     contact_center(&connection).set_attributes(&conversation, &attributes).await.expect("set");
-    let set = rig.organization().attributes(&placed.conversation_id, &placed.participant_id);
+    let set = rig.simulator.attributes(&placed.conversation_id, &placed.participant_id);
     let set = set.expect("the participant");
     assert_eq!((set["PT_SearchValue"].as_str(), set["language"].as_str()), ("CRM:1", "en"));
     let contact = contact_center(&connection).enrich(&[push()]).await.expect("tried").remove(0);
     let contact = contact.expect("written").contact;
     contact_center(&connection).associate(&conversation, &contact).await.expect("tied");
-    let tied = rig.organization().associations();
+    let tied = rig.simulator.associations();
     assert_eq!(tied.last().and_then(|last| last.external_contact_id.as_ref()), Some(&contact));
-    assert!(rig.organization().end_call(&placed.conversation_id));
+    assert!(rig.simulator.end_call(&placed.conversation_id));
     let ended = contact_center(&connection).conversation(&call).await.expect("the call");
     assert!(ended.has_ended);
     assert!(as_described(&rig) >= 6);
@@ -164,7 +189,7 @@ async fn a_live_call_takes_attributes_and_its_contact() {
 
 #[tokio::test]
 async fn a_call_the_platform_does_not_know_is_not_found() {
-    let rig = Rig::genesys_cloud().await;
+    let rig = organization().await;
     let connection = rig.open().await;
     let (_, before) = rig.requests();
     let foreign = CallId::new("abc-123-def-456").expect("an id");
@@ -184,22 +209,22 @@ async fn the_check_names_each_missing_permission() {
         "externalContacts:conversation:associate",
     ];
     for permission in needed {
-        let rig = Rig::genesys_cloud().await;
+        let rig = organization().await;
         let connection = rig.open().await;
-        rig.organization().take_permission(permission);
+        rig.simulator.take_permission(permission);
         let findings = connection.check.check().await;
         let flaws: Vec<_> = findings.iter().filter_map(|f| f.outcome.as_ref().err()).collect();
         assert_eq!(flaws.len(), 1, "{permission}: {flaws:?}");
         assert_eq!(flaws[0].code, "connection.scope_missing");
         assert!(flaws[0].message.contains(permission), "{}", flaws[0].message);
-        assert_eq!(rig.organization().contacts().len(), 0, "a check writes nothing");
+        assert_eq!(rig.simulator.contacts().len(), 0, "a check writes nothing");
         as_described(&rig);
     }
 }
 
 #[tokio::test]
 async fn an_external_source_that_is_not_there_is_named() {
-    let rig = Rig::genesys_cloud().await;
+    let rig = organization().await;
     let mut login = rig.logins[0].clone();
     login.plain.insert("external_source".to_owned(), "Nowhere".into());
     let connection = rig.open_with(login).expect("complete settings");
@@ -215,7 +240,7 @@ async fn an_external_source_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn the_external_source_is_asked_for_once() {
-    let rig = Rig::genesys_cloud().await;
+    let rig = organization().await;
     let connection = rig.open().await;
     for n in 0..3 {
         contact_center(&connection)

@@ -1,5 +1,8 @@
 //! Connectors against their simulated vendors, over real HTTP.
 
+// What `cargo xtask new-connector` writes, as part of the list that it would join.
+#[path = "../../../../xtask/src/new_connector/acme_crm/mod.rs"]
+mod acme_crm;
 mod contract;
 mod genesys;
 mod genesys_sim;
@@ -7,3 +10,6 @@ mod logs;
 mod openapi;
 mod rig;
 mod salesforce;
+
+// `acme_crm` finds these at the root of its crate, as it would in `connectors`.
+use connectors::{Setup, Simulation, Simulator, Starting, Vendor};

@@ -1,8 +1,9 @@
 //! The Salesforce connector against the simulated org.
 
 use crate::rig::{Rig, phone, settings};
-use connectors::salesforce::sim::{Config, Permissions};
-use domain::{Contact, Region, Value, phone as phones};
+use connectors::salesforce::sim::{Config, Permissions, Salesforce};
+use connectors::salesforce::simulate;
+use domain::{Contact, ContactPhone, PhoneKind, Region, Value, phone as phones};
 use kit::{Ask, Capabilities, Error, Lane};
 use serde_json::json;
 use sim::faults::{Fault, Rule};
@@ -24,8 +25,14 @@ fn records(contacts: &[Contact]) -> Vec<&str> {
 }
 
 /// An org whose search knows everything at once.
-async fn org(config: Config) -> Rig {
-    Rig::salesforce(Config { index_lag: Duration::ZERO, ..config }).await
+async fn org(config: Config) -> Rig<Salesforce> {
+    as_set_up(Config { index_lag: Duration::ZERO, ..config }).await
+}
+
+async fn as_set_up(config: Config) -> Rig<Salesforce> {
+    let (org, logins) = simulate::with_logins(config).await.expect("a port");
+    let connector = connectors::by_name("salesforce").expect("Salesforce");
+    Rig::new(connector, Box::new(org), logins, simulate::API)
 }
 
 #[tokio::test]
@@ -36,11 +43,13 @@ async fn a_caller_is_found_with_everything_that_was_configured() {
     assert_eq!(found.len(), 2, "John and Jane share the number");
     let john = found.iter().find(|contact| contact.name == "John Doe").expect("John");
     assert_eq!(john.email.as_deref(), Some("john.doe@example.com"));
-    assert_eq!(john.phones, [JOHN]);
+    assert_eq!(john.phones, [ContactPhone::new(PhoneKind::Work, JOHN)]);
+    let parts = (john.first_name.as_deref(), john.last_name.as_deref());
+    assert_eq!(parts, (Some("John"), Some("Doe")));
     assert_eq!(john.data["crmCaseId"], Value::from("CASE-99812"));
     assert_eq!(john.data["loyaltyTier"], Value::from("Gold"));
     assert_eq!(john.data["company"], Value::from("Acme Corporation"));
-    let page = format!("{}/lightning/r/Contact/{}/view", rig.org().url(), john.record);
+    let page = format!("{}/lightning/r/Contact/{}/view", rig.simulator.url(), john.record);
     assert_eq!(john.url, Some(page));
     assert!(john.created_at.is_some() && john.modified_at.is_some() && john.account.is_some());
     let jane = found.iter().find(|contact| contact.name == "Jane Smith").expect("Jane");
@@ -53,11 +62,12 @@ async fn every_number_is_found_however_it_was_typed() {
     let typed = phones::typed_forms(&phone("+14155550123"));
     for (at, form) in typed.iter().enumerate() {
         let body = json!({ "LastName": format!("Typed {at}"), "MobilePhone": form });
-        rig.org().add("Contact", &body).expect("a record");
+        rig.simulator.add("Contact", &body).expect("a record");
     }
     let connection = rig.open().await;
     let region = Region::parse("US").expect("a region");
-    let rows = rig.org().query("SELECT Id, Phone, MobilePhone, HomePhone, OtherPhone FROM Contact");
+    let rows =
+        rig.simulator.query("SELECT Id, Phone, MobilePhone, HomePhone, OtherPhone FROM Contact");
     let mut wanted: Vec<(String, Ask)> = Vec::new();
     for row in rows.expect("rows") {
         for field in ["Phone", "MobilePhone", "HomePhone", "OtherPhone"] {
@@ -75,7 +85,7 @@ async fn every_number_is_found_however_it_was_typed() {
             for ((record, ask), contacts) in batch.iter().zip(&found) {
                 assert!(records(contacts).contains(&record.as_str()), "{lane:?} {record}");
                 let e164 = &ask.phone.as_ref().expect("a phone").e164;
-                assert!(contacts.iter().all(|c| c.phones.contains(e164)), "nobody else");
+                assert!(contacts.iter().all(|c| c.has_phone(e164)), "nobody else");
             }
         }
     }
@@ -137,21 +147,20 @@ async fn nothing_a_caller_says_becomes_syntax() {
         let ask = Ask { email: Some(email.clone()), ..Ask::default() };
         assert_eq!(find(&connection, Lane::Call, &[ask]).await, [vec![]], "{email}");
         let body = json!({ "LastName": "Odd", "Email": "odd@example.com" });
-        rig.org().add("Contact", &body).expect("a record");
+        rig.simulator.add("Contact", &body).expect("a record");
     }
 }
 
 #[tokio::test]
 async fn a_record_that_the_search_index_hides_is_found_in_the_background() {
     let rig =
-        Rig::salesforce(Config { index_lag: Duration::from_secs(3_600), ..Config::default() })
-            .await;
+        as_set_up(Config { index_lag: Duration::from_secs(3_600), ..Config::default() }).await;
     let connection = rig.open().await;
     // Warms the index up, so that what comes now is behind it.
     find(&connection, Lane::Call, &[by_phone(JOHN)]).await;
     for (name, typed) in [("Fresh", "(415) 555 - 0199"), ("Grouped", "41 55 55 01 99")] {
         let body = json!({ "LastName": name, "HomePhone": typed });
-        rig.org().add("Contact", &body).expect("a record");
+        rig.simulator.add("Contact", &body).expect("a record");
     }
     let ask = [by_phone("+14155550199")];
     assert_eq!(find(&connection, Lane::Call, &ask).await, [vec![]]);
@@ -166,7 +175,7 @@ async fn a_switchboard_hides_nobody_else_of_a_batch() {
     let rig = org(Config::default()).await;
     for n in 0..250 {
         let body = json!({ "LastName": format!("Desk {n}"), "Phone": "(415) 555-0100" });
-        rig.org().add("Contact", &body).expect("a record");
+        rig.simulator.add("Contact", &body).expect("a record");
     }
     let connection = rig.open().await;
     let asks = [by_phone("+14155550100"), by_phone("+14155550101"), by_phone(JOHN)];
@@ -178,7 +187,7 @@ async fn a_switchboard_hides_nobody_else_of_a_batch() {
 async fn leads_are_found_where_they_are_configured() {
     let rig = org(Config::default()).await;
     let body = json!({ "LastName": "Roe", "Company": "Acme", "Phone": "415.555.0177" });
-    rig.org().add("Lead", &body).expect("a record");
+    rig.simulator.add("Lead", &body).expect("a record");
     let mut login = rig.logins[0].clone();
     let more = settings(&[("objects", vec!["Contact", "Lead"].into())], &[]);
     login.plain.extend(more.plain);
@@ -202,7 +211,7 @@ async fn a_short_pause_follows_too_many_requests_at_once_and_calls_outlive_the_d
     assert_eq!(error, Error::RateLimited { retry_after: Some(Duration::from_secs(2)) });
     assert_eq!(lookup.find(Lane::Call, &ask).await.expect_err("paused").kind(), "rate_limited");
     assert!(find(&connection, Lane::Background, &ask).await[0].len() == 2, "waits the pause out");
-    rig.org().set_daily_limit(rig.org().api_usage() + 5);
+    rig.simulator.set_daily_limit(rig.simulator.api_usage() + 5);
     find(&connection, Lane::Call, &ask).await;
     let error = lookup.find(Lane::Background, &ask).await.expect_err("the rest is for calls");
     assert_eq!(error.kind(), "rate_limited");
@@ -217,7 +226,7 @@ async fn the_check_names_every_field_and_object_that_is_missing() {
     login.plain.extend(more.plain);
     let connection = rig.open_with(login).expect("complete settings");
     let hidden = ["Contact.Loyalty_Tier__c", "Contact.HomePhone"].map(str::to_owned);
-    rig.org().set_permissions(Permissions {
+    rig.simulator.set_permissions(Permissions {
         hidden_objects: ["Lead".to_owned()].into(),
         hidden_fields: hidden.into(),
         ..Permissions::default()

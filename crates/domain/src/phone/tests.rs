@@ -1,6 +1,6 @@
 //! Numbers as contact centers really send them.
 
-use super::{Caller, Phone, Region, national_digits, parse, typed_forms};
+use super::{Caller, Phone, Region, digit_forms, national_digits, parse, typed_forms};
 
 fn region(text: &str) -> Region {
     Region::parse(text).expect("a region of the metadata")
@@ -117,6 +117,30 @@ fn rubbish_is_unusable_and_says_why() {
 }
 
 #[test]
+fn the_address_of_a_host_is_no_number() {
+    for text in [
+        "sip:100.100.100.10",
+        "sip:100.100.100.10:5060",
+        "sip:100.100.100.10;transport=udp",
+        "sips:100.100.100.010",
+        "<sip:100.100.100.10>",
+        "\"PBX\" <sip:100.100.100.10:5060;lr>",
+        "sip:100.100.100.10@100.100.100.10",
+        "sip:[2001:db8::5550:1999:9999]",
+        "sip:[2001:db8:5550:1999:9999::1]:5060",
+        "sip:5550199999.example.com",
+        "sip:pbx-5550199999",
+    ] {
+        check(text, "unusable");
+    }
+    for text in ["sip:+15550199999@100.100.100.10", "sip:+15550199999:5060", "sip:555.019.9999"] {
+        check(text, "+15550199999");
+    }
+    check("sip:anonymous", "withheld");
+    check("sip:@100.100.100.10", "withheld");
+}
+
+#[test]
 fn the_forms_people_type_are_among_the_typed_forms() {
     let phone = Phone { e164: "+15550199999".into(), extension: None };
     let forms = typed_forms(&phone);
@@ -157,6 +181,20 @@ fn every_typed_form_reads_back_as_the_number() {
 }
 
 #[test]
+fn the_digit_forms_are_those_of_the_typed_forms() {
+    for e164 in ["+15550199999", "+4930123456", "+442071838750", "+33142685300", "+390612345678"] {
+        let phone = Phone { e164: e164.into(), extension: None };
+        let mut typed = typed_forms(&phone);
+        typed.retain(|form| form.bytes().all(|b| b.is_ascii_digit()));
+        typed.push(national_digits(&phone));
+        let forms = digit_forms(&phone);
+        assert_eq!(forms[0], national_digits(&phone));
+        assert!(typed.iter().all(|form| forms.contains(form)), "{typed:?} {forms:?}");
+        assert!(forms.iter().all(|form| typed.contains(form)), "{typed:?} {forms:?}");
+    }
+}
+
+#[test]
 fn a_text_index_is_asked_for_the_national_digits() {
     let digits = |e164: &str| national_digits(&Phone { e164: e164.into(), extension: None });
     assert_eq!(digits("+15550199999"), "5550199999");
@@ -170,6 +208,12 @@ fn a_number_never_shows_in_debug_output() {
 }
 
 proptest::proptest! {
+    #[test]
+    fn a_north_american_number_is_read_at_once_as_it_would_be_at_length(number in "[+]1[2-9][0-9]{9}") {
+        // A space makes it take the long way.
+        proptest::prop_assert_eq!(parse(&number, region("DE")), parse(&format!("{number} "), region("DE")));
+    }
+
     #[test]
     fn no_text_makes_the_parser_panic(text in ".{0,80}") {
         let _ = parse(&text, region("US"));

@@ -4,13 +4,14 @@
 //! and the counters) and `POST /_sim/requests {"record":false}` (recording off or on).
 //! Other `/_sim/` paths belong to the vendor's router, e.g. `/_sim/state`.
 
+use std::fmt::Display;
+
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::faults::{Faults, Plan};
@@ -57,20 +58,22 @@ impl Control {
                 faults.clear();
                 StatusCode::NO_CONTENT.into_response()
             }
-            Control::SetPlan => match read::<Plan>(request).await {
+            Control::SetPlan => match whole(request, Plan::read).await {
                 Ok(plan) => {
                     faults.set(plan);
                     StatusCode::NO_CONTENT.into_response()
                 }
                 Err(refused) => refused,
             },
-            Control::Record => match read::<Recording>(request).await {
-                Ok(wanted) => {
-                    faults.requests().record(wanted.record);
-                    StatusCode::NO_CONTENT.into_response()
+            Control::Record => {
+                match whole(request, |body| serde_json::from_slice::<Recording>(body)).await {
+                    Ok(wanted) => {
+                        faults.requests().record(wanted.record);
+                        StatusCode::NO_CONTENT.into_response()
+                    }
+                    Err(refused) => refused,
                 }
-                Err(refused) => refused,
-            },
+            }
             Control::ShowRequests { clear } => {
                 let requests = faults.requests();
                 let body = json!({ "requests": requests.log(), "counts": requests.counts() });
@@ -83,10 +86,14 @@ impl Control {
     }
 }
 
-async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Response> {
+/// What the whole body reads as, or the answer that says why it does not.
+async fn whole<T, E: Display>(
+    request: Request<Incoming>,
+    read: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, Response> {
     let refuse =
         |why: String| (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response();
     let body = Body::new(request.into_body());
     let bytes = to_bytes(body, MOST_CONTROL).await.map_err(|e| refuse(e.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|e| refuse(e.to_string()))
+    read(&bytes).map_err(|e| refuse(e.to_string()))
 }

@@ -56,11 +56,13 @@ CREATE TABLE contact_keys (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX contact_keys_by_contact ON contact_keys (contact);
+CREATE INDEX contact_keys_gone ON contact_keys (gone_at) WHERE gone_at IS NOT NULL;
 
 CREATE TABLE jobs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     uid        BLOB    NOT NULL,          -- what the payload is sealed to
     kind       TEXT    NOT NULL,
+    connection TEXT    NOT NULL,          -- whose work it is, and whose requests it costs
     slot       BLOB,                      -- keyed hash of the coalescing key
     state      TEXT    NOT NULL,          -- waiting | leased | skipped | dead
     call       TEXT,
@@ -74,7 +76,7 @@ CREATE TABLE jobs (
     note       TEXT                       -- last error, or why it was skipped
 ) STRICT;
 
-CREATE INDEX jobs_due ON jobs (kind, due_at, id) WHERE state IN ('waiting', 'leased');
+CREATE INDEX jobs_due ON jobs (kind, connection, due_at, id) WHERE state IN ('waiting', 'leased');
 CREATE UNIQUE INDEX jobs_waiting_once ON jobs (kind, slot) WHERE state = 'waiting' AND slot IS NOT NULL;
 CREATE INDEX jobs_leased ON jobs (kind, slot) WHERE state = 'leased' AND slot IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (state, kind, id) WHERE state IN ('skipped', 'dead');

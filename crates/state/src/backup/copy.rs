@@ -100,6 +100,7 @@ const TABLES: &[Table] = &[
             ("id", Int),
             ("uid", Blob),
             ("kind", Text),
+            ("connection", Text),
             ("slot", Blob),
             ("state", Text),
             ("call", Text),

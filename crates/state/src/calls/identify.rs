@@ -5,7 +5,7 @@ use crate::crash;
 use crate::error::{Error, Result};
 use crate::jobs::{SealedJob, SealedSettlement, Settled, settle_one};
 use crate::keys::Hash;
-use crate::sql::{Tx, Work};
+use crate::sql::{Touched, Tx, Work};
 use domain::{CallId, Timestamp};
 
 pub(super) struct Identify {
@@ -20,6 +20,7 @@ impl Work for Identify {
     type Output = Enriched;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Enriched> {
+        tx.touched = Touched::Nothing;
         if let Some(settle) = &self.settle
             && settle_one(tx, settle, self.at).await? == Settled::Stale
         {

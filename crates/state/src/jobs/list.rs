@@ -1,7 +1,7 @@
 //! Jobs as the operator sees them: without payloads, which stay sealed.
 
 use super::{JobState, attempts};
-use crate::error::{Error, Result};
+use crate::error::{Boxed, Error, Result};
 use crate::sql::{Param, Tx, Work};
 use crate::store::Store;
 use domain::{CallId, Timestamp};
@@ -11,6 +11,8 @@ use domain::{CallId, Timestamp};
 pub struct JobRow {
     pub id: i64,
     pub kind: String,
+    /// Whose work it is.
+    pub connection: String,
     pub state: JobState,
     pub attempts: u32,
     pub subject: Option<CallId>,
@@ -22,10 +24,11 @@ pub struct JobRow {
     pub note: Option<String>,
 }
 
-/// How many jobs of a kind are in a state.
+/// How many jobs of a kind and a connection are in a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobCount {
     pub kind: String,
+    pub connection: String,
     pub state: JobState,
     pub jobs: u64,
 }
@@ -39,13 +42,20 @@ pub struct JobFilter {
 
 impl Store {
     /// Jobs as the operator sees them, newest first, at most 1000.
-    pub async fn jobs(&self, filter: JobFilter, limit: usize) -> Result<Vec<JobRow>> {
-        self.read(&List { filter, limit: i64::try_from(limit.min(1000)).unwrap_or(1000) }).await
+    pub fn jobs(&self, filter: JobFilter, limit: usize) -> Boxed<'_, Vec<JobRow>> {
+        Box::pin(async move {
+            self.read(&List { filter, limit: i64::try_from(limit.min(1000)).unwrap_or(1000) }).await
+        })
     }
 
-    /// How many jobs there are, by kind and state.
-    pub async fn job_counts(&self) -> Result<Vec<JobCount>> {
-        self.read(&Count).await
+    /// The connections that jobs are there for, also those no longer configured.
+    pub fn connections_with_jobs(&self) -> Boxed<'_, Vec<String>> {
+        Box::pin(async move { self.read(&WithJobs).await })
+    }
+
+    /// How many jobs there are, by kind, connection and state.
+    pub fn job_counts(&self) -> Boxed<'_, Vec<JobCount>> {
+        Box::pin(async move { self.read(&Count).await })
     }
 }
 
@@ -59,7 +69,7 @@ impl Work for List {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<JobRow>> {
         const SQL: &str = "
-            SELECT id, kind, state, attempts, call, due_at, created_at, updated_at, note FROM jobs
+            SELECT id, kind, state, attempts, call, due_at, created_at, updated_at, note, connection FROM jobs
             WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR kind = ?2) ORDER BY id DESC LIMIT ?3";
         let state: Param<'_> = self.filter.state.map_or("", JobState::as_str).into();
         let kind: Param<'_> = self.filter.kind.as_deref().unwrap_or_default().into();
@@ -76,6 +86,7 @@ impl Work for List {
                     created_at: Timestamp(row.int(6)?),
                     updated_at: Timestamp(row.int(7)?),
                     note: row.opt_text(8)?.map(str::to_owned),
+                    connection: row.text(9)?.to_owned(),
                 })
             })
             .collect()
@@ -93,16 +104,29 @@ impl Work for Count {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<JobCount>> {
         const SQL: &str =
-            "SELECT kind, state, count(*) FROM jobs GROUP BY kind, state ORDER BY kind, state";
+            "SELECT kind, connection, state, count(*) FROM jobs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
         let rows = tx.rows(SQL, &[]).await?;
         rows.iter()
             .map(|row| {
                 Ok(JobCount {
                     kind: row.text(0)?.to_owned(),
-                    state: state_of(row.text(1)?)?,
-                    jobs: u64::try_from(row.int(2)?).unwrap_or(0),
+                    connection: row.text(1)?.to_owned(),
+                    state: state_of(row.text(2)?)?,
+                    jobs: u64::try_from(row.int(3)?).unwrap_or(0),
                 })
             })
             .collect()
+    }
+}
+
+struct WithJobs;
+
+impl Work for WithJobs {
+    type Output = Vec<String>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<String>> {
+        const SQL: &str = "SELECT DISTINCT connection FROM jobs ORDER BY connection";
+        let rows = tx.rows(SQL, &[]).await?;
+        rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{Lease, NewJob, Redrive, SealedJob, note};
 use crate::crash;
-use crate::error::Result;
+use crate::error::{Boxed, Result};
 use crate::keys::Keyring;
-use crate::sql::{Tx, Work};
+use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
 
@@ -41,15 +41,13 @@ impl Store {
     /// Settles jobs with what follows from them, in one transaction. A stale
     /// settlement has no effect, its follow-up included, and disturbs no other.
     /// Reasons and errors carry no personal data; 500 characters are kept.
-    pub async fn settle(
-        &self,
-        settlements: Vec<Settlement>,
-        now: Timestamp,
-    ) -> Result<Vec<Settled>> {
-        let keys = self.keys();
-        let sealed = settlements.into_iter().map(|settlement| Sealed::seal(&keys, settlement));
-        let settlements = sealed.collect::<Result<Vec<_>>>()?;
-        self.write(SettleAll { settlements, now }).await
+    pub fn settle(&self, settlements: Vec<Settlement>, now: Timestamp) -> Boxed<'_, Vec<Settled>> {
+        Box::pin(async move {
+            let keys = self.keys();
+            let sealed = settlements.into_iter().map(|settlement| Sealed::seal(&keys, settlement));
+            let settlements = sealed.collect::<Result<Vec<_>>>()?;
+            self.write(SettleAll { settlements, now }).await
+        })
     }
 }
 
@@ -76,6 +74,7 @@ impl Work for SettleAll {
     type Output = Vec<Settled>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Settled>> {
+        tx.touched = Touched::Nothing;
         let mut settled = Vec::with_capacity(self.settlements.len());
         for settlement in &self.settlements {
             settled.push(settle_one(tx, settlement, self.now).await?);

@@ -17,6 +17,7 @@ pub(crate) mod sqlite;
 pub(crate) use row::{Cell, Param, Row};
 
 use crate::error::Result;
+use crate::keys::Hash;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -28,11 +29,43 @@ pub(crate) trait Work: Send {
     fn run(&self, tx: &mut Tx<'_>) -> impl Future<Output = Result<Self::Output>> + Send;
 }
 
+/// Whose entries in the directory a piece of work has changed, or may have.
+#[derive(Debug, Default)]
+pub(crate) enum Touched {
+    /// It did not say, so: anybody's.
+    #[default]
+    Everything,
+    Nothing,
+    /// Those found by these keys.
+    Keys(Vec<Hash>),
+}
+
+impl Touched {
+    pub(crate) fn add(&mut self, key: Hash) {
+        match self {
+            Self::Everything => {}
+            Self::Nothing => *self = Self::Keys(vec![key]),
+            Self::Keys(keys) => keys.push(key),
+        }
+    }
+
+    /// Both of them.
+    pub(crate) fn join(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (_, Self::Nothing) | (Self::Everything, _) => {}
+            (_, Self::Everything) => *self = Self::Everything,
+            (Self::Nothing, other) => *self = other,
+            (Self::Keys(keys), Self::Keys(more)) => keys.extend(more),
+        }
+    }
+}
+
 /// One open transaction, or for reads one connection.
 pub(crate) struct Tx<'a> {
     on: On<'a>,
     /// A job was added: after the commit, those who wait for work are woken.
     pub(crate) added_jobs: bool,
+    pub(crate) touched: Touched,
 }
 
 enum On<'a> {
@@ -42,11 +75,11 @@ enum On<'a> {
 
 impl<'a> Tx<'a> {
     pub(crate) fn sqlite(connection: &'a mut rusqlite::Connection) -> Self {
-        Self { on: On::Sqlite(connection), added_jobs: false }
+        Self { on: On::Sqlite(connection), added_jobs: false, touched: Touched::default() }
     }
 
     pub(crate) fn postgres(connection: &'a mut sqlx::PgConnection) -> Self {
-        Self { on: On::Postgres(connection), added_jobs: false }
+        Self { on: On::Postgres(connection), added_jobs: false, touched: Touched::default() }
     }
 
     pub(crate) fn is_postgres(&self) -> bool {

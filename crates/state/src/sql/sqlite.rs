@@ -14,6 +14,7 @@ pub(crate) use owned::{Owned, beside, private_file};
 pub(super) use statement::{batch, execute, rows};
 
 use super::{Tx, Work, at_once};
+use crate::directory::Recent;
 use crate::error::{Error, Result};
 use crate::store::{Durability, Options};
 use rusqlite::{Connection, OpenFlags};
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Queued, Waiting, WriterThread};
 
@@ -50,6 +52,7 @@ impl Sqlite {
         owned: Option<Owned>,
         options: &Options,
         jobs_added: watch::Sender<u64>,
+        recent: Arc<Recent>,
         prepare: &W,
     ) -> Result<(Self, W::Output)> {
         let opening = |error| Error::sqlite("opening", &error);
@@ -79,6 +82,8 @@ impl Sqlite {
             waiting,
             connection: writer.clone(),
             jobs_added,
+            recent,
+            runtime: Handle::try_current().ok(),
             healthy: healthy.clone(),
             _owned: owned,
         };

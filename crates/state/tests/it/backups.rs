@@ -19,8 +19,10 @@ async fn fill(store: &Store) {
     let john = contact("003A", &["+15550199999"], Some("john@example.com"));
     store.remember("crm", &[], &[john], Timestamp(1)).await.expect("remembered");
     store.mark_pushed("crm", "003A", [9; 16]).await.expect("marked");
-    let leased =
-        store.lease("enrich", 1, Duration::from_secs(30), Timestamp(0)).await.expect("leased");
+    let leased = store
+        .lease("enrich", "crm", 1, Duration::from_secs(30), Timestamp(0))
+        .await
+        .expect("leased");
     let dead = Outcome::Dead { error: "gave up".to_owned() };
     let settlement = Settlement { lease: leased[0].lease, outcome: dead, follow_up: vec![] };
     store.settle(vec![settlement], Timestamp(5)).await.expect("settled");
@@ -34,8 +36,10 @@ async fn assert_filled(store: &Store) {
     let found =
         store.find("crm", &[Key::Email("john@example.com".to_owned())]).await.expect("opens");
     assert_eq!((found[0].pushed, found[0].as_of), (Some([9; 16]), Timestamp(1)));
-    let leased =
-        store.lease("enrich", 1000, Duration::from_secs(1), Timestamp(1_000)).await.expect("opens");
+    let leased = store
+        .lease("enrich", "crm", 1000, Duration::from_secs(1), Timestamp(1_000))
+        .await
+        .expect("opens");
     assert_eq!(leased.len(), 449);
     assert_eq!(leased[0].payload, b"work-1");
     store.enqueue(vec![job(None, "new", 0)]).await.expect("a number nobody has");

@@ -126,7 +126,7 @@ async fn what_is_kept_is_not_told_otherwise(place: Place) {
     let told = vec![job(None, "told otherwise", 0)];
     let kept = store.identify_call(&id("call-1"), weaker, told, None).await;
     assert_eq!(kept.expect("answered"), Enriched::Kept { earlier_calls: 0 });
-    let leased = store.lease("enrich", 9, Duration::from_secs(1), Timestamp(9_000)).await;
+    let leased = store.lease("enrich", "crm", 9, Duration::from_secs(1), Timestamp(9_000)).await;
     assert!(leased.expect("asked").is_empty());
 }
 
@@ -205,7 +205,7 @@ async fn an_identification_commits_with_its_settlement(place: Place) {
         .record_call(call("call-1", number), vec![job(None, "find out", 0)])
         .await
         .expect("recorded");
-    let leased = store.lease("enrich", 10, lease_for, now).await.expect("leased");
+    let leased = store.lease("enrich", "crm", 10, lease_for, now).await.expect("leased");
     let settle = Settlement {
         lease: leased[0].lease,
         outcome: Outcome::Done,
@@ -215,7 +215,7 @@ async fn an_identification_commits_with_its_settlement(place: Place) {
         .identify_call(&id("call-1"), identified(crm("003A"), 3_000), vec![], Some(settle.clone()))
         .await;
     assert_eq!(found.expect("applied"), Enriched::Applied { earlier_calls: 0 });
-    let next = store.lease("enrich", 10, lease_for, now).await.expect("leased");
+    let next = store.lease("enrich", "crm", 10, lease_for, now).await.expect("leased");
     assert_eq!(next.len(), 1);
     assert_eq!(next[0].payload, b"tell the contact center");
     let again = store
@@ -233,10 +233,14 @@ async fn a_stale_lease_identifies_nothing(place: Place) {
         .record_call(call("call-1", number.clone()), vec![job(None, "x", 0)])
         .await
         .expect("recorded");
-    let slow =
-        store.lease("enrich", 1, Duration::from_secs(1), Timestamp(0)).await.expect("leased");
-    let fast =
-        store.lease("enrich", 1, Duration::from_secs(1), Timestamp(1_000)).await.expect("leased");
+    let slow = store
+        .lease("enrich", "crm", 1, Duration::from_secs(1), Timestamp(0))
+        .await
+        .expect("leased");
+    let fast = store
+        .lease("enrich", "crm", 1, Duration::from_secs(1), Timestamp(1_000))
+        .await
+        .expect("leased");
     assert_eq!((slow.len(), fast.len()), (1, 1), "the first lease ran out");
     let settle =
         |lease| Settlement { lease, outcome: Outcome::Done, follow_up: vec![job(None, "y", 0)] };

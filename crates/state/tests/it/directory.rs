@@ -16,6 +16,8 @@ crate::facts! {
     a_forgotten_contact_is_gone
     a_shared_number_leads_to_at_most_fifty
     the_last_call_of_a_contact_is_known
+    the_mark_of_a_lost_key_is_forgotten_in_time
+    what_was_found_a_moment_ago_is_read_anew_once_it_changes
 }
 
 const NUMBER: &str = "+15550199999";
@@ -167,7 +169,7 @@ async fn the_last_call_of_a_contact_is_known(place: Place) {
     let store = place.open().await;
     remember(&store, &[], &[contact("003A", &[NUMBER], None)], 10).await;
     let last_call = async || {
-        let found = store.find("crm", &[by_phone(NUMBER)]).await.expect("asked");
+        let found = store.find_with_last_calls("crm", &[by_phone(NUMBER)]).await.expect("asked");
         assert_eq!(found[0].last_call_at, found[0].contact.last_call_at);
         found[0].last_call_at
     };
@@ -178,4 +180,44 @@ async fn the_last_call_of_a_contact_is_known(place: Place) {
         store.record_call(new, vec![]).await.expect("recorded");
     }
     assert_eq!(last_call().await, Some(Timestamp(9_000)));
+}
+
+async fn the_mark_of_a_lost_key_is_forgotten_in_time(place: Place) {
+    let store = place.open().await;
+    let asked = [by_phone(NUMBER)];
+    remember(&store, &asked, &[contact("003A", &[NUMBER], None)], 10).await;
+    remember(&store, &asked, &[], 20).await;
+    assert_eq!(store.prune_directory(Timestamp(20)).await.expect("pruned"), 0, "not yet");
+    assert_eq!(store.prune_directory(Timestamp(21)).await.expect("pruned"), 1);
+    assert_eq!(store.prune_directory(Timestamp(21)).await.expect("pruned"), 0);
+    assert_eq!(records(&store, Key::Record("003A".to_owned())).await, ["003A"], "others stay");
+}
+
+async fn what_was_found_a_moment_ago_is_read_anew_once_it_changes(place: Place) {
+    let store = place.open().await;
+    let mail = Key::Email("ann@example.com".to_owned());
+    let keys = [by_phone(NUMBER), mail.clone(), Key::Record("003A".to_owned())];
+    let find = async |key: &Key| store.find("crm", std::slice::from_ref(key)).await.expect("asked");
+    let old = contact("003A", &[NUMBER], Some("ann@example.com"));
+    remember(&store, &[], std::slice::from_ref(&old), 10).await;
+    for key in &keys {
+        assert_eq!(find(key).await, find(key).await);
+    }
+    // Asked for by one key, it is news under every other.
+    let named = domain::Contact { name: "Ann".to_owned(), ..old.clone() };
+    remember(&store, &[by_phone(NUMBER)], std::slice::from_ref(&named), 20).await;
+    for key in &keys {
+        assert_eq!(find(key).await[0].contact.name, "Ann", "{key:?}");
+    }
+    assert!(store.mark_pushed("crm", "003A", [7; 16]).await.expect("marked"));
+    for key in &keys {
+        assert_eq!(find(key).await[0].pushed, Some([7; 16]), "{key:?}");
+    }
+    // Somebody else has the number now; the e-mail still leads to Ann.
+    let other = contact("003B", &[NUMBER], None);
+    remember(&store, &[by_phone(NUMBER)], &[other], 30).await;
+    assert_eq!(find(&keys[0]).await[0].contact.record, "003B");
+    assert_eq!(find(&mail).await[0].contact.record, "003A");
+    assert!(store.forget("crm", "003A").await.expect("forgotten"));
+    assert!(find(&mail).await.is_empty() && find(&keys[2]).await.is_empty());
 }

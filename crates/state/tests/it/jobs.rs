@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 crate::facts! {
-    jobs_are_leased_in_order_and_by_kind
+    jobs_are_leased_in_order_by_kind_and_connection
     a_job_is_not_leased_before_its_time
     a_lease_that_ran_out_is_leased_again
     a_waiting_job_takes_the_newer_payload
@@ -27,7 +27,7 @@ crate::facts! {
 const LEASE: Duration = Duration::from_secs(30);
 
 async fn lease(store: &Store, limit: usize, now: i64) -> Vec<Leased> {
-    store.lease("enrich", limit, LEASE, Timestamp(now)).await.expect("leased")
+    store.lease("enrich", "crm", limit, LEASE, Timestamp(now)).await.expect("leased")
 }
 
 async fn payloads(store: &Store, limit: usize, now: i64) -> Vec<String> {
@@ -44,16 +44,19 @@ async fn enqueue(store: &Store, jobs: Vec<NewJob>) {
     store.enqueue(jobs).await.expect("enqueued");
 }
 
-async fn jobs_are_leased_in_order_and_by_kind(place: Place) {
+async fn jobs_are_leased_in_order_by_kind_and_connection(place: Place) {
     let store = place.open().await;
-    let other = NewJob { kind: "push", ..job(None, "other", 0) };
-    enqueue(&store, vec![job(None, "c", 30), job(None, "a", 10), other, job(None, "b", 10)]).await;
-    assert_eq!(store.next_due(&["enrich", "push"]).await.expect("asked"), Some(Timestamp(0)));
-    assert_eq!(store.next_due(&["enrich"]).await.expect("asked"), Some(Timestamp(10)));
+    let kind = NewJob { kind: "push", ..job(None, "other kind", 0) };
+    let erp = NewJob { connection: "erp".to_owned(), ..job(None, "other connection", 5) };
+    let jobs = vec![job(None, "c", 30), job(None, "a", 10), kind, erp, job(None, "b", 10)];
+    enqueue(&store, jobs).await;
+    assert_eq!(store.next_due("enrich", "erp").await.expect("asked"), Some(Timestamp(5)));
+    assert_eq!(store.next_due("enrich", "crm").await.expect("asked"), Some(Timestamp(10)));
     assert_eq!(payloads(&store, 2, 100).await, ["a", "b"]);
     assert_eq!(payloads(&store, 2, 100).await, ["c"]);
     assert!(payloads(&store, 2, 100).await.is_empty());
-    assert_eq!(store.next_due(&["nothing"]).await.expect("asked"), None);
+    assert_eq!(store.next_due("nothing", "crm").await.expect("asked"), None);
+    assert_eq!(store.connections_with_jobs().await.expect("asked"), ["crm", "erp"]);
 }
 
 async fn a_job_is_not_leased_before_its_time(place: Place) {
@@ -143,7 +146,7 @@ async fn a_job_behind_a_running_one_of_its_key_waits(place: Place) {
     let running = lease(&store, 9, 0).await;
     enqueue(&store, vec![job(Some("k"), "behind", 0)]).await;
     assert!(lease(&store, 9, 10).await.is_empty());
-    let due = store.next_due(&["enrich"]).await.expect("asked");
+    let due = store.next_due("enrich", "crm").await.expect("asked");
     assert_eq!(due, Some(Timestamp(30_000)), "nothing to be had before the lease ends");
     settle(&store, running[0].lease, Outcome::Done, 20).await;
     assert_eq!(payloads(&store, 9, 20).await, ["behind"]);
@@ -170,7 +173,7 @@ async fn what_was_skipped_or_died_is_kept_with_its_reason(place: Place) {
     let dead = Outcome::Dead { error: "é\n\0".repeat(400) };
     settle(&store, leased[0].lease, skipped, 50).await;
     settle(&store, leased[1].lease, dead, 60).await;
-    assert_eq!(store.next_due(&["enrich"]).await.expect("asked"), None);
+    assert_eq!(store.next_due("enrich", "crm").await.expect("asked"), None);
 
     let filter = JobFilter { state: Some(JobState::Skipped), kind: Some("enrich".to_owned()) };
     let jobs = store.jobs(filter, 9).await.expect("listed");

@@ -29,7 +29,7 @@ async fn rows_of_older_keys_open_after_a_rotation(place: Place) {
     let found = store.find("crm", &[Key::Phone("+15550199999".to_owned())]).await.expect("opens");
     assert_eq!(found[0].contact.name, john.name);
     let leased =
-        store.lease("enrich", 1, Duration::from_secs(1), Timestamp(0)).await.expect("opens");
+        store.lease("enrich", "crm", 1, Duration::from_secs(1), Timestamp(0)).await.expect("opens");
     assert_eq!(leased[0].payload, b"old");
 }
 
@@ -69,8 +69,10 @@ mod lasting {
         assert_eq!(phone(&store, "+15550199999"), number);
         let stored = store.call(&id("call-1")).await.expect("opens").expect("stored");
         assert_eq!(stored.call.external_id, number);
-        let leased =
-            store.lease("enrich", 1, Duration::from_secs(1), Timestamp(0)).await.expect("opens");
+        let leased = store
+            .lease("enrich", "crm", 1, Duration::from_secs(1), Timestamp(0))
+            .await
+            .expect("opens");
         assert_eq!(leased[0].payload, b"work");
         let next = store.record_call(call("call-2", number), vec![]).await.expect("recorded");
         assert_eq!(next.earlier_calls, 1);

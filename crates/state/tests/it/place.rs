@@ -1,7 +1,8 @@
 //! Somewhere to put a store, gone when the test is over.
 
 use domain::{
-    CallId, Contact, Direction, ExternalId, MediaType, Prefix, Source, Status, Timestamp,
+    CallId, Contact, ContactPhone, Direction, ExternalId, MediaType, PhoneKind, Prefix, Source,
+    Status, Timestamp,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use state::{Error, Location, MasterKey, NewCall, NewJob, Options, Store};
@@ -176,7 +177,7 @@ pub(crate) fn contact(record: &str, phones: &[&str], email: Option<&str>) -> Con
         object: "Contact".to_owned(),
         name: format!("John {record}"),
         email: email.map(str::to_owned),
-        phones: phones.iter().map(|&phone| phone.to_owned()).collect(),
+        phones: phones.iter().map(|&phone| ContactPhone::new(PhoneKind::Work, phone)).collect(),
         data: [("loyaltyTier".to_owned(), "Gold".into())].into(),
         ..Contact::default()
     }
@@ -184,6 +185,7 @@ pub(crate) fn contact(record: &str, phones: &[&str], email: Option<&str>) -> Con
 
 pub(crate) fn job(key: Option<&str>, payload: &str, run_at: i64) -> NewJob {
     NewJob {
+        connection: "crm".to_owned(),
         kind: "enrich",
         key: key.map(str::to_owned),
         payload: payload.as_bytes().to_vec(),

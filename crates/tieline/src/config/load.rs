@@ -218,7 +218,7 @@ impl Check<'_> {
 
     /// The connection's settings with its secrets read, checked by its manifest.
     fn connection(&mut self, name: &str, section: &ConnectionSection) -> Option<Settings> {
-        let all = connectors::all();
+        let all: Vec<_> = connectors::all().into_iter().map(|vendor| vendor.connector).collect();
         let Some(connector) = all.iter().find(|c| c.manifest.name == section.connector) else {
             let names: Vec<&str> = all.iter().map(|c| c.manifest.name.as_str()).collect();
             let fix = nearest(&section.connector, names.iter().copied()).map_or_else(

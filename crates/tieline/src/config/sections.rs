@@ -181,7 +181,11 @@ pub struct ConnectionSection {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub settings: toml::Table,
-    /// Loopback and private addresses may be asked: for on-premises systems.
+    /// Loopback and private addresses may be asked: for on-premises systems; then no proxy is used.
+    /// Without it they are refused, also when a name leads to one. Behind a proxy (`HTTPS_PROXY`,
+    /// `HTTP_PROXY` or `ALL_PROXY` in the environment) it is the proxy that resolves names: Tieline
+    /// then refuses only what is written as a private address or as `localhost`, and the proxy must
+    /// refuse names that lead inside.
     #[serde(default)]
     pub allow_private_addresses: bool,
     /// Overrides of the connector's limits.

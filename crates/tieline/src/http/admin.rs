@@ -112,6 +112,8 @@ pub async fn call(
 pub struct JobBody {
     id: i64,
     kind: String,
+    /// The connection it works on.
+    connection: String,
     /// `waiting`, `leased`, `skipped` or `dead`.
     state: &'static str,
     attempts: u32,
@@ -128,6 +130,7 @@ impl From<JobRow> for JobBody {
         Self {
             id: job.id,
             kind: job.kind,
+            connection: job.connection,
             state: job.state.as_str(),
             attempts: job.attempts,
             call_id: job.subject.map(|call| call.to_string()).unwrap_or_default(),

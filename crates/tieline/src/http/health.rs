@@ -66,6 +66,9 @@ fn state_of(connection: &engine::Connection) -> Value {
 /// What was counted, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, description = "OpenMetrics text")))]
 pub async fn metrics(State(app): State<App>) -> Response {
+    if let Err(error) = app.engine.metrics.gauge(&app.engine).await {
+        tracing::warn!("the jobs could not be counted: {error}");
+    }
     let mut text = String::new();
     if encode(&mut text, &app.registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

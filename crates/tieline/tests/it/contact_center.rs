@@ -14,6 +14,8 @@ crate::facts! {
     a_new_person_becomes_one_contact_tied_to_the_call
     a_partial_call_gets_what_its_flow_could_not_set
     ten_people_travel_in_one_request
+    numbers_and_names_reach_the_platform_as_the_crm_keeps_them
+    who_calls_again_and_again_is_in_a_request_once
     a_conversation_that_the_platform_does_not_know_is_a_stated_skip
 }
 
@@ -131,6 +133,72 @@ async fn ten_people_travel_in_one_request(place: Place) {
     let pushes = pushes.iter().filter(|seen| seen.contains("enrich")).count();
     assert!(pushes <= 3, "{pushes} requests for eleven people");
     assert_eq!(line.jobs().await, Vec::<Value>::new());
+}
+
+async fn numbers_and_names_reach_the_platform_as_the_crm_keeps_them(place: Place) {
+    let line = Line::with_salesforce().and_genesys().on(place).start().await;
+    let person = json!({
+        "FirstName": "Gabriel",
+        "LastName": "García Márquez",
+        "Email": "gabriel@example.com",
+        "MobilePhone": "(555) 019-7701",
+        "OtherPhone": "555.019.7702",
+    });
+    line.salesforce.add("Contact", &person).expect("a contact");
+    line.arrives("+15550197701").await.1.assert_hit("crm");
+    line.until_quiet().await;
+    let ours = line.contacts_of(&line.id_of("gabriel@example.com"));
+    assert_eq!(ours.len(), 1, "{ours:?}");
+    let contact = &ours[0];
+    assert_eq!(contact["firstName"], "Gabriel");
+    assert_eq!(contact["lastName"], "García Márquez", "not split anew");
+    assert_eq!(contact["cellPhone"]["e164"], "+15550197701");
+    assert_eq!(contact["otherPhone"]["e164"], "+15550197702");
+    for slot in ["workPhone", "homePhone"] {
+        assert!(contact[slot].is_null(), "nothing of that kind is known: {contact}");
+    }
+}
+
+/// Whom each request to enrich was about.
+fn enriched(line: &Line) -> Vec<Vec<String>> {
+    let log = line.genesys().faults().requests().log();
+    let sent = log.iter().filter(|seen| seen.target.contains("enrich"));
+    let bodies = sent.map(|seen| serde_json::from_str::<Value>(&seen.body).expect("JSON"));
+    let whom = |one: &Value| one["matchingIdentifiers"][0]["value"].as_str().map(str::to_owned);
+    bodies
+        .map(|body| match body["entities"].as_array() {
+            Some(all) => all.iter().filter_map(whom).collect(),
+            None => whom(&body).into_iter().collect(),
+        })
+        .collect()
+}
+
+async fn who_calls_again_and_again_is_in_a_request_once(place: Place) {
+    let line = Line::with_salesforce().and_genesys().people(60).on(place).start().await;
+    let people: Vec<Person> = Line::loners(2);
+    let slow = Rule::always(Fault::slow(Duration::from_secs(2))).on("enrich").times(1);
+    line.genesys().faults().add(slow);
+    line.arrives(&people[0].number).await.1.assert_whole();
+    until("the first push is on its way", async || !enriched(&line).is_empty()).await;
+    // These gather behind it, each with a job of its own.
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        let (call, answer) = line.arrives(&people[1].number).await;
+        answer.assert_whole();
+        calls.push(call);
+    }
+    line.until_quiet().await;
+    let id = line.id_of(&people[1].email);
+    let requests = enriched(&line);
+    let about = requests.iter().filter(|whom| whom.contains(&id)).count();
+    assert!((1..3).contains(&about), "three jobs traveled together: {requests:?}");
+    for whom in &requests {
+        let times = whom.iter().filter(|one| **one == id).count();
+        assert!(times <= 1, "{times} times in one request, where it would race with itself");
+    }
+    let ours = line.contacts_of(&id);
+    assert_eq!(ours.len(), 1, "{ours:?}");
+    assert_eq!(line.jobs().await, Vec::<Value>::new(), "every call's job has ended");
 }
 
 async fn a_conversation_that_the_platform_does_not_know_is_a_stated_skip(place: Place) {

@@ -4,6 +4,7 @@ use crate::rig::plan::salesforce_section;
 use crate::rig::{
     Answer, JOHN, Line, MARIA, Person, Place, STRANGER, Stalls, join_all, until, until_some,
 };
+use connectors::salesforce;
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
 use std::time::Duration;
@@ -358,4 +359,26 @@ async fn a_refusal_for_good_is_a_dead_job_that_is_seen_and_redriven(place: Place
     line.until_stored_as("dead-2", "hit").await;
     line.until_quiet().await;
     assert_eq!(line.jobs().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_hanging_crm_holds_up_no_other_crms_enrichment() {
+    let second = salesforce::sim::start(Default::default()).await.expect("a Salesforce");
+    let queue = "[[queues]]\nname = \"Sales\"\nconnection = \"second\"";
+    let line = Line::with_salesforce().people(400).deadline("300ms").limit("timeout = \"60s\"");
+    let line = line.section(&salesforce_section("second", "SFB", &second.url())).section(queue);
+    let line = line.start().await;
+    line.crm_does(Fault::Hang);
+    let hanging = Line::loners(100);
+    let calls = hanging.iter().map(|person| line.call_from(&person.number)).collect();
+    for answer in join_all(calls).await {
+        answer.assert_by_number("partial");
+    }
+    let refuses = Fault::Status { code: 503, body: None };
+    second.faults().add(Rule::always(refuses).on("/services/data/").times(1));
+    let body = json!({ "fromNumber": MARIA.1, "queueId": "Sales", "callId": "other" });
+    line.lookup(body).await.assert_by_number("partial");
+    let stored = line.until_stored_as("other", "hit").await;
+    assert!(stored["externalId"].as_str().is_some_and(|id| id.starts_with("SFB:")), "{stored:?}");
+    assert!(line.jobs_in("leased").await.len() > 8, "the first one still hangs");
 }

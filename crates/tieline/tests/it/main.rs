@@ -35,3 +35,4 @@ mod numbers;
 mod operation;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod simulators;

@@ -75,6 +75,8 @@ async fn rubbish_is_unknown_and_said_to_be_unusable() {
         "911",
         "+1555",
         "sip:alice@example.com",
+        "sip:100.100.100.10",
+        "sip:10.87.12.9:5060;transport=udp",
         "0000000000000000000000",
         "+1555019999999999999",
         "' OR '1'='1",

@@ -1,9 +1,7 @@
 //! Starting, stopping, watching, keeping a copy, and refusing to start wrongly.
 
 use crate::rig::plan::{API_KEY, MASTER_KEY};
-use crate::rig::{
-    Answer, Ended, JOHN, Line, MARIA, Place, STRANGER, Server, Signal, join_all, until,
-};
+use crate::rig::{Answer, Ended, JOHN, Line, MARIA, Place, STRANGER, Signal, join_all, until};
 use serde_json::{Value, json};
 use sim::faults::Fault;
 use std::sync::Arc;
@@ -501,29 +499,4 @@ async fn a_stop_does_not_wait_for_idle_connections() {
     let begun = std::time::Instant::now();
     assert_eq!(line.stop().await, Some(0));
     assert!(begun.elapsed() < Duration::from_secs(9), "less than the drain: {:?}", begun.elapsed());
-}
-
-#[tokio::test]
-async fn the_configuration_of_a_simulator_is_its_first_line() {
-    for (system, path) in [("salesforce", "/services/oauth2/token"), ("genesys", "/oauth/token")] {
-        let mut server = Server::start(&["sim", system, "--port", "0"], &[]);
-        let first = server.until_it_says_a_line().await;
-        let url = first["url"].as_str().expect("an address");
-        let form = [("grant_type", "client_credentials")];
-        let text = |key: &str| first[key].as_str().expect("a text").to_owned();
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut login = http.post(format!("{url}{path}"));
-        login = match system {
-            "genesys" => login.basic_auth(text("clientId"), Some(text("clientSecret"))).form(&form),
-            _ => login.form(&[
-                form[0],
-                ("client_id", &text("clientId")),
-                ("client_secret", &text("clientSecret")),
-            ]),
-        };
-        let token = Answer::of(login).await;
-        assert!(token["access_token"].is_string(), "{token:?}");
-        server.signal(Signal::Term);
-        assert_eq!(server.ended().await, Some(0));
-    }
 }

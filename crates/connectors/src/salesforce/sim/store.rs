@@ -12,14 +12,15 @@ mod index;
 mod input;
 pub(crate) mod packed;
 pub(crate) mod schema;
+mod table;
 
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value as Json, json};
 
-use self::index::Index;
 use self::packed::{Packed, Value, ValueRef};
 use self::schema::{CustomField, Object, Permissions, system};
+use self::table::Table;
 use super::search::Search;
 
 /// Why a record was not found, or not changed; becomes one entry of the error array.
@@ -57,12 +58,6 @@ pub(crate) struct Row {
     /// When it last changed in any way; a deletion is a change.
     pub(crate) stamp: i64,
     pub(crate) state: State,
-}
-
-#[derive(Default)]
-struct Table {
-    rows: Vec<Row>,
-    indexes: Vec<(u16, Index)>,
 }
 
 /// Takes one change back; see [`Store::undo`].
@@ -172,12 +167,12 @@ impl Store {
     }
 
     pub(crate) fn row(&self, object: usize, row: u32) -> Option<&Row> {
-        self.tables[object].rows.get(usize::try_from(row).ok()?)
+        self.tables[object].rows().get(usize::try_from(row).ok()?)
     }
 
     /// How many rows there ever were, the deleted ones too.
     pub(crate) fn rows(&self, object: usize) -> u32 {
-        u32::try_from(self.tables[object].rows.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.tables[object].rows().len()).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn id(&self, object: usize, row: u32) -> String {
@@ -226,8 +221,12 @@ impl Store {
         text: &str,
         into: &mut Vec<u32>,
     ) -> bool {
-        let index = self.tables[object].indexes.iter().find(|(of, _)| *of == field);
-        index.map(|(_, index)| index.find(text, into)).is_some()
+        self.tables[object].candidates(field, text, into)
+    }
+
+    /// Rows that changed at that moment or later.
+    pub(crate) fn changed_since(&self, object: usize, stamp: i64) -> Vec<u32> {
+        self.tables[object].changed_since(stamp)
     }
 
     /// Living rows whose field has exactly that text (in any case).
@@ -344,23 +343,13 @@ impl Store {
         created: i64,
         modified: i64,
     ) -> u32 {
-        let table = &mut self.tables[object];
-        let number = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
         let row =
             Row { values: pack(values), created, modified, stamp: modified, state: State::Alive };
-        table.index(number, &row, Index::add);
-        table.rows.push(row);
-        number
+        self.tables[object].add(row)
     }
 
     fn replace(&mut self, object: usize, number: u32, row: Row) {
-        let table = &mut self.tables[object];
-        let Some(at) = usize::try_from(number).ok().filter(|at| *at < table.rows.len()) else {
-            return;
-        };
-        let before = std::mem::replace(&mut table.rows[at], row.clone());
-        table.index(number, &before, Index::remove);
-        table.index(number, &row, Index::add);
+        self.tables[object].replace(number, row);
     }
 
     fn touch(&mut self, object: usize, row: u32) {
@@ -369,29 +358,6 @@ impl Store {
             self.touched.clear();
         }
         self.touched.push_back((clock::now(), object, row));
-    }
-}
-
-impl Table {
-    fn of(object: &Object) -> Table {
-        let indexed = |(at, field): (usize, &schema::Field)| {
-            let at = u16::try_from(at).ok()?;
-            field.is_indexed().then(|| (at, Index::default()))
-        };
-        Table {
-            rows: Vec::new(),
-            indexes: object.fields.iter().enumerate().filter_map(indexed).collect(),
-        }
-    }
-
-    fn index(&mut self, number: u32, row: &Row, change: fn(&mut Index, &str, u32)) {
-        for (field, value) in row.values.iter() {
-            if let ValueRef::Text(text) = value
-                && let Some((_, index)) = self.indexes.iter_mut().find(|(of, _)| *of == field)
-            {
-                change(index, text, number);
-            }
-        }
     }
 }
 

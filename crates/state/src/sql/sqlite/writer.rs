@@ -6,13 +6,15 @@
 
 use super::{batch, execute, hold};
 use crate::crash;
+use crate::directory::Recent;
 use crate::error::{Error, Result};
 use crate::sql::sqlite::Owned;
-use crate::sql::{Tx, Work, at_once};
+use crate::sql::{Touched, Tx, Work, at_once};
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Writes that share one commit.
@@ -33,6 +35,24 @@ pub(super) trait Write: Send {
 pub(super) struct Ran {
     well: bool,
     added_jobs: bool,
+    touched: Touched,
+}
+
+/// What follows from a commit, besides its answers.
+struct Effects {
+    added_jobs: bool,
+    touched: Touched,
+}
+
+impl Effects {
+    fn none() -> Self {
+        Self { added_jobs: false, touched: Touched::Nothing }
+    }
+
+    fn add(&mut self, ran: Ran) {
+        self.added_jobs |= ran.added_jobs;
+        self.touched.join(ran.touched);
+    }
 }
 
 pub(super) struct Waiting<W: Work> {
@@ -45,7 +65,8 @@ impl<W: Work> Write for Waiting<W> {
     fn run(&mut self, connection: &mut Connection) -> Ran {
         let mut tx = Tx::sqlite(connection);
         let result = at_once(self.work.run(&mut tx));
-        let ran = Ran { well: result.is_ok(), added_jobs: tx.added_jobs };
+        let (added_jobs, touched) = (tx.added_jobs, tx.touched);
+        let ran = Ran { well: result.is_ok(), added_jobs, touched };
         self.result = Some(result);
         ran
     }
@@ -65,6 +86,10 @@ pub(super) struct WriterThread {
     pub(super) waiting: mpsc::Receiver<Queued>,
     pub(super) connection: Arc<Mutex<Option<Connection>>>,
     pub(super) jobs_added: watch::Sender<u64>,
+    pub(super) recent: Arc<Recent>,
+    /// Where those who wait are awakened: all of a batch at once, by one crossing
+    /// of threads instead of one each.
+    pub(super) runtime: Option<Handle>,
     pub(super) healthy: Arc<AtomicBool>,
     /// Held as long as the thread lives: the store is ours until the last commit.
     pub(super) _owned: Option<Owned>,
@@ -99,13 +124,13 @@ impl WriterThread {
         let answer_early = crash::planted("answer-before-commit");
         let mut connection = hold(&self.connection);
         let Some(connection) = connection.as_mut() else {
-            writes.drain(..).for_each(|write| write.answer(Err(Error::Closed)));
+            self.answer(writes, Err(Error::Closed));
             return;
         };
-        let mut added_jobs = false;
-        let mut outcome = run_batch(connection, writes, &mut added_jobs);
+        let mut effects = Effects::none();
+        let mut outcome = run_batch(connection, writes, &mut effects);
         if answer_early {
-            writes.drain(..).for_each(|write| write.answer(outcome.clone()));
+            self.answer(writes, outcome.clone());
             // The planted bug has its effect where the disk is slow: the answers get out first.
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -119,11 +144,25 @@ impl WriterThread {
                 // What cannot be rolled back either is rolled back by the next open.
                 let _ = batch(connection, "ROLLBACK");
             }
-        } else if added_jobs {
-            self.jobs_added.send_modify(|count| *count = count.wrapping_add(1));
+        } else {
+            self.recent.forget(&effects.touched);
+            if effects.added_jobs {
+                self.jobs_added.send_modify(|count| *count = count.wrapping_add(1));
+            }
         }
-        writes.drain(..).for_each(|write| write.answer(outcome.clone()));
+        self.answer(writes, outcome);
         crash::point("write.answered");
+    }
+}
+
+impl WriterThread {
+    fn answer(&self, writes: &mut Vec<Queued>, outcome: Result<()>) {
+        let writes = std::mem::replace(writes, Vec::with_capacity(BATCH));
+        let all = move || writes.into_iter().for_each(|write| write.answer(outcome.clone()));
+        match &self.runtime {
+            Some(runtime) => drop(runtime.spawn(async move { all() })),
+            None => all(),
+        }
     }
 }
 
@@ -135,14 +174,14 @@ impl WriterThread {
 fn run_batch(
     connection: &mut Connection,
     writes: &mut [Queued],
-    added_jobs: &mut bool,
+    effects: &mut Effects,
 ) -> Result<()> {
     batch(connection, "BEGIN IMMEDIATE")?;
     let mut all_well = true;
     for write in writes.iter_mut() {
         let ran = run_one(connection, write)?;
-        *added_jobs |= ran.added_jobs;
         all_well = ran.well;
+        effects.add(ran);
         if !all_well {
             break;
         }
@@ -150,14 +189,14 @@ fn run_batch(
     if all_well {
         return Ok(());
     }
-    *added_jobs = false;
+    *effects = Effects::none();
     batch(connection, "ROLLBACK")?;
     batch(connection, "BEGIN IMMEDIATE")?;
     for write in writes {
         execute(connection, "SAVEPOINT one", &[])?;
         let ran = run_one(connection, write)?;
         if ran.well {
-            *added_jobs |= ran.added_jobs;
+            effects.add(ran);
         } else {
             execute(connection, "ROLLBACK TO one", &[])?;
         }
@@ -220,7 +259,8 @@ mod tests {
     #[test]
     fn a_bad_write_costs_its_neighbours_nothing() {
         let (nudge, _) = watch::channel(0);
-        let (store, ()) = Sqlite::open(None, &Options::default(), nudge, &Table).expect("open");
+        let (store, ()) =
+            Sqlite::open(None, &Options::default(), nudge, Arc::default(), &Table).expect("open");
         let store = Arc::new(store);
         let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
         // Whoever reads a store in memory holds its writer up, so that writes gather.

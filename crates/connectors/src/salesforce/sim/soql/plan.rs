@@ -2,8 +2,9 @@
 //!
 //! `scope` resolves names and types literals, `compare` says what equals what.
 //! The condition is tried by index first: a term (or an OR of terms, or one side of
-//! an AND) that compares an indexed field with text gives the candidates, and the
-//! whole condition is then checked on each. Otherwise every row is looked at.
+//! an AND) that compares an indexed field with text, or asks for what changed since,
+//! gives the candidates, and the whole condition is then checked on each. Otherwise
+//! every row is looked at.
 
 use std::cmp::Ordering;
 
@@ -207,6 +208,11 @@ fn candidates(store: &Store, object: usize, test: &Test) -> Option<Vec<u32>> {
     match test {
         Test::Compare(path, Sign::Equal, literal) => {
             add(store, object, path, literal, &mut rows)?;
+        }
+        Test::Compare(path, Sign::Greater | Sign::GreaterOrEqual, Literal::Time(from))
+            if path.rest.is_empty() && path.first == system::STAMP =>
+        {
+            rows = store.changed_since(object, *from);
         }
         Test::In(path, literals, false) => {
             for literal in literals {

@@ -1,4 +1,4 @@
-//! {title}: who is calling, by phone.
+//! Acme Crm: who is calling, by phone.
 //!
 //! It can look up, and say whether it was let in. `client` is the way to the
 //! vendor, `mapping` what its answers mean. Set-up and quirks are in README.md.
@@ -7,16 +7,23 @@ mod client;
 mod mapping;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+mod simulate;
 
+use crate::Vendor;
 use client::Client;
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening};
 use std::sync::Arc;
 use url::Url;
 
-/// The code for {title}.
+/// Acme Crm, as the list of vendors has it.
 #[must_use]
-pub fn connector() -> Connector {
-    Connector { manifest: Manifest::parse(include_str!("manifest.toml")), open }
+pub fn vendor() -> Vendor {
+    Vendor {
+        connector: Connector { manifest: Manifest::parse(include_str!("manifest.toml")), open },
+        #[cfg(feature = "sim")]
+        simulate: simulate::start,
+    }
 }
 
 /// Opens a connection without asking the vendor anything.

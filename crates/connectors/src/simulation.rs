@@ -1,0 +1,59 @@
+//! A vendor's stand-in on this machine, for those who do not know the vendor.
+//!
+//! The contract suite and `tieline sim` start each simulator through its entry in
+//! [`crate::all`]. What stands here is all they learn of it: where it listens, how
+//! one logs in, what goes wrong on purpose, and how much it holds.
+
+use async_trait::async_trait;
+use kit::Settings;
+use sim::faults::Faults;
+use std::io;
+use std::pin::Pin;
+
+/// Starts a vendor's simulator.
+pub type Simulate = fn(Setup) -> Starting;
+
+/// A simulator about to run. It fails when the port is taken, and with
+/// `InvalidInput` when the setup asks for what the vendor does not have.
+pub type Starting = Pin<Box<dyn Future<Output = io::Result<Simulation>> + Send>>;
+
+/// What a simulator shall be like.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// People besides the fixed ones, where the vendor has people of its own.
+    pub people: u64,
+    /// Requests that one client may make in a minute; `None` is the vendor's own limit.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// A simulator that runs, and what an administrator would write to use it.
+pub struct Simulation {
+    /// The vendor. A CRM knows John Doe of `sim::seed::fixed`, by phone and e-mail.
+    pub simulator: Box<dyn Simulator>,
+    /// Complete settings for each way of logging in, the usual one first.
+    pub logins: Vec<Settings>,
+    /// What the path of every request has in it, save those that only log in.
+    pub api: &'static str,
+}
+
+/// A running simulator, whatever its vendor.
+#[async_trait]
+pub trait Simulator: Send + Sync {
+    /// Where it listens, without a slash at the end.
+    fn url(&self) -> String;
+
+    /// What goes wrong on purpose, and what was asked. `unauthorized` and `throttled`
+    /// are among the vendor's own answers.
+    fn faults(&self) -> &Faults;
+
+    /// Ends every token given out so far. Nothing, where the vendor gives none.
+    fn revoke_tokens(&self) {}
+
+    /// How many contacts it holds: a write that is repeated makes no more of them.
+    fn contacts(&self) -> usize;
+
+    /// Stops answering; requests in flight get a second.
+    async fn stop(self: Box<Self>);
+}
