@@ -3,7 +3,8 @@
 //! Pure decisions over plain values: no I/O, no clock, no serialization, no
 //! vendor. Odd input is an outcome here, never an error. Start at
 //! [`phone::parse`] (who is on the line), then [`matching::choose`] (which
-//! record answers), then [`freshness`] (whether our copy may answer).
+//! record answers), then [`freshness`] (whether our copy may answer), and
+//! [`timeline`] for what a call has come to when it is over.
 
 pub mod call;
 pub mod contact;
@@ -13,6 +14,7 @@ mod hidden;
 pub mod matching;
 pub mod phone;
 mod time;
+pub mod timeline;
 mod value;
 
 pub use call::{CallId, Direction, MediaType, Source, Status};

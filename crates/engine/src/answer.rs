@@ -1,6 +1,8 @@
 //! What a lookup says, free of any wire format.
 
-use domain::{ExternalId, Source, Status, Timestamp, Value};
+use crate::connections::Connection;
+use crate::follow_up::Identity;
+use domain::{Contact, ExternalId, Source, Status, Timestamp, Value};
 use std::collections::BTreeMap;
 
 /// One of several people who share what was asked for.
@@ -30,4 +32,55 @@ pub struct Answer {
     pub connection: String,
     /// What was odd about the request, in sentences.
     pub warnings: Vec<String>,
+}
+
+/// The answer that an identity comes to.
+pub(crate) fn answer(
+    identity: Identity,
+    connection: &Connection,
+    earlier: u64,
+    warnings: Vec<String>,
+) -> Answer {
+    let mut data = BTreeMap::new();
+    let (mut name, mut email) = (String::new(), String::new());
+    if let Some(contact) = identity.contact {
+        data = contact.data;
+        name = contact.name;
+        email = contact.email.unwrap_or_default();
+    }
+    if identity.external_id != ExternalId::Unknown {
+        let earlier = i64::try_from(earlier).unwrap_or(i64::MAX);
+        data.insert("previousInteractionCount".to_owned(), Value::Integer(earlier));
+    }
+    Answer {
+        external_id: identity.external_id,
+        name,
+        email,
+        data,
+        status: identity.status,
+        source: if identity.status == Status::Hit { identity.source } else { Source::None },
+        as_of: identity.as_of,
+        is_stale: identity.is_stale,
+        candidates: identity.candidates,
+        connection: connection.name.clone(),
+        warnings,
+    }
+}
+
+/// Longest value that is kept as a label: a longer one is no dimension.
+const LABEL_MAX: usize = 64;
+
+/// What reports group a person's call by.
+pub(crate) fn labels(dimensions: &[String], contact: Option<&Contact>) -> BTreeMap<String, String> {
+    let Some(contact) = contact else { return BTreeMap::new() };
+    let label = |name: &String| {
+        let text = match contact.data.get(name)? {
+            Value::Text(text) => text.clone(),
+            Value::Integer(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Number(_) | Value::List(_) => return None,
+        };
+        (text.len() <= LABEL_MAX).then(|| (name.clone(), text))
+    };
+    dimensions.iter().filter_map(label).collect()
 }

@@ -137,6 +137,12 @@ impl Connections {
         self.by_name.values()
     }
 
+    /// The connection that answers where nothing says otherwise.
+    #[must_use]
+    pub fn default_connection(&self) -> &Arc<Connection> {
+        &self.default
+    }
+
     #[must_use]
     pub fn contact_center(&self) -> Option<&Arc<Connection>> {
         self.contact_center.as_ref()

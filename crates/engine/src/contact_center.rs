@@ -11,6 +11,7 @@ use crate::jobs::{End, Failure};
 use crate::lookup::Engine;
 use domain::{CallId, Contact};
 use kit::{ContactCenter, Conversation, Error, Push};
+use state::customers::Link;
 use state::{Key, Leased, NewJob};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,6 +105,13 @@ async fn after_push(
 ) -> Result<End, Failure> {
     let digest = digest(engine, &payload.push());
     engine.store.mark_pushed(&payload.connection, &payload.record, digest).await?;
+    let link = Link {
+        center: center.to_owned(),
+        contact: contact.to_owned(),
+        connection: payload.connection.clone(),
+        record: payload.record.clone(),
+    };
+    engine.store.link(&link, engine.clock.now()).await?;
     let Some(call) = CallId::new(&payload.call) else { return Ok(End::Done) };
     let annotation = AnnotatePayload {
         call: payload.call.clone(),

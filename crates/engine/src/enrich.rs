@@ -4,15 +4,23 @@
 //! CRM, thoroughly. What it finds, the call's new identity, the jobs that tell
 //! the contact center and the end of this job are one commit (invariant 10).
 
+use crate::answer::labels;
+use crate::call_end;
 use crate::flights::Landing as _;
 use crate::follow_up::{self, Found};
 use crate::jobs::{End, Failure};
 use crate::lookup::{Engine, identify, keys, known};
+use crate::overrides::queue_word;
 use domain::matching::Policy;
 use domain::{Phone, Status, Timestamp};
 use kit::{Ask, Lane};
 use state::{Identified, Leased, NewCall};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long the store may take to say whether a number was corrected.
+const CORRECTION_MAX: Duration = Duration::from_secs(5);
 
 /// Runs one enrichment. Its end is committed together with the call's identity.
 pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
@@ -25,29 +33,42 @@ pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
     if call.status == Status::Hit {
         return Ok(End::Done);
     }
-    let Some(connection) = engine.connections.get(&call.connection) else {
+    let Some(mut connection) = engine.connections.get(&call.connection) else {
         return Ok(End::Skipped("the call's connection is no longer configured".to_owned()));
     };
-    let Some(ask) = ask_of(&call) else {
+    let Some(mut ask) = ask_of(&call) else {
         return Ok(End::Skipped("the call has nothing to be found by".to_owned()));
     };
     let route = engine.connections.route(call.queue.as_deref(), None, engine.options.region);
     let policy = route.policy(connection);
-    let found = find(engine, connection, &ask, policy, call.arrived_at).await?;
+    let queue = queue_word(&route, call.queue.as_deref());
+    let until = Instant::now() + CORRECTION_MAX;
+    let corrected = engine.correction_of(&ask, queue, until, engine.clock.now()).await;
+    let mut find_by = ask.clone();
+    if let Some((old, owner)) = &corrected {
+        // An agent has said who this number is; a search does not know better.
+        connection = owner;
+        ask.record = Some(old.record.clone());
+        find_by = Ask { record: ask.record.clone(), ..Ask::default() };
+    }
+    let found = find(engine, connection, &find_by, policy, call.arrived_at).await?;
     let was_partial = call.status == Status::Partial;
     let identity = identify(engine, connection, Some(&ask), found, policy);
     let now = engine.clock.now();
     // The answer in time said `miss` and the flow has set it: nothing is news.
     let is_news = was_partial || identity.status != Status::Miss;
     let must_tell = is_news || !engine.options.flow_sets_attributes;
-    let jobs =
+    let mut jobs =
         follow_up::tell_contact_center(engine, connection, &call_id, &identity, must_tell, now);
+    // A call that is over by now has an activity to be written.
+    jobs.push(call_end::close(engine, &connection.name, &call_id, now));
     let identified = Identified {
         connection: connection.name.clone(),
         external_id: identity.external_id.clone(),
         contact: identity.contact.as_ref().map(|contact| contact.record.clone()),
         status: identity.status,
         source: identity.source,
+        labels: labels(&engine.options.dimensions, identity.contact.as_ref()),
         at: now,
     };
     engine.metrics.enriched(&connection.name, identity.status);

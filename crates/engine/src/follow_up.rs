@@ -6,6 +6,7 @@
 //! whoever reads them reads them here.
 
 use crate::answer::Candidate;
+use crate::call_end;
 use crate::connections::Connection;
 use crate::lookup::Engine;
 use domain::{CallId, Contact, ContactPhone, ExternalId, Source, Status, Timestamp};
@@ -195,7 +196,7 @@ pub(crate) fn after_answer(
     identity: &Identity,
     now: Timestamp,
 ) -> Vec<NewJob> {
-    match identity.status {
+    let mut jobs = match identity.status {
         Status::Partial => vec![enrich(connection, call, now)],
         // A miss of the quick search is looked into once more behind the answer:
         // a search index may hide a record of minutes ago. Strangers of the same
@@ -208,7 +209,10 @@ pub(crate) fn after_answer(
             tell_contact_center(engine, connection, call, identity, must_tell, now)
         }
         Status::Unknown => Vec::new(),
-    }
+    };
+    // Its end may have been told before it came.
+    jobs.push(call_end::close(engine, &connection.name, call, now));
+    jobs
 }
 
 /// The jobs by which the contact center learns of an identity. `must_tell`:

@@ -6,10 +6,12 @@
 //! Because a killed process leases its jobs again, every handler can be repeated.
 
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
+use crate::journal::JOURNAL;
 use crate::lookup::Engine;
-use crate::{contact_center, enrich};
+use crate::{call_end, contact_center, enrich, journal, rotate};
 use domain::{CallId, Timestamp};
-use state::{Identified, Leased, NewJob, Outcome, Settlement};
+use state::events::CLOSE_CALL;
+use state::{Identified, Journal, JournalState, Leased, NewJob, NewOutcome, Outcome, Settlement};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,6 +30,18 @@ pub(crate) enum End {
         call: CallId,
         identified: Identified,
         jobs: Vec<NewJob>,
+    },
+    /// Done, with what the call came to: committed together.
+    Closed {
+        call: CallId,
+        came_to: Box<NewOutcome>,
+    },
+    /// Done, or skipped for a reason, with what became of the call's activity.
+    Journaled {
+        call: CallId,
+        state: JournalState,
+        written: Option<Journal>,
+        reason: Option<String>,
     },
 }
 
@@ -71,7 +85,9 @@ const LEASE: Duration = Duration::from_secs(90);
 /// Enrichments of one connection under way at once: enough to fill requests with
 /// several asks. How many requests these make is bounded by the connection itself.
 const ENRICH_MAX: usize = 40;
-/// Conversations told at once.
+/// Calls closed at once: nobody but the store is asked.
+const CLOSE_MAX: usize = 40;
+/// Conversations told, or activities written, at once.
 const ANNOTATE_MAX: usize = 8;
 /// Waits between tries: one second, doubling up to ten minutes.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -113,6 +129,7 @@ impl Runner {
         }
         loops.spawn(work_orphans(engine.clone(), stop.subscribe()));
         loops.spawn(forget(engine.clone(), stop.subscribe()));
+        loops.spawn(rotate::resume(engine.clone(), stop.subscribe()));
         Self { stop, loops }
     }
 
@@ -129,7 +146,7 @@ impl Runner {
 
 fn lines(connection: &str) -> impl Iterator<Item = Line> {
     let line = |kind| Line { kind, connection: connection.to_owned() };
-    [ENRICH, PUSH, ANNOTATE].map(line).into_iter()
+    [ENRICH, PUSH, ANNOTATE, CLOSE_CALL, JOURNAL].map(line).into_iter()
 }
 
 /// Ends what is left of connections that are no longer configured.
@@ -164,6 +181,19 @@ async fn forget_old(engine: &Engine) -> Result<(), state::Error> {
     let now = engine.clock.now();
     while engine.store.prune_jobs(now.minus(SKIPPED_KEPT)).await? > 0 {}
     while engine.store.prune_directory(now.minus(LOST_KEPT)).await? > 0 {}
+    engine.forget_ended_overrides().await?;
+    let Some(kept_for) = engine.options.keep_calls_for else { return Ok(()) };
+    let mut purged = 0;
+    loop {
+        match engine.store.purge_calls(now.minus(kept_for)).await? {
+            0 => break,
+            more => purged += more,
+        }
+    }
+    if purged > 0 {
+        tracing::info!("{purged} calls older than retention.calls are forgotten");
+        engine.store.fold_log().await?;
+    }
     Ok(())
 }
 
@@ -209,6 +239,7 @@ async fn lease(
         PUSH if under_way > 0 => 0,
         PUSH => contact_center::batch_max(engine),
         ENRICH => ENRICH_MAX.saturating_sub(under_way),
+        CLOSE_CALL => CLOSE_MAX.saturating_sub(under_way),
         _ => ANNOTATE_MAX.saturating_sub(under_way),
     };
     if room == 0 {
@@ -254,6 +285,8 @@ async fn run(engine: &Engine, line: &Line, jobs: &[Leased]) -> Vec<Result<End, F
     for job in jobs {
         ends.push(match line.kind {
             ENRICH => enrich::run(engine, job).await,
+            CLOSE_CALL => call_end::run(engine, &line.connection, job).await,
+            JOURNAL => journal::write(engine, &line.connection, job).await,
             _ => contact_center::annotate(engine, &line.connection, job).await,
         });
     }
@@ -262,26 +295,15 @@ async fn run(engine: &Engine, line: &Line, jobs: &[Leased]) -> Vec<Result<End, F
 
 async fn settle(engine: &Engine, job: &Leased, end: Result<End, Failure>) {
     let now = engine.clock.now();
-    let (outcome, follow_up, identified) = match end {
-        Ok(End::Done) => (Outcome::Done, Vec::new(), None),
-        Ok(End::Skipped(reason)) => (Outcome::Skipped { reason }, Vec::new(), None),
-        Ok(End::Followed(jobs)) => (Outcome::Done, jobs, None),
-        Ok(End::Identified { call, identified, jobs }) => {
-            (Outcome::Done, jobs, Some((call, identified)))
+    let outcome = match &end {
+        Ok(End::Skipped(reason) | End::Journaled { reason: Some(reason), .. }) => {
+            Outcome::Skipped { reason: reason.clone() }
         }
-        Err(failure) => (failed(job, failure, now), Vec::new(), None),
+        Ok(_) => Outcome::Done,
+        Err(failure) => failed(job, failure, now),
     };
     engine.metrics.job_ended(job.kind, &outcome);
-    let settlement = Settlement { lease: job.lease, outcome, follow_up };
-    let settled = match identified {
-        Some((call, identified)) => {
-            let identify =
-                engine.store.identify_call(&call, identified, Vec::new(), Some(settlement));
-            identify.await.map(drop)
-        }
-        None => engine.store.settle(vec![settlement], now).await.map(drop),
-    };
-    if let Err(error) = settled {
+    if let Err(error) = commit(engine, job, outcome, end, now).await {
         tracing::warn!(
             job.kind = job.kind,
             "a job could not be settled and will be repeated: {error}"
@@ -289,9 +311,42 @@ async fn settle(engine: &Engine, job: &Leased, end: Result<End, Failure>) {
     }
 }
 
-fn failed(job: &Leased, failure: Failure, now: Timestamp) -> Outcome {
+/// The job's end and what it brought, in one transaction. Whoever leased it
+/// meanwhile does it again.
+async fn commit(
+    engine: &Engine,
+    job: &Leased,
+    outcome: Outcome,
+    end: Result<End, Failure>,
+    now: Timestamp,
+) -> Result<(), state::Error> {
+    let store = &engine.store;
+    let mut settlement = Settlement { lease: job.lease, outcome, follow_up: Vec::new() };
+    match end {
+        Ok(End::Identified { call, identified, jobs }) => {
+            settlement.follow_up = jobs;
+            let settlement = Some(settlement);
+            store.identify_call(&call, identified, Vec::new(), settlement).await.map(drop)
+        }
+        Ok(End::Closed { call, came_to }) => {
+            store.keep_outcome(&call, *came_to, settlement, now).await.map(drop)
+        }
+        Ok(End::Journaled { call, state, written, .. }) => {
+            store.keep_journal(&call, state, written, settlement, now).await.map(drop)
+        }
+        end => {
+            if let Ok(End::Followed(jobs)) = end {
+                settlement.follow_up = jobs;
+            }
+            store.settle(vec![settlement], now).await.map(drop)
+        }
+    }
+}
+
+fn failed(job: &Leased, failure: &Failure, now: Timestamp) -> Outcome {
     let Failure { reason: error, retry_after, is_final } = failure;
-    if is_final || now.since(job.created_at) > GIVE_UP_AFTER {
+    let error = error.clone();
+    if *is_final || now.since(job.created_at) > GIVE_UP_AFTER {
         tracing::error!(job.kind = job.kind, job.attempts = job.attempts, "a job is dead: {error}");
         return Outcome::Dead { error };
     }

@@ -8,16 +8,16 @@
 //! `domain::freshness`. What a CRM answers: `kit::Lookup`. What is left to do
 //! after the answer: [`crate::follow_up`].
 
-use crate::answer::{Answer, Candidate};
+use crate::activity::CallOptions;
+use crate::answer::{Answer, Candidate, answer, labels};
 use crate::connections::{Connection, Connections};
 use crate::flights::Landing;
 use crate::follow_up::{self, Found, Identity};
+use crate::overrides::{Answering, Corrections, queue_word};
 use crate::{Clock, Metrics};
 use domain::freshness::{Freshness, judge};
 use domain::matching::{Match, Policy, Wanted, choose};
-use domain::{
-    CallId, Contact, Direction, ExternalId, MediaType, Region, Source, Status, Timestamp, Value,
-};
+use domain::{CallId, Contact, Direction, ExternalId, MediaType, Region, Status, Timestamp};
 use kit::{Ask, Lane};
 use state::{Key, NewCall, Store};
 use std::sync::Arc;
@@ -43,6 +43,12 @@ pub struct Options {
     pub store_reserve: Duration,
     /// The flow sets the call's attributes from our answer; else we set them.
     pub flow_sets_attributes: bool,
+    pub corrections: Corrections,
+    /// How long calls are kept; `None` for ever.
+    pub keep_calls_for: Option<Duration>,
+    /// Names of `data` whose values are kept of each call as plain labels, for reports.
+    pub dimensions: Arc<Vec<String>>,
+    pub calls: Arc<CallOptions>,
 }
 
 /// A call that has arrived.
@@ -88,18 +94,21 @@ impl Engine {
             Direction::Outbound => None,
         };
         let route = self.connections.route(request.queue.as_deref(), dialled, self.options.region);
-        let connection = Arc::clone(customer.owner.as_ref().unwrap_or(route.connection));
-        let deadline = arrived + route.deadline(&connection);
+        let usual = Arc::clone(customer.owner.as_ref().unwrap_or(route.connection));
+        let deadline = arrived + route.deadline(&usual);
         let mut warnings = customer.warnings;
         warnings.extend(route.warning.clone());
 
         let ask_until = deadline.checked_sub(self.options.store_reserve).unwrap_or(arrived);
-        let policy = route.policy(&connection);
-        let found = match &customer.ask {
-            Some(ask) => self.find(&connection, ask, policy, ask_until, now).await,
-            None => Found::nobody(now),
+        let policy = route.policy(&usual);
+        let queue = queue_word(&route, request.queue.as_deref());
+        let asked = customer.ask.as_ref();
+        let who = match self.corrected(asked, queue, policy, ask_until, now).await {
+            Some(corrected) => corrected,
+            None => self.usually(usual, asked, policy, ask_until, now).await,
         };
-        let identity = identify(self, &connection, customer.ask.as_ref(), found, policy);
+        let Answering { connection, ask, found } = who;
+        let identity = identify(self, &connection, ask.as_ref(), found, policy);
 
         let jobs = follow_up::after_answer(self, &connection, &request.call, &identity, now);
         let call = NewCall {
@@ -120,6 +129,7 @@ impl Engine {
             arrived_at: now,
             answered_in_us: u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX),
             warnings: warnings.clone(),
+            labels: labels(&self.options.dimensions, identity.contact.as_ref()),
         };
         let stored =
             tokio::time::timeout_at(deadline + STORE_GRACE, self.store.record_call(call, jobs));
@@ -130,9 +140,25 @@ impl Engine {
         Ok(answer)
     }
 
+    /// As the request says, when no agent has said otherwise.
+    async fn usually(
+        &self,
+        connection: Arc<Connection>,
+        ask: Option<&Ask>,
+        policy: Policy,
+        until: Instant,
+        now: Timestamp,
+    ) -> Answering {
+        let found = match ask {
+            Some(ask) => self.find(&connection, ask, policy, until, now).await,
+            None => Found::nobody(now),
+        };
+        Answering { connection, ask: ask.cloned(), found }
+    }
+
     /// The directory first; the CRM, inside what is left, when it has nothing
     /// fresh enough to say.
-    async fn find(
+    pub(crate) async fn find(
         &self,
         connection: &Arc<Connection>,
         ask: &Ask,
@@ -342,37 +368,5 @@ fn canonical_record(ask: &Ask, found: &Found) -> Option<String> {
             let longer = people.iter().find(|one| one.record.starts_with(asked.as_str()));
             Some(longer.map_or_else(|| asked.clone(), |one| one.record.clone()))
         }
-    }
-}
-
-fn answer(
-    identity: Identity,
-    connection: &Connection,
-    earlier: u64,
-    warnings: Vec<String>,
-) -> Answer {
-    let mut data = std::collections::BTreeMap::new();
-    let (mut name, mut email) = (String::new(), String::new());
-    if let Some(contact) = identity.contact {
-        data = contact.data;
-        name = contact.name;
-        email = contact.email.unwrap_or_default();
-    }
-    if identity.external_id != ExternalId::Unknown {
-        let earlier = i64::try_from(earlier).unwrap_or(i64::MAX);
-        data.insert("previousInteractionCount".to_owned(), Value::Integer(earlier));
-    }
-    Answer {
-        external_id: identity.external_id,
-        name,
-        email,
-        data,
-        status: identity.status,
-        source: if identity.status == Status::Hit { identity.source } else { Source::None },
-        as_of: identity.as_of,
-        is_stale: identity.is_stale,
-        candidates: identity.candidates,
-        connection: connection.name.clone(),
-        warnings,
     }
 }

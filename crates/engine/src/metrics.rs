@@ -59,6 +59,11 @@ struct UnderWay {
     lane: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Received {
+    outcome: &'static str,
+}
+
 /// Counters and histograms of the use cases, and gauges of what stands. Labels are few and known.
 #[derive(Debug)]
 pub struct Metrics {
@@ -67,6 +72,7 @@ pub struct Metrics {
     late: Counter,
     crm_failures: Family<Failed, Counter>,
     enriched: Family<Enriched, Counter>,
+    events: Family<Received, Counter>,
     jobs: Family<Ended, Counter>,
     jobs_kept: Family<Kept, Gauge>,
     requests_available: Family<Of, Gauge>,
@@ -86,7 +92,7 @@ pub struct About {
 }
 
 /// Every metric, in the order of registration.
-pub const ALL: [About; 9] = [
+pub const ALL: [About; 10] = [
     About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
     About {
         name: "tieline_lookup_seconds",
@@ -107,6 +113,11 @@ pub const ALL: [About; 9] = [
         name: "tieline_enrichments",
         kind: "counter",
         help: "Calls identified after their answer",
+    },
+    About {
+        name: "tieline_call_events",
+        kind: "counter",
+        help: "What was told of calls, by what became of it",
     },
     About { name: "tieline_jobs_ended", kind: "counter", help: "Tries of durable jobs by outcome" },
     About {
@@ -136,18 +147,30 @@ impl Metrics {
             late: Counter::default(),
             crm_failures: Family::default(),
             enriched: Family::default(),
+            events: Family::default(),
             jobs: Family::default(),
             jobs_kept: Family::default(),
             requests_available: Family::default(),
             requests_under_way: Family::default(),
         };
-        let [lookups, seconds, late, failures, enrichments, jobs, kept, available, under_way] =
-            &ALL;
+        let [
+            lookups,
+            seconds,
+            late,
+            failures,
+            enrichments,
+            events,
+            jobs,
+            kept,
+            available,
+            under_way,
+        ] = &ALL;
         registry.register(lookups.name, lookups.help, metrics.lookups.clone());
         registry.register(seconds.name, seconds.help, metrics.lookup_seconds.clone());
         registry.register(late.name, late.help, metrics.late.clone());
         registry.register(failures.name, failures.help, metrics.crm_failures.clone());
         registry.register(enrichments.name, enrichments.help, metrics.enriched.clone());
+        registry.register(events.name, events.help, metrics.events.clone());
         registry.register(jobs.name, jobs.help, metrics.jobs.clone());
         registry.register(kept.name, kept.help, metrics.jobs_kept.clone());
         registry.register(available.name, available.help, metrics.requests_available.clone());
@@ -209,6 +232,13 @@ impl Metrics {
     pub(crate) fn enriched(&self, connection: &str, status: Status) {
         let labels = Enriched { connection: connection.to_owned(), status: status.as_str() };
         self.enriched.get_or_create(&labels).inc();
+    }
+
+    /// `stored`, `repeated`, `ignored` or `not_understood`, and how many.
+    pub fn received(&self, outcomes: [(&'static str, u64); 4]) {
+        for (outcome, events) in outcomes {
+            self.events.get_or_create(&Received { outcome }).inc_by(events);
+        }
     }
 
     pub(crate) fn job_ended(&self, kind: &str, outcome: &Outcome) {

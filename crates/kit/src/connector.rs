@@ -1,6 +1,6 @@
 //! What a connector is: facts, a way to open it, and what it can then do.
 
-use crate::{Error, Http, Lane, Limits, Manifest, Network, Settings, Tokens};
+use crate::{CallEvents, Error, Http, Journal, Lane, Limits, Manifest, Network, Settings, Tokens};
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region};
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub struct Capabilities {
     pub tokens: Option<Arc<Tokens>>,
     pub lookup: Option<Arc<dyn Lookup>>,
     pub contact_center: Option<Arc<dyn ContactCenter>>,
+    pub calls: Option<Arc<dyn CallEvents>>,
+    pub journal: Option<Arc<dyn Journal>>,
     pub check: Arc<dyn Check>,
 }
 
@@ -72,6 +74,16 @@ pub trait Lookup: Send + Sync {
     /// # Errors
     /// Any [`Error`]; it holds for all asks of the batch.
     async fn find(&self, lane: Lane, asks: &[Ask]) -> Result<Vec<Vec<Contact>>, Error>;
+
+    /// The record that one which is gone was merged into; `None` where it was deleted,
+    /// or where the vendor does not tell.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    async fn successor(&self, lane: Lane, record: &str) -> Result<Option<String>, Error> {
+        let _ = (lane, record);
+        Ok(None)
+    }
 }
 
 /// A platform that owns conversations and a contact list of its own.

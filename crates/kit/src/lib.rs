@@ -10,6 +10,7 @@
 //! Start at [`connector`]. This crate knows no vendor by name.
 
 pub mod budget;
+mod calls;
 pub mod connector;
 mod error;
 pub mod gate;
@@ -21,6 +22,7 @@ pub mod secret;
 pub mod settings;
 pub mod tokens;
 
+pub use calls::{Activity, CallEvents, Journal, Written};
 pub use connector::{
     Ask, Capabilities, Check, Connector, ContactCenter, Conversation, Enriched, Finding, Lookup,
     Opening, Profile, Push,

@@ -127,5 +127,6 @@ fn call(task: usize, n: usize, e164: String, record: Option<String>) -> NewCall 
         arrived_at: Timestamp(1_000_000 + n as i64),
         answered_in_us: 900,
         warnings: Vec::new(),
+        labels: Default::default(),
     }
 }

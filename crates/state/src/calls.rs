@@ -8,6 +8,7 @@
 //! have no subject: nothing links them to each other.
 
 mod identify;
+mod who;
 
 use crate::crash;
 use crate::error::{Boxed, Error, Result};
@@ -17,7 +18,10 @@ use crate::rows::{Details, Identity, decode, encode};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
 use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp};
-use identify::{Identify, count_in, identify};
+pub(crate) use identify::identify;
+use identify::{Identify, count_in};
+use std::collections::BTreeMap;
+pub(crate) use who::{AN_AGENT, Who};
 
 /// A call as it was answered.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub struct NewCall {
     pub arrived_at: Timestamp,
     pub answered_in_us: u64,
     pub warnings: Vec<String>,
+    /// Report dimensions: few values each, nothing personal. Not sealed.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What the store knows of a call just recorded.
@@ -64,6 +70,7 @@ pub struct Identified {
     pub contact: Option<String>,
     pub status: Status,
     pub source: Source,
+    pub labels: BTreeMap<String, String>,
     pub at: Timestamp,
 }
 
@@ -114,7 +121,7 @@ impl Store {
                 &call.connection,
                 &call.external_id,
                 call.contact,
-                (call.status, call.source),
+                (call.status, call.source, &call.labels),
             )?;
             self.write(Record {
                 who,
@@ -143,9 +150,17 @@ impl Store {
     ) -> Boxed<'a, Enriched> {
         Box::pin(async move {
             let keys = self.keys();
-            let Identified { connection, external_id, contact, status, source, at } = identified;
+            let Identified { connection, external_id, contact, status, source, labels, at } =
+                identified;
             self.write(Identify {
-                who: Who::new(&keys, id, &connection, &external_id, contact, (status, source))?,
+                who: Who::new(
+                    &keys,
+                    id,
+                    &connection,
+                    &external_id,
+                    contact,
+                    (status, source, &labels),
+                )?,
                 id: id.clone(),
                 at,
                 jobs: SealedJob::seal_all(&keys, jobs)?,
@@ -186,58 +201,15 @@ pub(crate) fn record_hash(keys: &Keyring, connection: &str, record: &str) -> Has
     keys.hash("record", &[connection, record])
 }
 
-/// How sure we are, by kind of external id: more never falls back to less than a record.
-const NOBODY: i64 = 0;
-const A_NUMBER: i64 = 1;
-const A_RECORD: i64 = 2;
-
-/// An identification, ready to be stored with its call.
-struct Who {
-    connection: String,
-    status: &'static str,
-    source: &'static str,
-    certainty: i64,
-    subject: Option<Hash>,
-    identity: Vec<u8>,
-}
-
-impl Who {
-    fn new(
-        keys: &Keyring,
-        id: &CallId,
-        connection: &str,
-        external_id: &ExternalId,
-        contact: Option<String>,
-        (status, source): (Status, Source),
-    ) -> Result<Self> {
-        let (certainty, subject) = match external_id {
-            ExternalId::Record { record, .. } => {
-                (A_RECORD, Some(record_hash(keys, connection, record)))
-            }
-            ExternalId::Phone(phone) => (A_NUMBER, Some(keys.hash("phone id", &[phone]))),
-            ExternalId::Unknown => (NOBODY, None),
-        };
-        let identity = Identity { external_id: external_id.to_string(), contact };
-        Ok(Self {
-            connection: connection.to_owned(),
-            status: status.as_str(),
-            source: source.as_str(),
-            certainty,
-            subject,
-            identity: keys.seal("calls.identity", id.as_str().as_bytes(), encode(&identity)?)?,
-        })
-    }
-}
-
 /// What decides about a call that is stored already.
-struct Known {
+pub(crate) struct Known {
     certainty: i64,
     subject: Option<Hash>,
     earlier_calls: i64,
     arrived_at: i64,
 }
 
-async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>> {
+pub(crate) async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>> {
     const SQL: &str = "
         SELECT certainty, subject, earlier_calls, arrived_at FROM calls WHERE id = ?1 /*pg: FOR UPDATE */";
     let Some(row) = tx.row(SQL, &[id.as_str().into()]).await? else { return Ok(None) };
@@ -287,9 +259,9 @@ impl Record {
     async fn insert(&self, tx: &mut Tx<'_>) -> Result<Option<i64>> {
         const SQL: &str = "
             INSERT INTO calls (id, direction, media, queue, connection, status, source, certainty, subject,
-                earlier_calls, arrived_at, answered_in_us, details, identity)
+                earlier_calls, arrived_at, answered_in_us, details, identity, labels)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-                coalesce((SELECT calls FROM interactions WHERE subject = ?9), 0), ?10, ?11, ?12, ?13)
+                coalesce((SELECT calls FROM interactions WHERE subject = ?9), 0), ?10, ?11, ?12, ?13, ?14)
             ON CONFLICT (id) DO NOTHING
             RETURNING earlier_calls";
         const RECOUNTED: &str = "UPDATE calls SET earlier_calls = ?2 WHERE id = ?1";
@@ -307,6 +279,7 @@ impl Record {
             self.answered_in_us.into(),
             self.details[..].into(),
             self.who.identity[..].into(),
+            self.who.labels.as_deref().into(),
         ];
         let Some(row) = tx.row(SQL, &params).await? else { return Ok(None) };
         crash::point("call.inserted");
@@ -336,7 +309,7 @@ macro_rules! call_columns {
     ($rest:literal) => {
         concat!(
             "SELECT id, direction, media, queue, connection, status, source, earlier_calls, arrived_at, ",
-            "answered_in_us, identified_at, details, identity FROM calls ",
+            "answered_in_us, identified_at, details, identity, labels FROM calls ",
             $rest
         )
     };
@@ -387,6 +360,10 @@ fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
         arrived_at: Timestamp(row.int(8)?),
         answered_in_us: u64::try_from(row.int(9)?).unwrap_or(0),
         warnings: details.warnings,
+        labels: row
+            .opt_text(13)?
+            .and_then(|labels| serde_json::from_str(labels).ok())
+            .unwrap_or_default(),
         id,
     };
     Ok(StoredCall {

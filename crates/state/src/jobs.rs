@@ -16,6 +16,7 @@ pub use settle::{Outcome, Settled, Settlement};
 
 use crate::crash;
 use crate::error::{Boxed, Error, Result};
+use crate::events::{CLOSE_CALL, is_told};
 use crate::keys::{Hash, Keyring, fill_random};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
@@ -229,6 +230,10 @@ impl SealedJob {
         })
     }
 
+    pub(crate) fn call(&self) -> Option<&CallId> {
+        self.call.as_ref()
+    }
+
     /// Stores the job, or gives its payload to the one that already waits.
     pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
         const SQL: &str = "
@@ -241,6 +246,9 @@ impl SealedJob {
                     THEN excluded.run_at ELSE jobs.run_at END,
                 due_at = CASE WHEN jobs.attempts = 0 AND excluded.due_at < jobs.due_at
                     THEN excluded.due_at ELSE jobs.due_at END";
+        if self.kind == CLOSE_CALL && !is_told(tx, self.call.as_ref()).await? {
+            return Ok(());
+        }
         crash::point("job.insert");
         let params = [
             (&self.uid).into(),

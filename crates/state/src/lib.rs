@@ -10,25 +10,45 @@
 //! | [`store`] | opening, health, closing; how a read and a write travel |
 //! | [`calls`] | a call is stored before it is answered; who it was is bettered later |
 //! | [`directory`] | our copy of the CRMs' contacts |
+//! | [`customers`] | what is kept of a customer and of a call besides what their systems say |
+//! | [`overrides`] | what agents have corrected |
+//! | [`audit`] | who changed or saw what, in a chain |
+//! | [`access`] | keys of those who may call the API |
+//! | [`events`] | what was told of calls, and what each came to |
+//! | `retention` | calls that are too old are forgotten for real |
+//! | [`reseal`] | what older data keys have sealed gets the newest |
+//! | [`reports`] | figures over many calls |
 //! | [`jobs`] | work that must happen, as rows with leases |
 //! | [`backup`] | a copy while serving, and the way back |
 //! | `keys`, `sql` | envelope encryption; two engines under one SQL text |
 //! | [`crash`] | where a test may kill us |
 
+pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod calls;
 pub mod crash;
+pub mod customers;
 pub mod directory;
 mod error;
+pub mod events;
 pub mod jobs;
 mod keys;
+pub mod overrides;
+pub mod reports;
+pub mod reseal;
+mod retention;
 mod rows;
 mod sql;
 pub mod store;
 
+pub use access::{ApiKey, IssuedKey, NewApiKey, Rotation};
 pub use calls::{Enriched, Identified, NewCall, Recorded, StoredCall};
 pub use directory::{Entry, Key};
 pub use error::{Boxed, Error, Result};
+pub use events::{
+    Journal, JournalState, NewEvent, NewOutcome, Received, StoredEvent, StoredOutcome,
+};
 pub use jobs::{Lease, Leased, NewJob, Outcome, Settled, Settlement};
 pub use keys::MasterKey;
 pub use store::{Durability, Location, Options, Store};

@@ -95,7 +95,7 @@ enum KindRow {
 /// Numbers keep their kind: `5` stays an integer, `5.0` a number.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum ValueRow {
+pub(crate) enum ValueRow {
     Bool(bool),
     Integer(i64),
     Number(f64),
@@ -214,7 +214,7 @@ impl From<PhoneRow> for ContactPhone {
 }
 
 /// Infinities and NaN have no stored form; like null, they are simply absent.
-fn stored(value: &Value) -> Option<ValueRow> {
+pub(crate) fn stored(value: &Value) -> Option<ValueRow> {
     Some(match value {
         Value::Text(text) => ValueRow::Text(text.clone()),
         Value::Integer(number) => ValueRow::Integer(*number),

@@ -9,6 +9,7 @@ use crate::directory::Recent;
 use crate::error::{Boxed, Error, Result};
 use crate::jobs::ReleaseLeases;
 use crate::keys::{Keyring, MasterKey};
+use crate::overrides::{AllNumbers, Overridden};
 use crate::sql::postgres::Postgres;
 use crate::sql::schema::{self, Prepare};
 use crate::sql::sqlite::{Owned, Sqlite};
@@ -32,6 +33,7 @@ struct Inner {
     keys: RwLock<Arc<Keyring>>,
     jobs_added: watch::Sender<u64>,
     recent: Arc<Recent>,
+    overridden: Overridden,
 }
 
 pub(crate) enum Engine {
@@ -157,7 +159,12 @@ impl Store {
                 }
             };
             let keys = RwLock::new(Arc::new(keys));
-            let inner = Inner { engine, master: master.clone(), keys, jobs_added, recent };
+            let overridden = match &engine {
+                Engine::Sqlite(sqlite) => Overridden::of(sqlite.read(&AllNumbers)?),
+                Engine::Postgres(_) => Overridden::default(),
+            };
+            let master = master.clone();
+            let inner = Inner { engine, master, keys, jobs_added, recent, overridden };
             let store = Self { inner: Arc::new(inner) };
             if matches!(store.inner.engine, Engine::Sqlite(_)) {
                 // One process owns this store: whoever held a lease before is gone.
@@ -233,6 +240,11 @@ impl Store {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    /// Which numbers have an override, where nobody else writes to the store.
+    pub(crate) fn overridden(&self) -> Option<&Overridden> {
+        matches!(self.inner.engine, Engine::Sqlite(_)).then_some(&self.inner.overridden)
     }
 
     /// Where nobody else writes to the store.

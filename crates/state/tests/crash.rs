@@ -5,14 +5,18 @@
 //! the store again and compares. A planted bug shows that it would notice.
 //! Run with `--features crash-points`.
 
+use domain::timeline::{self, Event, Kind};
 use domain::{
     CallId, Contact, Direction, ExternalId, MediaType, Prefix, Source, Status, Timestamp,
 };
+use state::audit::Act;
 use state::backup::{Existing, restore};
 use state::crash::POINTS;
+use state::events::CLOSE_CALL;
+use state::overrides::{Corrected, Correction, NewOverride};
 use state::{
-    Durability, Enriched, Identified, Key, Location, MasterKey, NewCall, NewJob, Options, Outcome,
-    Settlement, Store,
+    Durability, Enriched, Identified, Journal, JournalState, Key, Location, MasterKey, NewCall,
+    NewEvent, NewJob, NewOutcome, Options, Outcome, Settled, Settlement, Store,
 };
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -58,6 +62,7 @@ fn call(name: &str, external_id: ExternalId) -> NewCall {
         contact: None,
         status: Status::Partial,
         source: Source::None,
+        labels: Default::default(),
         arrived_at: Timestamp(1),
         answered_in_us: 1,
         warnings: vec![],
@@ -79,6 +84,7 @@ async fn child() {
     for task in tasks {
         task.await.expect("the work runs");
     }
+    rotate(&store).await;
     store.backup(&folder.join("backup.db"), Existing::Keep).await.expect("backed up");
     acknowledged("backup", "backup.db");
     let copy = Location::Sqlite { path: folder.join("copy.db") };
@@ -127,6 +133,7 @@ async fn work(store: Store, task: usize) {
                 contact: None,
                 status: Status::Hit,
                 source: Source::Crm,
+                labels: Default::default(),
                 at: Timestamp(2),
             };
             let done = store
@@ -135,6 +142,94 @@ async fn work(store: Store, task: usize) {
                 .expect("identified");
             assert!(matches!(done, Enriched::Applied { .. }));
             acknowledged("identified", subject.as_str());
+            correct(&store, &subject).await;
+        }
+        end(&store, &id(&name)).await;
+    }
+}
+
+/// An agent confirms who it was.
+async fn correct(store: &Store, call: &CallId) {
+    let remember = NewOverride {
+        number: "+15550199999".to_owned(),
+        queue: Some(call.to_string()),
+        connection: "crm".to_owned(),
+        external_id: crm().to_string(),
+        record: "003A".to_owned(),
+        call: call.to_string(),
+        reason: "said so".to_owned(),
+        actor: "agent".to_owned(),
+        expires_at: Timestamp(1_000),
+    };
+    let identified = Identified {
+        connection: "crm".to_owned(),
+        external_id: crm(),
+        contact: None,
+        status: Status::Hit,
+        source: Source::Crm,
+        labels: Default::default(),
+        at: Timestamp(3),
+    };
+    let act = Act {
+        actor: "agent".to_owned(),
+        action: "context.corrected",
+        subject: call.to_string(),
+        details: Default::default(),
+    };
+    let correction = Correction { identified, remember: Some(remember), jobs: vec![], act };
+    let corrected = store.correct(call, correction, Timestamp(3)).await.expect("corrected");
+    assert!(matches!(corrected, Corrected::Applied { .. }));
+    acknowledged("corrected", call.as_str());
+}
+
+/// Everything gets a new data key.
+async fn rotate(store: &Store) {
+    store.rotate_data_key().await.expect("rotated");
+    let mut next = Some(state::reseal::Place::default());
+    while let Some(place) = next {
+        next = store.reseal(place).await.expect("resealed").next;
+    }
+    store.retire_older_keys(Timestamp(9)).await.expect("retired");
+}
+
+/// The call's end is told; then one call is closed, and one activity written.
+async fn end(store: &Store, call: &CallId) {
+    let about = |kind, call: &CallId| NewJob {
+        kind,
+        connection: "crm".to_owned(),
+        key: Some(call.to_string()),
+        payload: vec![],
+        run_at: Timestamp(0),
+        subject: Some(call.clone()),
+    };
+    let event = Event::new(call.clone(), Timestamp(9), Kind::Ended);
+    let event = NewEvent { event, is_timed: true };
+    let jobs = vec![about(CLOSE_CALL, call)];
+    store.record_events(vec![event], jobs, Timestamp(1)).await.expect("received");
+    acknowledged("told", call.as_str());
+    for kind in [CLOSE_CALL, "journal"] {
+        let lease = store.lease(kind, "crm", 1, Duration::from_secs(60), Timestamp(1));
+        for job in lease.await.expect("leased") {
+            let call = job.subject.expect("a call");
+            let (lease, follow_up) = (job.lease, vec![]);
+            let settle = Settlement { lease, outcome: Outcome::Done, follow_up };
+            if kind == CLOSE_CALL {
+                let came_to = timeline::Outcome { talk_ms: 7, ..Default::default() };
+                let jobs = vec![about("journal", &call)];
+                let journal = JournalState::Waiting;
+                let new = NewOutcome { outcome: came_to, journal, jobs };
+                let kept = store.keep_outcome(&call, new, settle, Timestamp(2)).await;
+                assert_eq!(kept.expect("kept"), Settled::Applied);
+                acknowledged("closed", call.as_str());
+                continue;
+            }
+            let (connection, record) = ("crm".to_owned(), format!("00T-{call}"));
+            let written = Journal { connection, record, digest: [7; 16] };
+            let state = JournalState::Written;
+            let marked =
+                store.keep_journal(&call, state, Some(written), settle, Timestamp(2)).await;
+            assert_eq!(marked.expect("marked"), Settled::Applied);
+            acknowledged("written", call.as_str());
         }
     }
 }
@@ -169,6 +264,16 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
                 let call = store.call(&id(name)).await.expect("asked");
                 call.is_some_and(|stored| stored.call.external_id == crm())
             }
+            "corrected" => {
+                let known = store.override_for("+15550199999", Some(name), Timestamp(9)).await;
+                known.expect("asked").is_some_and(|found| found.call == *name)
+            }
+            "told" => store.events(&id(name)).await.expect("asked").len() == 1,
+            "closed" => store.outcome(&id(name)).await.expect("asked").is_some(),
+            "written" => {
+                let outcome = store.outcome(&id(name)).await.expect("asked");
+                outcome.is_some_and(|kept| kept.journal.is_some())
+            }
             _ => folder.join(name).exists(),
         };
         if !is_there {
@@ -176,6 +281,11 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
         }
     }
     lost.extend(sums(&store).await);
+    let corrected = said.iter().filter(|(what, _)| what == "corrected").count() as u64;
+    let audit = store.verify_audit().await.expect("walked");
+    if audit.broken.is_some() || audit.entries < corrected {
+        lost.push(format!("{corrected} corrections, {audit:?}"));
+    }
     for copy in ["backup.db", "copy.db"].map(|name| folder.join(name)) {
         // A target that was reserved and not yet filled is empty; a backup is whole or absent.
         let reserved = |file: std::fs::Metadata| file.len() == 0 && copy.ends_with("copy.db");
@@ -204,6 +314,9 @@ async fn sums(store: &Store) -> Vec<String> {
             .filter(|job| job.subject.as_ref() == Some(&stored.call.id))
             .map(|job| job.kind.as_str())
             .collect();
+        let (of_its_end, kinds): (Vec<_>, Vec<_>) =
+            kinds.into_iter().partition(|kind| [CLOSE_CALL, "journal"].contains(kind));
+        odd.extend(end_is_odd(store, &stored.call.id, &of_its_end).await);
         if kinds != [if is_known { "push" } else { "enrich" }] {
             odd.push(format!("{} known: {is_known}, jobs: {kinds:?}", stored.call.id));
         }
@@ -218,6 +331,20 @@ async fn sums(store: &Store) -> Vec<String> {
         }
     }
     odd
+}
+
+/// What was told leaves one job, of the stage that its closing is in.
+async fn end_is_odd(store: &Store, call: &CallId, jobs: &[&str]) -> Option<String> {
+    let is_told = !store.events(call).await.expect("asked").is_empty();
+    let outcome = store.outcome(call).await.expect("asked");
+    let expected: &[&str] = match (is_told, outcome.map(|kept| kept.journal_state)) {
+        (false, None) => &[],
+        (true, None) => &[CLOSE_CALL],
+        (true, Some(JournalState::Waiting)) => &["journal"],
+        (true, Some(JournalState::Written)) => &[],
+        (_, other) => return Some(format!("{call} told: {is_told}, {other:?}")),
+    };
+    (jobs != expected).then(|| format!("{call} told: {is_told}, jobs: {jobs:?}"))
 }
 
 struct Folder(PathBuf);

@@ -29,6 +29,14 @@ enum Command {
     Restore(RestoreArgs),
     /// List durable jobs, or try dead ones again.
     Jobs(JobsArgs),
+    /// List, show or clear what agents have corrected.
+    Overrides(commands::OverridesArgs),
+    /// List who changed or saw what, or see whether the log is whole.
+    Audit(commands::AuditArgs),
+    /// Make, list, replace or withdraw keys of the API.
+    ApiKeys(commands::ApiKeysArgs),
+    /// Rotate the store's data key while the server serves.
+    Keys(commands::KeysArgs),
     /// Make a master key and print it.
     Key,
     /// Print or write the generated reference.
@@ -128,6 +136,10 @@ impl Cli {
             Command::Backup(args) => commands::backup(&args).await,
             Command::Restore(args) => commands::restore(&args).await,
             Command::Jobs(args) => commands::jobs(&args).await,
+            Command::Overrides(args) => commands::overrides(&args).await,
+            Command::Audit(args) => commands::audit(&args).await,
+            Command::ApiKeys(args) => commands::api_keys(&args).await,
+            Command::Keys(args) => commands::keys(&args).await,
             Command::Key => commands::key(),
             Command::Docs(args) => reference::run(&args),
         }

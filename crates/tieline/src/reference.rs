@@ -50,15 +50,21 @@ fn command_line() -> String {
     let mut page = "# Command line\n".to_owned();
     let mut root = Cli::command().term_width(90);
     root.build();
-    for command in root.get_subcommands_mut().filter(|c| !c.is_hide_set() && c.get_name() != "help")
-    {
-        let name = command.get_name().to_owned();
+    commands_of(&mut root, "tieline", &mut page);
+    page
+}
+
+/// Each command, and after it the commands within it.
+fn commands_of(command: &mut clap::Command, name: &str, page: &mut String) {
+    let shown = |c: &&mut clap::Command| !c.is_hide_set() && c.get_name() != "help";
+    for command in command.get_subcommands_mut().filter(shown) {
+        let name = format!("{name} {}", command.get_name());
         let help = command.render_long_help().to_string();
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
         // Writing to a String cannot fail.
-        write!(page, "\n## tieline {name}\n\n```text\n{}\n```\n", help.join("\n").trim()).ok();
+        write!(page, "\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim()).ok();
+        commands_of(command, &name, page);
     }
-    page
 }
 
 fn metrics() -> String {

@@ -6,7 +6,7 @@
 use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
-use crate::http::{self, App, Keys, Line, Parts};
+use crate::http::{self, Access, App, Front, Line, Parts};
 use crate::{logs, wiring};
 use engine::{Clock, Engine, Metrics, Options, Runner};
 use kit::Secret;
@@ -51,6 +51,7 @@ impl Running {
         let bound = http::bind(section.listen).map_err(|error| {
             exit::environment(format!("{} cannot be listened on: {error}", section.listen))
         })?;
+        let tls = wiring::tls(section)?;
         // The numbering plans take some milliseconds to unpack: not on the first call's time.
         let region = loaded.region;
         let warm =
@@ -72,11 +73,17 @@ impl Running {
                     .contact_center
                     .as_ref()
                     .is_none_or(|platform| platform.flow_sets_attributes),
+                corrections: wiring::corrections(&loaded.config),
+                calls: wiring::calls(&loaded.config)?,
+                keep_calls_for: Some(loaded.config.retention.calls.0)
+                    .filter(|kept| !kept.is_zero()),
+                dimensions: Arc::new(loaded.config.reports.dimensions.clone()),
             },
         };
         let jobs = Runner::start(&engine);
         warm.await.ok();
 
+        let access = Arc::new(Access::new(&engine, keys, section));
         let (stop, stopped) = watch::channel(false);
         let app: App = Arc::new(Parts {
             engine: engine.clone(),
@@ -84,11 +91,12 @@ impl Running {
             is_ready: AtomicBool::new(true),
             calls: broadcast::Sender::new(LINES_KEPT),
             store_kind,
+            access: Arc::clone(&access),
         });
         let router = http::router(Arc::clone(&app));
-        let keys = Arc::new(Keys::new(keys));
+        let front = Front { access, tls, connections_max: section.connections_max };
         let (address, drain) = (bound.address, section.drain.0);
-        let server = bound.serve(router, keys, section.connections_max, stopped, drain);
+        let server = bound.serve(router, front, stopped, drain);
         let server = tokio::spawn(server);
         let ms = started.elapsed().as_millis();
         tracing::info!(server.address = %address, store.kind = store_kind, "ready after {ms} ms");

@@ -1,10 +1,11 @@
 //! From a checked configuration to the parts of a running server.
 
-use crate::config::{ConnectionSection, Durability, LimitsSection, Loaded};
+use crate::config::{Config, ConnectionSection, Durability, LimitsSection, Loaded, ServerSection};
 use crate::exit::{self, Failure};
+use crate::http::Tls;
 use domain::Caller;
 use engine::connections::Behaviour;
-use engine::{Connection, Connections, Queue};
+use engine::{CallOptions, Connection, Connections, Corrections, Queue, Template};
 use kit::manifest::Defaults;
 use kit::{Limits, Network, Opening, Secret};
 use state::{Location, MasterKey, Options, Store};
@@ -59,6 +60,12 @@ pub fn api_keys(loaded: &Loaded) -> Result<Vec<Secret>, Failure> {
     sources.iter().map(|source| source.read().map_err(read)).collect()
 }
 
+/// The certificate to serve with, where one is configured.
+pub fn tls(section: &ServerSection) -> Result<Option<Arc<Tls>>, Failure> {
+    let load = |section| Tls::load(section).map(Arc::new).map_err(exit::environment);
+    section.tls.as_ref().map(load).transpose()
+}
+
 /// The demo's key is public, and a short one is guessed: nobody may serve with such.
 pub fn refuse_short(keys: &[Secret]) -> Result<(), Failure> {
     if keys.iter().any(|key| key.reveal().len() < 16) {
@@ -88,6 +95,32 @@ pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
     });
     let queues = queues.collect();
     Ok(Connections::new(all, default, platform, queues))
+}
+
+/// What happens when a call is over.
+pub fn calls(config: &Config) -> Result<Arc<CallOptions>, Failure> {
+    let section = &config.calls;
+    let template = |text: &str| {
+        let unknown =
+            |word| exit::input(format!("calls.activity: `{{{word}}}` stands for nothing"));
+        Template::parse(text).map_err(unknown)
+    };
+    Ok(Arc::new(CallOptions {
+        settle_for: section.settle_for.0,
+        writes_activities: section.activity.enabled,
+        subject: template(&section.activity.subject)?,
+        body: template(&section.activity.body)?,
+    }))
+}
+
+/// How agents' corrections are made and remembered.
+pub fn corrections(config: &Config) -> Corrections {
+    let section = &config.corrections;
+    Corrections {
+        remember_for: section.remember_for.0,
+        per_queue: section.per_queue,
+        confirm_within: section.confirm_within.0,
+    }
 }
 
 fn e164(text: &str, loaded: &Loaded) -> Option<String> {

@@ -2,11 +2,12 @@
 //!
 //! It keeps contacts of its own, carries attributes on live conversations, and
 //! says what it lacks. `platform` is what it does, `client` the way to it,
-//! `mapping` its JSON both ways, `check` what it needs to be granted. Set-up and
-//! quirks are in README.md.
+//! `mapping` its JSON both ways, `events` what it tells of calls, `check` what it
+//! needs to be granted. Set-up and quirks are in README.md.
 
 mod check;
 mod client;
+mod events;
 mod mapping;
 mod platform;
 #[cfg(feature = "sim")]
@@ -37,6 +38,7 @@ pub fn vendor() -> Vendor {
 fn open(opening: Opening) -> Result<Capabilities, Error> {
     let settings = &opening.settings;
     let (api, login) = addresses(settings)?;
+    let apps = api.as_str().trim_end_matches('/').replacen("//api.", "//apps.", 1);
     let http = Http::new(opening.limits, opening.network)?;
     let login = Login {
         http: http.clone(),
@@ -60,6 +62,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         tokens: Some(tokens),
         lookup: None,
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
+        calls: Some(Arc::new(events::Events { apps })),
+        journal: None,
         check: Arc::new(check::Access { platform }),
     })
 }

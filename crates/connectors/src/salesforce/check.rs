@@ -2,9 +2,11 @@
 //!
 //! The login, the token's scopes, the search that calls use, and for each object
 //! a query of every field: what the integration user may not see, Salesforce
-//! says does not exist, one field at a time, until all missing ones are named.
+//! says does not exist, one field at a time, until all missing ones are named. Last,
+//! whether activities can be written.
 
 use super::client::Client;
+use super::journal;
 use super::mapping::Shape;
 use super::soql::{Digits, Soql, Sosl};
 use async_trait::async_trait;
@@ -30,6 +32,7 @@ impl Check for Access {
             self.fields(shape, &mut findings).await;
         }
         findings.push(self.search().await);
+        findings.push(self.activities().await);
         findings
     }
 }
@@ -57,6 +60,29 @@ impl Access {
                 return findings.push(finding(object, Err(flaw(object, &error))));
             }
             findings.push(finding(&missing, Err(field_flaw(object, bare))));
+        }
+    }
+
+    /// Whether activities can be written, field by field: what cannot be set, an org
+    /// refuses together with the rest.
+    async fn activities(&self) -> Finding {
+        let what = "activities";
+        let described = match self.client.describe(&journal::object()).await {
+            Ok(described) => described,
+            Err(Error::NotFound) => return finding(what, Err(task_flaw("Task"))),
+            Err(error) => return finding(what, Err(flaw(what, &error))),
+        };
+        if described["createable"] != true {
+            return finding(what, Err(task_flaw("Task")));
+        }
+        let fields = described["fields"].as_array();
+        let can_set = |name: &str| {
+            let mut fields = fields.into_iter().flatten();
+            fields.any(|field| field["name"] == name && field["createable"] == true)
+        };
+        match journal::FIELDS.iter().find(|name| !can_set(name)) {
+            Some(name) => finding(what, Err(task_flaw(&format!("Task.{name}")))),
+            None => finding(what, Ok(())),
         }
     }
 
@@ -110,6 +136,16 @@ fn login_flaw(error: &Error) -> Flaw {
         ),
     };
     Flaw { code, message, fix: fix.to_owned() }
+}
+
+fn task_flaw(missing: &str) -> Flaw {
+    Flaw {
+        code: "connection.scope_missing",
+        message: format!("Salesforce lets us write no {missing}."),
+        fix: format!(
+            "Give the integration user the permission Edit Tasks and edit access to {missing}, or set calls.activity.enabled = false."
+        ),
+    }
 }
 
 fn field_flaw(object: &str, field: &str) -> Flaw {

@@ -89,6 +89,20 @@ pub(super) struct Client {
     api_version: String,
 }
 
+/// A record's fields, on their way to the org.
+#[derive(Clone, Copy)]
+pub(super) enum Write<'a> {
+    Create(&'a Value),
+    Change(&'a Value),
+}
+
+#[derive(Clone, Copy)]
+enum What<'a> {
+    /// With this query, if any.
+    Read(Option<&'a str>),
+    Write(Write<'a>),
+}
+
 /// Rows, and the org's address, which the token named.
 pub(super) struct Rows {
     pub(super) rows: Vec<Value>,
@@ -133,6 +147,13 @@ impl Client {
         Ok(Rows { rows, instance })
     }
 
+    /// The first page of a query that also sees what was deleted or merged away lately.
+    pub(super) async fn query_all(&self, lane: Lane, soql: &Soql) -> Result<Vec<Value>, Error> {
+        let path = format!("/services/data/v{}/queryAll", self.api_version);
+        let (mut page, _) = self.get(lane, &path, Some(soql.as_str())).await?;
+        taken(&mut page, "records")
+    }
+
     /// The records a search finds.
     pub(super) async fn search(&self, lane: Lane, sosl: &Sosl) -> Result<Rows, Error> {
         let path = format!("/services/data/v{}/search", self.api_version);
@@ -141,33 +162,56 @@ impl Client {
         Ok(Rows { rows, instance })
     }
 
-    /// One request; in the background a refused token is replaced once.
+    /// Creates a record (`sobjects/Task`) or changes one (`sobjects/Task/00T…`), in the
+    /// background; what the org answers.
+    pub(super) async fn write(&self, what: Write<'_>, path: &str) -> Result<Value, Error> {
+        let path = format!("/services/data/v{}/{path}", self.api_version);
+        self.send(Lane::Background, &path, What::Write(what)).await.map(|(answer, _)| answer)
+    }
+
+    /// What the user may do with an object, as the org describes it.
+    pub(super) async fn describe(&self, object: &Name) -> Result<Value, Error> {
+        let object = object.as_str();
+        let path = format!("/services/data/v{}/sobjects/{object}/describe", self.api_version);
+        self.get(Lane::Background, &path, None).await.map(|(answer, _)| answer)
+    }
+
     async fn get(&self, lane: Lane, path: &str, q: Option<&str>) -> Result<(Value, String), Error> {
+        self.send(lane, path, What::Read(q)).await
+    }
+
+    /// One request; in the background a refused token is replaced once.
+    async fn send(&self, lane: Lane, path: &str, what: What<'_>) -> Result<(Value, String), Error> {
         let token = self.token(lane).await?;
-        match self.get_with(lane, &token, path, q).await {
+        match self.send_with(lane, &token, path, what).await {
             Err(Error::Unauthorized { .. }) if lane == Lane::Background => {
                 let token = self.token(lane).await?;
-                self.get_with(lane, &token, path, q).await
+                self.send_with(lane, &token, path, what).await
             }
             outcome => outcome,
         }
     }
 
-    async fn get_with(
+    async fn send_with(
         &self,
         lane: Lane,
         token: &Arc<Token>,
         path: &str,
-        q: Option<&str>,
+        what: What<'_>,
     ) -> Result<(Value, String), Error> {
         let instance = token.base_url.clone().unwrap_or_default();
         let mut url = Url::parse(&instance)
             .and_then(|base| base.join(path))
             .map_err(|_| Error::protocol("an instance_url that is no address"))?;
-        if let Some(q) = q {
+        if let What::Read(Some(q)) = what {
             url.query_pairs_mut().append_pair("q", q);
         }
-        let request = Request::get(url)
+        let request = match what {
+            What::Read(_) => Request::get(url),
+            What::Write(Write::Create(body)) => Request::post(url).json(body),
+            What::Write(Write::Change(body)) => Request::patch(url).json(body),
+        };
+        let request = request
             .authorization(&format!("Bearer {}", token.value.reveal()))
             .header("accept", "application/json");
         let reply = self.http.send(lane, request).await?;
@@ -175,6 +219,8 @@ impl Client {
             self.http.budget().told_left(left);
         }
         match classify(reply) {
+            // A change is answered with nothing.
+            Ok(reply) if reply.status == 204 => Ok((Value::Null, instance)),
             Ok(reply) => Ok((reply.json()?, instance)),
             Err(error) => {
                 self.heed(&error, token);

@@ -17,6 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Asks in one request: twenty numbers of at most four terms stay far below the
 /// 4,000 characters beyond which a search drops its operators.
 const BATCH_MAX: usize = 20;
+/// Merges of merges that are followed.
+const MERGES_MAX: usize = 5;
 /// Rows of one object in one answer. Numbers shared by more people are switchboards.
 const ROWS_MAX: u16 = 200;
 /// How far back a record may be missing from the search index.
@@ -43,9 +45,39 @@ impl Lookup for Directory {
         }
         Ok(found)
     }
+
+    /// A record that was merged away stays in the recycle bin for a while and names its
+    /// master, which may itself have been merged away meanwhile.
+    async fn successor(&self, lane: Lane, record: &str) -> Result<Option<String>, Error> {
+        let Some(mut id) = record_id(record) else { return Ok(None) };
+        let mut is_first = true;
+        for _ in 0..MERGES_MAX {
+            let Some((is_deleted, master)) = self.fate(lane, &id).await? else { return Ok(None) };
+            match master {
+                Some(master) if is_deleted => id = master,
+                _ => return Ok((!is_first && !is_deleted).then_some(id)),
+            }
+            is_first = false;
+        }
+        Ok(None)
+    }
 }
 
 impl Directory {
+    /// Whether a record is deleted, and into which it was merged; `None` when it is gone for good.
+    async fn fate(&self, lane: Lane, id: &str) -> Result<Option<(bool, Option<String>)>, Error> {
+        let Some(condition) = Condition::one_of(&name("Id"), [id]) else { return Ok(None) };
+        let fields = [name("Id"), name("IsDeleted"), name("MasterRecordId")];
+        for shape in &self.shapes {
+            let soql = Soql::select(&shape.object, &fields, Some(&condition), 1);
+            let Some(row) = self.client.query_all(lane, &soql).await?.pop() else { continue };
+            let master = row.get("MasterRecordId").and_then(serde_json::Value::as_str);
+            let is_deleted = row.get("IsDeleted") == Some(&serde_json::Value::Bool(true));
+            return Ok(Some((is_deleted, master.and_then(record_id))));
+        }
+        Ok(None)
+    }
+
     async fn find_batch(&self, lane: Lane, asks: &[Ask]) -> Result<Vec<Contact>, Error> {
         let phones: Vec<&Phone> = asks.iter().filter_map(|ask| ask.phone.as_ref()).collect();
         let exact = exact(asks);

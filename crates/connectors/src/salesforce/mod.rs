@@ -1,11 +1,12 @@
-//! Salesforce: who is calling, by phone, e-mail or record id.
+//! Salesforce: who is calling, by phone, e-mail or record id; and what came of it.
 //!
-//! It can look up, and say what it lacks. `lookup` is the way of a question,
-//! `client` the way to the org, `soql` the only way to write a query, `mapping`
+//! It can look up, keep activities, and say what it lacks. `lookup` is the way of a
+//! question, `journal` that of an activity, `client` the way to the org, `soql` the only way to write a query, `mapping`
 //! what an answer means. Set-up and quirks are in README.md.
 
 mod check;
 mod client;
+mod journal;
 mod lookup;
 mod mapping;
 #[cfg(feature = "sim")]
@@ -66,6 +67,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             region: opening.region,
         })),
         contact_center: None,
+        calls: None,
+        journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         check: Arc::new(check::Access { client, shapes }),
     })
 }

@@ -214,6 +214,13 @@ impl Salesforce {
         store.delete(object, row).map(|_| ()).map_err(told)
     }
 
+    /// Merges a record into another of its object, as a user does on a page.
+    pub fn merge(&self, id: &str, master: &str) -> Result<(), String> {
+        let mut store = self.world.write();
+        let (object, row) = store.locate(id).map_err(|_| "NOT_FOUND".to_owned())?;
+        store.merge(object, row, master).map(|_| ()).map_err(told)
+    }
+
     /// Runs a query in process; the records as the REST answer has them.
     pub fn query(&self, soql: &str) -> Result<Vec<Json>, String> {
         let store = self.world.read();

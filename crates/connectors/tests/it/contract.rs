@@ -5,7 +5,8 @@
 
 use crate::rig::{EMAIL, PHONE, Rig, ask, exercise, push};
 use crate::{acme_crm, logs};
-use kit::{Error, Lane, Secret};
+use domain::{CallId, Direction, Timestamp};
+use kit::{Activity, Error, Lane, Secret};
 use sim::faults::{Fault, Rule};
 use std::time::{Duration, Instant};
 
@@ -259,4 +260,45 @@ async fn no_secret_and_no_customer_reaches_an_error_or_a_log_line() {
             assert!(!told.contains(&secret), "{}: {secret} in {told}", rig.name());
         }
     }
+}
+
+#[tokio::test]
+async fn an_activity_is_there_once_however_often_it_is_written() {
+    let mut tried = 0;
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        let (Some(journal), Some(lookup)) = (&connection.journal, &connection.lookup) else {
+            continue;
+        };
+        let people = lookup.find(Lane::Background, &[ask()]).await.expect("people").remove(0);
+        let call = format!("call-{tried}-{}", rig.name());
+        let activity = Activity {
+            call: CallId::new(&call).expect("an id"),
+            record: people[0].record.clone(),
+            known: None,
+            subject: "A call".to_owned(),
+            body: "What was said".to_owned(),
+            direction: Direction::Inbound,
+            started: Timestamp(1_795_292_100_000),
+            duration_ms: 65_000,
+            wrap_up: Some("Resolved".to_owned()),
+        };
+        // Carried out, and its answer cut off.
+        rig.faults().add(Rule { method: Some("POST".to_owned()), ..Rule::always(Fault::Truncate) });
+        let lost = journal.write(&activity).await.expect_err("no answer");
+        assert!(lost.is_worth_retrying(), "{}: {lost}", rig.name());
+        rig.faults().clear();
+        let first = journal.write(&activity).await.expect("written");
+        let known = Some(first.id.clone());
+        let later = Activity { body: "And more".to_owned(), known, ..activity.clone() };
+        for again in [&activity, &later, &later] {
+            let written = journal.write(again).await.expect("written");
+            assert_eq!(written, first, "{}", rig.name());
+        }
+        let of_another = Activity { call: CallId::new("another").expect("an id"), ..activity };
+        let other = journal.write(&of_another).await.expect("written");
+        assert_ne!(other, first, "{}: another call has its own", rig.name());
+        tried += 1;
+    }
+    assert!(tried > 0, "no connector keeps activities");
 }

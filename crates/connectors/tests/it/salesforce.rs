@@ -281,3 +281,22 @@ async fn settings_that_cannot_be_are_refused_when_a_connection_opens() {
     let Err(Error::Invalid { field, .. }) = rig.open_with(login) else { panic!("private_key") };
     assert_eq!(field.as_deref(), Some("private_key"));
 }
+
+#[tokio::test]
+async fn the_check_says_when_no_activities_can_be_written() {
+    let check = async |permissions: Permissions, expected: &str| {
+        let rig = org(Config { permissions, ..Config::default() }).await;
+        let findings = rig.open().await.check.check().await;
+        let flaw = findings.iter().find_map(|finding| finding.outcome.clone().err());
+        let flaw = flaw.expect("a flaw");
+        assert_eq!(flaw.code, "connection.scope_missing");
+        assert!(flaw.message.ends_with(expected), "{}", flaw.message);
+        assert!(flaw.fix.contains("calls.activity.enabled"), "{}", flaw.fix);
+    };
+    let task = || ["Task".to_owned()].into();
+    let field = ["Task.CallObject".to_owned()].into();
+    check(Permissions { read_only_objects: task(), ..Permissions::default() }, " Task.").await;
+    check(Permissions { hidden_objects: task(), ..Permissions::default() }, " Task.").await;
+    let read_only = Permissions { read_only_fields: field, ..Permissions::default() };
+    check(read_only, " Task.CallObject.").await;
+}

@@ -20,7 +20,7 @@ CREATE TABLE calls (
     connection     TEXT    NOT NULL,
     status         TEXT    NOT NULL,
     source         TEXT    NOT NULL,
-    certainty      INTEGER NOT NULL,      -- 0 nobody, 1 a number, 2 a record
+    certainty      INTEGER NOT NULL,      -- 0 nobody, 1 a number, 2 a record, 3 an agent's word
     subject        BLOB,                  -- whose interactions it counts to
     earlier_calls  INTEGER NOT NULL,
     arrived_at     INTEGER NOT NULL,

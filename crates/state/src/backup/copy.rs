@@ -59,6 +59,7 @@ const TABLES: &[Table] = &[
             ("identified_at", Int),
             ("details", Blob),
             ("identity", Blob),
+            ("labels", Text),
         ],
         counted: true,
     },
@@ -94,6 +95,54 @@ const TABLES: &[Table] = &[
         counted: false,
     },
     Table {
+        name: "overrides",
+        key: 1,
+        columns: &[
+            ("id", Int),
+            ("number", Blob),
+            ("queue", Text),
+            ("connection", Text),
+            ("record", Blob),
+            ("sealed", Blob),
+            ("created_at", Int),
+            ("expires_at", Int),
+        ],
+        counted: true,
+    },
+    Table {
+        name: "customer_data",
+        key: 1,
+        columns: &[("subject", Blob), ("sealed", Blob), ("version", Int), ("updated_at", Int)],
+        counted: false,
+    },
+    Table {
+        name: "call_data",
+        key: 1,
+        columns: &[("call", Text), ("sealed", Blob), ("version", Int), ("updated_at", Int)],
+        counted: false,
+    },
+    Table {
+        name: "links",
+        key: 1,
+        columns: &[("contact", Blob), ("subject", Blob), ("sealed", Blob), ("linked_at", Int)],
+        counted: false,
+    },
+    Table {
+        name: "audit",
+        key: 1,
+        columns: &[
+            ("seq", Int),
+            ("at", Int),
+            ("actor", Text),
+            ("action", Text),
+            ("uid", Blob),
+            ("sealed", Blob),
+            ("digest", Blob),
+            ("chain", Blob),
+        ],
+        counted: false,
+    },
+    Table {
         name: "jobs",
         key: 1,
         columns: &[
@@ -114,6 +163,56 @@ const TABLES: &[Table] = &[
             ("note", Text),
         ],
         counted: true,
+    },
+    Table {
+        name: "api_keys",
+        key: 1,
+        columns: &[
+            ("id", Text),
+            ("name", Text),
+            ("hash", Blob),
+            ("scopes", Text),
+            ("requests_per_minute", Int),
+            ("created_at", Int),
+            ("expires_at", Int),
+            ("revoked_at", Int),
+            ("rotated_from", Text),
+        ],
+        counted: false,
+    },
+    Table {
+        name: "call_events",
+        key: 2,
+        columns: &[
+            ("call", Text),
+            ("id", Blob),
+            ("at", Int),
+            ("received_at", Int),
+            ("sealed", Blob),
+        ],
+        counted: false,
+    },
+    Table {
+        name: "call_outcomes",
+        key: 1,
+        columns: &[
+            ("call", Text),
+            ("started_at", Int),
+            ("ended_at", Int),
+            ("talk_ms", Int),
+            ("hold_ms", Int),
+            ("work_ms", Int),
+            ("handle_ms", Int),
+            ("queue", Text),
+            ("wrap_up", Text),
+            ("updated_at", Int),
+            ("sealed", Blob),
+            ("journal", Text),
+            ("journal_connection", Text),
+            ("journal_record", Text),
+            ("journal_digest", Blob),
+        ],
+        counted: false,
     },
 ];
 
@@ -224,8 +323,18 @@ mod tests {
     #[test]
     fn every_column_of_both_schemas_is_copied() {
         for schema in [
-            include_str!("../../migrations/sqlite/0001_foundation.sql"),
-            include_str!("../../migrations/postgres/0001_foundation.sql"),
+            concat!(
+                include_str!("../../migrations/sqlite/0001_foundation.sql"),
+                include_str!("../../migrations/sqlite/0002_corrections.sql"),
+                include_str!("../../migrations/sqlite/0003_access.sql"),
+                include_str!("../../migrations/sqlite/0004_events.sql"),
+            ),
+            concat!(
+                include_str!("../../migrations/postgres/0001_foundation.sql"),
+                include_str!("../../migrations/postgres/0002_corrections.sql"),
+                include_str!("../../migrations/postgres/0003_access.sql"),
+                include_str!("../../migrations/postgres/0004_events.sql"),
+            ),
         ] {
             let mut declared = Vec::new();
             let mut table = "";
@@ -239,10 +348,12 @@ mod tests {
                     }
                 }
             }
-            let copied: Vec<_> = TABLES
+            let mut copied: Vec<_> = TABLES
                 .iter()
                 .flat_map(|table| table.columns.iter().map(|(column, _)| (table.name, *column)))
                 .collect();
+            declared.sort_unstable();
+            copied.sort_unstable();
             assert_eq!(declared, copied);
         }
     }

@@ -46,7 +46,7 @@ impl Work for Identify {
 
 /// Gives a stored call its newer identification, unless that knows less.
 /// Returns whether it did, and the earlier calls of whom it counts to now.
-pub(super) async fn identify(
+pub(crate) async fn identify(
     tx: &mut Tx<'_>,
     id: &CallId,
     known: &Known,
@@ -55,7 +55,8 @@ pub(super) async fn identify(
 ) -> Result<(bool, i64)> {
     const SQL: &str = "
         UPDATE calls SET connection = ?2, status = ?3, source = ?4, certainty = ?5, subject = ?6,
-            earlier_calls = ?7, identity = ?8, identified_at = CASE WHEN ?9 < 0 THEN identified_at ELSE ?9 END
+            earlier_calls = ?7, identity = ?8, labels = ?10,
+            identified_at = CASE WHEN ?9 < 0 THEN identified_at ELSE ?9 END
         WHERE id = ?1";
     if who.certainty < known.certainty {
         return Ok((false, known.earlier_calls));
@@ -76,6 +77,7 @@ pub(super) async fn identify(
         earlier_calls.into(),
         who.identity[..].into(),
         at.map_or(-1, |at| at.0).into(),
+        who.labels.as_deref().into(),
     ];
     tx.execute(SQL, &params).await?;
     Ok((true, earlier_calls))

@@ -94,6 +94,11 @@ impl Keyring {
         key.open(column, row, sealed)
     }
 
+    /// Whether the key that seals now has sealed this.
+    pub(crate) fn is_newest(&self, sealed: &[u8]) -> Result<bool> {
+        Ok(seal::key_of(sealed)? == self.data[self.sealing].id)
+    }
+
     /// The hash by which a thing of this kind is found.
     pub(crate) fn hash(&self, kind: &'static str, parts: &[&str]) -> Hash {
         let mut context = hmac::Context::with_key(&self.index);
@@ -103,6 +108,19 @@ impl Keyring {
             context.update(part.as_bytes());
         }
         first_16(context.sign().as_ref())
+    }
+
+    /// A key of its own for one purpose outside of the store's tables.
+    pub(crate) fn derive(&self, purpose: &'static str) -> Zeroizing<[u8; 32]> {
+        let mut context = hmac::Context::with_key(&self.index);
+        // As in `hash`, which never hashes this kind.
+        for part in ["derived", purpose] {
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut key = Zeroizing::new([0; 32]);
+        key.copy_from_slice(context.sign().as_ref());
+        key
     }
 
     /// The public id of a number: 32 lower-case hex digits.

@@ -16,12 +16,24 @@ struct Migration {
     postgres: &'static str,
 }
 
+macro_rules! migration {
+    ($version:literal, $file:literal) => {
+        Migration {
+            version: $version,
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $file)),
+            postgres: include_str!(concat!("../../migrations/postgres/", $file)),
+        }
+    };
+}
+
 /// Ascending; what has been released is never edited.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    sqlite: include_str!("../../migrations/sqlite/0001_foundation.sql"),
-    postgres: include_str!("../../migrations/postgres/0001_foundation.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_foundation.sql"),
+    migration!(2, "0002_corrections.sql"),
+    migration!(3, "0003_access.sql"),
+    migration!(4, "0004_events.sql"),
+    migration!(5, "0005_customers.sql"),
+];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.
 const POSTGRES_LOCK: &str = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7465656)) AS taken";

@@ -148,6 +148,15 @@ impl Sqlite {
         }
     }
 
+    /// Folds the log into the file and empties it. Blocks the writer for as long as it takes.
+    pub(crate) fn fold_log(&self) -> Result<()> {
+        let writer = hold(&self.writer);
+        let connection = writer.as_ref().ok_or(Error::Closed)?;
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(|error| Error::sqlite("folding the log", &error))
+    }
+
     /// Whether this is the store's own file, by whatever name.
     pub(crate) fn owns(&self, file: &Path) -> bool {
         let real = |path: &Path| std::fs::canonicalize(path).ok();
@@ -195,6 +204,8 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is gone from the file as well, not only from view.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     // Not mapped into memory: measured, and the growing file's remapping cost what reading saved.
     connection.pragma_update(None, "cache_size", -4096) // 4 MB, filled as used

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 crate::facts! {
+    calls_that_are_too_old_are_forgotten_with_what_hangs_on_them
     a_recorded_call_reads_back
     the_same_call_twice_is_one_call
     earlier_calls_are_those_of_one_person
@@ -29,6 +30,7 @@ fn identified(external_id: ExternalId, at: i64) -> Identified {
         contact: None,
         status: Status::Hit,
         source: Source::Crm,
+        labels: Default::default(),
         at: Timestamp(at),
     }
 }
@@ -272,4 +274,45 @@ async fn a_call_brings_its_jobs(place: Place) {
     let jobs = store.jobs(Default::default(), 10).await.expect("listed");
     assert_eq!(jobs.len(), 1, "the same job twice is one job");
     assert_eq!(jobs[0].subject, Some(id("call-1")));
+}
+
+async fn calls_that_are_too_old_are_forgotten_with_what_hangs_on_them(place: Place) {
+    let store = place.open().await;
+    let old = |n: i64| {
+        let mut old = call(&format!("canary-call-{n:04}"), crm("003A"));
+        old.arrived_at = Timestamp(1_000 + n);
+        old
+    };
+    for n in 0..1_203 {
+        store.record_call(old(n), vec![]).await.expect("recorded");
+    }
+    let data = [("intent".to_owned(), domain::Value::Text("canary-data".to_owned()))];
+    for n in ["canary-call-0000", "canary-call-1202"] {
+        let whose = state::customers::Whose::Call(&id(n));
+        store.put_data(whose, data.clone().into(), None, Timestamp(1)).await.expect("kept");
+    }
+    let mut parts = Vec::new();
+    loop {
+        match store.purge_calls(Timestamp(1_000 + 1_200)).await.expect("purged") {
+            0 => break,
+            part => parts.push(part),
+        }
+    }
+    assert_eq!(parts, [500, 500, 200], "bounded parts, the oldest first");
+    assert!(store.call(&id("canary-call-0000")).await.expect("asked").is_none());
+    assert!(store.call(&id("canary-call-1200")).await.expect("asked").is_some());
+    let kept = store.data_of(state::customers::Whose::Call(&id("canary-call-0000"))).await;
+    assert_eq!(kept.expect("asked").version, 0);
+    let kept = store.data_of(state::customers::Whose::Call(&id("canary-call-1202"))).await;
+    assert_eq!(kept.expect("asked").version, 1);
+    let next = store.record_call(call("next", crm("003A")), vec![]).await.expect("recorded");
+    assert_eq!(next.earlier_calls, 1_203, "their number stays");
+    store.fold_log().await.expect("folded");
+    if let state::Location::Sqlite { path } = &place.location {
+        for entry in std::fs::read_dir(path.parent().expect("a folder")).expect("read") {
+            let bytes = std::fs::read(entry.expect("an entry").path()).expect("read");
+            let is_in = |canary: &[u8]| bytes.windows(canary.len()).any(|at| at == canary);
+            assert!(!is_in(b"canary-call-0"), "a purged call is left in a file");
+        }
+    }
 }

@@ -5,13 +5,17 @@
 //! PostgreSQL is the server at `TIELINE_TEST_POSTGRES`, where each test makes
 //! a schema of its own; without it those tests do not run, and say so.
 
+mod access;
 mod backups;
 mod calls;
+mod corrections;
 mod directory;
+mod events;
 mod jobs;
 mod keys;
 mod owning;
 mod place;
+mod reseal;
 
 /// Runs each fact over every engine.
 macro_rules! facts {

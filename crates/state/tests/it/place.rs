@@ -168,6 +168,7 @@ pub(crate) fn call(call: &str, external_id: ExternalId) -> NewCall {
         arrived_at: Timestamp(1_000),
         answered_in_us: 1_234,
         warnings: Vec::new(),
+        labels: std::collections::BTreeMap::new(),
     }
 }
 

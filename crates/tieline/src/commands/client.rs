@@ -1,5 +1,6 @@
 //! Speaks to the running server of a configuration.
 
+use super::pinned;
 use crate::config;
 use crate::exit::{self, Failure};
 use crate::wiring;
@@ -23,9 +24,13 @@ impl Client {
         if address.ip().is_unspecified() {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(600)).build();
-        let http = http.map_err(exit::environment)?;
-        Ok(Self { base: format!("http://{address}"), key: keys.swap_remove(0), http })
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(600));
+        let (scheme, http) = match &loaded.config.server.tls {
+            Some(section) => ("https", http.tls_backend_preconfigured(pinned::config(section)?)),
+            None => ("http", http),
+        };
+        let http = http.build().map_err(exit::environment)?;
+        Ok(Self { base: format!("{scheme}://{address}"), key: keys.swap_remove(0), http })
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -34,6 +39,10 @@ impl Client {
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.send(self.http.post(format!("{}{path}", self.base)).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.send(self.http.delete(format!("{}{path}", self.base))).await
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {

@@ -1,6 +1,12 @@
 //! Commands of an operator: most of them ask the running server.
 
+mod api_keys;
 mod client;
+mod corrections;
+mod pinned;
+
+pub use api_keys::{ApiKeysArgs, api_keys};
+pub use corrections::{AuditArgs, KeysArgs, OverridesArgs, audit, keys, overrides};
 
 use crate::cli::{BackupArgs, CheckArgs, JobsArgs, RestoreArgs};
 use crate::config;

@@ -163,6 +163,9 @@ impl Check<'_> {
             ),
             _ => {}
         }
+        let activity = &config.calls.activity;
+        self.template(&["calls", "activity", "subject"], &activity.subject);
+        self.template(&["calls", "activity", "body"], &activity.body);
         let names: Vec<&str> = config.connections.keys().map(String::as_str).collect();
         let default = config.lookup.default_connection.as_str();
         self.known(&names, &["lookup", "default_connection"], default);
@@ -178,6 +181,17 @@ impl Check<'_> {
         }
         let prefixes = self.prefixes(&config);
         region.map(|region| Loaded { config, region, settings, prefixes })
+    }
+
+    /// A text whose placeholders are all known.
+    fn template(&mut self, path: &[&str], text: &str) {
+        let Err(word) = engine::Template::parse(text) else { return };
+        let names = || engine::PLACEHOLDERS.iter().map(|(name, _)| *name);
+        let fix = nearest(&word, names()).map_or_else(
+            || format!("One of: {}.", names().collect::<Vec<_>>().join(", ")),
+            |near| format!("Did you mean `{{{near}}}`?"),
+        );
+        self.mistake(path, format!("`{{{word}}}` stands for nothing."), fix);
     }
 
     fn known(&mut self, names: &[&str], path: &[&str], name: &str) {

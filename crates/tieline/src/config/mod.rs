@@ -5,14 +5,18 @@
 //! tells every mistake at once. The doc comments here are the reference manual
 //! (`docs/reference/config.md` and `tieline.example.toml` are made from them).
 
+mod calls;
 mod load;
 mod mistakes;
 mod period;
 mod secret;
 mod sections;
+mod server;
 
+pub use calls::CallsSection;
 pub use load::{Loaded, load};
 pub use mistakes::{Mistake, Mistakes};
 pub use period::Period;
 pub use secret::SecretSource;
 pub use sections::{Config, ConnectionSection, Durability, LimitsSection, LogFormat, LogSection};
+pub use server::{AddressRange, ForwardedHeader, ServerSection, TlsSection};

@@ -1,12 +1,11 @@
 //! The sections of `tieline.toml`, one struct each. Every field's comment is
 //! printed in the reference.
 
-use super::{Period, SecretSource};
+use super::{CallsSection, Period, SecretSource, ServerSection};
 use domain::matching::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -16,6 +15,14 @@ pub struct Config {
     pub server: ServerSection,
     pub store: StoreSection,
     pub lookup: LookupSection,
+    #[serde(default)]
+    pub corrections: CorrectionsSection,
+    #[serde(default)]
+    pub calls: CallsSection,
+    #[serde(default)]
+    pub reports: ReportsSection,
+    #[serde(default)]
+    pub retention: RetentionSection,
     /// The platform that owns the calls. Without it nothing is written to one.
     #[serde(default)]
     pub contact_center: Option<ContactCenterSection>,
@@ -27,32 +34,6 @@ pub struct Config {
     pub queues: Vec<QueueSection>,
     #[serde(default)]
     pub log: LogSection,
-}
-
-/// Where Tieline listens and who may ask.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServerSection {
-    /// Address and port.
-    pub listen: SocketAddr,
-    /// Keys that may use the API, as `Authorization: Bearer …` or `X-API-Key`.
-    /// At least one; there is no default key.
-    pub api_keys: Vec<SecretSource>,
-    /// Connections open at once; more wait to be accepted.
-    pub connections_max: usize,
-    /// On SIGTERM: how long requests and jobs under way may take to end.
-    pub drain: Period,
-}
-
-impl Default for ServerSection {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            api_keys: Vec::new(),
-            connections_max: 4_096,
-            drain: Period::ms(10_000),
-        }
-    }
 }
 
 /// Where everything is kept that outlives a request.
@@ -110,6 +91,54 @@ pub struct LookupSection {
     /// id), `most_recent` (last call or change), `ambiguous` (nobody; the agent chooses).
     #[serde(default, rename = "match")]
     pub policy: MatchPolicy,
+}
+
+/// What agents correct, and how long it is remembered.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CorrectionsSection {
+    /// How long the next calls of a corrected number are answered with the corrected
+    /// record; `0s` remembers nothing.
+    pub remember_for: Period,
+    /// Only in the queue of the call that was corrected; else in every queue.
+    pub per_queue: bool,
+    /// How long the CRM may take to confirm a new externalId. A flow is waiting.
+    pub confirm_within: Period,
+}
+
+/// How long what is personal is kept.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSection {
+    /// Calls older than this are forgotten with all that hangs on them, once an hour;
+    /// `0s` keeps them for ever. The number of a customer's calls stays.
+    pub calls: Period,
+}
+
+impl Default for RetentionSection {
+    fn default() -> Self {
+        Self { calls: Period::ms(30 * 24 * 3_600_000) }
+    }
+}
+
+/// What reports group calls by.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportsSection {
+    /// Names of `data`, as a connection's settings give them, whose values are kept of
+    /// each call in clear, for `group_by=data.NAME`. Only what has few values and says
+    /// nothing of a person, such as a tier.
+    pub dimensions: Vec<String>,
+}
+
+impl Default for CorrectionsSection {
+    fn default() -> Self {
+        Self {
+            remember_for: Period::ms(30 * 24 * 3_600_000),
+            per_queue: false,
+            confirm_within: Period::ms(2_000),
+        }
+    }
 }
 
 mod defaults {

@@ -6,6 +6,7 @@ use connectors::{genesys_cloud, salesforce};
 use domain::{CallId, Direction, ExternalId, MediaType, Prefix, Source, Status};
 use serde_json::{Value, json};
 use state::{MasterKey, NewCall};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -212,6 +213,7 @@ pub async fn remember_earlier_calls(running: &Running, world: &World) -> Result<
             ),
             answered_in_us: 4_000,
             warnings: Vec::new(),
+            labels: BTreeMap::new(),
         };
         running.engine.store.record_call(call, Vec::new()).await?;
     }

@@ -1,6 +1,7 @@
 //! What operators and the CLI ask the running server for.
 
 use super::error::ErrorBody;
+use super::events::OutcomeBody;
 use super::input::{Params, Segment, read_json};
 use super::{ApiError, App};
 use axum::Json;
@@ -84,26 +85,36 @@ pub async fn calls(
     Ok(Json(calls.into_iter().map(CallBody::from).collect()))
 }
 
+/// A stored call, and what it came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OneCallBody {
+    #[serde(flatten)]
+    call: CallBody,
+    outcome: OutcomeBody,
+}
+
 /// One call.
 #[utoipa::path(
     get, path = "/api/v1/calls/{callId}", tag = "calls",
     params(("callId" = String, Path, description = "The contact center's id of the conversation")),
-    responses((status = 200, body = CallBody), (status = 404, body = ErrorBody)),
+    responses((status = 200, body = OneCallBody), (status = 404, body = ErrorBody)),
     security(("key" = []), ("bearer" = []))
 )]
 pub async fn call(
     State(app): State<App>,
     Segment(call_id): Segment,
-) -> Result<Json<CallBody>, ApiError> {
+) -> Result<Json<OneCallBody>, ApiError> {
     let stored = match CallId::new(&call_id) {
         Some(id) => app.engine.store.call(&id).await?,
         None => None,
     };
-    stored.map(|call| Json(call.into())).ok_or_else(|| {
+    let Some(call) = stored else {
         let message = "No call of this id is stored.";
         let fix = "Check the id: it is the one that was passed as callId.";
-        ApiError::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId")
-    })
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId"));
+    };
+    let outcome = OutcomeBody::of(app.engine.store.outcome(&call.call.id).await?);
+    Ok(Json(OneCallBody { call: call.into(), outcome }))
 }
 
 /// A durable job, without its payload.

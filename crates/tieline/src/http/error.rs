@@ -18,6 +18,8 @@ pub struct ApiError {
     /// Path of the field, connection or header at fault; empty when there is none.
     pub at: String,
     pub fix: Cow<'static, str>,
+    /// Whole seconds for `Retry-After`; 0 for none.
+    pub retry_after_s: u64,
 }
 
 /// The error's shape on the wire.
@@ -52,8 +54,17 @@ macro_rules! pages {
 }
 
 pages! {
+    "api_key.ended",
+    "api_key.from_file",
+    "api_key.unknown",
+    "auth.key_expired",
     "auth.key_missing",
+    "auth.key_revoked",
     "auth.key_unknown",
+    "auth.rate_limited",
+    "auth.scope_missing",
+    "auth.token_expired",
+    "auth.token_invalid",
     "call.unknown",
     "connection.credentials_refused",
     "connection.external_source_missing",
@@ -61,7 +72,11 @@ pages! {
     "connection.scope_missing",
     "connection.setting_refused",
     "connection.unreachable",
+    "customer.changed",
+    "customer.unknown",
     "job.not_dead",
+    "override.unknown",
+    "report.too_large",
     "request.body_invalid",
     "request.body_too_large",
     "request.field_invalid",
@@ -79,7 +94,14 @@ impl ApiError {
         message: impl Into<Cow<'static, str>>,
         fix: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, message: message.into(), at: String::new(), fix: fix.into() }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            at: String::new(),
+            fix: fix.into(),
+            retry_after_s: 0,
+        }
     }
 
     pub fn at(mut self, at: impl Into<String>) -> Self {
@@ -87,8 +109,17 @@ impl ApiError {
         self
     }
 
+    /// With the header `Retry-After`.
+    pub fn retry_after(self, retry_after_s: u64) -> Self {
+        Self { retry_after_s, ..self }
+    }
+
     /// A field that is missing or wrong, by name.
-    pub fn field(at: &str, message: impl Into<Cow<'static, str>>, fix: &'static str) -> Self {
+    pub fn field(
+        at: &str,
+        message: impl Into<Cow<'static, str>>,
+        fix: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request.field_invalid", message, fix).at(at)
     }
 }
@@ -126,6 +157,9 @@ impl IntoResponse for ApiError {
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = header::HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if self.retry_after_s > 0 {
+            response.headers_mut().insert(header::RETRY_AFTER, self.retry_after_s.into());
         }
         response
     }

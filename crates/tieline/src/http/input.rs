@@ -3,7 +3,7 @@
 //! No message repeats a value: it may be a caller's number (invariant 9).
 
 use super::ApiError;
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -24,21 +24,7 @@ pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Resu
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::new(status, "request.media_type", message, fix));
     }
-    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(request.into_body(), BODY_MAX)).await;
-    let read = read.map_err(|_| {
-        let message = "The body did not arrive in time.";
-        ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")
-    })?;
-    let bytes = read.map_err(|error| {
-        if error.into_inner().is::<LengthLimitError>() {
-            let message = "The body is larger than 64 KiB.";
-            let fix = "Send only the documented fields.";
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            return ApiError::new(status, "request.body_too_large", message, fix);
-        }
-        let message = "The body did not arrive whole.";
-        ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")
-    })?;
+    let bytes = read_bytes(request).await?;
     if is_too_deep(&bytes) {
         let message = "The body is nested deeper than 32 levels.";
         let fix = "See /openapi.json for the fields.";
@@ -54,6 +40,25 @@ pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Resu
             format!("The body {kind} at line {}, column {}.", error.line(), error.column());
         let fix = "See /openapi.json for the fields.";
         ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, fix)
+    })
+}
+
+/// Reads a body of bounded size in bounded time.
+pub async fn read_bytes(request: Request) -> Result<Bytes, ApiError> {
+    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(request.into_body(), BODY_MAX)).await;
+    let read = read.map_err(|_| {
+        let message = "The body did not arrive in time.";
+        ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")
+    })?;
+    read.map_err(|error| {
+        if error.into_inner().is::<LengthLimitError>() {
+            let message = "The body is larger than 64 KiB.";
+            let fix = "Send only the documented fields.";
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return ApiError::new(status, "request.body_too_large", message, fix);
+        }
+        let message = "The body did not arrive whole.";
+        ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")
     })
 }
 

@@ -172,7 +172,8 @@ fn wire(answer: Answer) -> LookupAnswer {
     }
 }
 
-fn json(value: Value) -> serde_json::Value {
+/// A value as the API writes it.
+pub(super) fn json(value: Value) -> serde_json::Value {
     match value {
         Value::Text(text) => text.into(),
         Value::Integer(number) => number.into(),

@@ -2,25 +2,34 @@
 //!
 //! Handlers translate between JSON and the engine and decide nothing. Errors
 //! have one shape (see [`error`]); every body is bounded ([`input`]). Everything
-//! under `/api/` needs a key, by its address alone ([`server`]).
+//! under `/api/` needs a key, by its address alone ([`access`]).
 
+pub mod access;
+mod actor;
 mod admin;
-mod auth;
+mod context;
+mod customers;
 pub mod error;
+mod events;
 mod health;
 mod input;
+mod keys;
 mod lookup;
 mod openapi;
+mod overrides;
+mod reports;
 mod server;
+mod tls;
 
+pub use access::Access;
 pub use admin::{FindingBody, findings};
-pub use auth::Keys;
 pub use error::ApiError;
 pub use openapi::document as openapi_document;
-pub use server::bind;
+pub use server::{Front, bind};
+pub use tls::Tls;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use engine::Engine;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
@@ -38,24 +47,44 @@ pub struct Parts {
     /// Each answered call, for whoever watches; the demo prints them.
     pub calls: broadcast::Sender<lookup::Line>,
     pub store_kind: &'static str,
+    pub access: Arc<Access>,
 }
 
 pub use lookup::Line;
 
 pub fn router(app: App) -> Router {
     // With a key: called by the contact center, on the call's path.
-    let calls = Router::new().route("/api/v1/genesys/lookup", post(lookup::answer));
+    let calls = Router::new()
+        .route("/api/v1/genesys/lookup", post(lookup::answer))
+        .route("/api/v1/genesys/events", post(events::receive))
+        .route("/api/v1/genesys/update-context", post(context::update));
     // With a key: called by operators and our own CLI.
     let admin = Router::new()
         .route("/api/v1/calls", get(admin::calls))
         .route("/api/v1/calls/{call_id}", get(admin::call))
+        .route(
+            "/api/v1/calls/{call_id}/data",
+            get(customers::call_data).put(customers::keep_call_data),
+        )
+        .route("/api/v2/customers/{id}", get(customers::customer).put(customers::keep))
+        .route("/api/v1/reports/handle-time", get(reports::handle_time))
+        .route("/api/v1/overrides", get(overrides::list).delete(overrides::clear_many))
+        .route("/api/v1/overrides/{id}", get(overrides::one).delete(overrides::clear))
+        .route("/api/v1/audit", get(overrides::audit))
+        .route("/api/v1/audit/verify", get(overrides::verify))
+        .route("/api/v1/agent-tokens", post(access::agent_tokens::issue))
+        .route("/api/v1/api-keys", get(access::api_keys::list).post(access::api_keys::create))
+        .route("/api/v1/api-keys/{id}", delete(access::api_keys::revoke))
+        .route("/api/v1/api-keys/{id}/rotate", post(access::api_keys::rotate))
         .route("/api/v1/jobs", get(admin::jobs))
         .route("/api/v1/jobs/redrive", post(admin::redrive_all))
         .route("/api/v1/jobs/{id}/redrive", post(admin::redrive))
         .route("/api/v1/connections/check", post(admin::check))
+        .route("/api/v1/store/keys/rotate", post(keys::rotate))
         .route("/api/v1/store/backup", post(admin::backup));
     // Without: called by probes, scrapers and people.
     let open = Router::new()
+        .route("/oauth/token", post(access::oauth::token))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

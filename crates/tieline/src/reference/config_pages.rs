@@ -17,8 +17,11 @@ struct Key<'a> {
 /// The sections in the order a reader meets them, with their place in the file.
 const SECTIONS: &[(&str, &str)] = &[
     ("ServerSection", "[server]"),
+    ("TlsSection", "[server.tls]"),
     ("StoreSection", "[store]"),
     ("LookupSection", "[lookup]"),
+    ("CallsSection", "[calls]"),
+    ("ActivitySection", "[calls.activity]"),
     ("ContactCenterSection", "[contact_center]"),
     ("ConnectionSection", "[connections.NAME]"),
     ("LimitsSection", "[connections.NAME.limits]"),
@@ -119,7 +122,7 @@ fn default_of(default: &Value) -> String {
         Value::Null => String::new(),
         Value::Array(items) if items.is_empty() => String::new(),
         Value::Object(_) => String::new(),
-        Value::String(text) => format!("`{text}`"),
+        Value::String(text) => format!("`{}`", text.replace('\n', "\\n")),
         other => format!("`{other}`"),
     }
 }

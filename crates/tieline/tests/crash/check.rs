@@ -20,6 +20,10 @@ pub(crate) async fn oddities(line: &Line, people: &[Person], told: &[Told]) -> V
     }
     until_nothing_more_can_be_done(line).await;
     odd.extend(line.jobs_in("dead").await.iter().map(|job| format!("a dead job: {job}")));
+    for told in told {
+        odd.extend(end_is_kept(line, told).await);
+    }
+    odd.extend(corrections_are_kept(line, told).await);
     odd.extend(counts(line, people, &ids).await);
     odd.extend(contacts(line));
     odd
@@ -55,6 +59,47 @@ fn call_is_kept(id: &str, told: &Told, stored: Option<&Value>, jobs: &[Value]) -
         return Some(format!("{call} is partial and nobody finishes it"));
     }
     None
+}
+
+/// Every confirmation is remembered and written down, in a log that is whole.
+async fn corrections_are_kept(line: &Line, told: &[Told]) -> Vec<String> {
+    let mut odd = Vec::new();
+    let verdict = line.get("/api/v1/audit/verify").await;
+    let corrected: Vec<&Told> = told.iter().filter(|told| told.is_corrected).collect();
+    let entries = verdict["entries"].as_u64().unwrap_or(0);
+    if verdict["whole"] != true || entries < corrected.len() as u64 {
+        odd.push(format!("{} corrections, audit: {}", corrected.len(), verdict.body));
+    }
+    let known = line.get("/api/v1/overrides?limit=1000").await;
+    let known = known.body.as_array().cloned().unwrap_or_default();
+    for told in corrected {
+        if !known.iter().any(|one| one["externalId"] == told.answer["externalId"]) {
+            odd.push(format!("the correction of {} is not remembered", told.call));
+        }
+    }
+    odd
+}
+
+/// A call that was told to have ended has its outcome, and one Task where it is somebody's.
+async fn end_is_kept(line: &Line, told: &Told) -> Option<String> {
+    let call = &told.call;
+    let query = format!("SELECT WhoId FROM Task WHERE CallObject = '{call}'");
+    let tasks = line.salesforce.query(&query).expect("a query");
+    let stored = line.stored(call).await;
+    let outcome = &stored["outcome"];
+    if !told.is_ended {
+        // Perhaps it was stored and only the answer was lost.
+        return (tasks.len() > 1).then(|| format!("{call} has {} tasks", tasks.len()));
+    }
+    let who = stored["externalId"].as_str().unwrap_or_default();
+    let is_right = match who.strip_prefix("CRM:") {
+        Some(record) => {
+            outcome["journal"] == "written" && tasks.len() == 1 && tasks[0]["WhoId"] == record
+        }
+        None => outcome["journal"] == "skipped" && tasks.is_empty(),
+    };
+    let is_right = is_right && outcome["talkMs"] == 50_000;
+    (!is_right).then(|| format!("{call} of {who} ended: {outcome}, {tasks:?}"))
 }
 
 /// Jobs that were in a dead worker's hands may stay so until their lease runs out.

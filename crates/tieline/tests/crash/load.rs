@@ -33,16 +33,24 @@ pub(crate) struct Told {
     pub(crate) call: String,
     pub(crate) person: usize,
     pub(crate) answer: Answer,
+    /// That it has ended was acknowledged.
+    pub(crate) is_ended: bool,
+    /// An agent's confirmation of who it was, was acknowledged.
+    pub(crate) is_corrected: bool,
 }
 
+/// Of the calls of each side, so many end within the round.
+const ENDED_EVERY: usize = 4;
 const CALLERS: usize = 6;
 const CALLS_EACH: usize = 35;
 pub(crate) const PEOPLE: usize = 40;
 
 pub(crate) async fn run(death: Death, plant: Option<&'static str>, place: Place) -> Round {
     // What the platform allows in a minute would spread a round over minutes.
-    let generous = "[connections.genesys.limits]\nrequests_per_minute = 100000\n";
+    let generous = "[connections.genesys.limits]\nrequests_per_minute = 100000\n\n\
+        [calls]\nsettle_for = \"50ms\"\n";
     let mut plan = Line::with_salesforce().and_genesys().people(80).on(place).section(generous);
+    plan = plan.limit("requests_per_minute = 100000");
     if let Death::At { point, nth } = death {
         plan = plan.variable("TIELINE_CRASH_AT", &format!("{point}:{nth}"));
     }
@@ -99,6 +107,28 @@ async fn has_nothing_to_do(line: &Line) -> bool {
     is_idle
 }
 
+/// Tells that a call has ended, twice; whether that was acknowledged.
+async fn end(http: &reqwest::Client, url: &str, call: &str) -> bool {
+    let body = json!({
+        "type": "callEnded", "callId": call, "startedAt": 1_795_338_000_000_i64,
+        "endedAt": 1_795_338_060_000_i64, "talkMs": 50_000,
+    });
+    let mut is_told = false;
+    for _ in 0..2 {
+        let request = http.post(url).bearer_auth(API_KEY).json(&body);
+        let answer = Answer::try_of(request).await;
+        is_told |= answer.is_ok_and(|answer| answer.status == 202);
+    }
+    is_told
+}
+
+/// Confirms who a call is from, as an agent does; whether that was acknowledged.
+async fn correct(http: &reqwest::Client, url: &str, told: &Told) -> bool {
+    let body = json!({ "callId": told.call, "newExternalId": told.answer.id(), "reason": "seen" });
+    let answer = Answer::try_of(http.post(url).bearer_auth(API_KEY).json(&body)).await;
+    answer.is_ok_and(|answer| answer.body["confirmed"] == true)
+}
+
 /// Calls from several sides, until all are made or the server is gone.
 async fn calls(line: &Line, people: &[Person], death: Death) -> Vec<Told> {
     let answered = Arc::new(AtomicUsize::new(0));
@@ -111,6 +141,8 @@ async fn calls(line: &Line, people: &[Person], death: Death) -> Vec<Told> {
         });
         let calls: Vec<_> = calls.collect();
         let (http, url) = (line.http.clone(), line.url("/api/v1/genesys/lookup"));
+        let events = line.url("/api/v1/genesys/events");
+        let context = line.url("/api/v1/genesys/update-context");
         let answered = Arc::clone(&answered);
         callers.spawn(async move {
             let mut told = Vec::new();
@@ -120,18 +152,27 @@ async fn calls(line: &Line, people: &[Person], death: Death) -> Vec<Told> {
                 // No answer: nothing was promised.
                 let Ok(answer) = Answer::try_of(request).await else { break };
                 answered.fetch_add(1, Ordering::SeqCst);
-                told.push(Told { call, person, answer });
+                told.push(Told { call, person, answer, is_ended: false, is_corrected: false });
+                if told.len() % ENDED_EVERY == 0 {
+                    let Some(last) = told.last_mut() else { break };
+                    last.is_ended = end(&http, &events, &last.call).await;
+                    last.is_corrected = correct(&http, &context, last).await;
+                }
             }
             told
         });
     }
-    let backup = async {
+    let keep_house = async {
         let copy = line.folder.join("copy.db");
         let body = json!({ "path": copy, "overwrite": true });
         let url = line.url("/api/v1/store/backup");
         for _ in 0..3 {
             let request = line.http.post(&url).bearer_auth(API_KEY).json(&body);
             if Answer::try_of(request).await.is_err() {
+                break;
+            }
+            let rotate = line.url("/api/v1/store/keys/rotate");
+            if Answer::try_of(line.http.post(rotate).bearer_auth(API_KEY)).await.is_err() {
                 break;
             }
         }
@@ -150,5 +191,5 @@ async fn calls(line: &Line, people: &[Person], death: Death) -> Vec<Told> {
         }
         told
     };
-    tokio::join!(collect, backup, kill).0
+    tokio::join!(collect, keep_house, kill).0
 }

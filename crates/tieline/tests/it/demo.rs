@@ -239,3 +239,58 @@ async fn for_people_it_says_what_runs_where_and_how_to_ask() {
     let bound = Duration::from_secs(15);
     assert_eq!(tokio::time::timeout(bound, server.ended()).await.expect("it ends"), Some(0));
 }
+
+/// What a script does after the example: correct it, end it, look up again, read on.
+#[tokio::test]
+async fn a_script_follows_a_call_from_its_lookup_to_the_report() {
+    let demo = Demo::start(&[]).await;
+    let people = demo.hello["people"].as_array().expect("a list").clone();
+    let named = |name: &str| {
+        let person = people.iter().find(|person| person["name"] == name);
+        person.and_then(|person| person["externalId"].as_str()).expect(name).to_owned()
+    };
+    let (john, jane) = (named("John Doe"), named("Jane Smith"));
+    let post = async |path: &str, body: Value| {
+        let url = format!("{}{path}", demo.text("url"));
+        Answer::of(demo.http.post(url).bearer_auth(demo.text("apiKey")).json(&body)).await
+    };
+    assert_eq!(demo.lookup(example()).await.id(), john);
+    let correction =
+        json!({ "callId": "abc-123-def-456", "newExternalId": jane, "reason": "it is Jane" });
+    let corrected = post("/api/v1/genesys/update-context", correction).await;
+    assert_eq!((corrected.id(), &corrected["confirmed"]), (jane.as_str(), &json!(true)));
+    let end = json!({
+        "type": "callEnded", "callId": "abc-123-def-456", "endedAt": "2026-11-21T20:20:00Z",
+        "talkMs": 240_000, "holdMs": 30_000, "acwMs": 30_000,
+    });
+    let ended = post("/api/v1/genesys/events", end).await;
+    assert!(ended.status < 300, "{ended:?}");
+    let again = json!({ "fromNumber": "+15550199999", "callId": "next" });
+    assert_eq!(demo.lookup(again).await.id(), jane, "the correction answers");
+    let customer = demo.get(&format!("/api/v2/customers/{}", jane.replace(':', "%3A"))).await;
+    assert_eq!(
+        (&customer["name"], &customer["interactionCount"]),
+        (&json!("Jane Smith"), &json!(2))
+    );
+    let tier = customer["data"]["loyaltyTier"].as_str().unwrap_or_default().to_owned();
+    let report = until_some("the call is in the report", async || {
+        let path =
+            "/api/v1/reports/handle-time?group_by=data.loyaltyTier&from=2026-01-01T00:00:00Z";
+        let report = demo.get(path).await;
+        report.body.as_array().filter(|groups| !groups.is_empty()).cloned()
+    })
+    .await;
+    assert_eq!(report.len(), 1, "{report:?}");
+    assert_eq!((&report[0]["group"], &report[0]["calls"]), (&json!(tier), &json!(1)));
+    assert_eq!(report[0]["meanMs"], 300_000);
+    let url = format!(
+        "{}/api/v1/reports/handle-time?group_by=data.loyaltyTier&format=csv&from=2026-01-01T00:00:00Z",
+        demo.text("url")
+    );
+    let csv = demo.http.get(url).bearer_auth("demo").send().await.expect("an answer");
+    let csv = csv.text().await.expect("text");
+    assert_eq!(
+        csv,
+        format!("group,calls,mean_ms,p50_ms,p95_ms\r\n{tier},1,300000,300000,300000\r\n")
+    );
+}

@@ -25,14 +25,20 @@ macro_rules! facts {
 }
 pub(crate) use facts;
 
+mod access;
 mod contact_center;
+mod corrections;
+mod customers;
 mod deadline;
 mod demo;
 mod directory;
+mod events;
 mod input;
 mod lookup;
 mod numbers;
 mod operation;
+mod privacy;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod simulators;
+mod tls;

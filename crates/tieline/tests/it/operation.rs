@@ -252,6 +252,8 @@ async fn every_documented_metric_is_served() {
     line.crm_does(Fault::Status { code: 503, body: None });
     line.arrives(JOHN.1).await.1.assert_by_number("partial");
     line.crm_recovers();
+    let started = json!({ "type": "callStarted", "callId": "c" });
+    assert_eq!(line.post("/api/v1/genesys/events", &started).await.status, 202);
     line.until_quiet().await;
     let page = include_str!("../../../../docs/reference/metrics.md");
     let names: Vec<&str> = page.split('`').filter(|word| word.starts_with("tieline_")).collect();

@@ -132,6 +132,11 @@ impl Line {
         .await;
     }
 
+    /// Starts the server and asks it nothing: it speaks TLS, or has another key.
+    pub(crate) async fn start_server_unasked(&mut self) {
+        assert!(self.try_start_server().await, "the server ended:\n{}", self.log());
+    }
+
     pub(crate) fn server(&mut self) -> &mut Server {
         self.server.as_mut().expect("a server was started")
     }

@@ -46,6 +46,7 @@ pub(crate) enum Signal {
     Term,
     Int,
     Kill,
+    Hup,
 }
 
 /// Lines that a process has written so far.
@@ -136,6 +137,7 @@ impl Server {
             Signal::Term => "-TERM",
             Signal::Int => "-INT",
             Signal::Kill => "-KILL",
+            Signal::Hup => "-HUP",
         };
         let Some(pid) = self.child.id() else { return };
         let sent = std::process::Command::new("kill").args([word, &pid.to_string()]).status();

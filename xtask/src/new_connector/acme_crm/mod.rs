@@ -45,6 +45,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         tokens: None,
         lookup: Some(Arc::clone(&client) as Arc<dyn kit::Lookup>),
         contact_center: None,
+        calls: None,
+        journal: None,
         check: client,
     })
 }

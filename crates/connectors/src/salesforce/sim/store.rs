@@ -324,6 +324,20 @@ impl Store {
         Ok(Undo { object, row, before: Some(before) })
     }
 
+    /// Merges a record into another of its object: it is deleted and names its master.
+    pub(crate) fn merge(&mut self, object: usize, row: u32, master: &str) -> Result<Undo, Refused> {
+        let undo = self.delete(object, row)?;
+        let field = self.objects[object].field("MasterRecordId");
+        if let (Some(field), Some(deleted)) = (field, self.row(object, row).cloned()) {
+            let mut values: Vec<(u16, Value)> =
+                deleted.values.iter().map(|(field, value)| (field, value.to_owned())).collect();
+            values.retain(|(at, _)| *at != field);
+            values.push((field, Value::Text(master.to_owned())));
+            self.replace(object, row, Row { values: pack(&values), ..deleted });
+        }
+        Ok(undo)
+    }
+
     /// Makes a change not have happened.
     pub(crate) fn undo(&mut self, change: Undo) {
         let erased = || {

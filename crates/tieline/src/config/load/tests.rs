@@ -175,3 +175,14 @@ fn broken_toml_names_its_line() {
     let told = loaded("[lookup]", "[lookup", &[]).expect_err("broken");
     assert!(told.starts_with("tieline.toml:8: "), "{told}");
 }
+
+#[test]
+fn a_placeholder_that_stands_for_nothing_is_told_with_the_nearest() {
+    let more = "default_region = \"US\"\n\n[calls.activity]\nsubject = \"{direction} {quue}\"";
+    let told = loaded("default_region = \"US\"", more, &[]).expect_err("a mistake");
+    assert!(told.contains("calls.activity.subject: `{quue}` stands for nothing."), "{told}");
+    assert!(
+        told.contains("tieline.toml:13:") && told.contains("Did you mean `{queue}`?"),
+        "{told}"
+    );
+}

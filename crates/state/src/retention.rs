@@ -1,0 +1,79 @@
+//! Forgets calls that are older than they may be kept, for real.
+//!
+//! With a call goes everything that hangs on it: its data, its events, its outcome and
+//! the jobs that ended. What stays is a number of calls by a keyed hash, which says
+//! nothing of anybody. On SQLite the pages that become free are overwritten with zeros,
+//! and [`Store::fold_log`] does away with what the log still holds of them.
+
+use crate::error::{Boxed, Error, Result};
+use crate::sql::{Touched, Tx, Work};
+use crate::store::{Engine, Store};
+use domain::Timestamp;
+
+/// Calls in one part; a writer's queue is never held up for longer.
+const PART: i64 = 500;
+
+impl Store {
+    /// Forgets calls that arrived before this, the oldest first, at most 500 at once.
+    /// Returns how many: 0 when there are none left.
+    pub fn purge_calls(&self, before: Timestamp) -> Boxed<'_, u64> {
+        Box::pin(async move { self.write(Purge { before: before.0 }).await })
+    }
+
+    /// Folds the log of a SQLite store into its file and empties it, so that nothing of
+    /// what was deleted is left in it. Blocks writers for as long as it takes.
+    pub fn fold_log(&self) -> Boxed<'_, ()> {
+        let store = self.clone();
+        Box::pin(async move {
+            let folded = tokio::task::spawn_blocking(move || match store.engine() {
+                Engine::Sqlite(sqlite) => sqlite.fold_log(),
+                Engine::Postgres(_) => Ok(()), // its own vacuum does that
+            });
+            folded.await.unwrap_or_else(|_| {
+                Err(Error::Unavailable {
+                    during: "folding the log",
+                    reason: "it was cut off".into(),
+                })
+            })
+        })
+    }
+}
+
+struct Purge {
+    before: i64,
+}
+
+impl Work for Purge {
+    type Output = u64;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        // Calls lie in the order of their arrival: where the oldest are young, all are.
+        const OLDEST: &str = "SELECT seq, id, arrived_at FROM calls ORDER BY seq LIMIT ?1";
+        const CALL: &str = "DELETE FROM calls WHERE seq = ?1";
+        const OF_CALL: [&str; 4] = [
+            "DELETE FROM call_data WHERE call = ?1",
+            "DELETE FROM call_events WHERE call = ?1",
+            "DELETE FROM call_outcomes WHERE call = ?1",
+            "DELETE FROM jobs WHERE call = ?1 AND state IN ('skipped', 'dead')",
+        ];
+        const STRAY_EVENTS: &str = "
+            DELETE FROM call_events WHERE received_at < ?1
+                AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_events.call)";
+        tx.touched = Touched::Nothing;
+        let mut purged = 0;
+        for row in tx.rows(OLDEST, &[PART.into()]).await? {
+            if row.int(2)? >= self.before {
+                continue;
+            }
+            let call = row.text(1)?;
+            for sql in OF_CALL {
+                tx.execute(sql, &[call.into()]).await?;
+            }
+            purged += tx.execute(CALL, &[row.int(0)?.into()]).await?;
+        }
+        if purged == 0 {
+            tx.execute(STRAY_EVENTS, &[self.before.into()]).await?;
+        }
+        Ok(purged)
+    }
+}

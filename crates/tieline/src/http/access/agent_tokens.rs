@@ -1,0 +1,94 @@
+//! Tokens for agents: short, and good for that agent's own view alone.
+//!
+//! Whoever shows the agent's widget asks for one with a key that has the scope
+//! `agents`, and hands the token, never the key, to the page.
+
+use super::scopes::Scopes;
+use super::{Caller, Claims};
+use crate::http::error::ErrorBody;
+use crate::http::input::read_json;
+use crate::http::{ApiError, App};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use domain::CallId;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// How long an agent's token lives.
+const LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// Bytes of an agent's id: an e-mail address fits, a page of text does not.
+const AGENT_MAX: usize = 256;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentTokenRequest {
+    /// The agent's id in the contact center or the CRM, at most 256 bytes.
+    agent: Option<String>,
+    /// Only for this call.
+    call_id: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentToken {
+    /// Send it as `Authorization: Bearer`.
+    token: String,
+    expires_at: String,
+    /// Seconds.
+    expires_in: u64,
+    agent: String,
+    /// Empty when it is good for every call of the agent.
+    call_id: String,
+}
+
+/// Issues a token for one agent.
+#[utoipa::path(
+    post, path = "/api/v1/agent-tokens", tag = "access", request_body = AgentTokenRequest,
+    responses((status = 200, body = AgentToken), (status = 400, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn issue(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let body: AgentTokenRequest = read_json(request).await?;
+    let given = |text: Option<String>| {
+        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let agent = given(body.agent).ok_or_else(|| {
+        ApiError::field(
+            "agent",
+            "agent is required.",
+            "Pass the agent's id: the user's id in Genesys Cloud.",
+        )
+    })?;
+    if agent.len() > AGENT_MAX || agent.chars().any(char::is_control) {
+        let message = "agent is at most 256 bytes, without control characters.";
+        return Err(ApiError::field("agent", message, "Pass the agent's id unchanged."));
+    }
+    let call = given(body.call_id);
+    if call.as_deref().is_some_and(|call| CallId::new(call).is_none()) {
+        let message = "callId is 1 to 128 visible ASCII characters.";
+        return Err(ApiError::field("callId", message, "Pass the conversation's id unchanged."));
+    }
+    let expires_at = app.engine.clock.now().plus(LIFETIME);
+    let claims = Claims {
+        key: caller.key.to_string(),
+        scopes: Scopes::of_an_agent().to_string(),
+        expires_at: expires_at.0,
+        agent: Some(agent.clone()),
+        call: call.clone(),
+    };
+    let token = AgentToken {
+        token: app.access.signer.sign(&claims),
+        expires_at: expires_at.to_string(),
+        expires_in: LIFETIME.as_secs(),
+        agent,
+        call_id: call.unwrap_or_default(),
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response())
+}

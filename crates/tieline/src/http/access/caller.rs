@@ -1,0 +1,59 @@
+//! Who sends a request, as handlers and the audit log may know it.
+
+use super::Identity;
+use super::refusal::Refusal;
+use super::scopes::Scopes;
+use crate::http::ApiError;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+/// Who sends a request. Laid on every request before the routes; a handler
+/// takes it as an argument. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Public id of the key, also where a token made from it was sent:
+    /// 16 hex digits of a stored key, `file-…` of one of the configuration.
+    /// Empty at addresses that need none.
+    pub key: Arc<str>,
+    /// The key's name; `server.api_keys` for those of the configuration.
+    pub name: Arc<str>,
+    #[allow(dead_code, reason = "for handlers that show more to some")]
+    pub scopes: Scopes,
+    /// The agent whom an agent's token is bound to.
+    pub agent: Option<Arc<str>>,
+    /// The call that token is for, if it is for one.
+    #[allow(dead_code, reason = "for the streams of one call")]
+    pub call: Option<Arc<str>>,
+    /// Where the request comes from, behind proxies as far as they are trusted.
+    pub address: IpAddr,
+}
+
+impl Caller {
+    pub(super) fn new(identity: &Identity, address: IpAddr) -> Self {
+        Self {
+            key: Arc::clone(&identity.principal.id),
+            name: Arc::clone(&identity.principal.name),
+            scopes: identity.scopes,
+            agent: identity.agent.clone(),
+            call: identity.call.clone(),
+            address,
+        }
+    }
+
+    /// Whoever asks where no key is needed.
+    pub(super) fn nobody(address: IpAddr) -> Self {
+        static EMPTY: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+        let (key, name) = (Arc::clone(&EMPTY), Arc::clone(&EMPTY));
+        Self { key, name, scopes: Scopes::default(), agent: None, call: None, address }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Refusal::Missing.into())
+    }
+}

@@ -1,0 +1,71 @@
+//! How often a key may ask: a bucket that fills steadily and holds one minute.
+//!
+//! In memory of one process: with several nodes each counts for itself.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What is left of one key's requests.
+#[derive(Debug)]
+pub struct Bucket {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    /// A full one.
+    pub fn new(per_minute: u32, now: Instant) -> Self {
+        Self { state: Mutex::new(State { left: f64::from(per_minute), at: now }) }
+    }
+
+    /// Takes one request, of so many a minute; otherwise how long until there is one.
+    pub fn take(&self, per_minute: u32, now: Instant) -> Result<(), Duration> {
+        let most = f64::from(per_minute);
+        let per_second = most / 60.0;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = now.saturating_duration_since(state.at).as_secs_f64();
+        state.left = (state.left + passed * per_second).min(most);
+        state.at = state.at.max(now);
+        if state.left >= 1.0 {
+            state.left -= 1.0;
+            return Ok(());
+        }
+        Err(Duration::from_secs_f64((1.0 - state.left) / per_second))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bucket;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_minute_holds_so_many_and_fills_steadily() {
+        let begun = Instant::now();
+        let bucket = Bucket::new(30, begun);
+        assert!((0..30).all(|_| bucket.take(30, begun).is_ok()));
+        assert_eq!(bucket.take(30, begun), Err(Duration::from_secs(2)));
+        let later = begun + Duration::from_millis(2_001);
+        assert!(bucket.take(30, later).is_ok());
+        assert!(bucket.take(30, later).is_err());
+        let much_later = later + Duration::from_secs(3_600);
+        let taken = (0..100).filter(|_| bucket.take(30, much_later).is_ok()).count();
+        assert_eq!(taken, 30, "never more than full");
+    }
+
+    #[test]
+    fn no_time_is_counted_twice() {
+        let begun = Instant::now();
+        let bucket = Bucket::new(60, begun);
+        let later = begun + Duration::from_secs(5);
+        assert_eq!((0..100).filter(|_| bucket.take(60, later).is_ok()).count(), 60);
+        // Two threads may come in another order than they looked at the clock.
+        assert!(bucket.take(60, begun).is_err());
+        assert!(bucket.take(60, later).is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! Which address needs which scope: one table for the whole API.
+//!
+//! An address that is not in it needs `admin`, so that one that is forgotten
+//! is closed rather than open.
+
+use axum::http::Method;
+use std::fmt;
+
+/// A thing that a key or a token may be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Ask who is calling.
+    Lookup,
+    /// Tell what happens to calls.
+    Events,
+    /// Change who a call is from, and what is kept of it.
+    Context,
+    /// Read calls, customers and reports.
+    Read,
+    /// Issue tokens for agents.
+    Agents,
+    /// One agent's own view. Only tokens have it, never a key.
+    Agent,
+    /// Everything.
+    Admin,
+}
+
+use Scope::{Admin, Agent, Agents, Context, Events, Lookup, Read};
+
+/// Method, path and what they need; `*` is any one segment. HEAD counts as GET.
+const NEEDED: &[(&str, &str, Scope)] = &[
+    ("POST", "/api/v1/genesys/lookup", Lookup),
+    ("POST", "/api/v1/genesys/events", Events),
+    ("POST", "/api/v1/genesys/update-context", Context),
+    ("PUT", "/api/v1/calls/*/data", Context),
+    ("PUT", "/api/v2/customers/*", Context),
+    ("GET", "/api/v1/calls", Read),
+    ("GET", "/api/v1/calls/*", Read),
+    ("GET", "/api/v1/calls/*/data", Read),
+    ("GET", "/api/v1/calls/*/events", Read),
+    ("GET", "/api/v2/customers/*", Read),
+    ("GET", "/api/v1/reports/*", Read),
+    ("POST", "/api/v1/agent-tokens", Agents),
+];
+
+/// What a request needs.
+pub fn needed(method: &Method, path: &str) -> Scope {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    let mut rows = NEEDED.iter().filter(|(known, ..)| *known == method);
+    rows.find(|(_, pattern, _)| fits(pattern, path)).map_or(Admin, |(.., scope)| *scope)
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut known, mut asked) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (known.next(), asked.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(segment)) if !segment.is_empty() => {}
+            (Some(word), Some(segment)) if word == segment => {}
+            _ => return false,
+        }
+    }
+}
+
+impl Scope {
+    /// Every scope in the order it is written.
+    const ALL: [Self; 7] = [Lookup, Events, Context, Read, Agents, Agent, Admin];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lookup => "lookup",
+            Events => "events",
+            Context => "context",
+            Read => "read",
+            Agents => "agents",
+            Agent => "agent",
+            Admin => "admin",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Some of the scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// What a key may be given; `admin` among them, so everything.
+    pub fn grantable() -> Self {
+        Scope::ALL.into_iter().filter(|scope| *scope != Agent).collect()
+    }
+
+    /// Whether a key may have all of them.
+    pub fn is_grantable(self) -> bool {
+        self.0 & Agent.bit() == 0
+    }
+
+    /// An agent's token: their own view and nothing else.
+    pub fn of_an_agent() -> Self {
+        Self(Agent.bit())
+    }
+
+    /// Whether they are enough for an address that needs `scope`.
+    pub fn allow(self, scope: Scope) -> bool {
+        self.0 & (scope.bit() | Admin.bit()) != 0
+    }
+
+    /// Words between spaces; `None` when one is no scope.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.split_ascii_whitespace().map(Scope::parse).collect()
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// These, as far as `others` allow them.
+    pub fn within(self, others: Self) -> Self {
+        if others.allow(Admin) { self } else { Self(self.0 & others.0) }
+    }
+
+    pub fn words(self) -> Vec<String> {
+        let held = Scope::ALL.into_iter().filter(|scope| self.0 & scope.bit() != 0);
+        held.map(|scope| scope.as_str().to_owned()).collect()
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words().join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scope, Scopes, needed};
+    use axum::http::Method;
+
+    #[test]
+    fn an_address_needs_what_the_table_says_and_any_other_needs_admin() {
+        let check = |method: Method, path, expected| {
+            assert_eq!(needed(&method, path), expected, "{method} {path}");
+        };
+        check(Method::POST, "/api/v1/genesys/lookup", Scope::Lookup);
+        check(Method::GET, "/api/v1/genesys/lookup", Scope::Admin);
+        check(Method::POST, "/api/v1/genesys/lookup/", Scope::Admin);
+        check(Method::GET, "/api/v1/calls/abc", Scope::Read);
+        check(Method::HEAD, "/api/v1/calls/abc", Scope::Read);
+        check(Method::GET, "/api/v1/calls/", Scope::Admin);
+        check(Method::GET, "/api/v1/calls/a/b", Scope::Admin);
+        check(Method::DELETE, "/api/v1/calls/abc", Scope::Admin);
+        check(Method::GET, "/api/v1/%63alls", Scope::Admin);
+        check(Method::GET, "/api/v1/jobs", Scope::Admin);
+        check(Method::GET, "/api/", Scope::Admin);
+    }
+
+    #[test]
+    fn scopes_read_back_as_written() {
+        let scopes = Scopes::parse("read  lookup").expect("scopes");
+        assert_eq!(scopes.to_string(), "lookup read");
+        assert_eq!(Scopes::parse("lookup everything"), None);
+        assert!(Scopes::parse("").expect("none").is_empty());
+        assert_eq!(Scopes::grantable().to_string(), "lookup events context read agents admin");
+    }
+
+    #[test]
+    fn admin_allows_everything_and_others_only_themselves() {
+        let all = Scopes::parse("admin").expect("a scope");
+        let one = Scopes::parse("lookup").expect("a scope");
+        assert!(all.allow(Scope::Lookup) && all.allow(Scope::Agent));
+        assert!(one.allow(Scope::Lookup) && !one.allow(Scope::Read) && !one.allow(Scope::Admin));
+        assert_eq!(all.within(one), Scopes::default());
+        assert_eq!(one.within(all), one);
+    }
+}
