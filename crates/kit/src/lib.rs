@@ -22,8 +22,8 @@ pub mod settings;
 pub mod tokens;
 
 pub use connector::{
-    Ask, Capabilities, Check, Connector, ContactCenter, Conversation, Enriched, Finding, Lookup,
-    Opening, Profile, Push,
+    Account, Accounts, Ask, Capabilities, Check, Connector, ContactCenter, Conversation, Enriched,
+    Finding, Lookup, Opening, Profile, Push,
 };
 pub use error::Error;
 pub use gate::Lane;

@@ -59,6 +59,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         http,
         tokens: Some(tokens),
         lookup: None,
+        accounts: None,
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
         check: Arc::new(check::Access { platform }),
     })

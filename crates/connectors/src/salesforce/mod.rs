@@ -65,6 +65,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             shapes: shapes.clone(),
             region: opening.region,
         })),
+        accounts: None,
         contact_center: None,
         check: Arc::new(check::Access { client, shapes }),
     })

@@ -10,6 +10,7 @@ mod logs;
 mod openapi;
 mod rig;
 mod salesforce;
+mod sap;
 
 // `acme_crm` finds these at the root of its crate, as it would in `connectors`.
 use connectors::{Setup, Simulation, Simulator, Starting, Vendor};
