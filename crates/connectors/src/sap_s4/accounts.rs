@@ -69,7 +69,7 @@ impl Accounts for Ledger {
         asked.dedup();
         let property = Name::new(self.link.as_str()).expect("written in this file");
         let filters = asked.into_iter().map(|id| Filter::eq(&property, id)).collect();
-        let (select, expand) = self.shape.of_account();
+        let (select, expand) = self.shape.of_account(self.link.as_str());
         let query = |filter| Query {
             set: "A_BusinessPartner",
             filter: Some(filter),

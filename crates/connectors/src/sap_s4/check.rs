@@ -45,8 +45,12 @@ impl Check for Access {
             }
         };
         let mut findings = vec![finding("login", Ok(()))];
-        let missing: Vec<&Name> =
-            self.shape.fields.iter().filter(|field| !has(&described, field.as_str())).collect();
+        let missing: Vec<Name> = self
+            .shape
+            .fields()
+            .into_iter()
+            .filter(|field| !has(&described, field.as_str()))
+            .collect();
         findings.extend(
             missing.iter().map(|field| finding(field.as_str(), Err(field_flaw(field.as_str())))),
         );
@@ -61,13 +65,13 @@ impl Check for Access {
 
 impl Access {
     /// The request of a lookup, less the properties that are not there.
-    fn nobody(&self, set: &'static str, property: &str, missing: &[&Name]) -> Query {
+    fn nobody(&self, set: &'static str, property: &str, missing: &[Name]) -> Query {
         let property = Name::new(property).expect("written in this file");
         let (mut select, expand) = match set {
             "A_BusinessPartner" => self.shape.of_partner(),
             _ => (Vec::new(), Vec::new()),
         };
-        select.retain(|field| !missing.contains(&field));
+        select.retain(|field| !missing.contains(field));
         Query { set, filter: Some(Filter::eq(&property, "0")), select, expand, top: 1 }
     }
 }

@@ -301,6 +301,6 @@ mod tests {
     #[test]
     fn background_work_compares_with_every_form_in_several_requests() {
         let queries = phone_queries(Lane::Background, &asks());
-        assert!((2..=4).contains(&queries.len()), "{}", queries.len());
+        assert!((3..=6).contains(&queries.len()), "{}", queries.len());
     }
 }

@@ -26,15 +26,18 @@ const CUSTOMER: &str = "to_Customer";
 const ADDRESSES: &str = "to_BusinessPartnerAddress";
 /// Below an address. SAP keeps mobile numbers apart.
 const REACHED: [&str; 3] = ["to_PhoneNumber", "to_MobilePhoneNumber", "to_EmailAddress"];
-const STANDARD: [&str; 15] = [
+/// Of every partner and account.
+const NAMED: [&str; 6] = [
     "BusinessPartner",
     "BusinessPartnerCategory",
     "BusinessPartnerFullName",
     "BusinessPartnerName",
-    "BusinessPartnerIDByExtSystem",
-    "Customer",
     "FirstName",
     "LastName",
+];
+/// Of a partner besides.
+const STANDARD: [&str; 8] = [
+    "Customer",
     "PersonNumber",
     "IsMarkedForArchiving",
     "BusinessPartnerIsBlocked",
@@ -47,8 +50,8 @@ const STANDARD: [&str; 15] = [
 /// What is read of a business partner.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
-    /// Properties asked for, each once, those of the customer by their path.
-    pub(super) fields: Vec<Name>,
+    /// Properties that the data needs, those of the customer by their path.
+    wanted: Vec<Name>,
     data: Vec<(String, Name)>,
     /// The page of a record, with `{record}` in place of its number.
     page: Option<String>,
@@ -78,39 +81,55 @@ pub(super) enum What {
 
 impl Shape {
     /// A path may only be `status`, a property of the partner, or one of its customer.
+    ///
+    /// # Errors
+    /// The path that is none of these.
     pub(super) fn new(data: Vec<(String, Name)>, page: Option<String>) -> Result<Self, String> {
-        let mut fields: Vec<Name> = STANDARD.into_iter().map(fixed).collect();
+        let mut wanted: Vec<Name> = Vec::new();
         for (_, path) in &data {
-            let wanted = match path.as_str() {
-                STATUS => STATUS_OF.into_iter().map(fixed).collect(),
-                path if path.split_once('/').is_some_and(|(first, _)| first != CUSTOMER) => {
-                    return Err(path.to_owned());
-                }
-                path if path.matches('/').count() > 1 => return Err(path.to_owned()),
-                _ => vec![path.clone()],
-            };
-            fields.extend(
-                wanted.into_iter().filter(|name| !fields.contains(name)).collect::<Vec<_>>(),
-            );
+            match path.as_str().split_once('/') {
+                None if path.as_str() == STATUS => wanted.extend(STATUS_OF.map(fixed)),
+                None => wanted.push(path.clone()),
+                Some((CUSTOMER, rest)) if !rest.contains('/') => wanted.push(path.clone()),
+                Some(_) => return Err(path.as_str().to_owned()),
+            }
         }
-        Ok(Self { fields, data, page })
+        Ok(Self { wanted, data, page })
     }
 
-    /// What an answer must carry for the partner itself: `$select` and `$expand`.
-    pub(super) fn of_account(&self) -> (Vec<Name>, Vec<Name>) {
-        let is_customers = |name: &Name| name.as_str().starts_with("to_Customer/");
-        let expand = self.fields.iter().any(is_customers).then(|| fixed(CUSTOMER));
-        (self.fields.clone(), expand.into_iter().collect())
+    /// Every property asked for of a partner, those of the customer by their path.
+    pub(super) fn fields(&self) -> Vec<Name> {
+        self.and_wanted(NAMED.into_iter().chain(STANDARD))
     }
 
-    /// The same with every number and e-mail.
+    /// What an answer must carry of an account that `link` names: `$select` and `$expand`.
+    pub(super) fn of_account(&self, link: &'static str) -> (Vec<Name>, Vec<Name>) {
+        self.and_expand(self.and_wanted(NAMED.into_iter().chain([link])))
+    }
+
+    /// What it must carry of a partner, with every number and e-mail.
     pub(super) fn of_partner(&self) -> (Vec<Name>, Vec<Name>) {
-        let (mut select, mut expand) = self.of_account();
+        let (mut select, mut expand) = self.and_expand(self.fields());
         select.extend(["AddressID", "Person"].map(|field| fixed(&format!("{ADDRESSES}/{field}"))));
         let reached = REACHED.map(|table| fixed(&format!("{ADDRESSES}/{table}")));
         select.extend(reached.clone());
         expand.extend(reached);
         (select, expand)
+    }
+
+    /// These and what is configured, each once.
+    fn and_wanted(&self, these: impl Iterator<Item = &'static str>) -> Vec<Name> {
+        let mut fields: Vec<Name> = Vec::new();
+        for name in these.map(fixed).chain(self.wanted.iter().cloned()) {
+            fields.extend((!fields.contains(&name)).then_some(name));
+        }
+        fields
+    }
+
+    fn and_expand(&self, select: Vec<Name>) -> (Vec<Name>, Vec<Name>) {
+        let is_customers = |name: &Name| name.as_str().split_once('/').is_some();
+        let expand = select.iter().any(is_customers).then(|| fixed(CUSTOMER));
+        (select, expand.into_iter().collect())
     }
 
     /// Reads one partner; `None` for one that is to be archived: SAP deletes nobody

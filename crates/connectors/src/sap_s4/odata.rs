@@ -12,6 +12,10 @@ use url::Url;
 /// and web dispatchers cut whole addresses at 8,192 characters.
 pub(super) const FILTER_MAX: usize = 4_500;
 
+/// Conditions in one `$filter`: a parser may go one level deeper with each `or`, and
+/// ends with an error of the server at some depth.
+const TERMS_MAX: usize = 50;
+
 /// Name of an entity set or property, or a path to a property: `to_Customer/DeliveryIsBlocked`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
@@ -72,7 +76,7 @@ impl Filter {
         (!texts.is_empty()).then(|| Self(texts.join(" or ")))
     }
 
-    /// Joins conditions into as few as fit one address each.
+    /// Joins conditions into as few as fit one address and one parser each.
     pub(super) fn packed(filters: Vec<Self>) -> Vec<Self> {
         const BETWEEN: usize = "%20or%20".len();
         let mut packs: Vec<Vec<Self>> = Vec::new();
@@ -80,7 +84,9 @@ impl Filter {
         for filter in filters {
             let more = encoded(&filter.0).len() + BETWEEN;
             match packs.last_mut() {
-                Some(pack) if length + more <= FILTER_MAX => pack.push(filter),
+                Some(pack) if length + more <= FILTER_MAX && pack.len() < TERMS_MAX => {
+                    pack.push(filter);
+                }
                 _ => {
                     packs.push(vec![filter]);
                     length = 0;
@@ -178,7 +184,7 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entity, FILTER_MAX, Filter, Name, Query, encoded};
+    use super::{Entity, FILTER_MAX, Filter, Name, Query, TERMS_MAX, encoded};
     use proptest::prelude::*;
     use url::Url;
 
@@ -263,6 +269,7 @@ mod tests {
             let packs = Filter::packed(filters.clone());
             for pack in &packs {
                 prop_assert!(encoded(&pack.0).len() <= FILTER_MAX);
+                prop_assert!(pack.0.matches("startswith(PhoneNumber,'").count() <= TERMS_MAX);
             }
             let joined: Vec<String> = packs.into_iter().map(|pack| pack.0).collect();
             let whole = Filter::any(filters).map(|all| all.0).unwrap_or_default();

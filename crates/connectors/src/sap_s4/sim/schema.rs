@@ -201,3 +201,69 @@ fn property(name: &str, edm: &str, longest: &str, access: &str) -> Property {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, Schema};
+    use std::path::PathBuf;
+
+    /// What stands between two marks.
+    fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
+        text.split_once(from)?.1.split_once(to).map(|(inner, _)| inner)
+    }
+
+    /// Is all that is simulated in a description, with the same types and bounds?
+    fn agrees(schema: &Schema, edmx: &str) {
+        for (at, set) in schema.sets.iter().enumerate() {
+            let entity = format!("<EntityType Name=\"{}Type\"", set.name);
+            let body = between(edmx, &entity, "</EntityType>").expect(&set.name);
+            for property in &set.properties {
+                let mark = format!("<Property Name=\"{}\"", property.name);
+                let told = between(body, &mark, ">").expect(&property.name);
+                let has = |attribute: &str, value: &str| {
+                    told.contains(&format!(" {attribute}=\"{value}\""))
+                };
+                assert!(
+                    has("Type", &format!("Edm.{:?}", property.edm)),
+                    "{}: {told}",
+                    property.name
+                );
+                let longest = property.longest.to_string();
+                assert_eq!(property.longest > 0, has("MaxLength", &longest), "{}", property.name);
+                assert_eq!(
+                    property.access == Access::Key,
+                    has("Nullable", "false"),
+                    "{}",
+                    property.name
+                );
+                assert_eq!(
+                    property.access == Access::Fixed,
+                    has("sap:updatable", "false"),
+                    "{}",
+                    property.name
+                );
+            }
+            for way in schema.ways(at) {
+                assert!(
+                    body.contains(&format!("<NavigationProperty Name=\"{}\"", way.name)),
+                    "{}",
+                    way.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_simulated_is_described_as_the_vendor_describes_it() {
+        let schema = Schema::new();
+        agrees(&schema, &schema.edmx());
+        let near = || concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/specs").into();
+        let specs: std::ffi::OsString = std::env::var_os("TIELINE_SPECS").unwrap_or_else(near);
+        let file = PathBuf::from(specs).join("sap/API_BUSINESS_PARTNER.edmx");
+        let Ok(edmx) = std::fs::read_to_string(file) else {
+            eprintln!("skipped: the vendor's description is not at hand (TIELINE_SPECS)");
+            return;
+        };
+        agrees(&schema, &edmx);
+    }
+}
