@@ -38,10 +38,9 @@ impl Session {
     ) -> Result<Arc<Held>, Error> {
         // Held across the request, so that one refusal makes one fetch.
         let mut current = self.0.lock().await;
-        if let Some(held) = current.as_ref() {
-            if !refused.is_some_and(|refused| Arc::ptr_eq(refused, held)) {
-                return Ok(Arc::clone(held));
-            }
+        let is_refused = |held: &Arc<Held>| refused.is_some_and(|r| Arc::ptr_eq(r, held));
+        if let Some(held) = current.as_ref().filter(|held| !is_refused(held)) {
+            return Ok(Arc::clone(held));
         }
         *current = None;
         let mut url = below(&client.service, "");

@@ -425,6 +425,19 @@ async fn a_change_is_made_once_and_only_to_the_version_that_was_read() {
 }
 
 #[tokio::test]
+async fn a_warning_beside_a_change_is_passed_on_by_its_code() {
+    let rig = system(Config::default()).await;
+    let (client, entity) = (way(&rig), johns_phone());
+    let (_, etag) = client.entity(Lane::Background, &entity).await.expect("the number");
+    let fields = json!({ "PhoneNumber": "019 7777", "DestinationLocationCountry": "" });
+    let updated = client.update(&entity, etag.as_deref(), &fields).await.expect("changed");
+    assert_eq!(updated.message.as_deref(), Some("AM/216"));
+    let fields = json!({ "DestinationLocationCountry": "US" });
+    let updated = client.update(&entity, updated.etag.as_deref(), &fields).await.expect("changed");
+    assert_eq!(updated.message, None);
+}
+
+#[tokio::test]
 async fn a_session_is_kept_and_fetched_anew_once_when_it_ended() {
     let rig = system(Config::default()).await;
     let (client, entity) = (way(&rig), johns_phone());

@@ -90,8 +90,7 @@ impl Store {
     /// The row with this key.
     pub(super) fn find(&self, set: usize, keys: &[(String, String)]) -> Option<usize> {
         let fits = |at: &usize| {
-            keys.iter()
-                .all(|(name, value)| self.value(set, *at, name) == Json::from(value.as_str()))
+            keys.iter().all(|(name, value)| self.value(set, *at, name) == value.as_str())
         };
         let (name, value) = keys.first()?;
         match self.indexed(set, name, value) {
@@ -131,9 +130,8 @@ impl Store {
             return vec![];
         };
         let fits = |to: &usize| {
-            let same = wanted
-                .iter()
-                .all(|(name, value)| self.value(way.to, *to, name) == Json::from(value.as_str()));
+            let same =
+                wanted.iter().all(|(name, value)| self.value(way.to, *to, name) == value.as_str());
             let kind = self.value(way.to, *to, "PhoneNumberType");
             let is_mobile = matches!(kind.as_str(), Some("2" | "3"));
             same && way.is_mobile.is_none_or(|wanted| wanted == is_mobile)

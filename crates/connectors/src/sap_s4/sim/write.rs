@@ -4,7 +4,7 @@
 //! (412), and every field must be one that clients may change.
 
 use axum::http::{Method, StatusCode};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::World;
 use super::http::{Answer, Asked, addressed, not_found};
@@ -52,7 +52,16 @@ impl World {
         derive(&mut store, set, at);
         let headers =
             vec![("etag", self.etag(&store, set, at)), ("dataserviceversion", "2.0".to_owned())];
-        Ok(Answer { status: StatusCode::NO_CONTENT, headers, body: vec![] })
+        let answer = Answer { status: StatusCode::NO_CONTENT, headers, body: vec![] };
+        // A number whose country is not known is taken, with a warning.
+        if set == PHONES && store.value(set, at, "InternationalPhoneNumber") == "" {
+            let told = json!({
+                "code": "AM/216", "message": "Number cannot be dialed", "severity": "warning",
+                "target": "PhoneNumber", "details": [],
+            });
+            return Ok(answer.with("sap-message", told.to_string()));
+        }
+        Ok(answer)
     }
 }
 
