@@ -2,7 +2,7 @@
 
 use crate::{CallEvents, Error, Http, Journal, Lane, Limits, Manifest, Network, Settings, Tokens};
 use async_trait::async_trait;
-use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region};
+use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub struct Capabilities {
     pub http: Http,
     pub tokens: Option<Arc<Tokens>>,
     pub lookup: Option<Arc<dyn Lookup>>,
+    pub accounts: Option<Arc<dyn Accounts>>,
     pub contact_center: Option<Arc<dyn ContactCenter>>,
     pub calls: Option<Arc<dyn CallEvents>>,
     pub journal: Option<Arc<dyn Journal>>,
@@ -83,6 +84,46 @@ pub trait Lookup: Send + Sync {
     async fn successor(&self, lane: Lane, record: &str) -> Result<Option<String>, Error> {
         let _ = (lane, record);
         Ok(None)
+    }
+}
+
+/// Knows accounts to which records of another system are linked by their ids.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// How many accounts one request can carry.
+    fn batch_max(&self) -> usize {
+        1
+    }
+
+    /// For each id, in order, what is known of that account; `None` where there
+    /// is no such account, also when the id has a form that none can have.
+    ///
+    /// # Errors
+    /// Any [`Error`]; it holds for all ids of the batch.
+    async fn find(&self, lane: Lane, ids: &[String]) -> Result<Vec<Option<Account>>, Error>;
+}
+
+/// An account as its own system knows it.
+#[derive(Clone, PartialEq, Default)]
+pub struct Account {
+    /// Its id in its own system, as that system writes it.
+    pub record: String,
+    /// Display name; empty when the system holds none.
+    pub name: String,
+    /// Page of the record in its system.
+    pub url: Option<String>,
+    /// What joins the data of an answer: names as configured, never null.
+    pub data: BTreeMap<String, Value>,
+}
+
+impl fmt::Debug for Account {
+    /// Which account, never what is known of it (invariant 9).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("record", &self.record)
+            .field("name", &Hidden::text(&self.name))
+            .field("data", &self.data.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -221,7 +262,7 @@ pub struct Flaw {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, Conversation, Profile, Push};
+    use super::{Account, Ask, Conversation, Profile, Push};
     use domain::{ContactPhone, MediaType, Phone, PhoneKind};
 
     #[test]
@@ -249,11 +290,25 @@ mod tests {
             contact: None,
             attributes: [("customerName".to_owned(), "John Doe".to_owned())].into(),
         };
-        let shown = format!("{ask:?} {push:?} {conversation:?}");
+        let account = Account {
+            record: "2000001".into(),
+            name: "Doe and Sons".into(),
+            url: Some("https://erp.example/accounts".into()),
+            data: [("erpAccountStatus".to_owned(), "John's".into())].into(),
+        };
+        let shown = format!("{ask:?} {push:?} {conversation:?} {account:?}");
         for personal in ["John", "Doe", "example", "5550199999"] {
             assert!(!shown.contains(personal), "{personal} in {shown}");
         }
-        for structure in ["0035g00000ABCdEAAW", "email: Some", "Home", "customerName", "7f0d3c1e"] {
+        for structure in [
+            "0035g00000ABCdEAAW",
+            "email: Some",
+            "Home",
+            "customerName",
+            "7f0d3c1e",
+            "2000001",
+            "erpAccountStatus",
+        ] {
             assert!(shown.contains(structure), "{structure} not in {shown}");
         }
     }

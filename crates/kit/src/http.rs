@@ -6,7 +6,9 @@
 
 use crate::budget::Budget;
 use crate::gate::{Gate, Lane};
-use crate::{Error, guard};
+use crate::{Error, Secret, guard};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 pub use reqwest::header::HeaderMap;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -236,14 +238,27 @@ impl Request {
         self
     }
 
-    /// Adds `Authorization`, marked so that no debug output shows it.
+    /// Adds a header marked so that no debug output shows its value.
     #[must_use]
-    pub fn authorization(mut self, value: &str) -> Self {
+    pub fn secret_header(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(mut value) = HeaderValue::from_str(value) {
             value.set_sensitive(true);
-            self.headers.insert(reqwest::header::AUTHORIZATION, value);
+            self.headers.insert(HeaderName::from_static(name), value);
         }
         self
+    }
+
+    /// Adds `Authorization`, marked so that no debug output shows it.
+    #[must_use]
+    pub fn authorization(self, value: &str) -> Self {
+        self.secret_header("authorization", value)
+    }
+
+    /// Adds `Authorization` by user and password (RFC 7617).
+    #[must_use]
+    pub fn basic(self, user: &str, password: &Secret) -> Self {
+        let pair = STANDARD.encode(format!("{user}:{}", password.reveal()));
+        self.authorization(&format!("Basic {pair}"))
     }
 
     #[must_use]

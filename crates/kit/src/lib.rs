@@ -24,8 +24,8 @@ pub mod tokens;
 
 pub use calls::{Activity, CallEvents, Journal, Written};
 pub use connector::{
-    Ask, Capabilities, Check, Connector, ContactCenter, Conversation, Enriched, Finding, Lookup,
-    Opening, Profile, Push,
+    Account, Accounts, Ask, Capabilities, Check, Connector, ContactCenter, Conversation, Enriched,
+    Finding, Lookup, Opening, Profile, Push,
 };
 pub use error::Error;
 pub use gate::Lane;

@@ -28,8 +28,8 @@ const PIECE: usize = 12;
 pub struct Grant {
     /// The token.
     pub access_token: String,
-    /// Seconds; absent at some vendors.
-    #[serde(default)]
+    /// Seconds; absent at some vendors, a text at others.
+    #[serde(default, deserialize_with = "seconds")]
     pub expires_in: Option<u64>,
     /// Where to send requests, at vendors that say so.
     #[serde(default)]
@@ -37,6 +37,12 @@ pub struct Grant {
     /// What the token is good for, in the vendor's words.
     #[serde(default)]
     pub scope: Option<String>,
+}
+
+/// A whole number, also as a text; whatever else stands there says nothing.
+fn seconds<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Option<u64>, D::Error> {
+    let value = Value::deserialize(from)?;
+    Ok(value.as_u64().or_else(|| value.as_str()?.trim().parse().ok()))
 }
 
 impl fmt::Debug for Grant {
@@ -61,9 +67,8 @@ pub struct Login {
 #[must_use]
 pub fn client_credentials(endpoint: Url, id: &str, secret: &Secret) -> Login {
     let pair = STANDARD.encode(format!("{id}:{}", secret.reveal()));
-    let request = Request::post(endpoint)
-        .authorization(&format!("Basic {pair}"))
-        .form(&[("grant_type", "client_credentials")]);
+    let request =
+        Request::post(endpoint).basic(id, secret).form(&[("grant_type", "client_credentials")]);
     Login { request, secrets: vec![secret.clone(), Secret::new(pair)] }
 }
 
@@ -274,6 +279,19 @@ mod tests {
             "error": "odd", "error_description": format!("got {token}"), "access_token": token,
         });
         assert_eq!(refused(&body), "odd (got …)");
+    }
+
+    #[test]
+    fn a_lifetime_is_read_as_a_number_and_as_a_text() {
+        let check = |lifetime: Value, expected: Option<u64>| {
+            let body = json!({ "access_token": "x", "expires_in": lifetime });
+            let grant: Grant = serde_json::from_value(body).expect("a grant");
+            assert_eq!(grant.expires_in, expected);
+        };
+        check(json!(3600), Some(3600));
+        check(json!("3600"), Some(3600));
+        check(Value::Null, None);
+        check(json!("soon"), None);
     }
 
     #[test]

@@ -11,7 +11,14 @@ use std::process::Command;
 use std::time::Duration;
 
 const NPM: &[&str] = &["jsforce@3.10.16", "purecloud-platform-client-v2@262.0.0"];
-const PYPI: &[&str] = &["simple-salesforce==1.12.10", "PureCloudPlatformClientV2==269.0.0"];
+const PYPI: &[&str] = &[
+    "simple-salesforce==1.12.10",
+    "PureCloudPlatformClientV2==269.0.0",
+    "pyodata==1.12.1",
+    "requests==2.34.2",
+    // No client but a system to speak to, which a test of crate `connectors` starts.
+    "mock-sap==0.22.0",
+];
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// The `node_modules` folder with the clients from npm.

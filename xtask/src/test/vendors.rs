@@ -50,7 +50,9 @@ const GENESYS: Simulator = Simulator {
     ],
 };
 
-const CLIENTS: [Client; 4] = [
+const SAP: Simulator = Simulator { example: "sim_sap", variables: &[] };
+
+const CLIENTS: [Client; 5] = [
     Client {
         name: "client jsforce",
         programs: &["jsforce.mjs", "jsforce.cjs"],
@@ -74,6 +76,12 @@ const CLIENTS: [Client; 4] = [
         programs: &["genesys_js.mjs", "genesys_js.cjs"],
         language: Language::Node,
         simulator: &GENESYS,
+    },
+    Client {
+        name: "client pyodata",
+        programs: &["pyodata_client.py"],
+        language: Language::Python,
+        simulator: &SAP,
     },
 ];
 
@@ -108,7 +116,7 @@ pub(super) fn run(ledger: &mut Ledger, needs: &Needs) {
         if let Some(folder) = needs.node_modules.as_deref().and_then(Path::parent) {
             command.current_dir(folder);
         }
-        match speak(client, &mut command) {
+        match speak(client, &mut command, needs) {
             Ok(count) => {
                 let says = format!("{count} operations");
                 ledger.enter(client.name, 1, 0, &says, begin.elapsed());
@@ -127,9 +135,9 @@ fn build() -> Result<()> {
 }
 
 /// Starts the simulator, lets the client speak with it, and returns its number of operations.
-fn speak(client: &Client, command: &mut Command) -> Result<u64> {
+fn speak(client: &Client, command: &mut Command, needs: &Needs) -> Result<u64> {
     let example = tools::target().join("debug/examples").join(client.simulator.example);
-    let (running, said) = simulator(&example)?;
+    let (running, said) = simulator(&example, needs)?;
     for (name, value) in &said {
         let known = client.simulator.variables.iter().find(|(announced, _)| announced == name);
         if let Some(variable) = known.map(|(_, variable)| *variable).or(as_variable(name)) {
@@ -154,8 +162,9 @@ fn speak(client: &Client, command: &mut Command) -> Result<u64> {
     }
 }
 
-fn simulator(example: &Path) -> Result<(Running, BTreeMap<String, String>)> {
+fn simulator(example: &Path, needs: &Needs) -> Result<(Running, BTreeMap<String, String>)> {
     let mut command = Command::new(example);
+    command.envs(needs.environment());
     let mut running = Running::start("the simulator", command.stdout(Stdio::piped()))?;
     let said = running.announcement(START_LIMIT)?;
     Ok((running, said))

@@ -61,6 +61,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         http,
         tokens: Some(tokens),
         lookup: None,
+        accounts: None,
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
         calls: Some(Arc::new(events::Events { apps })),
         journal: None,

@@ -66,6 +66,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             shapes: shapes.clone(),
             region: opening.region,
         })),
+        accounts: None,
         contact_center: None,
         calls: None,
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),

@@ -10,6 +10,8 @@ mod logs;
 mod openapi;
 mod rig;
 mod salesforce;
+mod sap;
+mod sap_mock;
 
 // `acme_crm` finds these at the root of its crate, as it would in `connectors`.
 use connectors::{Setup, Simulation, Simulator, Starting, Vendor};

@@ -94,6 +94,9 @@ pub(crate) async fn exercise(connection: &Capabilities) -> Result<(), Error> {
     if let Some(lookup) = &connection.lookup {
         lookup.find(Lane::Background, &[ask()]).await?;
     }
+    if let Some(accounts) = &connection.accounts {
+        accounts.find(Lane::Background, &["1000001".to_owned()]).await?;
+    }
     if let Some(contact_center) = &connection.contact_center {
         contact_center.enrich(&[push()]).await?.remove(0)?;
     }

@@ -44,6 +44,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         http,
         tokens: None,
         lookup: Some(Arc::clone(&client) as Arc<dyn kit::Lookup>),
+        accounts: None,
         contact_center: None,
         calls: None,
         journal: None,
