@@ -55,6 +55,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         Identity::User { .. } => None,
     };
     Ok(Capabilities {
+        calls: None,
+        journal: None,
         http: client.http.clone(),
         tokens,
         lookup: Some(Arc::new(lookup::Directory {

@@ -328,12 +328,14 @@ mod tests {
                 include_str!("../../migrations/sqlite/0002_corrections.sql"),
                 include_str!("../../migrations/sqlite/0003_access.sql"),
                 include_str!("../../migrations/sqlite/0004_events.sql"),
+                include_str!("../../migrations/sqlite/0005_customers.sql"),
             ),
             concat!(
                 include_str!("../../migrations/postgres/0001_foundation.sql"),
                 include_str!("../../migrations/postgres/0002_corrections.sql"),
                 include_str!("../../migrations/postgres/0003_access.sql"),
                 include_str!("../../migrations/postgres/0004_events.sql"),
+                include_str!("../../migrations/postgres/0005_customers.sql"),
             ),
         ] {
             let mut declared = Vec::new();
@@ -341,6 +343,10 @@ mod tests {
             for line in schema.lines() {
                 if let Some(name) = line.strip_prefix("CREATE TABLE ") {
                     table = name.trim_end_matches(" (");
+                } else if let Some(added) = line.strip_prefix("ALTER TABLE ") {
+                    let mut words = added.split_whitespace();
+                    declared
+                        .push((words.next().unwrap_or_default(), words.nth(2).unwrap_or_default()));
                 } else if let Some(column) = line.strip_prefix("    ") {
                     let name = column.split_whitespace().next().unwrap_or_default();
                     if !matches!(name, "UNIQUE" | "PRIMARY") {

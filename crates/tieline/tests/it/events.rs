@@ -2,7 +2,7 @@
 
 use crate::rig::people::record;
 use crate::rig::plan::Plan;
-use crate::rig::{Answer, JANE, JOHN, Line, MARIA, Place, STRANGER, until_some};
+use crate::rig::{Answer, JANE, JOHN, Line, MARIA, Place, STRANGER, until, until_some};
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
 
@@ -205,6 +205,14 @@ async fn an_end_survives_a_restart_and_a_kill(place: Place) {
     // Its tokens are of its memory: a server that starts meanwhile logs in anew.
     line.restart().await;
     assert_eq!(counts(&told(&line, &ended("c2")).await), [2, 0, 0, 0]);
+    // Both have been tried: over PostgreSQL a job in a dead worker's hands waits for its lease.
+    until("every activity waits for its next try", async || {
+        let jobs = line.jobs().await;
+        let journals: Vec<_> = jobs.iter().filter(|job| job["kind"] == "journal").collect();
+        let waits = |job: &&Value| job["state"] == "waiting" && job["note"] != "";
+        journals.len() == 2 && journals.iter().all(waits)
+    })
+    .await;
     line.kill().await;
     line.crm_recovers();
     line.start_server().await;
