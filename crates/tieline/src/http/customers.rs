@@ -101,12 +101,11 @@ pub async fn keep(
     let profile = app.engine.customer_profile(&id).await?.ok_or_else(unknown)?;
     let (external_id, version) = (profile.external_id.to_string(), profile.kept.version);
     let named: Vec<String> = changes.keys().cloned().collect();
-    if let Some(wanted) = headers.get(header::IF_MATCH)
-        && *wanted != etag(&app, &CustomerBody::from(profile.clone()))
-    {
+    let wanted = wanted(&headers);
+    if wanted.is_some_and(|wanted| *wanted != etag(&app, &CustomerBody::from(profile.clone()))) {
         return Err(meanwhile());
     }
-    let seen = headers.contains_key(header::IF_MATCH).then_some(version);
+    let seen = wanted.map(|_| version);
     match app.engine.keep_of_customer(&profile, changes, seen).await? {
         Changed::Kept => {}
         Changed::Meanwhile => return Err(meanwhile()),
@@ -154,12 +153,13 @@ pub async fn keep_call_data(
     let changes = changes(read_json(request).await?)?;
     let id = CallId::new(&call).ok_or_else(unknown_call)?;
     let before = app.engine.store.data_of(state::customers::Whose::Call(&id)).await?;
-    if let Some(wanted) = headers.get(header::IF_MATCH)
+    let wanted = wanted(&headers);
+    if let Some(wanted) = wanted
         && *wanted != etag(&app, &call_data_of(&app, &call).await?)
     {
         return Err(meanwhile());
     }
-    let seen = headers.contains_key(header::IF_MATCH).then_some(before.version);
+    let seen = wanted.map(|_| before.version);
     match app.engine.keep_of_call(&id, changes, seen).await? {
         Changed::Kept => Ok(tagged(&app, &HeaderMap::new(), call_data_of(&app, &call).await?)),
         Changed::Meanwhile => Err(meanwhile()),
@@ -199,6 +199,11 @@ impl From<Profile> for CustomerBody {
             stale: profile.is_stale,
         }
     }
+}
+
+/// The state that a change is meant for; `*` means whatever there is.
+fn wanted(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(header::IF_MATCH).filter(|wanted| *wanted != "*")
 }
 
 /// The body with its tag, or 304 where the client has it already.
