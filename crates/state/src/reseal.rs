@@ -264,17 +264,11 @@ impl Work for Reseal {
 #[cfg(test)]
 mod tests {
     use super::COLUMNS;
+    use crate::sql::schema::MIGRATIONS;
 
     #[test]
     fn every_column_that_is_sealed_is_sealed_anew() {
-        let schema = [
-            include_str!("../migrations/sqlite/0001_foundation.sql"),
-            include_str!("../migrations/sqlite/0002_corrections.sql"),
-            include_str!("../migrations/sqlite/0003_access.sql"),
-            include_str!("../migrations/sqlite/0004_events.sql"),
-            include_str!("../migrations/sqlite/0005_customers.sql"),
-        ]
-        .concat();
+        let schema: String = MIGRATIONS.iter().map(|migration| migration.sqlite).collect();
         let (mut table, mut sealed) = ("", Vec::new());
         for line in schema.lines() {
             if let Some(name) = line.strip_prefix("CREATE TABLE ") {

@@ -319,25 +319,13 @@ fn marks(first: usize, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::TABLES;
+    use crate::sql::schema::MIGRATIONS;
 
     #[test]
     fn every_column_of_both_schemas_is_copied() {
-        for schema in [
-            concat!(
-                include_str!("../../migrations/sqlite/0001_foundation.sql"),
-                include_str!("../../migrations/sqlite/0002_corrections.sql"),
-                include_str!("../../migrations/sqlite/0003_access.sql"),
-                include_str!("../../migrations/sqlite/0004_events.sql"),
-                include_str!("../../migrations/sqlite/0005_customers.sql"),
-            ),
-            concat!(
-                include_str!("../../migrations/postgres/0001_foundation.sql"),
-                include_str!("../../migrations/postgres/0002_corrections.sql"),
-                include_str!("../../migrations/postgres/0003_access.sql"),
-                include_str!("../../migrations/postgres/0004_events.sql"),
-                include_str!("../../migrations/postgres/0005_customers.sql"),
-            ),
-        ] {
+        let sqlite: String = MIGRATIONS.iter().map(|migration| migration.sqlite).collect();
+        let postgres: String = MIGRATIONS.iter().map(|migration| migration.postgres).collect();
+        for schema in [sqlite, postgres] {
             let mut declared = Vec::new();
             let mut table = "";
             for line in schema.lines() {

@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 use crate::keys::{Keyring, MasterKey};
 use domain::Timestamp;
 
-struct Migration {
+pub(crate) struct Migration {
     version: i64,
-    sqlite: &'static str,
-    postgres: &'static str,
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
 }
 
 macro_rules! migration {
@@ -27,7 +27,7 @@ macro_rules! migration {
 }
 
 /// Ascending; what has been released is never edited.
-const MIGRATIONS: &[Migration] = &[
+pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_foundation.sql"),
     migration!(2, "0002_corrections.sql"),
     migration!(3, "0003_access.sql"),
