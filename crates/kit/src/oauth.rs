@@ -5,13 +5,14 @@
 //! vendor says of a refusal is passed on, because it names the mend: bounded, on
 //! one line, and without anything that was sent to it in secret (invariant 9).
 
-use crate::{Error, Http, Reply, Secret, http::Request};
+use crate::{Error, Http, Mint, Minted, Reply, Secret, http::Request};
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use url::Url;
 
 /// Characters of a vendor's own words that are passed on.
@@ -53,6 +54,32 @@ impl fmt::Debug for Grant {
             .field("instance_url", &self.instance_url)
             .field("scope", &self.scope)
             .finish_non_exhaustive()
+    }
+}
+
+/// Mints a connection's tokens by its client credentials.
+pub struct ClientCredentials {
+    /// The connection's way out.
+    pub http: Http,
+    /// The token endpoint.
+    pub endpoint: Url,
+    pub id: String,
+    pub secret: Secret,
+    /// Life of a token where the answer names none; what that is, is each vendor's own.
+    pub lifetime_untold: Duration,
+}
+
+#[async_trait]
+impl Mint for ClientCredentials {
+    async fn mint(&self) -> Result<Minted, Error> {
+        let login = client_credentials(self.endpoint.clone(), &self.id, &self.secret);
+        let granted = log_in(&self.http, login).await?;
+        Ok(Minted {
+            value: Secret::new(granted.access_token),
+            lifetime: granted.expires_in.map_or(self.lifetime_untold, Duration::from_secs),
+            base_url: None,
+            scope: granted.scope.unwrap_or_default(),
+        })
     }
 }
 

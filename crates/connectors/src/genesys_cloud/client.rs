@@ -1,13 +1,12 @@
 //! Speaks to one Genesys Cloud organization: logs in, sends, tells what answers mean.
 //!
-//! [`Login`] mints tokens behind; [`Client::send`] uses the one there is and
+//! [`kit::oauth::ClientCredentials`] mints tokens behind; [`Client::send`] uses the one there is and
 //! replaces a refused one once. [`classify`] is the one place that knows the
 //! platform's signals. Of its messages only codes, field names, permissions and
 //! the correlation id are passed on: the rest may quote a customer (invariant 9).
 
-use async_trait::async_trait;
 use kit::http::Request;
-use kit::{Error, Http, Lane, Mint, Minted, Reply, Secret, Token, Tokens, oauth};
+use kit::{Error, Http, Lane, Reply, Token, Tokens};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,29 +17,7 @@ const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// Pause after a 429 that does not say how long: the limits are per minute.
 const THROTTLE_PAUSE: Duration = Duration::from_secs(10);
 /// A token's life where the answer does not tell it: the shortest a client can have.
-const LIFETIME_UNTOLD_S: u64 = 300;
-
-/// Mints this connection's tokens.
-pub(super) struct Login {
-    pub(super) http: Http,
-    pub(super) endpoint: Url,
-    pub(super) id: String,
-    pub(super) secret: Secret,
-}
-
-#[async_trait]
-impl Mint for Login {
-    async fn mint(&self) -> Result<Minted, Error> {
-        let login = oauth::client_credentials(self.endpoint.clone(), &self.id, &self.secret);
-        let granted = oauth::log_in(&self.http, login).await?;
-        Ok(Minted {
-            value: Secret::new(granted.access_token),
-            lifetime: Duration::from_secs(granted.expires_in.unwrap_or(LIFETIME_UNTOLD_S)),
-            base_url: None,
-            scope: granted.scope.unwrap_or_default(),
-        })
-    }
-}
+pub(super) const LIFETIME_UNTOLD: Duration = Duration::from_secs(300);
 
 /// What is sent: a verb with what it carries.
 #[derive(Debug, Clone, Copy)]

@@ -16,7 +16,8 @@ pub mod sim;
 pub mod simulate;
 
 use crate::Vendor;
-use client::{Client, Login};
+use client::Client;
+use kit::oauth::ClientCredentials;
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
 use mapping::Policy;
 use platform::Platform;
@@ -40,11 +41,12 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let (api, login) = addresses(settings)?;
     let apps = api.as_str().trim_end_matches('/').replacen("//api.", "//apps.", 1);
     let http = Http::new(opening.limits, opening.network)?;
-    let login = Login {
+    let login = ClientCredentials {
         http: http.clone(),
         endpoint: login.join("/oauth/token").map_err(|_| invalid("login_url", "is no address"))?,
         id: settings.required("client_id")?.to_owned(),
         secret: settings.secret("client_secret")?.clone(),
+        lifetime_untold: client::LIFETIME_UNTOLD,
     };
     let source_name = settings.required("external_source")?.trim().to_owned();
     let tokens = Tokens::start(&opening.name, Arc::new(login));

@@ -1,6 +1,6 @@
 //! Speaks to one S/4HANA system: logs in, reads, and changes what may be changed.
 //!
-//! [`Login`] mints tokens behind; a communication user's password goes with each
+//! [`kit::oauth::ClientCredentials`] mints tokens behind; a communication user's password goes with each
 //! request instead. [`Client::all`] reads rows, several requests at a time;
 //! [`Client::update`] changes one entity under the two guards that SAP demands:
 //! a CSRF token with the session's cookies (`session`), and the entity's ETag.
@@ -8,9 +8,8 @@
 use super::odata::{Entity, Query, below};
 use super::session::Session;
 use super::signals::{classify, message, wants_csrf};
-use async_trait::async_trait;
 use kit::http::Request;
-use kit::{Error, Http, Lane, Mint, Minted, Reply, Secret, Token, Tokens, oauth};
+use kit::{Error, Http, Lane, Reply, Secret, Token, Tokens};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,31 +19,9 @@ use url::Url;
 /// How long background work waits for a token being minted.
 const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// Life of a token whose answer names none; SAP's default is an hour.
-const TOKEN_LIFE: Duration = Duration::from_secs(600);
+pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(600);
 /// Pages read of one query; the rest belongs to nobody in particular.
 const PAGES_MAX: usize = 5;
-
-/// Mints this connection's tokens.
-pub(super) struct Login {
-    pub(super) http: Http,
-    pub(super) endpoint: Url,
-    pub(super) id: String,
-    pub(super) secret: Secret,
-}
-
-#[async_trait]
-impl Mint for Login {
-    async fn mint(&self) -> Result<Minted, Error> {
-        let login = oauth::client_credentials(self.endpoint.clone(), &self.id, &self.secret);
-        let granted = oauth::log_in(&self.http, login).await?;
-        Ok(Minted {
-            value: Secret::new(granted.access_token),
-            lifetime: granted.expires_in.map_or(TOKEN_LIFE, Duration::from_secs),
-            base_url: None,
-            scope: granted.scope.unwrap_or_default(),
-        })
-    }
-}
 
 /// Who asks.
 pub(super) enum Identity {

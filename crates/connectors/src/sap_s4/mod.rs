@@ -22,7 +22,8 @@ pub use odata::{Entity, Name};
 
 use crate::Vendor;
 use accounts::Link;
-use client::{Identity, Login};
+use client::Identity;
+use kit::oauth::ClientCredentials;
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
 use mapping::Shape;
 use session::Session;
@@ -100,11 +101,12 @@ pub fn client(opening: Opening) -> Result<Arc<Client>, Error> {
             Some(url) => address("token_url", url)?,
             None => odata::below(&base, TOKEN_PATH.trim_start_matches('/')),
         };
-        let login = Login {
+        let login = ClientCredentials {
             http: http.clone(),
             endpoint,
             id: settings.required("client_id")?.to_owned(),
             secret: settings.secret("client_secret")?.clone(),
+            lifetime_untold: client::TOKEN_LIFE,
         };
         Identity::Tokens(Tokens::start(&opening.name, Arc::new(login)))
     };
