@@ -33,14 +33,7 @@ impl Engine {
 /// The job that closes a call; the store takes it only where something was told of
 /// the call. For everybody who changes what is known of one.
 pub(crate) fn close(engine: &Engine, line: &str, call: &CallId, now: Timestamp) -> NewJob {
-    NewJob {
-        kind: CLOSE_CALL,
-        connection: line.to_owned(),
-        key: Some(call.to_string()),
-        payload: Vec::new(),
-        run_at: now.plus(engine.options.calls.settle_for),
-        subject: Some(call.clone()),
-    }
+    NewJob::of_call(CLOSE_CALL, line, call, now.plus(engine.options.calls.settle_for))
 }
 
 /// Closes the call if its last event is old enough, else comes back then.

@@ -48,7 +48,7 @@ pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
     if let Some((old, owner)) = &corrected {
         // An agent has said who this number is; a search does not know better.
         connection = owner;
-        ask.record = Some(old.record.clone());
+        ask.record = Some(old.said.record.clone());
         find_by = Ask { record: ask.record.clone(), ..Ask::default() };
     }
     let found = find(engine, connection, &find_by, policy, call.arrived_at).await?;

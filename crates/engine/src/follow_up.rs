@@ -268,14 +268,7 @@ pub(crate) fn tell_contact_center(
 }
 
 fn enrich(connection: &Connection, call: &CallId, run_at: Timestamp) -> NewJob {
-    NewJob {
-        kind: ENRICH,
-        connection: connection.name.clone(),
-        key: Some(call.to_string()),
-        payload: Vec::new(),
-        run_at,
-        subject: Some(call.clone()),
-    }
+    NewJob::of_call(ENRICH, &connection.name, call, run_at)
 }
 
 pub(crate) fn annotate(

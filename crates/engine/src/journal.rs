@@ -16,14 +16,7 @@ pub(crate) const JOURNAL: &str = "journal";
 
 /// The job, in the line of the CRM that it asks.
 pub(crate) fn job(connection: &str, call: &CallId, now: Timestamp) -> NewJob {
-    NewJob {
-        kind: JOURNAL,
-        connection: connection.to_owned(),
-        key: Some(call.to_string()),
-        payload: Vec::new(),
-        run_at: now,
-        subject: Some(call.clone()),
-    }
+    NewJob::of_call(JOURNAL, connection, call, now)
 }
 
 /// Writes the activity, or changes it.

@@ -53,7 +53,7 @@ impl Engine {
     ) -> Option<Answering> {
         let ask = ask?;
         let (old, connection) = self.correction_of(ask, queue, until, now).await?;
-        let by_record = Ask { record: Some(old.record.clone()), ..Ask::default() };
+        let by_record = Ask { record: Some(old.said.record.clone()), ..Ask::default() };
         let found = self.find(&connection, &by_record, policy, until, now).await;
         if found.people.is_empty() && !found.has_failed {
             let engine = self.clone();
@@ -79,7 +79,7 @@ impl Engine {
         let old = read
             .inspect_err(|error| tracing::warn!("corrections could not be read: {error}"))
             .ok()??;
-        let connection = self.connections.get(&old.connection)?;
+        let connection = self.connections.get(&old.said.connection)?;
         Some((old, Arc::clone(connection)))
     }
 
@@ -95,10 +95,10 @@ impl Engine {
         let act = |action, details: &[(&str, &str)]| Act {
             actor: "tieline".to_owned(),
             action,
-            subject: old.external_id.clone(),
+            subject: old.said.external_id.clone(),
             details: details.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect(),
         };
-        let done = match lookup.successor(Lane::Background, &old.record).await {
+        let done = match lookup.successor(Lane::Background, &old.said.record).await {
             Ok(Some(record)) => {
                 let new = ExternalId::Record { prefix, record: record.clone() }.to_string();
                 let act = act("override.followed", &[("newExternalId", &new)]);

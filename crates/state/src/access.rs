@@ -7,7 +7,7 @@
 
 use crate::audit::{Act, Sealed as SealedAct};
 use crate::error::{Boxed, Error, Result};
-use crate::keys::fill_random;
+use crate::keys::{fill_random, hex};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -200,10 +200,10 @@ fn issue(new: NewApiKey, rotated_from: Option<String>, now: Timestamp) -> Result
     let (mut id, mut secret) = ([0; 8], Zeroizing::new([0; 32]));
     fill_random(&mut id)?;
     fill_random(&mut secret[..])?;
-    let (id, secret) = (hex(&id), hex(&secret[..]));
+    let (id, secret) = (hex(&id), Zeroizing::new(hex(&secret[..])));
     let key = ApiKey {
         hash: hash(&secret),
-        id: id.to_string(),
+        id: id.clone(),
         name: new.name,
         scopes: new.scopes,
         requests_per_minute: new.requests_per_minute,
@@ -212,17 +212,7 @@ fn issue(new: NewApiKey, rotated_from: Option<String>, now: Timestamp) -> Result
         revoked_at: None,
         rotated_from,
     };
-    Ok(IssuedKey { key, text: Zeroizing::new(format!("{PREFIX}{}_{}", *id, *secret)) })
-}
-
-fn hex(bytes: &[u8]) -> Zeroizing<String> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
+    Ok(IssuedKey { key, text: Zeroizing::new(format!("{PREFIX}{id}_{}", *secret)) })
 }
 
 fn hash(secret: &str) -> [u8; 32] {

@@ -7,7 +7,7 @@
 //! chained, so that keys can rotate.
 
 use crate::error::{Boxed, Error, Result};
-use crate::keys::{Hash, Keyring, fill_random};
+use crate::keys::{Hash, Keyring, fill_random, hex};
 use crate::rows::{decode, encode};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
@@ -97,7 +97,7 @@ impl Store {
                     break;
                 }
             }
-            let head = chain.iter().map(|byte| format!("{byte:02x}")).collect();
+            let head = hex(&chain);
             Ok(Verdict { entries, broken, head })
         })
     }
@@ -177,10 +177,6 @@ impl Link<'_> {
         let (before, digest) = (hex(before), hex(digest));
         keys.hash("audit chain", &[&before, &seq, &at, self.actor, self.action, &digest])
     }
-}
-
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn digest(keys: &Keyring, plain: &[u8]) -> Hash {

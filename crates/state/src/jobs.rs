@@ -47,6 +47,21 @@ pub struct NewJob {
     pub subject: Option<CallId>,
 }
 
+impl NewJob {
+    /// All there is to say is which call: of one kind, one waits for each call.
+    #[must_use]
+    pub fn of_call(kind: &'static str, connection: &str, call: &CallId, run_at: Timestamp) -> Self {
+        Self {
+            kind,
+            connection: connection.to_owned(),
+            key: Some(call.to_string()),
+            payload: Vec::new(),
+            run_at,
+            subject: Some(call.clone()),
+        }
+    }
+}
+
 /// Proof that a worker holds a job, for as long as nobody leases it after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {

@@ -50,5 +50,5 @@ pub use events::{
     Journal, JournalState, NewEvent, NewOutcome, Received, StoredEvent, StoredOutcome,
 };
 pub use jobs::{Lease, Leased, NewJob, Outcome, Settled, Settlement};
-pub use keys::MasterKey;
+pub use keys::{MasterKey, hex};
 pub use store::{Durability, Location, Options, Store};

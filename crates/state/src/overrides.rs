@@ -21,7 +21,7 @@ use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 
 /// A correction to be remembered.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewOverride {
     /// E.164.
     pub number: String,
@@ -42,16 +42,8 @@ pub struct NewOverride {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Override {
     pub id: i64,
-    pub number: String,
-    pub queue: Option<String>,
-    pub connection: String,
-    pub external_id: String,
-    pub record: String,
-    pub call: String,
-    pub reason: String,
-    pub actor: String,
     pub created_at: Timestamp,
-    pub expires_at: Timestamp,
+    pub said: NewOverride,
 }
 
 /// Which overrides to clear.
@@ -101,11 +93,10 @@ impl Store {
     /// One override.
     pub fn override_by_id(&self, id: i64) -> Boxed<'_, Option<Override>> {
         Box::pin(async move {
-            let rows = self.read(&List { before: id.saturating_add(1), limit: 1 }).await?;
-            let rows = rows.iter();
-            let found: Vec<Override> =
-                self.unseal(|keys| rows.clone().map(|row| opened(keys, row)).collect()).await?;
-            Ok(found.into_iter().find(|found| found.id == id))
+            match self.read(&One { id }).await? {
+                Some(row) => self.unseal(|keys| opened(keys, &row)).await.map(Some),
+                None => Ok(None),
+            }
         })
     }
 
@@ -136,15 +127,9 @@ impl Store {
         Box::pin(async move {
             let keys = self.keys();
             let new = NewOverride {
-                number: old.number.clone(),
-                queue: old.queue.clone(),
-                connection: old.connection.clone(),
                 external_id: external_id.to_owned(),
                 record: record.to_owned(),
-                call: old.call.clone(),
-                reason: old.reason.clone(),
-                actor: old.actor.clone(),
-                expires_at: old.expires_at,
+                ..old.said.clone()
             };
             let sealed = Sealed::seal(&keys, &new, old.created_at)?;
             let act = SealedAct::seal(keys, act, now)?;
@@ -268,8 +253,7 @@ fn opened(keys: &Keyring, row: &Row) -> Result<Override> {
     let (number, queue) = (row.hash(1)?, row.text(2)?);
     let plain = keys.open("overrides.sealed", &place(&number, queue), row.blob(4)?)?;
     let Plain { number, external_id, record, call, reason, actor } = decode(&plain)?;
-    Ok(Override {
-        id: row.int(0)?,
+    let said = NewOverride {
         number,
         queue: Some(queue.to_owned()).filter(|queue| !queue.is_empty()),
         connection: row.text(3)?.to_owned(),
@@ -278,9 +262,9 @@ fn opened(keys: &Keyring, row: &Row) -> Result<Override> {
         call,
         reason,
         actor,
-        created_at: Timestamp(row.int(5)?),
         expires_at: Timestamp(row.int(6)?),
-    })
+    };
+    Ok(Override { id: row.int(0)?, created_at: Timestamp(row.int(5)?), said })
 }
 
 struct OfNumber {
@@ -298,6 +282,19 @@ impl Work for OfNumber {
             WHERE number = ?1 AND (queue = ?2 OR queue = '') AND expires_at > ?3
             ORDER BY queue DESC LIMIT 1";
         tx.row(SQL, &[(&self.hash).into(), self.queue.as_str().into(), self.now.0.into()]).await
+    }
+}
+
+struct One {
+    id: i64,
+}
+
+impl Work for One {
+    type Output = Option<Row>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Row>> {
+        const SQL: &str = "
+            SELECT id, number, queue, connection, sealed, created_at, expires_at FROM overrides WHERE id = ?1";
+        tx.row(SQL, &[self.id.into()]).await
     }
 }
 

@@ -127,17 +127,8 @@ async fn work(store: Store, task: usize) {
             };
             let settlement =
                 Settlement { lease: job.lease, outcome: Outcome::Done, follow_up: vec![follow_up] };
-            let identified = Identified {
-                connection: "crm".to_owned(),
-                external_id: crm(),
-                contact: None,
-                status: Status::Hit,
-                source: Source::Crm,
-                labels: Default::default(),
-                at: Timestamp(2),
-            };
             let done = store
-                .identify_call(&subject, identified, vec![], Some(settlement))
+                .identify_call(&subject, identified(2), vec![], Some(settlement))
                 .await
                 .expect("identified");
             assert!(matches!(done, Enriched::Applied { .. }));
@@ -145,6 +136,18 @@ async fn work(store: Store, task: usize) {
             correct(&store, &subject).await;
         }
         end(&store, &id(&name)).await;
+    }
+}
+
+fn identified(at: i64) -> Identified {
+    Identified {
+        connection: "crm".to_owned(),
+        external_id: crm(),
+        contact: None,
+        status: Status::Hit,
+        source: Source::Crm,
+        labels: Default::default(),
+        at: Timestamp(at),
     }
 }
 
@@ -161,22 +164,14 @@ async fn correct(store: &Store, call: &CallId) {
         actor: "agent".to_owned(),
         expires_at: Timestamp(1_000),
     };
-    let identified = Identified {
-        connection: "crm".to_owned(),
-        external_id: crm(),
-        contact: None,
-        status: Status::Hit,
-        source: Source::Crm,
-        labels: Default::default(),
-        at: Timestamp(3),
-    };
     let act = Act {
         actor: "agent".to_owned(),
         action: "context.corrected",
         subject: call.to_string(),
         details: Default::default(),
     };
-    let correction = Correction { identified, remember: Some(remember), jobs: vec![], act };
+    let correction =
+        Correction { identified: identified(3), remember: Some(remember), jobs: vec![], act };
     let corrected = store.correct(call, correction, Timestamp(3)).await.expect("corrected");
     assert!(matches!(corrected, Corrected::Applied { .. }));
     acknowledged("corrected", call.as_str());
@@ -194,14 +189,7 @@ async fn rotate(store: &Store) {
 
 /// The call's end is told; then one call is closed, and one activity written.
 async fn end(store: &Store, call: &CallId) {
-    let about = |kind, call: &CallId| NewJob {
-        kind,
-        connection: "crm".to_owned(),
-        key: Some(call.to_string()),
-        payload: vec![],
-        run_at: Timestamp(0),
-        subject: Some(call.clone()),
-    };
+    let about = |kind, call: &CallId| NewJob::of_call(kind, "crm", call, Timestamp(0));
     let event = Event::new(call.clone(), Timestamp(9), Kind::Ended);
     let event = NewEvent { event, is_timed: true };
     let jobs = vec![about(CLOSE_CALL, call)];
@@ -266,7 +254,7 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
             }
             "corrected" => {
                 let known = store.override_for("+15550199999", Some(name), Timestamp(9)).await;
-                known.expect("asked").is_some_and(|found| found.call == *name)
+                known.expect("asked").is_some_and(|found| found.said.call == *name)
             }
             "told" => store.events(&id(name)).await.expect("asked").len() == 1,
             "closed" => store.outcome(&id(name)).await.expect("asked").is_some(),

@@ -125,13 +125,20 @@ impl Keyring {
 
     /// The public id of a number: 32 lower-case hex digits.
     pub(crate) fn phone_id(&self, e164: &str) -> String {
-        use std::fmt::Write;
-        let hash = first_16(hmac::sign(&self.phone_id, e164.as_bytes()).as_ref());
-        hash.iter().fold(String::with_capacity(32), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
-            text
-        })
+        hex(&first_16(hmac::sign(&self.phone_id, e164.as_bytes()).as_ref()))
     }
+}
+
+/// Lower-case hex digits. The text never grows, so that a secret leaves no copy behind.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 async fn add(tx: &mut Tx<'_>, master: &MasterKey, purpose: &str, now: Timestamp) -> Result<()> {

@@ -66,7 +66,7 @@ async fn with_a_call(place: &Place) -> Store {
 
 async fn record_of(store: &Store, queue: Option<&str>, now: i64) -> Option<String> {
     let found = store.override_for(NUMBER, queue, Timestamp(now)).await.expect("asked");
-    found.map(|found| found.record)
+    found.map(|found| found.said.record)
 }
 
 async fn the_correction_of_a_queue_goes_before_that_of_all(place: Place) {
@@ -101,9 +101,9 @@ async fn the_newest_correction_of_a_number_holds(place: Place) {
     correct(&store, "003B", remember("003B", None, 950), 60).await;
     let known = store.overrides(None, 9).await.expect("listed");
     assert_eq!(known.len(), 1);
-    assert_eq!((known[0].record.as_str(), known[0].expires_at), ("003B", Timestamp(950)));
+    assert_eq!((known[0].said.record.as_str(), known[0].said.expires_at), ("003B", Timestamp(950)));
     let same = store.override_by_id(known[0].id).await.expect("asked").expect("there");
-    assert_eq!((same.number.as_str(), same.reason.as_str()), (NUMBER, "said so"));
+    assert_eq!((same.said.number.as_str(), same.said.reason.as_str()), (NUMBER, "said so"));
     let clear = Clear::Number(NUMBER.to_owned());
     assert_eq!(store.clear_overrides(clear, act("cleared"), Timestamp(70)).await.expect("ok"), 1);
     assert_eq!(record_of(&store, None, 71).await, None);

@@ -28,14 +28,7 @@ fn timed(event: Event) -> NewEvent {
 }
 
 fn close(call: &CallId) -> NewJob {
-    NewJob {
-        kind: CLOSE_CALL,
-        connection: "crm".to_owned(),
-        key: Some(call.to_string()),
-        payload: vec![],
-        run_at: Timestamp(0),
-        subject: Some(call.clone()),
-    }
+    NewJob::of_call(CLOSE_CALL, "crm", call, Timestamp(0))
 }
 
 async fn receive(store: &Store, events: Vec<NewEvent>, jobs: Vec<NewJob>) -> (u64, u64) {

@@ -79,7 +79,7 @@ async fn opens(store: &Store) {
     let found = store.find("crm", &[Key::Phone(NUMBER.to_owned())]).await.expect("opens");
     assert_eq!(found.len(), 1);
     let known = store.override_for(NUMBER, Some("sales"), Timestamp(5)).await.expect("opens");
-    assert_eq!(known.expect("there").record, "003A");
+    assert_eq!(known.expect("there").said.record, "003A");
     let record = Whose::Record { connection: "crm", record: "003A" };
     let call = id("call-1");
     for whose in [record, Whose::Call(&call)] {

@@ -218,8 +218,7 @@ fn tagged<T: Serialize>(app: &App, headers: &HeaderMap, body: T) -> Response {
 /// Changes with anything in the body; keyed, so that it tells nothing of it.
 fn etag<T: Serialize>(app: &App, body: &T) -> HeaderValue {
     let text = serde_json::to_string(body).unwrap_or_default();
-    let digest: String =
-        app.engine.store.digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = state::hex(&app.engine.store.digest(&text));
     HeaderValue::try_from(format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 

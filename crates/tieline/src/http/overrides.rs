@@ -32,17 +32,18 @@ pub struct OverrideBody {
 
 impl From<Override> for OverrideBody {
     fn from(found: Override) -> Self {
+        let Override { id, created_at, said } = found;
         Self {
-            id: found.id,
-            number: found.number,
-            queue: found.queue.unwrap_or_default(),
-            connection: found.connection,
-            external_id: found.external_id,
-            call_id: found.call,
-            reason: found.reason,
-            actor: found.actor,
-            created_at: found.created_at.to_string(),
-            expires_at: found.expires_at.to_string(),
+            id,
+            number: said.number,
+            queue: said.queue.unwrap_or_default(),
+            connection: said.connection,
+            external_id: said.external_id,
+            call_id: said.call,
+            reason: said.reason,
+            actor: said.actor,
+            created_at: created_at.to_string(),
+            expires_at: said.expires_at.to_string(),
         }
     }
 }

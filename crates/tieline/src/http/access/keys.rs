@@ -15,7 +15,6 @@ use engine::Clock;
 use kit::Secret;
 use state::{ApiKey, Store};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -238,10 +237,7 @@ fn hash(key: &str) -> [u8; 32] {
 /// `file-` and 12 hex digits of a keyed hash: the same after every restart.
 fn public_id(namer: &hmac::Key, key: &Secret) -> String {
     let name = hmac::sign(namer, key.reveal().as_bytes());
-    name.as_ref().iter().take(6).fold("file-".to_owned(), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}"); // writing to a String cannot fail
-        id
-    })
+    format!("file-{}", state::hex(&name.as_ref()[..6]))
 }
 
 #[cfg(test)]
