@@ -6,10 +6,10 @@
 //! whoever reads them reads them here.
 
 use crate::answer::Candidate;
-use crate::call_end;
 use crate::connections::Connection;
 use crate::lookup::Engine;
-use domain::{CallId, Contact, ContactPhone, ExternalId, Source, Status, Timestamp};
+use crate::{beside, call_end, finish};
+use domain::{CallId, Contact, ContactPhone, ExternalId, Source, Status, Timestamp, Value};
 use kit::{Profile, Push};
 use serde::{Deserialize, Serialize};
 use state::{Entry, Key, NewJob};
@@ -105,6 +105,10 @@ pub(crate) struct Identity {
     pub is_stale: bool,
     /// What the contact center was last told of this person.
     pub pushed: Option<[u8; 16]>,
+    /// What systems beside the person's own have added to the contact's data.
+    pub joined: BTreeMap<String, Value>,
+    /// Of these systems those that could not say it in time, or at all.
+    pub missing: Vec<String>,
 }
 
 impl Identity {
@@ -118,6 +122,8 @@ impl Identity {
             as_of: found.as_of,
             is_stale: found.is_stale,
             pushed: None,
+            joined: BTreeMap::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -210,6 +216,7 @@ pub(crate) fn after_answer(
         }
         Status::Unknown => Vec::new(),
     };
+    jobs.extend(finish::jobs(call, &identity.missing, now));
     // Its end may have been told before it came.
     jobs.push(call_end::close(engine, &connection.name, call, now));
     jobs
@@ -267,7 +274,7 @@ pub(crate) fn tell_contact_center(
     }]
 }
 
-fn enrich(connection: &Connection, call: &CallId, run_at: Timestamp) -> NewJob {
+pub(crate) fn enrich(connection: &Connection, call: &CallId, run_at: Timestamp) -> NewJob {
     NewJob {
         kind: ENRICH,
         connection: connection.name.clone(),
@@ -315,6 +322,9 @@ fn attributes(identity: &Identity) -> BTreeMap<String, String> {
         let search = contact.email.clone().unwrap_or_else(|| contact.name.clone());
         put("PT_SearchValue", search);
         put("PT_URLPop", contact.url.clone().unwrap_or_default());
+    }
+    for (name, value) in &identity.joined {
+        put(name, beside::text(value));
     }
     if !identity.candidates.is_empty() {
         put("candidateCount", identity.candidates.len().to_string());

@@ -9,8 +9,10 @@
 //!
 //! This crate names no vendor, writes no SQL and serves no HTTP.
 
+mod accounts;
 mod activity;
 mod answer;
+mod beside;
 mod call_end;
 mod clock;
 pub mod connections;
@@ -19,6 +21,7 @@ mod correct;
 mod customer;
 mod customers;
 mod enrich;
+mod finish;
 mod flights;
 mod follow_up;
 pub mod jobs;
@@ -31,6 +34,7 @@ mod rotate;
 
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
 pub use answer::{Answer, Candidate};
+pub use beside::Beside;
 pub use clock::Clock;
 pub use connections::{Connection, Connections, Queue};
 pub use correct::{Answer as Corrected, Request as Correction};

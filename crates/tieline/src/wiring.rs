@@ -4,8 +4,9 @@ use crate::config::{Config, ConnectionSection, Durability, LimitsSection, Loaded
 use crate::exit::{self, Failure};
 use crate::http::Tls;
 use domain::Caller;
+use domain::beside::LinkedBy;
 use engine::connections::Behaviour;
-use engine::{CallOptions, Connection, Connections, Corrections, Queue, Template};
+use engine::{Beside, CallOptions, Connection, Connections, Corrections, Queue, Template};
 use kit::manifest::Defaults;
 use kit::{Limits, Network, Opening, Secret};
 use state::{Location, MasterKey, Options, Store};
@@ -81,6 +82,7 @@ pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
     for (name, section) in &config.connections {
         all.push(Arc::new(connection(loaded, name, section)?));
     }
+    refuse_without_accounts(&all)?;
     let by_name = |name: &str| all.iter().find(|c| c.name == name).cloned();
     let default = by_name(&config.lookup.default_connection)
         .ok_or_else(|| exit::input("lookup.default_connection names no connection"))?;
@@ -95,6 +97,25 @@ pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
     });
     let queues = queues.collect();
     Ok(Connections::new(all, default, platform, queues))
+}
+
+/// Beside a CRM stands what knows accounts. Which connectors do is seen when they are open.
+fn refuse_without_accounts(all: &[Arc<Connection>]) -> Result<(), Failure> {
+    let knows = |name: &str| {
+        all.iter().any(|other| other.name == name && other.capabilities.accounts.is_some())
+    };
+    for connection in all {
+        for (index, beside) in connection.beside.iter().enumerate() {
+            let (name, other) = (&connection.name, &beside.connection);
+            if !knows(other) {
+                return Err(exit::input(format!(
+                    "connections.{name}.beside.{index}.connection: `{other}` knows no accounts; \
+                     name a connection to a system that does, such as an ERP"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What happens when a call is over.
@@ -163,7 +184,12 @@ fn connection(
         concurrent_background: limits.concurrent_background,
     };
     let prefix = loaded.prefixes.get(name).cloned();
-    Ok(Connection::new(name, prefix, capabilities, behaviour))
+    let beside = section.beside.iter().map(|beside| Beside {
+        connection: beside.connection.clone(),
+        linked_by: LinkedBy::parse(&beside.linked_by),
+    });
+    let beside = beside.collect();
+    Ok(Connection::new(name, prefix, capabilities, behaviour).with_beside(beside))
 }
 
 /// Hosts of the proxies that requests go out by: reqwest takes them from these variables.
