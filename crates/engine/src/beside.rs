@@ -222,7 +222,8 @@ impl Engine {
         until: Instant,
         now: Timestamp,
     ) -> Option<Answering> {
-        let ask = by_number(ask)?;
+        // Whoever is named by a record of the CRM is the CRM's to find.
+        let ask = by_number(ask).filter(|_| ask.record.is_none())?;
         for other in self.identifying(crm) {
             let Some((found, _)) = self.kept(other, &ask, policy, until, now).await else {
                 continue;

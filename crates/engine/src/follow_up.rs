@@ -315,6 +315,10 @@ fn attributes(identity: &Identity) -> BTreeMap<String, String> {
             set.insert(key.to_owned(), value);
         }
     };
+    // First, so that a name of theirs is never one of ours.
+    for (name, value) in &identity.joined {
+        put(name, beside::text(value));
+    }
     put("externalId", identity.external_id.to_string());
     put("identityStatus", identity.status.as_str().to_owned());
     if let Some(contact) = &identity.contact {
@@ -322,9 +326,6 @@ fn attributes(identity: &Identity) -> BTreeMap<String, String> {
         let search = contact.email.clone().unwrap_or_else(|| contact.name.clone());
         put("PT_SearchValue", search);
         put("PT_URLPop", contact.url.clone().unwrap_or_default());
-    }
-    for (name, value) in &identity.joined {
-        put(name, beside::text(value));
     }
     if !identity.candidates.is_empty() {
         put("candidateCount", identity.candidates.len().to_string());

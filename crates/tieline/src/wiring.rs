@@ -10,6 +10,7 @@ use engine::{Beside, CallOptions, Connection, Connections, Corrections, Queue, T
 use kit::manifest::Defaults;
 use kit::{Limits, Network, Opening, Secret};
 use state::{Location, MasterKey, Options, Store};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,7 @@ pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
         all.push(Arc::new(connection(loaded, name, section)?));
     }
     refuse_without_accounts(&all)?;
+    tell_clashes(config);
     let by_name = |name: &str| all.iter().find(|c| c.name == name).cloned();
     let default = by_name(&config.lookup.default_connection)
         .ok_or_else(|| exit::input("lookup.default_connection names no connection"))?;
@@ -116,6 +118,26 @@ fn refuse_without_accounts(all: &[Arc<Connection>]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A name that a CRM and a system beside it both give says what the CRM says; an
+/// administrator learns of it here and not from a report.
+fn tell_clashes(config: &Config) {
+    let data = |section: &ConnectionSection| {
+        let names = section.settings.get("data").and_then(toml::Value::as_table);
+        names.map(|names| names.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default()
+    };
+    for (name, section) in &config.connections {
+        for other in section.beside.iter().map(|beside| &beside.connection) {
+            let Some(theirs) = config.connections.get(other).map(data) else { continue };
+            for both in data(section).intersection(&theirs) {
+                tracing::warn!(
+                    "{name} and {other} both give `{both}`: where {name} has a value, that of \
+                     {other} is not told; give it another name in one of their settings.data"
+                );
+            }
+        }
+    }
 }
 
 /// What happens when a call is over.

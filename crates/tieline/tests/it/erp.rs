@@ -19,6 +19,8 @@ crate::facts! {
     a_call_is_corrected_to_a_record_of_the_erp
     what_an_answer_lacks_is_joined_after_a_kill
     our_copy_of_an_account_answers_and_is_renewed_behind
+    a_partial_answer_is_finished_with_the_word_of_both
+    a_correction_is_finished_when_the_erp_is_back
 }
 
 const SERVICE: &str = "/sap/opu/odata/sap/API_BUSINESS_PARTNER";
@@ -32,30 +34,41 @@ struct Both {
 
 /// A Salesforce whose accounts may carry the number of a SAP beside it.
 async fn plan(people: u64) -> (Plan, S4) {
+    plan_of(people, "prefix = \"ERP\"").await
+}
+
+async fn plan_of(people: u64, prefix: &str) -> (Plan, S4) {
     let config = sap_s4::sim::Config { people, ..Default::default() };
     let sap = sap_s4::sim::start(config).await.expect("a SAP");
-    let config = sap.config();
-    let section = format!(
+    let data = "erpAccountStatus = \"status\", loyaltyTier = \"BusinessPartnerGrouping\", \
+        erpClass = \"to_Customer/CustomerClassification\"";
+    let section = section("sap", &sap, data).replace("# prefix", prefix);
+    let secret = &sap.config().client_secret;
+    let plan = Line::with_salesforce().data("erpAccountNumber", "Account.AccountNumber");
+    (plan.section(&section).variable("SAP_SECRET", secret), sap)
+}
+
+/// A SAP beside the Salesforce of a line.
+fn section(name: &str, sap: &S4, data: &str) -> String {
+    format!(
         r#"[[connections.salesforce.beside]]
-connection = "sap"
+connection = "{name}"
 linked_by = "erpAccountNumber"
 
-[connections.sap]
+[connections.{name}]
 type = "sap_s4"
-prefix = "ERP"
+# prefix
 allow_private_addresses = true
 
-[connections.sap.settings]
+[connections.{name}.settings]
 base_url = "{}"
 client_id = "{}"
 client_secret = {{ env = "SAP_SECRET" }}
-data = {{ erpAccountStatus = "status", erpClass = "to_Customer/CustomerClassification", loyaltyTier = "BusinessPartnerGrouping" }}
+data = {{ {data} }}
 "#,
         sap.url(),
-        config.client_id
-    );
-    let plan = Line::with_salesforce().data("erpAccountNumber", "Account.AccountNumber");
-    (plan.section(&section).variable("SAP_SECRET", &config.client_secret), sap)
+        sap.config().client_id
+    )
 }
 
 impl Both {
@@ -331,6 +344,82 @@ async fn our_copy_of_an_account_answers_and_is_renewed_behind(place: Place) {
         answer["data"]["erpAccountStatus"] == "blocked"
     })
     .await;
+}
+
+async fn a_partial_answer_is_finished_with_the_word_of_both(place: Place) {
+    let both = Both::start(place, |plan| plan.and_genesys().deadline("200ms")).await;
+    let line = &both.line;
+    line.crm_does(Fault::slow(Duration::from_secs(1)));
+    both.erp_does(Fault::Reset);
+    let (call, answer) = line.arrives(JOHN.1).await;
+    answer.assert_by_number("partial");
+    assert_eq!(answer["missing"], json!([]), "nobody is known whom the ERP could be asked about");
+    line.crm_recovers();
+    let stored = line.until_stored_as(&call.conversation_id, "hit").await;
+    assert_eq!(stored["externalId"], line.id_of(JOHN.2), "the CRM's part waits for nobody");
+    both.erp_recovers();
+    both.until_joined(&call.conversation_id).await;
+    line.until_quiet().await;
+    let told = line.genesys().attributes(&call.conversation_id, &call.participant_id);
+    let told = told.expect("the call is known there");
+    assert_eq!((told["customerName"].as_str(), told["erpClass"].as_str()), (JOHN.0, "A"));
+}
+
+async fn a_correction_is_finished_when_the_erp_is_back(place: Place) {
+    let both = Both::start(place, |plan| plan.and_genesys()).await;
+    let line = &both.line;
+    both.erp_does(Fault::Reset);
+    let (call, _) = line.arrives(JOHN.1).await;
+    let jane = line.id_of(JANE.2);
+    let body = json!({ "callId": call.conversation_id, "newExternalId": jane, "reason": "r" });
+    let answer = line.post("/api/v1/genesys/update-context", &body).await;
+    assert_eq!((&answer["confirmed"], &answer["name"]), (&json!(true), &json!(JANE.0)));
+    both.erp_recovers();
+    both.until_joined(&call.conversation_id).await;
+    line.until_quiet().await;
+    let told = line.genesys().attributes(&call.conversation_id, &call.participant_id);
+    let told = told.expect("the call is known there");
+    assert_eq!((told["customerName"].as_str(), told["erpClass"].as_str()), (JANE.0, "A"));
+    assert_eq!(line.stored(&call.conversation_id).await["externalId"], jane);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_systems_stand_beside_and_each_fails_alone() {
+    let other = sap_s4::sim::start(Default::default()).await.expect("a SAP");
+    let section = section("sap2", &other, "erpClass = \"Customer\", second = \"BusinessPartner\"");
+    let both = Both::start(Place::disk(), |plan| plan.section(&section)).await;
+    both.line.call_from(JOHN.1).await.assert_joined("crm");
+    let data = &both.line.call_from(JOHN.1).await.body["data"];
+    assert_eq!((&data["second"], &data["erpClass"]), (&json!(ACME), &json!("A")), "in their order");
+    let maria = both.line.id_of(MARIA.2);
+    other.faults().add(Rule::always(Fault::Throttled).on(sap_s4::simulate::API));
+    both.line.link("1000003");
+    let answer = both.line.lookup(json!({ "externalId": maria, "callId": "m" })).await;
+    assert_eq!(answer["data"]["erpAccountStatus"], "orders_blocked", "{answer:?}");
+    assert_eq!(answer["missing"], json!(["sap2"]));
+    other.faults().clear();
+    until("the other's word has joined", async || {
+        both.line.stored("m").await["data"]["second"] == "1000003"
+    })
+    .await;
+    let log = both.line.log();
+    let clash = "salesforce and sap both give `loyaltyTier`: where salesforce has a value";
+    assert!(log.contains(clash), "an administrator learns of it: {log}");
+}
+
+#[tokio::test]
+async fn an_erp_without_a_prefix_joins_and_names_nobody() {
+    let (plan, sap) = plan_of(40, "").await;
+    let line = plan.start().await;
+    line.link(ACME);
+    line.call_from(JOHN.1).await.assert_joined("crm");
+    let stranger = json!({ "fromNumber": Line::loners(1)[0].number, "callId": "c-1" });
+    line.lookup(stranger).await.assert_by_number("miss");
+    line.until_quiet().await;
+    assert_eq!(line.stored("c-1").await["status"], "miss");
+    let log = sap.faults().requests().log();
+    let asked = log.iter().filter(|seen| seen.target.starts_with(sap_s4::simulate::API));
+    assert_eq!(asked.count(), 1, "for the account alone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
