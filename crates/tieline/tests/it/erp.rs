@@ -32,20 +32,17 @@ struct Both {
     sap: S4,
 }
 
-/// A Salesforce whose accounts may carry the number of a SAP beside it.
-async fn plan(people: u64) -> (Plan, S4) {
-    plan_of(people, "prefix = \"ERP\"").await
-}
+const DATA: &str = "erpAccountStatus = \"status\", loyaltyTier = \"BusinessPartnerGrouping\", \
+    erpClass = \"to_Customer/CustomerClassification\"";
 
-async fn plan_of(people: u64, prefix: &str) -> (Plan, S4) {
-    let config = sap_s4::sim::Config { people, ..Default::default() };
+/// A Salesforce whose accounts may carry the number of a SAP beside it, and what its
+/// answers shall have of that.
+pub(crate) async fn with_sap(data: &str) -> (Plan, S4) {
+    let config = sap_s4::sim::Config { people: 40, ..Default::default() };
     let sap = sap_s4::sim::start(config).await.expect("a SAP");
-    let data = "erpAccountStatus = \"status\", loyaltyTier = \"BusinessPartnerGrouping\", \
-        erpClass = \"to_Customer/CustomerClassification\"";
-    let section = section("sap", &sap, data).replace("# prefix", prefix);
     let secret = &sap.config().client_secret;
     let plan = Line::with_salesforce().data("erpAccountNumber", "Account.AccountNumber");
-    (plan.section(&section).variable("SAP_SECRET", secret), sap)
+    (plan.section(&section("sap", &sap, data)).variable("SAP_SECRET", secret), sap)
 }
 
 /// A SAP beside the Salesforce of a line.
@@ -57,7 +54,7 @@ linked_by = "erpAccountNumber"
 
 [connections.{name}]
 type = "sap_s4"
-# prefix
+{}
 allow_private_addresses = true
 
 [connections.{name}.settings]
@@ -66,6 +63,7 @@ client_id = "{}"
 client_secret = {{ env = "SAP_SECRET" }}
 data = {{ {data} }}
 "#,
+        if name == "sap" { "prefix = \"ERP\"" } else { "" },
         sap.url(),
         sap.config().client_id
     )
@@ -73,7 +71,7 @@ data = {{ {data} }}
 
 impl Both {
     async fn start(place: Place, change: impl FnOnce(Plan) -> Plan) -> Self {
-        let (plan, sap) = plan(40).await;
+        let (plan, sap) = with_sap(DATA).await;
         let line = change(plan.on(place)).start().await;
         line.link(ACME);
         Self { line, sap }
@@ -409,8 +407,11 @@ async fn several_systems_stand_beside_and_each_fails_alone() {
 
 #[tokio::test]
 async fn an_erp_without_a_prefix_joins_and_names_nobody() {
-    let (plan, sap) = plan_of(40, "").await;
-    let line = plan.start().await;
+    let sap = sap_s4::sim::start(sap_s4::sim::Config { people: 40, ..Default::default() });
+    let sap = sap.await.expect("a SAP");
+    let line = Line::with_salesforce().data("erpAccountNumber", "Account.AccountNumber");
+    let line = line.section(&section("nameless", &sap, DATA));
+    let line = line.variable("SAP_SECRET", &sap.config().client_secret).start().await;
     line.link(ACME);
     line.call_from(JOHN.1).await.assert_joined("crm");
     let stranger = json!({ "fromNumber": Line::loners(1)[0].number, "callId": "c-1" });
@@ -424,7 +425,7 @@ async fn an_erp_without_a_prefix_joins_and_names_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erp_that_takes_ten_seconds_keeps_no_caller_waiting() {
-    let (plan, sap) = plan(0).await;
+    let (plan, sap) = with_sap(DATA).await;
     let line = plan.deadline("300ms").start().await;
     line.link(ACME);
     let both = Both { line, sap };
