@@ -1,8 +1,8 @@
 //! The use cases: what happens when a call arrives, and what goes on behind it.
 //!
-//! Read [`lookup`] first: the hot path, top to bottom. What could not be said
-//! in time is finished by [`enrich`]; what the contact center must learn is told
-//! by [`contact_center`]; both are durable jobs that [`jobs`] runs. An agent who knows
+//! Read [`lookup`] first: the hot path, top to bottom. What an ERP adds is joined by
+//! [`beside`]. What could not be said in time is finished by [`enrich`] and [`finish`]; what the contact center must learn is told
+//! by [`contact_center`]; all are durable jobs that [`jobs`] runs. An agent who knows
 //! better is followed by [`correct`], and remembered by [`overrides`].
 //!
 //! What is told of a call makes [`call_end`] close it and [`journal`] tell the CRM.

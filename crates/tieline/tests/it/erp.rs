@@ -19,6 +19,7 @@ crate::facts! {
     a_call_is_corrected_to_a_record_of_the_erp
     what_an_answer_lacks_is_joined_after_a_kill
     our_copy_of_an_account_answers_and_is_renewed_behind
+    past_its_limit_the_copy_of_an_account_serves_marked_when_the_erp_fails
     a_partial_answer_is_finished_with_the_word_of_both
     a_correction_is_finished_when_the_erp_is_back
 }
@@ -91,8 +92,9 @@ impl Both {
         self.sap.faults().clear();
     }
 
-    /// Somebody in the ERP blocks an account.
+    /// Somebody in the ERP blocks an account; what goes wrong on purpose ends with it.
     async fn block(&self, account: &str) {
+        self.erp_recovers();
         let config = self.sap.config();
         let url = format!("{}{SERVICE}/A_BusinessPartner('{account}')", self.sap.url());
         let http = |method: Method| {
@@ -334,12 +336,33 @@ async fn our_copy_of_an_account_answers_and_is_renewed_behind(place: Place) {
     // An ERP that hangs shows that nobody waits for it.
     both.line.call_from(JOHN.1).await.assert_joined("directory");
     until("the copy is being renewed", async || both.asked() > begun).await;
-    both.erp_recovers();
     // The copy is renewed, and with it every answer of whoever is linked to it.
     both.block(ACME).await;
     until("the news is there", async || {
         let answer = both.line.call_from(JANE.1).await;
         answer["data"]["erpAccountStatus"] == "blocked"
+    })
+    .await;
+}
+
+async fn past_its_limit_the_copy_of_an_account_serves_marked_when_the_erp_fails(place: Place) {
+    let never = |plan: Plan| {
+        let plan = plan.variable("TIELINE_CONNECTIONS__SAP__FRESH_FOR", "0s");
+        plan.variable("TIELINE_CONNECTIONS__SAP__STALE_LIMIT", "0s")
+    };
+    let both = Both::start(place, never).await;
+    both.line.call_from(JOHN.1).await.assert_joined("crm");
+    let asked = both.asked();
+    both.line.call_from(JOHN.1).await.assert_joined("directory");
+    assert_eq!(both.asked(), asked + 1, "past its limit the ERP is asked first");
+    both.erp_does(Fault::Reset);
+    let answer = both.line.lookup(json!({ "fromNumber": JOHN.1, "callId": "c-1" })).await;
+    answer.assert_hit("directory");
+    assert_eq!(answer["data"]["erpAccountStatus"], "active", "what we had: {answer:?}");
+    assert_eq!((&answer["stale"], &answer["missing"]), (&json!(true), &json!(["sap"])));
+    both.block(ACME).await;
+    until("the news has joined the call", async || {
+        both.line.stored("c-1").await["data"]["erpAccountStatus"] == "blocked"
     })
     .await;
 }
