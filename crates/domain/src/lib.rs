@@ -6,6 +6,7 @@
 //! record answers), then [`freshness`] (whether our copy may answer), and
 //! [`timeline`] for what a call has come to when it is over.
 
+pub mod beside;
 pub mod call;
 pub mod contact;
 pub mod external_id;

@@ -30,6 +30,9 @@ pub struct Answer {
     pub candidates: Vec<Candidate>,
     /// The connection that was asked.
     pub connection: String,
+    /// Connections beside it that could not be asked in time: what they know is not in
+    /// `data`, or as old as `is_stale` says. It follows.
+    pub missing: Vec<String>,
     /// What was odd about the request, in sentences.
     pub warnings: Vec<String>,
 }
@@ -63,6 +66,7 @@ pub(crate) fn answer(
         is_stale: identity.is_stale,
         candidates: identity.candidates,
         connection: connection.name.clone(),
+        missing: identity.missing,
         warnings,
     }
 }

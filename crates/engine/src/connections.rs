@@ -1,5 +1,7 @@
 //! Which connection answers for which queue.
 
+use crate::accounts::Accounts;
+use crate::beside::Beside;
 use crate::flights::Flights;
 use crate::misses::Misses;
 use domain::freshness::Limits;
@@ -19,6 +21,10 @@ pub struct Connection {
     pub policy: Policy,
     pub freshness: Limits,
     pub deadline: Duration,
+    /// What is asked of the accounts that this connection's people are linked to.
+    pub beside: Vec<Beside>,
+    /// Its own accounts, for connections that it stands beside.
+    pub(crate) accounts: Option<Accounts>,
     /// Requests of calls.
     pub(crate) flights: Arc<Flights>,
     /// Requests that renew what has just answered; never in a call's way.
@@ -47,9 +53,12 @@ impl Connection {
         capabilities: Capabilities,
         behaviour: Behaviour,
     ) -> Self {
+        let accounts = capabilities.accounts.clone();
         Self {
             name: name.to_owned(),
             prefix,
+            beside: Vec::new(),
+            accounts: accounts.map(|accounts| Accounts::new(accounts, &behaviour)),
             capabilities,
             policy: behaviour.policy,
             freshness: behaviour.freshness,
@@ -61,6 +70,12 @@ impl Connection {
             )),
             misses: Arc::new(Misses::new(behaviour.remember_misses_for)),
         }
+    }
+
+    /// With these systems beside it.
+    #[must_use]
+    pub fn with_beside(self, beside: Vec<Beside>) -> Self {
+        Self { beside, ..self }
     }
 }
 

@@ -6,11 +6,11 @@
 //! answer says who the call is from all the same, because a flow is waiting for it.
 
 use crate::answer::labels;
-use crate::call_end;
 use crate::flights::Landing as _;
 use crate::follow_up::{self, Found, Identity};
 use crate::lookup::Engine;
 use crate::overrides::queue_word;
+use crate::{call_end, finish};
 use domain::{CallId, Contact, ExternalId, Source, Status, Value};
 use kit::{Ask, Lane};
 use state::audit::Act;
@@ -18,6 +18,7 @@ use state::overrides::{Corrected, Correction, NewOverride};
 use state::{Identified, StoredCall};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A correction as it was asked for.
 #[derive(Clone)]
@@ -63,6 +64,7 @@ impl Engine {
     /// # Errors
     /// Only when our own store fails: then nothing was changed.
     pub async fn correct(&self, request: Request) -> Result<Answer, state::Error> {
+        let until = Instant::now() + self.options.corrections.confirm_within;
         let stored = self.store.call(&request.call).await?;
         let before = stored.as_ref().map(|stored| stored.call.external_id.clone());
         let confirmed = match &stored {
@@ -76,7 +78,7 @@ impl Engine {
                 return self.unconfirmed(request, before, reason).await;
             }
         };
-        self.apply(request, confirmed, stored).await
+        self.apply(request, confirmed, stored, until).await
     }
 
     /// Asks the record's own CRM for it.
@@ -116,6 +118,7 @@ impl Engine {
         request: Request,
         confirmed: Confirmed,
         stored: StoredCall,
+        until: Instant,
     ) -> Result<Answer, state::Error> {
         let now = self.clock.now();
         let Confirmed { connection, external_id, contact } = confirmed;
@@ -123,7 +126,9 @@ impl Engine {
         let known = vec![state::Key::Record(contact.record.clone())];
         let kept = self.store.find(&connection.name, &known).await?;
         let found = Found::from_crm(vec![], Found::from_directory(&known, kept), now);
-        let identity = Identity::person(external_id.clone(), contact.clone(), &found);
+        let mut identity = Identity::person(external_id.clone(), contact, &found);
+        self.join_in_time(&connection, &mut identity, until, now).await;
+        let contact = identity.contact.clone().unwrap_or_default();
         let has_changed = call.external_id != external_id;
         let mut jobs = follow_up::tell_contact_center(
             self,
@@ -135,6 +140,7 @@ impl Engine {
         );
         let remember = self.to_remember(&request, &call, &connection.name, &external_id, &contact);
         let (is_told, is_remembered) = (!jobs.is_empty(), remember.is_some());
+        jobs.extend(finish::jobs(&request.call, &identity.missing, now));
         // A call that is over by now has its activity on the wrong record.
         jobs.push(call_end::close(self, &connection.name, &request.call, now));
         let correction = Correction {

@@ -4,7 +4,7 @@
 //! By externalId, or by the contact center's id of the contact it was pushed as.
 
 use crate::lookup::Engine;
-use crate::{Connection, follow_up::Found};
+use crate::{Connection, follow_up::Identity};
 use domain::matching::Policy;
 use domain::{Contact, ExternalId, Timestamp, Value};
 use kit::Ask;
@@ -24,6 +24,8 @@ pub struct Profile {
     pub as_of: Timestamp,
     /// Older than it should be, because the system could not be asked.
     pub is_stale: bool,
+    /// Connections beside that system that could not be asked.
+    pub missing: Vec<String>,
     /// What is kept here of this customer.
     pub kept: Kept,
     /// Calls that count to this customer.
@@ -53,12 +55,15 @@ impl Engine {
         let ask = Ask { record: Some(record), ..Ask::default() };
         let until = Instant::now() + self.options.corrections.confirm_within;
         let found = self.find(&connection, &ask, Policy::First, until, now).await;
-        let Found { people, as_of, is_stale, .. } = found;
-        let Some(contact) = people.into_iter().next() else { return Ok(None) };
+        let Some(contact) = found.people.first().cloned() else { return Ok(None) };
+        let external_id = ExternalId::Record { prefix, record: contact.record.clone() };
+        let mut identity = Identity::person(external_id, contact, &found);
+        self.join_in_time(&connection, &mut identity, until, now).await;
+        let Identity { external_id, as_of, is_stale, missing, contact, .. } = identity;
+        let Some(contact) = contact else { return Ok(None) };
         let whose = Whose::Record { connection: &connection.name, record: &contact.record };
         let kept = self.store.data_of(whose).await?;
         let (calls, last_call_at) = self.store.calls_of(&connection.name, &contact.record).await?;
-        let external_id = ExternalId::Record { prefix, record: contact.record.clone() };
         let connection = connection.name.clone();
         Ok(Some(Profile {
             external_id,
@@ -66,6 +71,7 @@ impl Engine {
             contact,
             as_of,
             is_stale,
+            missing,
             kept,
             calls,
             last_call_at,

@@ -6,10 +6,10 @@
 //! whoever reads them reads them here.
 
 use crate::answer::Candidate;
-use crate::call_end;
 use crate::connections::Connection;
 use crate::lookup::Engine;
-use domain::{CallId, Contact, ContactPhone, ExternalId, Source, Status, Timestamp};
+use crate::{beside, call_end, finish};
+use domain::{CallId, Contact, ContactPhone, ExternalId, Source, Status, Timestamp, Value};
 use kit::{Profile, Push};
 use serde::{Deserialize, Serialize};
 use state::{Entry, Key, NewJob};
@@ -105,6 +105,10 @@ pub(crate) struct Identity {
     pub is_stale: bool,
     /// What the contact center was last told of this person.
     pub pushed: Option<[u8; 16]>,
+    /// What systems beside the person's own have added to the contact's data.
+    pub joined: BTreeMap<String, Value>,
+    /// Of these systems those that could not say it in time, or at all.
+    pub missing: Vec<String>,
 }
 
 impl Identity {
@@ -118,6 +122,8 @@ impl Identity {
             as_of: found.as_of,
             is_stale: found.is_stale,
             pushed: None,
+            joined: BTreeMap::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -210,6 +216,7 @@ pub(crate) fn after_answer(
         }
         Status::Unknown => Vec::new(),
     };
+    jobs.extend(finish::jobs(call, &identity.missing, now));
     // Its end may have been told before it came.
     jobs.push(call_end::close(engine, &connection.name, call, now));
     jobs
@@ -267,7 +274,7 @@ pub(crate) fn tell_contact_center(
     }]
 }
 
-fn enrich(connection: &Connection, call: &CallId, run_at: Timestamp) -> NewJob {
+pub(crate) fn enrich(connection: &Connection, call: &CallId, run_at: Timestamp) -> NewJob {
     NewJob::of_call(ENRICH, &connection.name, call, run_at)
 }
 
@@ -301,6 +308,10 @@ fn attributes(identity: &Identity) -> BTreeMap<String, String> {
             set.insert(key.to_owned(), value);
         }
     };
+    // First, so that a name of theirs is never one of ours.
+    for (name, value) in &identity.joined {
+        put(name, beside::text(value));
+    }
     put("externalId", identity.external_id.to_string());
     put("identityStatus", identity.status.as_str().to_owned());
     if let Some(contact) = &identity.contact {

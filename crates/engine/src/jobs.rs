@@ -5,10 +5,11 @@
 //! ends, after a day, as a dead letter that `tieline jobs` shows and redrives.
 //! Because a killed process leases its jobs again, every handler can be repeated.
 
+use crate::finish::FINISH;
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::journal::JOURNAL;
 use crate::lookup::Engine;
-use crate::{call_end, contact_center, enrich, journal, rotate};
+use crate::{call_end, contact_center, enrich, finish, journal, rotate};
 use domain::{CallId, Timestamp};
 use state::events::CLOSE_CALL;
 use state::{Identified, Journal, JournalState, Leased, NewJob, NewOutcome, Outcome, Settlement};
@@ -146,7 +147,7 @@ impl Runner {
 
 fn lines(connection: &str) -> impl Iterator<Item = Line> {
     let line = |kind| Line { kind, connection: connection.to_owned() };
-    [ENRICH, PUSH, ANNOTATE, CLOSE_CALL, JOURNAL].map(line).into_iter()
+    [ENRICH, FINISH, PUSH, ANNOTATE, CLOSE_CALL, JOURNAL].map(line).into_iter()
 }
 
 /// Ends what is left of connections that are no longer configured.
@@ -238,7 +239,7 @@ async fn lease(
     let room = match line.kind {
         PUSH if under_way > 0 => 0,
         PUSH => contact_center::batch_max(engine),
-        ENRICH => ENRICH_MAX.saturating_sub(under_way),
+        ENRICH | FINISH => ENRICH_MAX.saturating_sub(under_way),
         CLOSE_CALL => CLOSE_MAX.saturating_sub(under_way),
         _ => ANNOTATE_MAX.saturating_sub(under_way),
     };
@@ -284,7 +285,8 @@ async fn run(engine: &Engine, line: &Line, jobs: &[Leased]) -> Vec<Result<End, F
     let mut ends = Vec::with_capacity(jobs.len());
     for job in jobs {
         ends.push(match line.kind {
-            ENRICH => enrich::run(engine, job).await,
+            ENRICH => enrich::run(engine, &line.connection, job).await,
+            FINISH => finish::run(engine, &line.connection, job).await,
             CLOSE_CALL => call_end::run(engine, &line.connection, job).await,
             JOURNAL => journal::write(engine, &line.connection, job).await,
             _ => contact_center::annotate(engine, &line.connection, job).await,
@@ -324,9 +326,8 @@ async fn commit(
     let mut settlement = Settlement { lease: job.lease, outcome, follow_up: Vec::new() };
     match end {
         Ok(End::Identified { call, identified, jobs }) => {
-            settlement.follow_up = jobs;
-            let settlement = Some(settlement);
-            store.identify_call(&call, identified, Vec::new(), settlement).await.map(drop)
+            // Where the call is known better by now, nobody is told what is no longer so.
+            store.identify_call(&call, identified, jobs, Some(settlement)).await.map(drop)
         }
         Ok(End::Closed { call, came_to }) => {
             store.keep_outcome(&call, *came_to, settlement, now).await.map(drop)

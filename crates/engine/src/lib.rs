@@ -1,16 +1,18 @@
 //! The use cases: what happens when a call arrives, and what goes on behind it.
 //!
-//! Read [`lookup`] first: the hot path, top to bottom. What could not be said
-//! in time is finished by [`enrich`]; what the contact center must learn is told
-//! by [`contact_center`]; both are durable jobs that [`jobs`] runs. An agent who knows
+//! Read [`lookup`] first: the hot path, top to bottom. What an ERP adds is joined by
+//! [`beside`]. What could not be said in time is finished by [`enrich`] and [`finish`]; what the contact center must learn is told
+//! by [`contact_center`]; all are durable jobs that [`jobs`] runs. An agent who knows
 //! better is followed by [`correct`], and remembered by [`overrides`].
 //!
 //! What is told of a call makes [`call_end`] close it and [`journal`] tell the CRM.
 //!
 //! This crate names no vendor, writes no SQL and serves no HTTP.
 
+mod accounts;
 mod activity;
 mod answer;
+mod beside;
 mod call_end;
 mod clock;
 pub mod connections;
@@ -19,6 +21,7 @@ mod correct;
 mod customer;
 mod customers;
 mod enrich;
+mod finish;
 mod flights;
 mod follow_up;
 pub mod jobs;
@@ -31,6 +34,7 @@ mod rotate;
 
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
 pub use answer::{Answer, Candidate};
+pub use beside::Beside;
 pub use clock::Clock;
 pub use connections::{Connection, Connections, Queue};
 pub use correct::{Answer as Corrected, Request as Correction};

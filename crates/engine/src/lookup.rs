@@ -107,10 +107,16 @@ impl Engine {
             Some(corrected) => corrected,
             None => self.usually(usual, asked, policy, ask_until, now).await,
         };
-        let Answering { connection, ask, found } = who;
-        let identity = identify(self, &connection, ask.as_ref(), found, policy);
+        let Answering { connection, ask, found, goes_before } = who;
+        let mut identity = identify(self, &connection, ask.as_ref(), found, policy);
+        if !connection.beside.is_empty() {
+            Box::pin(self.join_in_time(&connection, &mut identity, ask_until, now)).await;
+        }
 
-        let jobs = follow_up::after_answer(self, &connection, &request.call, &identity, now);
+        let mut jobs = follow_up::after_answer(self, &connection, &request.call, &identity, now);
+        jobs.extend(
+            goes_before.map(|crm| follow_up::enrich(&crm, &request.call, now.next_second())),
+        );
         let call = NewCall {
             id: request.call.clone(),
             direction: request.direction,
@@ -140,22 +146,6 @@ impl Engine {
         Ok(answer)
     }
 
-    /// As the request says, when no agent has said otherwise.
-    async fn usually(
-        &self,
-        connection: Arc<Connection>,
-        ask: Option<&Ask>,
-        policy: Policy,
-        until: Instant,
-        now: Timestamp,
-    ) -> Answering {
-        let found = match ask {
-            Some(ask) => self.find(&connection, ask, policy, until, now).await,
-            None => Found::nobody(now),
-        };
-        Answering { connection, ask: ask.cloned(), found }
-    }
-
     /// The directory first; the CRM, inside what is left, when it has nothing
     /// fresh enough to say.
     pub(crate) async fn find(
@@ -166,6 +156,19 @@ impl Engine {
         until: Instant,
         now: Timestamp,
     ) -> Found {
+        let kept = self.kept(connection, ask, policy, until, now).await;
+        self.find_unless_kept(connection, ask, until, now, kept).await
+    }
+
+    /// What the directory knows, and whether it may answer; `None` when it knows nobody.
+    pub(crate) async fn kept(
+        &self,
+        connection: &Connection,
+        ask: &Ask,
+        policy: Policy,
+        until: Instant,
+        now: Timestamp,
+    ) -> Option<(Found, Freshness)> {
         let keys = keys(ask);
         let known = known(&self.store, &connection.name, &keys, policy);
         let read = tokio::time::timeout_at(until, known).await;
@@ -173,24 +176,37 @@ impl Engine {
             tracing::warn!("the directory could not be read, the CRM is asked: {error}");
             Vec::new()
         });
-        let kept = Found::from_directory(&keys, entries);
-        let freshness = kept.as_ref().map(|found| {
-            match judge(found.as_of, now, connection.freshness) {
-                // Something asked for led to nobody here: who has it is the CRM's to say.
-                _ if !found.has_all => Freshness::Expired,
-                // Known by another identifier: answers at once, and it is asked who else shares this one.
-                Freshness::Fresh if !found.was_asked => Freshness::Stale,
-                freshness => freshness,
-            }
-        });
-        match (kept, freshness) {
-            (Some(kept), Some(Freshness::Fresh)) => kept,
-            (Some(kept), Some(Freshness::Stale)) => {
+        let kept = Found::from_directory(&keys, entries)?;
+        let freshness = match judge(kept.as_of, now, connection.freshness) {
+            // Something asked for led to nobody here: who has it is the CRM's to say.
+            _ if !kept.has_all => Freshness::Expired,
+            // Known by another identifier: answers at once, and it is asked who else shares this one.
+            Freshness::Fresh if !kept.was_asked => Freshness::Stale,
+            freshness => freshness,
+        };
+        Some((kept, freshness))
+    }
+
+    /// Our own copy where it may answer, else the CRM.
+    pub(crate) async fn find_unless_kept(
+        &self,
+        connection: &Arc<Connection>,
+        ask: &Ask,
+        until: Instant,
+        now: Timestamp,
+        kept: Option<(Found, Freshness)>,
+    ) -> Found {
+        match kept {
+            Some((kept, Freshness::Fresh)) => kept,
+            Some((kept, Freshness::Stale)) => {
                 self.revalidate(connection, ask);
                 kept
             }
-            (None, _) if connection.misses.holds(ask) => Found::nobody(now),
-            (kept, _) => self.ask_crm(connection, ask, until, now, kept).await,
+            None if connection.misses.holds(ask) => Found::nobody(now),
+            kept => {
+                let kept = kept.map(|(kept, _)| kept);
+                self.ask_crm(connection, ask, until, now, kept).await
+            }
         }
     }
 
@@ -221,7 +237,7 @@ impl Engine {
     }
 
     /// Refreshes an entry behind the answer that it has just given.
-    fn revalidate(&self, connection: &Arc<Connection>, ask: &Ask) {
+    pub(crate) fn revalidate(&self, connection: &Arc<Connection>, ask: &Ask) {
         if let Some(lookup) = &connection.capabilities.lookup {
             let landing = Arc::new(self.landing(connection));
             drop(connection.behind.join(ask, lookup, &landing));

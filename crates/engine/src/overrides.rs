@@ -33,6 +33,15 @@ pub(crate) struct Answering {
     /// What is asked for; with the caller's own number, which names them if nobody is found.
     pub ask: Option<Ask>,
     pub found: Found,
+    /// The CRM that the call is for, where another system has answered in its place and
+    /// it was not asked yet.
+    pub goes_before: Option<Arc<Connection>>,
+}
+
+impl Answering {
+    pub(crate) fn of(connection: Arc<Connection>, ask: Option<Ask>, found: Found) -> Self {
+        Self { connection, ask, found, goes_before: None }
+    }
 }
 
 /// Under which word a call's queue is remembered, whichever of its words it came by.
@@ -61,7 +70,7 @@ impl Engine {
             return None;
         }
         let ask = Some(Ask { record: by_record.record, ..ask.clone() });
-        Some(Answering { connection, ask, found })
+        Some(Answering::of(connection, ask, found))
     }
 
     /// The correction of an ask's number and its connection. A request that names a

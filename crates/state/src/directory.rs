@@ -30,6 +30,8 @@ pub enum Key {
     Email(String),
     /// The record's id in its own system.
     Record(String),
+    /// The id by which records of other systems are linked to an account, as they write it.
+    Account(String),
 }
 
 /// A contact as the directory knows it.
@@ -78,7 +80,8 @@ impl Store {
         Box::pin(async move {
             let ring = self.keys();
             let answer = |(asked, contacts): &(&[Key], &[Contact])| -> Result<Answer> {
-                let asked = asked.iter().filter(|key| !matches!(key, Key::Record(_)));
+                let asked =
+                    asked.iter().filter(|key| !matches!(key, Key::Record(_) | Key::Account(_)));
                 let contacts = contacts.iter().map(|one| Remembered::new(&ring, connection, one));
                 Ok(Answer {
                     asked: asked.map(|key| hash_of(&ring, connection, key)).collect(),
@@ -91,6 +94,36 @@ impl Store {
                 as_of: as_of.0,
             })
             .await
+        })
+    }
+
+    /// Stores what a connection said at `as_of` of accounts, each under the id it was
+    /// asked for by; all or none. An account is found by [`Key::Account`] alone: it is
+    /// nobody who calls, also where the same record is a person as well.
+    pub fn remember_accounts<'a>(
+        &'a self,
+        connection: &'a str,
+        accounts: &'a [(&'a str, &'a Contact)],
+        as_of: Timestamp,
+    ) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            let ring = self.keys();
+            let account = |&(id, account): &(&str, &Contact)| {
+                let place = hash_of(&ring, connection, &Key::Account(id.to_owned()));
+                Remembered::under(&ring, place, account, Vec::new())
+            };
+            let contacts = accounts.iter().map(account).collect::<Result<_>>()?;
+            let answers = vec![Answer { asked: Vec::new(), contacts }];
+            let connection = connection.to_owned();
+            self.write(Remember { connection, answers, as_of: as_of.0 }).await
+        })
+    }
+
+    /// Forgets an account. Returns whether it was known.
+    pub fn forget_account<'a>(&'a self, connection: &'a str, id: &'a str) -> Boxed<'a, bool> {
+        Box::pin(async move {
+            let record = hash_of(&self.keys(), connection, &Key::Account(id.to_owned()));
+            self.write(Forget { connection: connection.to_owned(), record }).await
         })
     }
 
@@ -116,7 +149,7 @@ impl Store {
         })
     }
 
-    /// How many contacts the directory holds.
+    /// How many contacts and accounts the directory holds.
     pub fn directory_size(&self) -> Boxed<'_, u64> {
         Box::pin(async move { self.read(&Size).await })
     }
@@ -127,6 +160,7 @@ fn hash_of(keys: &Keyring, connection: &str, key: &Key) -> Hash {
         Key::Phone(e164) => keys.hash("phone", &[e164]),
         Key::Email(email) => keys.hash("email", &[email]),
         Key::Record(record) => record_hash(keys, connection, record),
+        Key::Account(id) => keys.hash("account", &[connection, id]),
     }
 }
 
@@ -146,6 +180,10 @@ impl Remembered {
         let mut keys: Vec<Hash> = phones.chain(email).collect();
         keys.sort_unstable();
         keys.dedup();
+        Self::under(ring, record, contact, keys)
+    }
+
+    fn under(ring: &Keyring, record: Hash, contact: &Contact, keys: Vec<Hash>) -> Result<Self> {
         let plain = encode(&ContactRow::from(contact))?;
         Ok(Self { record, sealed: ring.seal("contacts.sealed", &record, plain)?, keys })
     }

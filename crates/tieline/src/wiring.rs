@@ -4,11 +4,13 @@ use crate::config::{Config, ConnectionSection, Durability, LimitsSection, Loaded
 use crate::exit::{self, Failure};
 use crate::http::Tls;
 use domain::Caller;
+use domain::beside::LinkedBy;
 use engine::connections::Behaviour;
-use engine::{CallOptions, Connection, Connections, Corrections, Queue, Template};
+use engine::{Beside, CallOptions, Connection, Connections, Corrections, Queue, Template};
 use kit::manifest::Defaults;
 use kit::{Limits, Network, Opening, Secret};
 use state::{Location, MasterKey, Options, Store};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +83,8 @@ pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
     for (name, section) in &config.connections {
         all.push(Arc::new(connection(loaded, name, section)?));
     }
+    refuse_without_accounts(&all)?;
+    tell_clashes(config);
     let by_name = |name: &str| all.iter().find(|c| c.name == name).cloned();
     let default = by_name(&config.lookup.default_connection)
         .ok_or_else(|| exit::input("lookup.default_connection names no connection"))?;
@@ -95,6 +99,45 @@ pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
     });
     let queues = queues.collect();
     Ok(Connections::new(all, default, platform, queues))
+}
+
+/// Beside a CRM stands what knows accounts. Which connectors do is seen when they are open.
+fn refuse_without_accounts(all: &[Arc<Connection>]) -> Result<(), Failure> {
+    let knows = |name: &str| {
+        all.iter().any(|other| other.name == name && other.capabilities.accounts.is_some())
+    };
+    for connection in all {
+        for (index, beside) in connection.beside.iter().enumerate() {
+            let (name, other) = (&connection.name, &beside.connection);
+            if !knows(other) {
+                return Err(exit::input(format!(
+                    "connections.{name}.beside.{index}.connection: `{other}` knows no accounts; \
+                     name a connection to a system that does, such as an ERP"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A name that a CRM and a system beside it both give says what the CRM says; an
+/// administrator learns of it here and not from a report.
+fn tell_clashes(config: &Config) {
+    let data = |section: &ConnectionSection| {
+        let names = section.settings.get("data").and_then(toml::Value::as_table);
+        names.map(|names| names.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default()
+    };
+    for (name, section) in &config.connections {
+        for other in section.beside.iter().map(|beside| &beside.connection) {
+            let Some(theirs) = config.connections.get(other).map(data) else { continue };
+            for both in data(section).intersection(&theirs) {
+                tracing::warn!(
+                    "{name} and {other} both give `{both}`: where {name} has a value, that of \
+                     {other} is not told; give it another name in one of their settings.data"
+                );
+            }
+        }
+    }
 }
 
 /// What happens when a call is over.
@@ -163,7 +206,12 @@ fn connection(
         concurrent_background: limits.concurrent_background,
     };
     let prefix = loaded.prefixes.get(name).cloned();
-    Ok(Connection::new(name, prefix, capabilities, behaviour))
+    let beside = section.beside.iter().map(|beside| Beside {
+        connection: beside.connection.clone(),
+        linked_by: LinkedBy::parse(&beside.linked_by),
+    });
+    let beside = beside.collect();
+    Ok(Connection::new(name, prefix, capabilities, behaviour).with_beside(beside))
 }
 
 /// Hosts of the proxies that requests go out by: reqwest takes them from these variables.

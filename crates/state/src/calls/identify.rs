@@ -58,7 +58,8 @@ pub(crate) async fn identify(
             earlier_calls = ?7, identity = ?8, labels = ?10,
             identified_at = CASE WHEN ?9 < 0 THEN identified_at ELSE ?9 END
         WHERE id = ?1";
-    if who.certainty < known.certainty {
+    // The same record again is no worse for being said by somebody less sure.
+    if who.certainty < known.certainty && (who.subject.is_none() || who.subject != known.subject) {
         return Ok((false, known.earlier_calls));
     }
     let mut earlier_calls = known.earlier_calls;
@@ -72,7 +73,7 @@ pub(crate) async fn identify(
         who.connection.as_str().into(),
         who.status.into(),
         who.source.into(),
-        who.certainty.into(),
+        who.certainty.max(known.certainty).into(),
         who.subject.as_ref().into(),
         earlier_calls.into(),
         who.identity[..].into(),

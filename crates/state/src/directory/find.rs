@@ -79,7 +79,8 @@ impl Work for Find<'_> {
         const LAST_CALL: &str = "SELECT last_call_at FROM interactions WHERE subject = ?1";
         let mut found = Vec::new();
         for (at, (key, hash)) in self.keys.iter().zip(&self.hashes).enumerate() {
-            let sql = if matches!(key, Key::Record(_)) { BY_RECORD } else { BY_KEY };
+            let is_whole = matches!(key, Key::Record(_) | Key::Account(_));
+            let sql = if is_whole { BY_RECORD } else { BY_KEY };
             let rows = tx.rows(sql, &[self.connection.into(), hash.into()]).await?;
             for row in rows {
                 let last_call_at = match self.with_last_calls {

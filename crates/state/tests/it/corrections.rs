@@ -116,6 +116,15 @@ async fn no_search_takes_a_correction_back(place: Place) {
     assert!(matches!(found.expect("identified"), Enriched::Kept { .. }));
     let stored = store.call(&id("c-1")).await.expect("read").expect("there");
     assert_eq!(stored.call.external_id, crm("003B"));
+    // The same record, with more known of it, is no other word: and stays the agent's.
+    let labels = BTreeMap::from([("tier".to_owned(), "Gold".to_owned())]);
+    let more = Identified { labels: labels.clone(), ..identified("003B") };
+    let found = store.identify_call(&id("c-1"), more, vec![], None).await;
+    assert!(matches!(found.expect("identified"), Enriched::Applied { .. }));
+    let found = store.identify_call(&id("c-1"), identified("003A"), vec![], None).await;
+    assert!(matches!(found.expect("identified"), Enriched::Kept { .. }));
+    let stored = store.call(&id("c-1")).await.expect("read").expect("there");
+    assert_eq!((stored.call.external_id, stored.call.labels), (crm("003B"), labels));
     correct(&store, "003C", remember("003C", None, 900), 60).await;
     let stored = store.call(&id("c-1")).await.expect("read").expect("there");
     assert_eq!(stored.call.external_id, crm("003C"), "another correction does");

@@ -15,6 +15,7 @@ crate::facts! {
     what_was_pushed_outlives_new_answers
     a_forgotten_contact_is_gone
     a_shared_number_leads_to_at_most_fifty
+    an_account_is_nobody_who_calls
     the_last_call_of_a_contact_is_known
     the_mark_of_a_lost_key_is_forgotten_in_time
     what_was_found_a_moment_ago_is_read_anew_once_it_changes
@@ -163,6 +164,35 @@ async fn a_shared_number_leads_to_at_most_fifty(place: Place) {
     remember(&store, &[by_phone(NUMBER)], &crowd, 10).await;
     let found = records(&store, by_phone(NUMBER)).await;
     assert_eq!(found, (0..50).map(|n| format!("{n:03}")).collect::<Vec<_>>());
+}
+
+async fn an_account_is_nobody_who_calls(place: Place) {
+    let store = place.open().await;
+    let person = contact("003A", &[NUMBER], None);
+    remember(&store, &[by_phone(NUMBER)], std::slice::from_ref(&person), 10).await;
+    // Of the same record, and with a number: an account has no keys but the id asked for.
+    let account = |tier: &str| {
+        let data = [("tier".to_owned(), tier.into())].into();
+        domain::Contact { data, ..contact("003A", &["+15550100001"], None) }
+    };
+    let key = Key::Account("A-1".to_owned());
+    for (tier, as_of) in [("B", 20), ("A", 30), ("too late", 25)] {
+        let accounts = [("A-1", &account(tier))];
+        store.remember_accounts("crm", &accounts, Timestamp(as_of)).await.expect("remembered");
+    }
+    let found = store.find("crm", std::slice::from_ref(&key)).await.expect("asked");
+    assert_eq!((found.len(), found[0].as_of), (1, Timestamp(30)));
+    assert_eq!(found[0].contact.data["tier"], "A".into(), "the newest word");
+    assert_eq!(records(&store, by_phone("+15550100001")).await, Vec::<String>::new());
+    for other in [Key::Record("A-1".to_owned()), Key::Account("003A".to_owned())] {
+        assert_eq!(records(&store, other).await, Vec::<String>::new());
+    }
+    assert!(store.find("other", std::slice::from_ref(&key)).await.expect("asked").is_empty());
+    assert!(store.forget_account("crm", "A-1").await.expect("forgotten"));
+    assert!(!store.forget_account("crm", "A-1").await.expect("asked"));
+    assert_eq!(records(&store, key).await, Vec::<String>::new());
+    let known = store.find("crm", &[by_phone(NUMBER)]).await.expect("asked");
+    assert_eq!(known[0].contact, person, "the person of that record is untouched");
 }
 
 async fn the_last_call_of_a_contact_is_known(place: Place) {

@@ -1,5 +1,7 @@
 //! Reads the file, lays the environment over it, and checks the whole.
 
+mod beside;
+
 use super::mistakes::{line_of, line_of_key, nearest};
 use super::{Config, ConnectionSection, Mistake, Mistakes, SecretSource};
 use domain::{Prefix, Region, phone};
@@ -179,6 +181,7 @@ impl Check<'_> {
         for (name, section) in &config.connections {
             settings.extend(self.connection(name, section).map(|s| (name.clone(), s)));
         }
+        self.beside(&config, &names);
         let prefixes = self.prefixes(&config);
         region.map(|region| Loaded { config, region, settings, prefixes })
     }

@@ -159,6 +159,9 @@ mod defaults {
     pub(super) fn remember_misses_for() -> Period {
         Period::ms(60_000)
     }
+    pub(super) fn account() -> String {
+        "account".to_owned()
+    }
     pub(super) fn is_true() -> bool {
         true
     }
@@ -232,6 +235,25 @@ pub struct ConnectionSection {
     /// Overrides `lookup.match`.
     #[serde(default, rename = "match")]
     pub policy: Option<MatchPolicy>,
+    /// Systems whose word joins this one's `data`: they are asked about whoever is linked to
+    /// an account of theirs, in what is left of the deadline, else behind the answer. A name
+    /// that is in `data` already keeps its value. With a `prefix` of their own they also name
+    /// callers whom this connection does not know.
+    #[serde(default)]
+    pub beside: Vec<BesideSection>,
+}
+
+/// A system beside a CRM, such as an ERP, that knows the accounts of its people.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BesideSection {
+    /// Name of its connection, which must know accounts. Its `fresh_for` and `stale_limit`
+    /// say how long our copy of an account answers.
+    pub connection: String,
+    /// What holds the account's id: a name of this connection's `data`, or `account` for
+    /// the id of the account that the record hangs on. Whose record has none costs nothing.
+    #[serde(default = "defaults::account")]
+    pub linked_by: String,
 }
 
 /// How much of a vendor one connection may use; what is absent is the connector's default.

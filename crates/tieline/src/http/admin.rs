@@ -3,6 +3,7 @@
 use super::error::ErrorBody;
 use super::events::OutcomeBody;
 use super::input::{Params, Segment, read_json};
+use super::lookup::json;
 use super::{ApiError, App};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -11,6 +12,7 @@ use domain::CallId;
 use serde::{Deserialize, Serialize};
 use state::backup::Existing;
 use state::jobs::{JobFilter, JobRow, JobState, Redrive};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use utoipa::{IntoParams, ToSchema};
 
@@ -90,6 +92,8 @@ pub async fn calls(
 pub struct OneCallBody {
     #[serde(flatten)]
     call: CallBody,
+    /// What our own copy has of the customer by now: the CRM's word and what has joined it.
+    data: BTreeMap<String, serde_json::Value>,
     outcome: OutcomeBody,
 }
 
@@ -114,7 +118,9 @@ pub async fn call(
         return Err(ApiError::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId"));
     };
     let outcome = OutcomeBody::of(app.engine.store.outcome(&call.call.id).await?);
-    Ok(Json(OneCallBody { call: call.into(), outcome }))
+    let data = app.engine.data_of_call(&call).await?;
+    let data = data.into_iter().map(|(name, value)| (name, json(value))).collect();
+    Ok(Json(OneCallBody { call: call.into(), data, outcome }))
 }
 
 /// A durable job, without its payload.

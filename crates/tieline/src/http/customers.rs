@@ -42,6 +42,8 @@ pub struct CustomerBody {
     last_call_at: String,
     as_of: String,
     stale: bool,
+    /// Connections beside the customer's own system that could not be asked.
+    missing: Vec<String>,
 }
 
 /// What to keep: `null` removes a name, names that are not mentioned stay.
@@ -197,6 +199,7 @@ impl From<Profile> for CustomerBody {
             last_call_at: profile.last_call_at.map(|at| at.to_string()).unwrap_or_default(),
             as_of: profile.as_of.to_string(),
             stale: profile.is_stale,
+            missing: profile.missing,
         }
     }
 }

@@ -65,6 +65,9 @@ pub struct LookupAnswer {
     stale: bool,
     /// How many people it could be, when the policy names nobody.
     candidate_count: usize,
+    /// Connections beside the CRM that could not be asked in time: what they know is not in
+    /// `data`, or as old as `stale` says. It follows.
+    missing: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -168,6 +171,7 @@ fn wire(answer: Answer) -> LookupAnswer {
         as_of: answer.as_of.to_string(),
         stale: answer.is_stale,
         candidate_count: answer.candidates.len(),
+        missing: answer.missing,
         warnings: answer.warnings,
     }
 }

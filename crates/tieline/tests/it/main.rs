@@ -32,6 +32,7 @@ mod customers;
 mod deadline;
 mod demo;
 mod directory;
+mod erp;
 mod events;
 mod input;
 mod lookup;

@@ -4,8 +4,11 @@
 //! level, also those that fail; then logs, error bodies, metrics and every file of the
 //! store are searched for them.
 
+use super::erp::with_sap;
 use crate::rig::plan::{API_KEY, MASTER_KEY};
 use crate::rig::{JOHN, Line, Place, Signal};
+use connectors::sap_s4;
+use connectors::sap_s4::sim::S4;
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
 
@@ -15,7 +18,7 @@ crate::facts! {
 
 const NUMBER: &str = "+13175550188";
 /// What must not be found, in any of the forms it may take.
-const PERSONAL: [&str; 10] = [
+const PERSONAL: [&str; 11] = [
     "Zzcanaryfirst",
     "Zzcanarylast",
     "zzcanary@example.com",
@@ -26,8 +29,11 @@ const PERSONAL: [&str; 10] = [
     "zzcanary-kept",
     "zzcanary-typed",
     "zzcanary-agent",
+    "zzcanary-erp",
 ];
-const SECRET: [&str; 3] = [API_KEY, MASTER_KEY, "sim-consumer-secret"];
+const SECRET: [&str; 4] = [API_KEY, MASTER_KEY, "sim-consumer-secret", "sim-oauth-client-secret"];
+/// The account in the ERP that the canary is linked to.
+const ACCOUNT: &str = "2000777";
 
 /// Which of the words stand in these bytes.
 fn found<'a>(bytes: &[u8], words: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
@@ -38,14 +44,26 @@ fn found<'a>(bytes: &[u8], words: impl IntoIterator<Item = &'a str>) -> Vec<&'a 
 
 /// Walks every path with the canaries; returns the bodies of all errors, and the
 /// canary's record id.
-async fn walk(line: &mut Line) -> (String, String) {
+async fn walk(line: &mut Line, sap: &S4) -> (String, String) {
+    let account = json!({ "Name": "Acme", "AccountNumber": ACCOUNT });
+    let account = line.salesforce.add("Account", &account).expect("added");
+    let partner = [
+        ("BusinessPartner", json!(ACCOUNT)),
+        ("BusinessPartnerCategory", json!("2")),
+        ("BusinessPartnerFullName", json!("ZZCANARY-ERP")),
+    ];
+    assert!(sap.add("A_BusinessPartner", &partner));
     let person = json!({
         "FirstName": "Zzcanaryfirst", "LastName": "Zzcanarylast", "Email": "zzcanary@example.com",
         "Phone": "(317) 555-0188", "CRM_Case_Id__c": "CASE-ZZCANARY",
+        "AccountId": account,
     });
     let record = line.salesforce.add("Contact", &person).expect("added");
     let id = format!("CRM:{record}");
     let mut errors = String::new();
+    let quoting = json!({ "message": "ZZCANARY-ERP" }).to_string();
+    let refused = Fault::Status { code: 400, body: Some(quoting) };
+    sap.faults().add(Rule::always(refused).on(sap_s4::simulate::API).times(2));
     for (call, number) in
         [("c-1", NUMBER), ("c-2", "tel:(317) 555-0188"), ("c-3", "sip:3175550188@h")]
     {
@@ -53,6 +71,8 @@ async fn walk(line: &mut Line) -> (String, String) {
         line.lookup(body).await.assert_whole();
     }
     line.until_quiet().await;
+    let by_id = json!({ "externalId": id, "callId": "c-4" });
+    assert_eq!(line.lookup(by_id).await["data"]["erpName"], "ZZCANARY-ERP", "the ERP is asked");
     for fault in [
         Fault::Status {
             code: 500,
@@ -122,9 +142,10 @@ async fn walk(line: &mut Line) -> (String, String) {
 }
 
 async fn no_canary_is_found_in_logs_errors_metrics_or_files(place: Place) {
-    let line = Line::with_salesforce().and_genesys().people(30).log_level("debug").on(place);
+    let (plan, sap) = with_sap("erpName = \"BusinessPartnerFullName\"").await;
+    let line = plan.and_genesys().people(30).log_level("debug").on(place);
     let mut line = line.limit("timeout = \"1s\"").start().await;
-    let (errors, record) = walk(&mut line).await;
+    let (errors, record) = walk(&mut line, &sap).await;
     let metrics = line.get("/metrics").await.body.to_string();
     // The log of the database as well, which the end of the server folds in.
     let mut heap = line.place.bytes().await;
@@ -134,14 +155,14 @@ async fn no_canary_is_found_in_logs_errors_metrics_or_files(place: Place) {
     assert!(log.contains("ready after"), "the log is there: {log}");
     let id = record[..15].to_owned();
     for (place, text) in [("errors", &errors), ("metrics", &metrics), ("log", &log)] {
-        let words = PERSONAL.iter().chain(&SECRET).copied().chain([id.as_str()]);
+        let words = PERSONAL.iter().chain(&SECRET).copied().chain([id.as_str(), ACCOUNT]);
         // What a client typed as an address or a word may stand in its own error, not in the log.
         let words = words.filter(|word| place == "log" || *word != "zzcanary-typed");
         assert_eq!(found(text.as_bytes(), words), Vec::<&str>::new(), "in the {place}");
     }
     heap.extend(line.place.bytes().await);
     assert!(heap.len() > 4_096, "the store is there");
-    let words = PERSONAL.iter().chain(&SECRET).copied().chain([id.as_str()]);
+    let words = PERSONAL.iter().chain(&SECRET).copied().chain([id.as_str(), ACCOUNT]);
     assert_eq!(found(&heap, words), Vec::<&str>::new(), "in the store's files");
 }
 

@@ -83,6 +83,7 @@ impl Answer {
         assert!(keys.iter().all(|key| self[*key].is_string()), "{self:?}");
         assert!(self["data"].is_object() && self["stale"].is_boolean(), "{self:?}");
         assert!(self["candidateCount"].is_u64() && self["warnings"].is_array(), "{self:?}");
+        assert!(self["missing"].is_array(), "{self:?}");
         let data = self["data"].as_object().expect("checked above");
         assert!(data.values().all(|value| !value.is_null()), "{self:?}");
     }

@@ -24,6 +24,7 @@ pub(crate) struct Plan {
     place: Option<Place>,
     deadline: String,
     lookup: String,
+    data: String,
     limits: String,
     log_level: &'static str,
     contact_center: String,
@@ -41,6 +42,7 @@ impl Line {
             place: None,
             deadline: PATIENT.to_owned(),
             lookup: String::new(),
+            data: String::new(),
             limits: String::new(),
             log_level: "info",
             contact_center: String::new(),
@@ -78,6 +80,12 @@ impl Plan {
     /// A text of the section `lookup`.
     pub(crate) fn lookup(mut self, key: &str, text: &str) -> Self {
         writeln!(self.lookup, "{key} = \"{text}\"").expect("a text takes text");
+        self
+    }
+
+    /// A name of the people's data, and the field it comes from.
+    pub(crate) fn data(mut self, name: &str, field: &str) -> Self {
+        writeln!(self.data, "{name} = \"{field}\"").expect("a text takes text");
         self
     }
 
@@ -174,6 +182,7 @@ format = "json"
 {}"#,
             salesforce_section("salesforce", "CRM", salesforce)
         );
+        text.push_str(&self.data);
         write!(text, "\n[connections.salesforce.limits]\n{limits}").expect("a text takes text");
         if let Some(genesys) = genesys {
             let config = genesys.config();

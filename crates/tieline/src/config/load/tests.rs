@@ -118,6 +118,53 @@ fn two_connections_never_share_a_prefix() {
 }
 
 #[test]
+fn what_stands_beside_is_another_connection_named_once_and_linked_by_a_name_of_the_data() {
+    let second = "[connections.erp]\ntype = \"salesforce\"\n[connections.erp.settings]\n\
+        login_url = \"https://b.my.salesforce.com\"\nclient_id = \"b\"\nclient_secret = { file = \"SECRET\" }\n";
+    let beside = |more: &str, data: &str| {
+        let text = format!("{data}\n{more}\n{second}\n[[queues]]");
+        loaded("[[queues]]", &text, &[]).map_err(|told| told.replace("    ", ""))
+    };
+    let data = "data = { erpNumber = \"Account.AccountNumber\" }";
+    let one = |connection: &str, link: &str| {
+        format!("[[connections.sf.beside]]\nconnection = \"{connection}\"\n{link}\n")
+    };
+    let good = beside(&one("erp", "linked_by = \"erpNumber\""), data).expect("good");
+    assert_eq!(good.config.connections["sf"].beside[0].linked_by, "erpNumber");
+    let good = beside(&one("erp", ""), "").expect("good");
+    assert_eq!(good.config.connections["sf"].beside[0].linked_by, "account");
+    for (more, data, expected) in [
+        (
+            one("epr", ""),
+            "",
+            "beside.0.connection: there is no connection `epr`.\nDid you mean `erp`?",
+        ),
+        (one("sf", ""), "", "beside.0.connection: `sf` cannot stand beside itself.\nName another"),
+        (
+            one("erp", "") + &one("erp", ""),
+            "",
+            "beside.1.connection: `erp` stands here already.\nName each connection once.",
+        ),
+        (
+            one("erp", "linked_by = \"erpNumer\""),
+            data,
+            "beside.0.linked_by: `erpNumer` is no name of settings.data.\nDid you mean `erpNumber`?",
+        ),
+        (
+            one("erp", "linked_by = \" \""),
+            "",
+            "beside.0.linked_by: ` ` is no name of settings.data.\nAdd it to connections.sf.settings.data",
+        ),
+        (one("erp", "linkedby = \"erpNumber\""), data, "Did you mean `linked_by`?"),
+    ] {
+        let told = beside(&more, data).expect_err(expected);
+        assert!(told.contains(expected), "{told}");
+    }
+    let told = beside(&one("erp", "linked_by = \"erpNumer\""), data).expect_err("a mistake");
+    assert!(told.starts_with("tieline.toml:25: "), "{told}");
+}
+
+#[test]
 fn a_connection_that_identifies_callers_needs_a_prefix() {
     check(
         "prefix = \"CRM\"\n",
