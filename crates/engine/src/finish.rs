@@ -25,15 +25,7 @@ pub(crate) const FINISH: &str = "finish_beside";
 
 /// The jobs that ask `missing` systems again, each in that system's own line.
 pub(crate) fn jobs(call: &CallId, missing: &[String], now: Timestamp) -> Vec<NewJob> {
-    let job = |connection: &String| NewJob {
-        kind: FINISH,
-        connection: connection.clone(),
-        key: Some(call.to_string()),
-        payload: Vec::new(),
-        run_at: now,
-        subject: Some(call.clone()),
-    };
-    missing.iter().map(job).collect()
+    missing.iter().map(|name| NewJob::of_call(FINISH, name, call, now)).collect()
 }
 
 /// What is left to ask beside a CRM that has been asked thoroughly.
