@@ -48,6 +48,9 @@ impl Engine {
     /// When our own store fails.
     pub async fn customer_profile(&self, id: &str) -> Result<Option<Profile>, state::Error> {
         let Some((connection, record)) = self.record_of(id).await? else { return Ok(None) };
+        if self.is_erased_record(&connection.name, &record) {
+            return Ok(None);
+        }
         let Some(prefix) = connection.prefix.clone() else { return Ok(None) };
         let now = self.clock.now();
         let ask = Ask { record: Some(record), ..Ask::default() };
@@ -55,6 +58,9 @@ impl Engine {
         let found = self.find(&connection, &ask, Policy::First, until, now).await;
         let Found { people, as_of, is_stale, .. } = found;
         let Some(contact) = people.into_iter().next() else { return Ok(None) };
+        if self.is_erased(&connection.name, &contact) {
+            return Ok(None);
+        }
         let whose = Whose::Record { connection: &connection.name, record: &contact.record };
         let kept = self.store.data_of(whose).await?;
         let (calls, last_call_at) = self.store.calls_of(&connection.name, &contact.record).await?;
@@ -123,8 +129,10 @@ impl Engine {
                 }
             }
             let put = self.store.put_data(whose, data, Some(version), self.clock.now()).await?;
-            if matches!(put, Put::Kept { .. }) {
-                return Ok(Changed::Kept);
+            match put {
+                Put::Kept { .. } => return Ok(Changed::Kept),
+                Put::Erased => return Ok(Changed::Unknown),
+                Put::Changed { .. } => {}
             }
         }
         Ok(Changed::Meanwhile)

@@ -39,6 +39,9 @@ pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
     let Some(mut ask) = ask_of(&call) else {
         return Ok(End::Skipped("the call has nothing to be found by".to_owned()));
     };
+    if engine.names_erased(&ask, connection) {
+        return Ok(End::Skipped("the caller was erased".to_owned()));
+    }
     let route = engine.connections.route(call.queue.as_deref(), None, engine.options.region);
     let policy = route.policy(connection);
     let queue = queue_word(&route, call.queue.as_deref());

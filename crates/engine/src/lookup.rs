@@ -103,22 +103,28 @@ impl Engine {
         let policy = route.policy(&usual);
         let queue = queue_word(&route, request.queue.as_deref());
         let asked = customer.ask.as_ref();
-        let who = match self.corrected(asked, queue, policy, ask_until, now).await {
-            Some(corrected) => corrected,
-            None => self.usually(usual, asked, policy, ask_until, now).await,
+        let erased = asked.filter(|asked| self.names_erased(asked, &usual));
+        let who = match erased {
+            Some(asked) => Answering::erased(usual, asked, now),
+            None => match self.corrected(asked, queue, policy, ask_until, now).await {
+                Some(corrected) => corrected,
+                None => self.usually(usual, asked, policy, ask_until, now).await,
+            },
         };
         let Answering { connection, ask, found } = who;
         let identity = identify(self, &connection, ask.as_ref(), found, policy);
 
         let jobs = follow_up::after_answer(self, &connection, &request.call, &identity, now);
+        // Of a call that names an erased person nothing is kept that names them.
+        let kept = asked.filter(|_| erased.is_none()).cloned().unwrap_or_default();
         let call = NewCall {
             id: request.call.clone(),
             direction: request.direction,
             media: request.media,
-            number: customer.ask.as_ref().and_then(|a| a.phone.as_ref()).map(|p| p.e164.clone()),
-            email: customer.ask.as_ref().and_then(|a| a.email.clone()),
-            asked_record: customer.ask.as_ref().and_then(|a| a.record.clone()),
-            dialled: request.to,
+            number: kept.phone.map(|phone| phone.e164),
+            email: kept.email,
+            asked_record: kept.record,
+            dialled: request.to.filter(|_| erased.is_none()),
             queue: request.queue.or_else(|| route.queue.map(|q| q.name.clone())),
             user: request.user,
             connection: connection.name.clone(),
@@ -337,8 +343,18 @@ pub(crate) fn identify(
     if found.has_failed {
         return Identity::nobody(by_number(), Status::Partial, &found);
     }
-    let people = std::mem::take(&mut found.people);
-    match (choose(people, &wanted, policy), &connection.prefix) {
+    let mut people = std::mem::take(&mut found.people);
+    let all = people.len();
+    people.retain(|person| !engine.is_erased(&connection.name, person));
+    let left_out = people.len() < all;
+    let chosen = match choose(people, &wanted, policy) {
+        // By what an erased person has as well it may be them: nobody is named.
+        Match::One(contact) if !engine.is_certain(ask, &contact, left_out) => {
+            Match::Several(vec![*contact])
+        }
+        chosen => chosen,
+    };
+    match (chosen, &connection.prefix) {
         (Match::One(contact), Some(prefix)) => {
             let record = contact.record.clone();
             let external_id = ExternalId::Record { prefix: prefix.clone(), record };

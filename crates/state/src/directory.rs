@@ -17,6 +17,7 @@ use crate::keys::{Hash, Keyring};
 use crate::rows::{ContactRow, encode};
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
+use crate::subject::Guard;
 use domain::{Contact, Timestamp};
 
 pub(crate) use recent::Recent;
@@ -56,7 +57,8 @@ impl Store {
     /// Stores what a connection answered at `as_of`: these contacts with all
     /// their keys, and that nobody else answers to the keys asked for. Of two
     /// answers the newer one stands, in whatever order they come.
-    /// Only E.164 numbers and e-mails of the contact itself become its keys.
+    /// Only E.164 numbers and e-mails of the contact itself become its keys. Whoever was
+    /// erased is left out.
     pub fn remember<'a>(
         &'a self,
         connection: &'a str,
@@ -169,8 +171,13 @@ impl Work for Remember {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
         crash::point("directory.remember");
         tx.touched = Touched::Nothing;
+        let guard = Guard::take(tx).await?;
         for answer in &self.answers {
             for contact in &answer.contacts {
+                let names: Vec<&Hash> = contact.keys.iter().chain([&contact.record]).collect();
+                if guard.refuses(tx, &names).await? {
+                    continue; // erased: no answer brings them back
+                }
                 self.store(tx, contact, &answer.asked).await?;
             }
             for key in &answer.asked {
