@@ -80,6 +80,9 @@ pub enum Error {
 /// to take its failure exit: an answer that was not stored is not given.
 const STORE_GRACE: Duration = Duration::from_secs(1);
 
+/// Said of a call that names somebody who was erased.
+const ERASED: &str = "the caller was erased here: nobody is looked up";
+
 impl Engine {
     /// Answers one call. The deadline counts from `arrived`.
     ///
@@ -103,7 +106,9 @@ impl Engine {
         let policy = route.policy(&usual);
         let queue = queue_word(&route, request.queue.as_deref());
         let asked = customer.ask.as_ref();
+        // Of them no CRM is asked, and no number is kept.
         let erased = asked.filter(|asked| self.names_erased(asked, &usual));
+        warnings.extend(erased.map(|_| ERASED.to_owned()));
         let who = match erased {
             Some(asked) => Answering::erased(usual, asked, now),
             None => match self.corrected(asked, queue, policy, ask_until, now).await {
@@ -115,7 +120,6 @@ impl Engine {
         let identity = identify(self, &connection, ask.as_ref(), found, policy);
 
         let jobs = follow_up::after_answer(self, &connection, &request.call, &identity, now);
-        // Of a call that names an erased person nothing is kept that names them.
         let kept = asked.filter(|_| erased.is_none()).cloned().unwrap_or_default();
         let call = NewCall {
             id: request.call.clone(),

@@ -17,7 +17,7 @@ use crate::keys::{Hash, Keyring};
 use crate::rows::{ContactRow, encode};
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
-use crate::subject::Guard;
+use crate::subject::{Guard, mark_shared};
 use domain::{Contact, Timestamp};
 
 pub(crate) use recent::Recent;
@@ -87,12 +87,14 @@ impl Store {
                     contacts: contacts.collect::<Result<_>>()?,
                 })
             };
-            self.write(Remember {
+            let work = Remember {
                 connection: connection.to_owned(),
                 answers: answers.iter().map(answer).collect::<Result<_>>()?,
                 as_of: as_of.0,
-            })
-            .await
+            };
+            let shared = self.write(work).await?;
+            self.learn_shared(&shared);
+            Ok(())
         })
     }
 
@@ -166,17 +168,25 @@ struct Answer {
 }
 
 impl Work for Remember {
-    type Output = ();
+    /// Keys asked for that somebody who was erased has as well as others.
+    type Output = Vec<Hash>;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Hash>> {
         crash::point("directory.remember");
         tx.touched = Touched::Nothing;
         let guard = Guard::take(tx).await?;
+        let mut shared = Vec::new();
         for answer in &self.answers {
             for contact in &answer.contacts {
                 let names: Vec<&Hash> = contact.keys.iter().chain([&contact.record]).collect();
-                if guard.refuses(tx, &names).await? {
-                    continue; // erased: no answer brings them back
+                if let Some(erasure) = guard.refusal(tx, &names).await? {
+                    // Erased: no answer brings them back, and who shares a key with them
+                    // is not named by it alone.
+                    if answer.contacts.len() > 1 {
+                        mark_shared(tx, &erasure, &answer.asked).await?;
+                        shared.extend(&answer.asked);
+                    }
+                    continue;
                 }
                 self.store(tx, contact, &answer.asked).await?;
             }
@@ -186,7 +196,7 @@ impl Work for Remember {
             }
         }
         crash::point("directory.remembered");
-        Ok(())
+        Ok(shared)
     }
 }
 

@@ -23,4 +23,4 @@ pub use find::{Identifier, Identifiers, Person, Record, Subject, Why};
 pub use sweep::{Removed, Sweep};
 pub use tombstones::{Erased, Name};
 
-pub(crate) use tombstones::{Guard, Tombstones};
+pub(crate) use tombstones::{Guard, Tombstones, mark_shared};

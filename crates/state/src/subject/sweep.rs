@@ -389,3 +389,51 @@ impl Work for RemoveFound {
         Ok(removed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::schema::MIGRATIONS;
+
+    /// Where a person may be, and so where both an export and the sweep look.
+    const SWEPT: [&str; 12] = [
+        "calls",
+        "interactions",
+        "contacts",
+        "contact_keys",
+        "jobs",
+        "overrides",
+        "audit",
+        "call_events",
+        "call_outcomes",
+        "customer_data",
+        "call_data",
+        "links",
+    ];
+    /// Where nobody is, and why.
+    const NOBODYS: [(&str, &str); 4] = [
+        ("keys", "keys, wrapped"),
+        ("api_keys", "what may call the API, no customer"),
+        ("erasures", "a random id, a time, a key's id and a reference"),
+        ("tombstones", "keyed hashes, kept so that nobody comes back"),
+    ];
+
+    #[test]
+    fn every_table_is_swept_or_holds_nobody() {
+        let sweep = include_str!("sweep.rs");
+        for migration in MIGRATIONS {
+            let tables = migration.sqlite.lines().filter_map(|line| {
+                line.strip_prefix("CREATE TABLE ").map(|rest| rest.trim_end_matches(" ("))
+            });
+            for table in tables {
+                let is_nobodys = NOBODYS.iter().any(|(name, _)| *name == table);
+                assert!(
+                    is_nobodys || SWEPT.contains(&table),
+                    "{table}: a person may be in it. Export and sweep it, or name it in NOBODYS"
+                );
+                let is_written = sweep.contains(&format!("DELETE FROM {table} "))
+                    || sweep.contains(&format!("UPDATE {table} "));
+                assert!(is_nobodys || is_written, "{table} is named and not swept");
+            }
+        }
+    }
+}

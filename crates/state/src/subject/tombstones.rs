@@ -75,6 +75,12 @@ impl Store {
         })
     }
 
+    pub(crate) fn learn_shared(&self, hashes: &[Hash]) {
+        if !hashes.is_empty() {
+            self.tombstones().add(hashes.iter().map(|hash| (*hash, Erased::Shared)));
+        }
+    }
+
     pub(crate) async fn load_tombstones(&self) -> Result<()> {
         let count = self.read(&Count).await?;
         let known = self.tombstones();
@@ -164,18 +170,38 @@ impl Guard {
 
     /// Whether one of these is the hash of somebody who was erased.
     pub(crate) async fn refuses(&self, tx: &mut Tx<'_>, hashes: &[&Hash]) -> Result<bool> {
+        Ok(self.refusal(tx, hashes).await?.is_some())
+    }
+
+    /// The erasure that one of these hashes is part of.
+    pub(crate) async fn refusal(
+        &self,
+        tx: &mut Tx<'_>,
+        hashes: &[&Hash],
+    ) -> Result<Option<String>> {
         const SQL: &str =
-            "SELECT kind FROM tombstones WHERE hash = ?1 AND kind <> 'shared' LIMIT 1";
+            "SELECT erasure FROM tombstones WHERE hash = ?1 AND kind <> 'shared' LIMIT 1";
         if !self.is_needed {
-            return Ok(false);
+            return Ok(None);
         }
         for hash in hashes {
-            if tx.row(SQL, &[(*hash).into()]).await?.is_some() {
-                return Ok(true);
+            if let Some(row) = tx.row(SQL, &[(*hash).into()]).await? {
+                return Ok(Some(row.text(0)?.to_owned()));
             }
         }
-        Ok(false)
+        Ok(None)
     }
+}
+
+/// Notes that others have these numbers and e-mails as well as somebody who was erased.
+pub(crate) async fn mark_shared(tx: &mut Tx<'_>, erasure: &str, hashes: &[Hash]) -> Result<()> {
+    const SQL: &str = "
+        INSERT INTO tombstones (erasure, hash, kind) VALUES (?1, ?2, 'shared')
+        ON CONFLICT (erasure, hash) DO NOTHING";
+    for hash in hashes {
+        tx.execute(SQL, &[erasure.into(), hash.into()]).await?;
+    }
+    Ok(())
 }
 
 /// Waits until no guard is held, for the transaction.
