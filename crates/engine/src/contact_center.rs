@@ -45,6 +45,11 @@ pub(crate) async fn push(
     };
     let mut payloads: Vec<Option<PushPayload>> =
         jobs.iter().map(|job| serde_json::from_slice(&job.payload).ok()).collect();
+    for payload in &mut payloads {
+        // Erased since the job was leased: its end will not count, and nobody is told.
+        let erased = |p: &mut PushPayload| engine.is_erased_record(&p.connection, &p.record);
+        payload.take_if(erased);
+    }
     for payload in payloads.iter_mut().flatten() {
         renew(engine, payload).await;
     }

@@ -107,6 +107,9 @@ impl Engine {
             return Err("the CRM does not know this record".into());
         };
         let contact = contact.clone();
+        if self.is_erased(&connection.name, &contact) {
+            return Err("this person was erased here: see `tieline subject tombstones`".into());
+        }
         let landing = self.landing(connection);
         landing.landed(Lane::Call, vec![(ask, Arc::new(people))], asked_at).await;
         let external_id = ExternalId::Record { prefix, record: contact.record.clone() };
@@ -158,8 +161,13 @@ impl Engine {
             act: act(&request, "context.corrected", &call.external_id, ""),
         };
         let done = self.store.correct(&request.call, correction, now).await?;
-        if done == Corrected::UnknownCall {
-            let reason = "this call is not known any more".to_owned();
+        let undone = match done {
+            Corrected::Applied { .. } => None,
+            Corrected::UnknownCall => Some("this call is not known any more"),
+            Corrected::Erased => Some("this person was erased meanwhile"),
+        };
+        if let Some(reason) = undone {
+            let reason = reason.to_owned();
             return self.unconfirmed(request, None, reason).await;
         }
         Ok(Answer {

@@ -50,12 +50,18 @@ impl Engine {
     /// When our own store fails.
     pub async fn customer_profile(&self, id: &str) -> Result<Option<Profile>, state::Error> {
         let Some((connection, record)) = self.record_of(id).await? else { return Ok(None) };
+        if self.is_erased_record(&connection.name, &record) {
+            return Ok(None);
+        }
         let Some(prefix) = connection.prefix.clone() else { return Ok(None) };
         let now = self.clock.now();
         let ask = Ask { record: Some(record), ..Ask::default() };
         let until = Instant::now() + self.options.corrections.confirm_within;
         let found = self.find(&connection, &ask, Policy::First, until, now).await;
         let Some(contact) = found.people.first().cloned() else { return Ok(None) };
+        if self.is_erased(&connection.name, &contact) {
+            return Ok(None);
+        }
         let external_id = ExternalId::Record { prefix, record: contact.record.clone() };
         let mut identity = Identity::person(external_id, contact, &found);
         self.join_in_time(&connection, &mut identity, until, now).await;
@@ -129,8 +135,10 @@ impl Engine {
                 }
             }
             let put = self.store.put_data(whose, data, Some(version), self.clock.now()).await?;
-            if matches!(put, Put::Kept { .. }) {
-                return Ok(Changed::Kept);
+            match put {
+                Put::Kept { .. } => return Ok(Changed::Kept),
+                Put::Erased => return Ok(Changed::Unknown),
+                Put::Changed { .. } => {}
             }
         }
         Ok(Changed::Meanwhile)

@@ -44,6 +44,9 @@ pub(crate) async fn run(engine: &Engine, line: &str, job: &Leased) -> Result<End
     let Some(mut ask) = (if is_beside { ask.as_ref().and_then(by_number) } else { ask }) else {
         return Ok(End::Skipped("the call has nothing to be found by".to_owned()));
     };
+    if engine.names_erased(&ask, connection) {
+        return Ok(End::Skipped("the caller was erased".to_owned()));
+    }
     let route = engine.connections.route(call.queue.as_deref(), None, engine.options.region);
     let policy = route.policy(connection);
     let queue = queue_word(&route, call.queue.as_deref());

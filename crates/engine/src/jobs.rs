@@ -9,7 +9,7 @@ use crate::finish::FINISH;
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::journal::JOURNAL;
 use crate::lookup::Engine;
-use crate::{call_end, contact_center, enrich, finish, journal, rotate};
+use crate::{call_end, contact_center, enrich, finish, journal, rotate, subjects};
 use domain::{CallId, Timestamp};
 use state::events::CLOSE_CALL;
 use state::{Identified, Journal, JournalState, Leased, NewJob, NewOutcome, Outcome, Settlement};
@@ -131,6 +131,7 @@ impl Runner {
         loops.spawn(work_orphans(engine.clone(), stop.subscribe()));
         loops.spawn(forget(engine.clone(), stop.subscribe()));
         loops.spawn(rotate::resume(engine.clone(), stop.subscribe()));
+        loops.spawn(subjects::keep_up(engine.clone(), stop.subscribe()));
         Self { stop, loops }
     }
 

@@ -5,6 +5,8 @@
 //! by [`contact_center`]; all are durable jobs that [`jobs`] runs. An agent who knows
 //! better is followed by [`correct`], and remembered by [`overrides`].
 //!
+//! Whoever asks for their data, or to be forgotten, is served by [`subjects`].
+//!
 //! What is told of a call makes [`call_end`] close it and [`journal`] tell the CRM.
 //!
 //! This crate names no vendor, writes no SQL and serves no HTTP.
@@ -31,6 +33,7 @@ pub mod metrics;
 mod misses;
 mod overrides;
 mod rotate;
+mod subjects;
 
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
 pub use answer::{Answer, Candidate};
@@ -43,3 +46,4 @@ pub use jobs::Runner;
 pub use lookup::{Engine, Error, Options, Request};
 pub use metrics::Metrics;
 pub use overrides::Corrections;
+pub use subjects::{Asked, Elsewhere, Erasure, Preview, Unreadable};

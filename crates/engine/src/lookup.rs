@@ -80,6 +80,9 @@ pub enum Error {
 /// to take its failure exit: an answer that was not stored is not given.
 const STORE_GRACE: Duration = Duration::from_secs(1);
 
+/// Said of a call that names somebody who was erased.
+const ERASED: &str = "the caller was erased here: nobody is looked up";
+
 impl Engine {
     /// Answers one call. The deadline counts from `arrived`.
     ///
@@ -103,9 +106,15 @@ impl Engine {
         let policy = route.policy(&usual);
         let queue = queue_word(&route, request.queue.as_deref());
         let asked = customer.ask.as_ref();
-        let who = match self.corrected(asked, queue, policy, ask_until, now).await {
-            Some(corrected) => corrected,
-            None => self.usually(usual, asked, policy, ask_until, now).await,
+        // Of them no CRM is asked, and no number is kept.
+        let erased = asked.filter(|asked| self.names_erased(asked, &usual));
+        warnings.extend(erased.map(|_| ERASED.to_owned()));
+        let who = match erased {
+            Some(asked) => Answering::erased(usual, asked, now),
+            None => match self.corrected(asked, queue, policy, ask_until, now).await {
+                Some(corrected) => corrected,
+                None => self.usually(usual, asked, policy, ask_until, now).await,
+            },
         };
         let Answering { connection, ask, found, goes_before } = who;
         let mut identity = identify(self, &connection, ask.as_ref(), found, policy);
@@ -117,14 +126,15 @@ impl Engine {
         jobs.extend(
             goes_before.map(|crm| follow_up::enrich(&crm, &request.call, now.next_second())),
         );
+        let kept = asked.filter(|_| erased.is_none()).cloned().unwrap_or_default();
         let call = NewCall {
             id: request.call.clone(),
             direction: request.direction,
             media: request.media,
-            number: customer.ask.as_ref().and_then(|a| a.phone.as_ref()).map(|p| p.e164.clone()),
-            email: customer.ask.as_ref().and_then(|a| a.email.clone()),
-            asked_record: customer.ask.as_ref().and_then(|a| a.record.clone()),
-            dialled: request.to,
+            number: kept.phone.map(|phone| phone.e164),
+            email: kept.email,
+            asked_record: kept.record,
+            dialled: request.to.filter(|_| erased.is_none()),
             queue: request.queue.or_else(|| route.queue.map(|q| q.name.clone())),
             user: request.user,
             connection: connection.name.clone(),
@@ -353,8 +363,18 @@ pub(crate) fn identify(
     if found.has_failed {
         return Identity::nobody(by_number(), Status::Partial, &found);
     }
-    let people = std::mem::take(&mut found.people);
-    match (choose(people, &wanted, policy), &connection.prefix) {
+    let mut people = std::mem::take(&mut found.people);
+    let all = people.len();
+    people.retain(|person| !engine.is_erased(&connection.name, person));
+    let left_out = people.len() < all;
+    let chosen = match choose(people, &wanted, policy) {
+        // By what an erased person has as well it may be them: nobody is named.
+        Match::One(contact) if !engine.is_certain(ask, &contact, left_out) => {
+            Match::Several(vec![*contact])
+        }
+        chosen => chosen,
+    };
+    match (chosen, &connection.prefix) {
         (Match::One(contact), Some(prefix)) => {
             let record = contact.record.clone();
             let external_id = ExternalId::Record { prefix: prefix.clone(), record };

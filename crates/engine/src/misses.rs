@@ -47,6 +47,11 @@ impl Misses {
         }
     }
 
+    /// Nobody's identifiers are kept any more.
+    pub(crate) fn forget_all(&self) {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Somebody is known under these identifiers after all.
     pub(crate) fn forget(&self, ask: &Ask) {
         self.until.lock().unwrap_or_else(PoisonError::into_inner).remove(ask);

@@ -108,12 +108,12 @@ impl Engine {
             details: details.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect(),
         };
         let done = match lookup.successor(Lane::Background, &old.said.record).await {
-            Ok(Some(record)) => {
+            Ok(Some(record)) if !self.is_erased_record(&connection.name, &record) => {
                 let new = ExternalId::Record { prefix, record: record.clone() }.to_string();
                 let act = act("override.followed", &[("newExternalId", &new)]);
                 self.store.follow_merge(old, &record, &new, act, now).await.map(drop)
             }
-            Ok(None) => {
+            Ok(_) => {
                 let act = act("override.lapsed", &[("reason", "its record is gone")]);
                 self.store.clear_overrides(Clear::One(old.id), act, now).await.map(drop)
             }

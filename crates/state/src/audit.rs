@@ -4,7 +4,8 @@
 //! store's keys none can be altered, inserted or taken out of the middle unnoticed.
 //! What was taken off the end shows where the head of an earlier [`Store::verify_audit`]
 //! was written down elsewhere. The details are sealed; their digest is what is
-//! chained, so that keys can rotate.
+//! chained, so that keys can rotate, and so that the details of a person who was erased
+//! can go: an entry of its own says of which entries. Any other that lost them is found out.
 
 use crate::error::{Boxed, Error, Result};
 use crate::keys::{Hash, Keyring, fill_random, hex};
@@ -13,7 +14,7 @@ use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Something that somebody did, to be written down with it.
@@ -44,6 +45,8 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     pub entries: u64,
+    /// Of these, how many lost their details to an erasure.
+    pub blanked: u64,
     /// The first entry that is not as it was written, and in what.
     pub broken: Option<(u64, &'static str)>,
     /// 32 hex digits of the last entry's chain: written down elsewhere, they show later
@@ -51,6 +54,8 @@ pub struct Verdict {
     pub head: String,
 }
 
+/// The act that says which entries before it lost their details to an erasure.
+pub(crate) const BLANKED: &str = "audit.blanked";
 /// Entries read at once.
 const PAGE: i64 = 500;
 /// Two nodes that append at once take turns. The number is ours, chosen freely.
@@ -79,6 +84,7 @@ impl Store {
     pub fn verify_audit(&self) -> Boxed<'_, Verdict> {
         Box::pin(async move {
             let (mut entries, mut chain, mut broken) = (0_u64, Hash::default(), None);
+            let (mut blank, mut blanked) = (BTreeSet::new(), 0);
             loop {
                 let after = i64::try_from(entries).unwrap_or(i64::MAX);
                 let rows = self.read(&After { after }).await?;
@@ -89,6 +95,12 @@ impl Store {
                     entries += 1;
                     let fault = self.unseal(|keys| fault(keys, &chain, entries, row)).await?;
                     chain = row.hash(7)?;
+                    if row.blob(5)?.is_empty() {
+                        blank.insert(entries);
+                    } else if fault.is_none() && row.text(3)? == BLANKED {
+                        let said = self.unseal(|keys| entry(keys, row)).await?;
+                        blanked += said_blank(&said).filter(|seq| blank.remove(seq)).count() as u64;
+                    }
                     if let Some(fault) = fault {
                         broken = broken.or(Some((entries, fault)));
                     }
@@ -97,19 +109,22 @@ impl Store {
                     break;
                 }
             }
+            if let (None, Some(first)) = (broken, blank.first()) {
+                broken = Some((*first, "its details are gone and no erasure says so"));
+            }
             let head = hex(&chain);
-            Ok(Verdict { entries, broken, head })
+            Ok(Verdict { entries, blanked, broken, head })
         })
     }
 }
 
 /// What is sealed of an act.
 #[derive(Serialize, Deserialize)]
-struct About {
+pub(crate) struct About {
     #[serde(rename = "s")]
-    subject: String,
+    pub(crate) subject: String,
     #[serde(rename = "d", default, skip_serializing_if = "BTreeMap::is_empty")]
-    details: BTreeMap<String, String>,
+    pub(crate) details: BTreeMap<String, String>,
 }
 
 /// An act ready to be stored; its place in the chain is found in the transaction.
@@ -188,14 +203,16 @@ fn fault(keys: &Keyring, before: &Hash, seq: u64, row: &Row) -> Result<Option<&'
     if u64::try_from(row.int(0)?) != Ok(seq) {
         return Ok(Some("an entry before it is missing"));
     }
-    let plain = match keys.open("audit.sealed", row.blob(4)?, row.blob(5)?) {
-        Err(error @ Error::UnknownKey { .. }) => return Err(error),
-        Err(_) => return Ok(Some("its details do not open")),
-        Ok(plain) => plain,
-    };
     let written = row.hash(6)?;
-    if digest(keys, &plain) != written {
-        return Ok(Some("its details are not those that were written"));
+    if !row.blob(5)?.is_empty() {
+        let plain = match keys.open("audit.sealed", row.blob(4)?, row.blob(5)?) {
+            Err(error @ Error::UnknownKey { .. }) => return Err(error),
+            Err(_) => return Ok(Some("its details do not open")),
+            Ok(plain) => plain,
+        };
+        if digest(keys, &plain) != written {
+            return Ok(Some("its details are not those that were written"));
+        }
     }
     let link =
         Link { seq: row.int(0)?, at: row.int(1)?, actor: row.text(2)?, action: row.text(3)? };
@@ -203,8 +220,23 @@ fn fault(keys: &Keyring, before: &Hash, seq: u64, row: &Row) -> Result<Option<&'
     Ok((!is_whole).then_some("it, or one before it, was altered"))
 }
 
-fn entry(keys: &Keyring, row: &Row) -> Result<Entry> {
-    let about: About = decode(&keys.open("audit.sealed", row.blob(4)?, row.blob(5)?)?)?;
+/// The entries that an act says have lost their details.
+fn said_blank(said: &Entry) -> impl Iterator<Item = u64> {
+    let named = said.details.get("entries").map(String::as_str).unwrap_or_default();
+    named.split(' ').filter_map(|seq| seq.parse().ok())
+}
+
+/// What an entry is about; `None` where that is gone.
+pub(crate) fn about(keys: &Keyring, row: &Row) -> Result<Option<About>> {
+    if row.blob(5)?.is_empty() {
+        return Ok(None);
+    }
+    decode(&keys.open("audit.sealed", row.blob(4)?, row.blob(5)?)?).map(Some)
+}
+
+pub(crate) fn entry(keys: &Keyring, row: &Row) -> Result<Entry> {
+    let gone = || About { subject: "erased".to_owned(), details: BTreeMap::new() };
+    let about = about(keys, row)?.unwrap_or_else(gone);
     Ok(Entry {
         seq: u64::try_from(row.int(0)?).unwrap_or(0),
         at: Timestamp(row.int(1)?),

@@ -11,6 +11,7 @@ use crate::keys::{Hash, Keyring};
 use crate::rows::{ValueRow, decode, encode, stored};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
+use crate::subject::Guard;
 use domain::{CallId, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub enum Put {
     Kept { version: u64 },
     /// Somebody else has changed the data since it was read; this is its version now.
     Changed { version: u64 },
+    /// The person was erased: nothing is kept of them.
+    Erased,
 }
 
 /// Whose data it is.
@@ -85,7 +88,7 @@ impl Store {
         })
     }
 
-    /// Notes which record a contact of the contact center is.
+    /// Notes which record a contact of the contact center is; of an erased person nothing.
     pub fn link<'a>(&'a self, link: &'a Link, now: Timestamp) -> Boxed<'a, ()> {
         Box::pin(async move {
             let keys = self.keys();
@@ -110,16 +113,8 @@ impl Store {
         Box::pin(async move {
             let hash = contact_hash(&self.keys(), center, contact);
             let Some(row) = self.read(&ReadLink { contact: hash }).await? else { return Ok(None) };
-            self.unseal(|keys| {
-                let found: LinkRow = decode(&keys.open("links.sealed", &hash, row.blob(0)?)?)?;
-                Ok(Some(Link {
-                    center: center.to_owned(),
-                    contact: found.contact,
-                    connection: found.connection,
-                    record: found.record,
-                }))
-            })
-            .await
+            let link = self.unseal(|keys| opened_link(keys, &row)).await?;
+            Ok(Some(Link { center: center.to_owned(), ..link }))
         })
     }
 }
@@ -150,6 +145,13 @@ struct LinkRow {
 struct Plain {
     #[serde(rename = "d")]
     data: BTreeMap<String, ValueRow>,
+}
+
+/// A link as contact and sealed cell; which contact center's it is is kept as a hash alone.
+pub(crate) fn opened_link(keys: &Keyring, row: &Row) -> Result<Link> {
+    let plain = keys.open("links.sealed", row.blob(0)?, row.blob(1)?)?;
+    let LinkRow { connection, record, contact } = decode(&plain)?;
+    Ok(Link { center: String::new(), contact, connection, record })
 }
 
 fn contact_hash(keys: &Keyring, center: &str, contact: &str) -> Hash {
@@ -237,6 +239,11 @@ impl Work for Write {
         const CALL_VERSION: &str =
             "SELECT version FROM call_data WHERE call = ?1 /*pg: FOR UPDATE */";
         tx.touched = Touched::Nothing;
+        if let Place::Record(hash) = &self.place
+            && Guard::take(tx).await?.refuses(tx, &[hash]).await?
+        {
+            return Ok(Put::Erased);
+        }
         let (write, read) = match &self.place {
             Place::Record(_) => (RECORD, RECORD_VERSION),
             Place::Call(_) => (CALL, CALL_VERSION),
@@ -283,6 +290,9 @@ impl Work for WriteLink {
             ON CONFLICT (contact) DO UPDATE SET subject = excluded.subject, sealed = excluded.sealed,
                 linked_at = excluded.linked_at";
         tx.touched = Touched::Nothing;
+        if Guard::take(tx).await?.refuses(tx, &[&self.subject]).await? {
+            return Ok(());
+        }
         let params = [
             (&self.contact).into(),
             (&self.subject).into(),
@@ -300,6 +310,7 @@ struct ReadLink {
 impl Work for ReadLink {
     type Output = Option<Row>;
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Row>> {
-        tx.row("SELECT sealed FROM links WHERE contact = ?1", &[(&self.contact).into()]).await
+        tx.row("SELECT contact, sealed FROM links WHERE contact = ?1", &[(&self.contact).into()])
+            .await
     }
 }

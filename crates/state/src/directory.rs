@@ -17,6 +17,7 @@ use crate::keys::{Hash, Keyring};
 use crate::rows::{ContactRow, encode};
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
+use crate::subject::{Guard, mark_shared};
 use domain::{Contact, Timestamp};
 
 pub(crate) use recent::Recent;
@@ -58,7 +59,8 @@ impl Store {
     /// Stores what a connection answered at `as_of`: these contacts with all
     /// their keys, and that nobody else answers to the keys asked for. Of two
     /// answers the newer one stands, in whatever order they come.
-    /// Only E.164 numbers and e-mails of the contact itself become its keys.
+    /// Only E.164 numbers and e-mails of the contact itself become its keys. Whoever was
+    /// erased is left out.
     pub fn remember<'a>(
         &'a self,
         connection: &'a str,
@@ -88,12 +90,14 @@ impl Store {
                     contacts: contacts.collect::<Result<_>>()?,
                 })
             };
-            self.write(Remember {
+            let work = Remember {
                 connection: connection.to_owned(),
                 answers: answers.iter().map(answer).collect::<Result<_>>()?,
                 as_of: as_of.0,
-            })
-            .await
+            };
+            let shared = self.write(work).await?;
+            self.learn_shared(&shared);
+            Ok(())
         })
     }
 
@@ -115,7 +119,7 @@ impl Store {
             let contacts = accounts.iter().map(account).collect::<Result<_>>()?;
             let answers = vec![Answer { asked: Vec::new(), contacts }];
             let connection = connection.to_owned();
-            self.write(Remember { connection, answers, as_of: as_of.0 }).await
+            self.write(Remember { connection, answers, as_of: as_of.0 }).await.map(drop)
         })
     }
 
@@ -202,13 +206,26 @@ struct Answer {
 }
 
 impl Work for Remember {
-    type Output = ();
+    /// Keys asked for that somebody who was erased has as well as others.
+    type Output = Vec<Hash>;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Hash>> {
         crash::point("directory.remember");
         tx.touched = Touched::Nothing;
+        let guard = Guard::take(tx).await?;
+        let mut shared = Vec::new();
         for answer in &self.answers {
             for contact in &answer.contacts {
+                let names: Vec<&Hash> = contact.keys.iter().chain([&contact.record]).collect();
+                if let Some(erasure) = guard.refusal(tx, &names).await? {
+                    // Erased: no answer brings them back, and who shares a key with them
+                    // is not named by it alone.
+                    if answer.contacts.len() > 1 {
+                        mark_shared(tx, &erasure, &answer.asked).await?;
+                        shared.extend(&answer.asked);
+                    }
+                    continue;
+                }
                 self.store(tx, contact, &answer.asked).await?;
             }
             for key in &answer.asked {
@@ -217,7 +234,7 @@ impl Work for Remember {
             }
         }
         crash::point("directory.remembered");
-        Ok(())
+        Ok(shared)
     }
 }
 

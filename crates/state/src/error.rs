@@ -44,6 +44,9 @@ pub enum Error {
     /// A backup or restore would overwrite something and was not told to.
     #[error("{} is not empty", path.display())]
     NotEmpty { path: PathBuf },
+    /// A bound is reached. Nothing was written.
+    #[error("the store holds no more {what}: {fix}")]
+    Full { what: &'static str, fix: &'static str },
     /// A file of the store or of a backup could not be read or written.
     #[error("{}: {reason}", path.display())]
     File { path: PathBuf, reason: String },

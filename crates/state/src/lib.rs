@@ -12,6 +12,7 @@
 //! | [`directory`] | our copy of the CRMs' contacts |
 //! | [`customers`] | what is kept of a customer and of a call besides what their systems say |
 //! | [`overrides`] | what agents have corrected |
+//! | [`subject`] | one person: shown, forgotten, kept from coming back |
 //! | [`audit`] | who changed or saw what, in a chain |
 //! | [`access`] | keys of those who may call the API |
 //! | [`events`] | what was told of calls, and what each came to |
@@ -41,6 +42,7 @@ mod retention;
 mod rows;
 mod sql;
 pub mod store;
+pub mod subject;
 
 pub use access::{ApiKey, IssuedKey, NewApiKey, Rotation};
 pub use calls::{Enriched, Identified, NewCall, Recorded, StoredCall};

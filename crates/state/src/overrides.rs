@@ -249,7 +249,7 @@ fn place(number: &Hash, queue: &str) -> Vec<u8> {
     [&number[..], queue.as_bytes()].concat()
 }
 
-fn opened(keys: &Keyring, row: &Row) -> Result<Override> {
+pub(crate) fn opened(keys: &Keyring, row: &Row) -> Result<Override> {
     let (number, queue) = (row.hash(1)?, row.text(2)?);
     let plain = keys.open("overrides.sealed", &place(&number, queue), row.blob(4)?)?;
     let Plain { number, external_id, record, call, reason, actor } = decode(&plain)?;

@@ -170,7 +170,8 @@ const COLUMNS: &[Column] = &[
     ),
     one(
         "audit.sealed",
-        "SELECT seq, sealed, uid FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        // Of an erased person's entries nothing is sealed any more.
+        "SELECT seq, sealed, uid FROM audit WHERE seq > ?1 AND length(sealed) > 0 ORDER BY seq LIMIT ?2",
         "UPDATE audit SET sealed = ?2 WHERE seq = ?1 AND sealed = ?3",
         Start::Number,
         blob_place,

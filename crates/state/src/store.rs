@@ -14,6 +14,7 @@ use crate::sql::postgres::Postgres;
 use crate::sql::schema::{self, Prepare};
 use crate::sql::sqlite::{Owned, Sqlite};
 use crate::sql::{Tx, Work};
+use crate::subject::Tombstones;
 use domain::Timestamp;
 use std::fmt;
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ struct Inner {
     jobs_added: watch::Sender<u64>,
     recent: Arc<Recent>,
     overridden: Overridden,
+    tombstones: Tombstones,
+    sweeping: tokio::sync::Mutex<()>,
 }
 
 pub(crate) enum Engine {
@@ -164,8 +167,19 @@ impl Store {
                 Engine::Postgres(_) => Overridden::default(),
             };
             let master = master.clone();
-            let inner = Inner { engine, master, keys, jobs_added, recent, overridden };
+            let tombstones = Tombstones::default();
+            let inner = Inner {
+                engine,
+                master,
+                keys,
+                jobs_added,
+                recent,
+                overridden,
+                tombstones,
+                sweeping: tokio::sync::Mutex::default(),
+            };
             let store = Self { inner: Arc::new(inner) };
+            store.load_tombstones().await?;
             if matches!(store.inner.engine, Engine::Sqlite(_)) {
                 // One process owns this store: whoever held a lease before is gone.
                 store.write(ReleaseLeases).await?;
@@ -245,6 +259,16 @@ impl Store {
     /// Which numbers have an override, where nobody else writes to the store.
     pub(crate) fn overridden(&self) -> Option<&Overridden> {
         matches!(self.inner.engine, Engine::Sqlite(_)).then_some(&self.inner.overridden)
+    }
+
+    /// Who was erased.
+    pub(crate) fn tombstones(&self) -> &Tombstones {
+        &self.inner.tombstones
+    }
+
+    /// Sweeps of one process take turns; two at once would each count half.
+    pub async fn turn_to_sweep(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.sweeping.lock().await
     }
 
     /// Where nobody else writes to the store.

@@ -33,6 +33,8 @@ enum Command {
     Overrides(commands::OverridesArgs),
     /// List who changed or saw what, or see whether the log is whole.
     Audit(commands::AuditArgs),
+    /// Show what is kept of one person, or erase it for good.
+    Subject(commands::SubjectArgs),
     /// Make, list, replace or withdraw keys of the API.
     ApiKeys(commands::ApiKeysArgs),
     /// Rotate the store's data key while the server serves.
@@ -138,6 +140,7 @@ impl Cli {
             Command::Jobs(args) => commands::jobs(&args).await,
             Command::Overrides(args) => commands::overrides(&args).await,
             Command::Audit(args) => commands::audit(&args).await,
+            Command::Subject(args) => commands::subject(&args).await,
             Command::ApiKeys(args) => commands::api_keys(&args).await,
             Command::Keys(args) => commands::keys(&args).await,
             Command::Key => commands::key(),

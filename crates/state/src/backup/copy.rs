@@ -181,6 +181,18 @@ const TABLES: &[Table] = &[
         counted: false,
     },
     Table {
+        name: "erasures",
+        key: 1,
+        columns: &[("id", Text), ("at", Int), ("actor", Text), ("reason", Text), ("swept_at", Int)],
+        counted: false,
+    },
+    Table {
+        name: "tombstones",
+        key: 2,
+        columns: &[("erasure", Text), ("hash", Blob), ("kind", Text)],
+        counted: false,
+    },
+    Table {
         name: "call_events",
         key: 2,
         columns: &[

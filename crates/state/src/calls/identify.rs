@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::jobs::{SealedJob, SealedSettlement, Settled, settle_one};
 use crate::keys::Hash;
 use crate::sql::{Touched, Tx, Work};
+use crate::subject::Guard;
 use domain::{CallId, Timestamp};
 
 pub(super) struct Identify {
@@ -27,6 +28,12 @@ impl Work for Identify {
             return Ok(Enriched::Stale);
         }
         let Some(known) = known(tx, &self.id).await? else { return Ok(Enriched::UnknownCall) };
+        let whose: Vec<_> = self.who.subject.iter().collect();
+        if Guard::take(tx).await?.refuses(tx, &whose).await? {
+            // Erased since they were looked up: the call stays whoever's it was.
+            let earlier_calls = u64::try_from(known.earlier_calls).unwrap_or(0);
+            return Ok(Enriched::Kept { earlier_calls });
+        }
         let (applied, earlier_calls) =
             identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
         crash::point("call.identified");

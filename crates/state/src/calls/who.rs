@@ -26,6 +26,11 @@ pub(crate) struct Who {
 }
 
 impl Who {
+    /// Whose interactions the call counts to.
+    pub(crate) fn subject(&self) -> Option<&Hash> {
+        self.subject.as_ref()
+    }
+
     pub(crate) fn new(
         keys: &Keyring,
         id: &CallId,

@@ -9,6 +9,7 @@ use crate::error::{Boxed, Result};
 use crate::jobs::{NewJob, SealedJob};
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
+use crate::subject::Guard;
 use domain::{CallId, Timestamp};
 
 /// A confirmed correction of who a call is from.
@@ -23,8 +24,12 @@ pub struct Correction {
 /// What became of a correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corrected {
-    Applied { earlier_calls: u64 },
+    Applied {
+        earlier_calls: u64,
+    },
     UnknownCall,
+    /// The person was erased meanwhile: nothing was changed.
+    Erased,
 }
 
 impl Store {
@@ -79,6 +84,10 @@ impl Work for Correct {
         let Some(known): Option<Known> = known(tx, &self.id).await? else {
             return Ok(Corrected::UnknownCall);
         };
+        let whose: Vec<_> = self.who.subject().into_iter().collect();
+        if Guard::take(tx).await?.refuses(tx, &whose).await? {
+            return Ok(Corrected::Erased);
+        }
         let (_, earlier_calls) = identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
         crash::point("context.identified");
         if let Some(new) = &self.remember {

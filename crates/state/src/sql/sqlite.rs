@@ -153,8 +153,15 @@ impl Sqlite {
         let writer = hold(&self.writer);
         let connection = writer.as_ref().ok_or(Error::Closed)?;
         connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
             .map_err(|error| Error::sqlite("folding the log", &error))
+            .and_then(|is_held| match is_held {
+                0 => Ok(()),
+                _ => Err(Error::Unavailable {
+                    during: "folding the log",
+                    reason: "a long read holds it".to_owned(),
+                }),
+            })
     }
 
     /// Whether this is the store's own file, by whatever name.

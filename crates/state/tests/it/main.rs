@@ -16,6 +16,7 @@ mod keys;
 mod owning;
 mod place;
 mod reseal;
+mod subjects;
 
 /// Runs each fact over every engine.
 macro_rules! facts {

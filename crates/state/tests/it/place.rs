@@ -6,6 +6,7 @@ use domain::{
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use state::{Error, Location, MasterKey, NewCall, NewJob, Options, Store};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -192,5 +193,74 @@ pub(crate) fn job(key: Option<&str>, payload: &str, run_at: i64) -> NewJob {
         payload: payload.as_bytes().to_vec(),
         run_at: Timestamp(run_at),
         subject: None,
+    }
+}
+
+/// Every sealed column but that of keys.
+const SEALED: [(&str, &str); 11] = [
+    ("calls", "details"),
+    ("calls", "identity"),
+    ("contacts", "sealed"),
+    ("jobs", "payload"),
+    ("overrides", "sealed"),
+    ("audit", "sealed"),
+    ("customer_data", "sealed"),
+    ("call_data", "sealed"),
+    ("links", "sealed"),
+    ("call_events", "sealed"),
+    ("call_outcomes", "sealed"),
+];
+
+impl Place {
+    /// Every sealed cell with its table, read past the store, which may be open.
+    pub(crate) async fn sealed(&self) -> BTreeSet<(String, Vec<u8>)> {
+        let mut cells = BTreeSet::new();
+        for (table, column) in SEALED {
+            let sql = format!("SELECT {column} FROM {table}");
+            let found: Vec<Vec<u8>> = match (&self.location, &self.postgres) {
+                (Location::Sqlite { path }, _) => {
+                    let file = rusqlite::Connection::open(path).expect("the file opens");
+                    let mut rows = file.prepare(&sql).expect("a statement");
+                    let rows = rows.query_map([], |row| row.get(0)).expect("rows");
+                    rows.map(|cell| cell.expect("a cell")).collect()
+                }
+                (_, Some((base, schema))) => {
+                    let mut server = PgConnection::connect(base).await.expect("the server");
+                    let sql = format!("SELECT {column} FROM {schema}.{table}");
+                    let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut server).await;
+                    rows.expect("rows")
+                }
+                _ => unreachable!("memory cannot be read past the store"),
+            };
+            cells.extend(found.into_iter().map(|cell| (table.to_owned(), cell)));
+        }
+        cells
+    }
+
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        match (&self.location, &self.postgres) {
+            (Location::Sqlite { path }, _) => {
+                let file = rusqlite::Connection::open(path).expect("the file opens");
+                let sql = format!("SELECT count(*) FROM {table}");
+                file.query_row(&sql, [], |row| row.get(0)).expect("a count")
+            }
+            (_, Some((base, schema))) => {
+                let mut server = PgConnection::connect(base).await.expect("the server");
+                let sql = format!("SELECT count(*) FROM {schema}.{table}");
+                sqlx::query_scalar(AssertSqlSafe(sql))
+                    .fetch_one(&mut server)
+                    .await
+                    .expect("a count")
+            }
+            _ => unreachable!("memory cannot be read past the store"),
+        }
+    }
+
+    /// Everything in the store's files; of a server's, which are not ours, nothing.
+    pub(crate) async fn bytes(&self) -> Vec<u8> {
+        let Location::Sqlite { path } = &self.location else { return Vec::new() };
+        let files = std::fs::read_dir(path.parent().expect("a folder")).expect("a folder");
+        let files = files.map(|file| file.expect("an entry").path());
+        files.flat_map(|path| std::fs::read(path).expect("a file")).collect()
     }
 }

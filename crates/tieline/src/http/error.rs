@@ -85,6 +85,8 @@ pages! {
     "request.no_route",
     "store.backup_failed",
     "store.unavailable",
+    "subject.several",
+    "subject.unknown_erasure",
 }
 
 impl ApiError {

@@ -19,6 +19,7 @@ mod openapi;
 mod overrides;
 mod reports;
 mod server;
+mod subjects;
 mod tls;
 
 pub use access::Access;
@@ -72,6 +73,13 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/overrides/{id}", get(overrides::one).delete(overrides::clear))
         .route("/api/v1/audit", get(overrides::audit))
         .route("/api/v1/audit/verify", get(overrides::verify))
+        .route("/api/v1/subjects/export", post(subjects::export))
+        .route("/api/v1/subjects/erase", post(subjects::erase))
+        .route(
+            "/api/v1/subjects/tombstones",
+            get(subjects::tombstones::list).post(subjects::tombstones::apply),
+        )
+        .route("/api/v1/subjects/tombstones/{id}", delete(subjects::tombstones::take_back))
         .route("/api/v1/agent-tokens", post(access::agent_tokens::issue))
         .route("/api/v1/api-keys", get(access::api_keys::list).post(access::api_keys::create))
         .route("/api/v1/api-keys/{id}", delete(access::api_keys::revoke))

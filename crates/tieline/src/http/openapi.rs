@@ -2,6 +2,7 @@
 
 use super::access::Scope;
 use super::access::{agent_tokens, api_keys, oauth};
+use super::subjects::{self, tombstones};
 use super::{access, admin, context, customers, events, health, keys, lookup, overrides, reports};
 use axum::Json;
 use axum::http::Method;
@@ -25,6 +26,7 @@ use utoipa::{Modify, OpenApi};
         overrides::clear_many, overrides::audit, overrides::verify, admin::calls, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue,
         oauth::token,
+        subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),
     modifiers(&Keys)

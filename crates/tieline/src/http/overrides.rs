@@ -213,6 +213,8 @@ pub async fn audit(
 pub struct VerdictBody {
     whole: bool,
     entries: u64,
+    /// Of these, how many lost their details when a person was erased.
+    blanked: u64,
     /// The first entry that is not as it was written; 0 where all are.
     broken_at: u64,
     fault: &'static str,
@@ -232,6 +234,7 @@ pub async fn verify(State(app): State<App>) -> Result<Json<VerdictBody>, ApiErro
     Ok(Json(VerdictBody {
         whole: verdict.broken.is_none(),
         entries: verdict.entries,
+        blanked: verdict.blanked,
         broken_at,
         fault,
         head: verdict.head,

@@ -46,7 +46,9 @@ async fn all(deaths: Vec<(Death, Option<&'static str>)>) -> Vec<Round> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
-    let of_the_server = POINTS.iter().filter(|point| !point.starts_with("restore."));
+    let is_elsewhere =
+        |point: &str| ["restore.", "erase.", "sweep."].iter().any(|own| point.starts_with(own));
+    let of_the_server = POINTS.iter().filter(|point| !is_elsewhere(point));
     let deaths = of_the_server.clone().flat_map(|point| {
         let nths: &[u64] = match point.split('.').next() {
             Some("write") => &[1, 9, 90],
@@ -108,6 +110,48 @@ async fn an_answer_before_the_commit_would_be_caught() {
         }
     }
     panic!("the planted bug went unnoticed");
+}
+
+/// What is kept of whoever has this number or this id, and whether they were erased.
+async fn left_of(line: &Line, who: &serde_json::Value) -> (usize, bool) {
+    let shown = line.post("/api/v1/subjects/export", who).await;
+    let lists = ["contacts", "calls", "jobs", "audit", "corrections", "customerData"];
+    let rows = |list: &&str| shown[list].as_array().map_or(usize::MAX, Vec::len);
+    (lists.iter().map(|list| rows(list)).sum(), shown["erasures"] != json!([]))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_erasure_is_finished_by_the_next_start() {
+    // The end of the second sweep, a minute later, is the store's own crash test's.
+    let own = |point: &&&str| point.starts_with("erase.") || point.starts_with("sweep.");
+    for point in POINTS.iter().filter(own).filter(|point| **point != "sweep.ended") {
+        let fuse = format!("{point}:1");
+        let plan = Line::with_salesforce().and_genesys().people(30);
+        let mut line = plan.variable("TIELINE_CRASH_AT", &fuse).start().await;
+        let person = Line::loners(1).swap_remove(0);
+        let down = sim::faults::Fault::Status { code: 503, body: None };
+        line.genesys().faults().add(sim::faults::Rule::always(down).on("/api/v2/"));
+        let call = json!({ "fromNumber": person.number, "callId": "c-1" });
+        let id = line.lookup(call).await.id().to_owned();
+        let correct = json!({ "callId": "c-1", "newExternalId": id, "reason": "seen" });
+        line.post("/api/v1/genesys/update-context", &correct).await;
+        let who = json!({ "externalIds": [id] });
+        let erase = line.http.post(line.url("/api/v1/subjects/erase"));
+        let erase = erase.bearer_auth(rig::plan::API_KEY).json(&who);
+        assert!(rig::Answer::try_of(erase).await.is_err(), "{point} is passed");
+        line.kill().await;
+        line.environment.retain(|(name, _)| name != "TIELINE_CRASH_AT");
+        line.start_server().await;
+        let (_, is_erased) = left_of(&line, &who).await;
+        assert_eq!(is_erased, *point != "erase.marked", "{point}: committed or not, never half");
+        if !is_erased {
+            assert_eq!(line.post("/api/v1/subjects/erase", &who).await["erased"], true);
+        }
+        rig::until("the erasure is finished", async || left_of(&line, &who).await == (0, true))
+            .await;
+        line.call_from(&person.number).await.assert_by_number("miss");
+        assert_eq!(line.get("/api/v1/audit/verify").await["whole"], true, "{point}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

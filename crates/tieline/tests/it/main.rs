@@ -42,4 +42,5 @@ mod privacy;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod simulators;
+mod subjects;
 mod tls;

@@ -1,0 +1,171 @@
+//! One person asks: everything of them is shown, then it is gone, and nothing brings
+//! them back.
+
+use crate::rig::plan::API_KEY;
+use crate::rig::{Ended, JANE, JOHN, Line, Place};
+use serde_json::{Value, json};
+use sim::faults::{Fault, Rule};
+
+crate::facts! {
+    everything_of_a_person_is_shown_and_then_gone
+}
+
+const NUMBER: &str = "+13175550177";
+const EMAIL: &str = "zzerase@example.com";
+/// What must be in an export, and nowhere once the person is erased.
+const PLANTED: [&str; 9] = [
+    "Zzerasefirst",
+    "Zzeraselast",
+    EMAIL,
+    NUMBER,
+    "CASE-ZZERASE",
+    "zzerase-note",
+    "zzerase-kept",
+    "zzerase-of-call",
+    "zzerase-reason",
+];
+
+impl Line {
+    async fn erase(&self, who: &[&str]) -> Ended {
+        let mut words = vec!["subject", "erase", "--json"];
+        words.extend(who);
+        self.command(&words).await
+    }
+
+    /// The export, and how many rows each of its lists has.
+    async fn export(&self, who: &[&str]) -> Value {
+        let mut words = vec!["subject", "export"];
+        words.extend(who);
+        let ended = self.command(&words).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        serde_json::from_str(&ended.out).expect("a document")
+    }
+
+    async fn put(&self, path: &str, body: Value) {
+        let put = self.http.put(self.url(path)).bearer_auth(API_KEY).json(&body).send().await;
+        assert_eq!(put.expect("an answer").status(), 200, "{path}");
+    }
+}
+
+fn rows(document: &Value, list: &str) -> usize {
+    document[list].as_array().unwrap_or_else(|| panic!("{list}: {document}")).len()
+}
+
+/// Plants a person with something in every table; their externalId.
+async fn plant(line: &Line) -> String {
+    let person = json!({
+        "FirstName": "Zzerasefirst", "LastName": "Zzeraselast", "Email": EMAIL,
+        "Phone": "(317) 555-0177", "CRM_Case_Id__c": "CASE-ZZERASE",
+    });
+    let id = format!("CRM:{}", line.salesforce.add("Contact", &person).expect("added"));
+    let (placed, answer) = line.arrives(NUMBER).await;
+    assert_eq!(answer.id(), id);
+    line.until_quiet().await;
+    let call = placed.conversation_id;
+    let end = json!({
+        "type": "callEnded", "callId": call, "endedAt": "2026-11-21T20:20:00Z", "userId": "agent-7",
+        "notes": "zzerase-note",
+    });
+    let told = line.post("/api/v1/genesys/events", &end).await;
+    assert_eq!(told.status, 202, "{told:?}");
+    line.put(&format!("/api/v1/calls/{call}/data"), json!({ "data": { "a": "zzerase-of-call" } }))
+        .await;
+    let customer = format!("/api/v2/customers/{}", id.replace(':', "%3A"));
+    line.put(&customer, json!({ "data": { "a": "zzerase-kept" } })).await;
+    // A stranger's call that an agent says was theirs, while the platform is down.
+    line.lookup(json!({ "fromNumber": "+13175550178", "callId": "c-2" })).await.assert_whole();
+    line.until_quiet().await;
+    let down = Fault::Status { code: 503, body: None };
+    line.genesys().faults().add(Rule::always(down).on("/api/v2/"));
+    let correct = json!({ "callId": "c-2", "newExternalId": id, "reason": "zzerase-reason" });
+    let corrected = line.post("/api/v1/genesys/update-context", &correct).await;
+    assert_eq!(corrected["confirmed"], true, "{corrected:?}");
+    id
+}
+
+async fn everything_of_a_person_is_shown_and_then_gone(place: Place) {
+    let line = Line::with_salesforce().and_genesys().people(30).on(place);
+    let line = line.section("[calls]\nsettle_for = \"1s\"");
+    let mut line = line.log_level("debug").start().await;
+    let id = plant(&line).await;
+    line.lookup(json!({ "fromNumber": JOHN.1, "callId": "john" })).await.assert_hit("crm");
+
+    let shown = line.export(&["--phone", "(317) 555-0177"]).await;
+    let text = shown.to_string();
+    for word in PLANTED {
+        assert!(text.contains(word), "{word} is shown: {text}");
+    }
+    for list in ["contacts", "customerData", "calls", "interactions", "corrections", "jobs"] {
+        assert!(rows(&shown, list) > 0, "{list}: {shown}");
+    }
+    assert_eq!((rows(&shown, "calls"), &shown["complete"]), (2, &json!(true)));
+    assert_eq!(shown["subject"]["people"][0]["externalId"], id);
+    let contact = line.contacts_of(&id)[0]["id"].clone();
+    let there = shown["elsewhere"].as_array().expect("a list").clone();
+    assert!(there.iter().any(|one| one["id"] == contact), "{there:?}");
+
+    let erased = line.erase(&["--phone", NUMBER, "--reason", "DSR-4711"]).await;
+    assert_eq!(erased.code, Some(0), "{erased:?}");
+    let erased: Value = serde_json::from_str(&erased.out).expect("JSON");
+    assert_eq!(erased["erased"], true, "{erased}");
+    for table in [
+        "calls",
+        "contacts",
+        "customer_data",
+        "call_data",
+        "call_events",
+        "links",
+        "overrides",
+        "audit",
+        "jobs",
+    ] {
+        assert!(erased["removed"][table].as_u64() > Some(0), "{table}: {erased}");
+    }
+    assert!(erased["elsewhere"].to_string().contains(contact.as_str().expect("an id")));
+
+    for who in [["--phone", NUMBER], ["--email", EMAIL], ["--external-id", &id]] {
+        let left = line.export(&who).await;
+        for list in
+            ["contacts", "customerData", "calls", "interactions", "corrections", "jobs", "audit"]
+        {
+            assert_eq!(rows(&left, list), 0, "{list} by {who:?}: {left}");
+        }
+        assert_eq!(left["erasures"], json!([erased["id"]]), "{who:?}");
+    }
+    line.genesys().faults().clear();
+    let (asked, told) = (line.crm_requests(), line.contacts_of(&id).len());
+    for body in [
+        json!({ "fromNumber": NUMBER, "callId": "again-1" }),
+        json!({ "fromNumber": NUMBER, "callId": "again-2", "externalId": id }),
+    ] {
+        let again = line.lookup(body).await;
+        again.assert_by_number("miss");
+        assert_eq!((&again["name"], &again["email"]), (&json!(""), &json!("")));
+    }
+    let by_email = line.lookup(json!({ "email": EMAIL, "callId": "again-3" })).await;
+    assert_eq!(by_email.id(), "UNKNOWN");
+    assert_eq!(line.crm_requests(), asked, "nobody is asked about them");
+    let correct = json!({ "callId": "again-1", "newExternalId": id });
+    let corrected = line.post("/api/v1/genesys/update-context", &correct).await;
+    assert_eq!(corrected["confirmed"], false, "{corrected:?}");
+    line.until_quiet().await;
+    for call in ["again-1", "again-2", "again-3"] {
+        let stored = line.stored(call).await;
+        assert_eq!((&stored["fromNumber"], &stored["email"]), (&json!(""), &json!("")), "{call}");
+    }
+    assert_eq!(
+        line.get(&format!("/api/v2/customers/{}", id.replace(':', "%3A"))).await.status,
+        404
+    );
+    assert_eq!(line.contacts_of(&id).len(), told, "the contact center is told nothing new");
+
+    let verdict = line.command(&["audit", "verify"]).await;
+    assert_eq!(verdict.code, Some(0), "{verdict:?}");
+    line.restart().await;
+    line.call_from(NUMBER).await.assert_by_number("miss");
+    assert_eq!(line.stored("john").await["externalId"], line.id_of(JOHN.2), "others stay");
+    let log = line.log();
+    for word in PLANTED {
+        assert!(!log.contains(word), "{word} in the log");
+    }
+}
