@@ -15,6 +15,7 @@
 //! | [`audit`] | who changed or saw what, in a chain |
 //! | [`access`] | keys of those who may call the API |
 //! | [`events`] | what was told of calls, and what each came to |
+//! | [`feed`] | news of calls, for whoever follows a call or an agent |
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
 //! | [`reports`] | figures over many calls |
@@ -32,6 +33,7 @@ pub mod customers;
 pub mod directory;
 mod error;
 pub mod events;
+pub mod feed;
 pub mod jobs;
 mod keys;
 pub mod overrides;
@@ -49,6 +51,7 @@ pub use error::{Boxed, Error, Result};
 pub use events::{
     Journal, JournalState, NewEvent, NewOutcome, Received, StoredEvent, StoredOutcome,
 };
+pub use feed::{News, NewsKind, Topic};
 pub use jobs::{Lease, Leased, NewJob, Outcome, Settled, Settlement};
 pub use keys::MasterKey;
 pub use store::{Durability, Location, Options, Store};

@@ -4,6 +4,7 @@ use super::{Enriched, Known, Who, known};
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::jobs::{SealedJob, SealedSettlement, Settled, settle_one};
+use crate::feed::{NewsKind, Telling, take_turns};
 use crate::keys::Hash;
 use crate::sql::{Touched, Tx, Work};
 use domain::{CallId, Timestamp};
@@ -21,22 +22,27 @@ impl Work for Identify {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Enriched> {
         tx.touched = Touched::Nothing;
+        take_turns(tx, &self.id).await?;
         if let Some(settle) = &self.settle
             && settle_one(tx, settle, self.at).await? == Settled::Stale
         {
             return Ok(Enriched::Stale);
         }
         let Some(known) = known(tx, &self.id).await? else { return Ok(Enriched::UnknownCall) };
-        let (applied, earlier_calls) =
-            identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
+        let identified = identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
         crash::point("call.identified");
-        let earlier_calls = u64::try_from(earlier_calls).unwrap_or(0);
-        if applied {
+        if identified.is_news {
+            let kind = NewsKind::Enriched.or_candidates(self.who.status);
+            let (call, stream) = (&self.id, &self.who.stream);
+            Telling { call, stream, kind, at: self.at }.tell(tx).await?;
+        }
+        let earlier_calls = u64::try_from(identified.earlier_calls).unwrap_or(0);
+        if identified.applied {
             for job in &self.jobs {
                 job.insert(tx).await?;
             }
         }
-        Ok(if applied {
+        Ok(if identified.applied {
             Enriched::Applied { earlier_calls }
         } else {
             Enriched::Kept { earlier_calls }
@@ -44,22 +50,32 @@ impl Work for Identify {
     }
 }
 
+/// What became of a newer identification.
+pub(crate) struct Identification {
+    /// It stands: it did not know less.
+    pub(crate) applied: bool,
+    /// And says something else than the one before.
+    pub(crate) is_news: bool,
+    /// Of whom the call counts to now.
+    pub(crate) earlier_calls: i64,
+}
+
 /// Gives a stored call its newer identification, unless that knows less.
-/// Returns whether it did, and the earlier calls of whom it counts to now.
 pub(crate) async fn identify(
     tx: &mut Tx<'_>,
     id: &CallId,
     known: &Known,
     who: &Who,
     at: Option<Timestamp>,
-) -> Result<(bool, i64)> {
+) -> Result<Identification> {
     const SQL: &str = "
         UPDATE calls SET connection = ?2, status = ?3, source = ?4, certainty = ?5, subject = ?6,
             earlier_calls = ?7, identity = ?8, labels = ?10,
             identified_at = CASE WHEN ?9 < 0 THEN identified_at ELSE ?9 END
         WHERE id = ?1";
     if who.certainty < known.certainty {
-        return Ok((false, known.earlier_calls));
+        let earlier_calls = known.earlier_calls;
+        return Ok(Identification { applied: false, is_news: false, earlier_calls });
     }
     let mut earlier_calls = known.earlier_calls;
     if known.subject != who.subject {
@@ -80,7 +96,8 @@ pub(crate) async fn identify(
         who.labels.as_deref().into(),
     ];
     tx.execute(SQL, &params).await?;
-    Ok((true, earlier_calls))
+    let is_news = known.subject != who.subject || known.status != who.status;
+    Ok(Identification { applied: true, is_news, earlier_calls })
 }
 
 /// Counts a call to its subject; returns how many the subject had before.
