@@ -5,6 +5,8 @@
 //! by [`contact_center`]; both are durable jobs that [`jobs`] runs. An agent who knows
 //! better is followed by [`correct`], and remembered by [`overrides`].
 //!
+//! Whoever follows a call or an agent is told by [`feed`]; [`card`] is what they see.
+//!
 //! What is told of a call makes [`call_end`] close it and [`journal`] tell the CRM.
 //!
 //! This crate names no vendor, writes no SQL and serves no HTTP.
@@ -12,6 +14,7 @@
 mod activity;
 mod answer;
 mod call_end;
+mod card;
 mod clock;
 pub mod connections;
 mod contact_center;
@@ -19,6 +22,7 @@ mod correct;
 mod customer;
 mod customers;
 mod enrich;
+pub mod feed;
 mod flights;
 mod follow_up;
 pub mod jobs;
@@ -31,10 +35,12 @@ mod rotate;
 
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
 pub use answer::{Answer, Candidate};
+pub use card::Card;
 pub use clock::Clock;
 pub use connections::{Connection, Connections, Queue};
 pub use correct::{Answer as Corrected, Request as Correction};
 pub use customers::{Changed, Profile};
+pub use feed::{Feed, Following, Told};
 pub use jobs::Runner;
 pub use lookup::{Engine, Error, Options, Request};
 pub use metrics::Metrics;
