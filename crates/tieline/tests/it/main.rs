@@ -41,4 +41,5 @@ mod privacy;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod simulators;
+mod streams;
 mod tls;
