@@ -52,8 +52,7 @@ impl Engine {
     /// Everybody who has what the call was asked for by, as the directory knows them.
     async fn candidates(&self, stored: &StoredCall) -> Result<Vec<Candidate>, state::Error> {
         let call = &stored.call;
-        let (Some(connection), Some(ask)) =
-            (self.connections.get(&call.connection), ask_of(call))
+        let (Some(connection), Some(ask)) = (self.connections.get(&call.connection), ask_of(call))
         else {
             return Ok(Vec::new());
         };

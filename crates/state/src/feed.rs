@@ -142,7 +142,8 @@ impl Telling<'_> {
             INSERT INTO news_waiting (stream, call, kind, at) SELECT ?1, ?2, ?3, ?4
             FROM (SELECT pg_advisory_xact_lock(7465658, hashtext(?2))) AS taken RETURNING seq";
         const GONE: Error = Error::Corrupt { what: "news that were just told" };
-        let (call, kind, at) = (self.call.as_str().into(), self.kind.as_str().into(), self.at.0.into());
+        let (call, kind, at) =
+            (self.call.as_str().into(), self.kind.as_str().into(), self.at.0.into());
         tx.added_news = true;
         let is_placed = !tx.is_postgres();
         let row = match is_placed {

@@ -20,8 +20,10 @@ impl Store {
     /// Forgets calls that arrived before this, the oldest first, at most 500 at once.
     /// Returns how many: 0 when there are none left.
     pub fn purge_calls(&self, before: Timestamp) -> Boxed<'_, u64> {
-        Box::pin(async move { self.place_news().await?;
-            self.write(Purge { before: before.0, keys: self.keys() }).await })
+        Box::pin(async move {
+            self.place_news().await?;
+            self.write(Purge { before: before.0, keys: self.keys() }).await
+        })
     }
 
     /// Folds the log of a SQLite store into its file and empties it, so that nothing of

@@ -131,13 +131,7 @@ const TABLES: &[Table] = &[
     Table {
         name: "news",
         key: 1,
-        columns: &[
-            ("place", Int),
-            ("stream", Blob),
-            ("call", Text),
-            ("kind", Text),
-            ("at", Int),
-        ],
+        columns: &[("place", Int), ("stream", Blob), ("call", Text), ("kind", Text), ("at", Int)],
         counted: false,
     },
     Table {

@@ -3,8 +3,8 @@
 use super::{Enriched, Known, Who, known};
 use crate::crash;
 use crate::error::{Error, Result};
-use crate::jobs::{SealedJob, SealedSettlement, Settled, settle_one};
 use crate::feed::{NewsKind, Telling, take_turns};
+use crate::jobs::{SealedJob, SealedSettlement, Settled, settle_one};
 use crate::keys::Hash;
 use crate::sql::{Touched, Tx, Work};
 use domain::{CallId, Timestamp};

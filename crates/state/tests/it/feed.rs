@@ -195,7 +195,8 @@ async fn a_reader_goes_on_after_any_id_that_is_kept(place: Place) {
 
 async fn news_of_a_forgotten_call_are_forgotten_and_leave_no_gap(place: Place) {
     let store = place.open().await;
-    record(&store, NewCall { arrived_at: Timestamp(1), ..of(&store, "old", Status::Partial) }).await;
+    record(&store, NewCall { arrived_at: Timestamp(1), ..of(&store, "old", Status::Partial) })
+        .await;
     told(&store, "old", "agent", 2).await;
     store.identify_call(&id("old"), said(Status::Hit, 20), vec![], None).await.expect("done");
     record(&store, NewCall { arrived_at: Timestamp(900), ..of(&store, "new", Status::Hit) }).await;
@@ -246,8 +247,7 @@ async fn two_stores_lose_no_news_and_double_none(place: Place) {
         let seen = tokio::time::timeout(bound, reader).await.expect("all of them").expect("ran");
         let ids: Vec<i64> = seen.iter().map(|(id, _)| *id).collect();
         assert!(ids.is_sorted_by(|a, b| a + 1 == *b), "without a gap and without a double");
-        let topics: BTreeSet<String> =
-            seen.iter().map(|(_, topic)| format!("{topic:?}")).collect();
+        let topics: BTreeSet<String> = seen.iter().map(|(_, topic)| format!("{topic:?}")).collect();
         assert_eq!(topics.len(), EACH * 4, "each call");
     }
 }

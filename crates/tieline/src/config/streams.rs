@@ -18,6 +18,6 @@ pub struct StreamsSection {
 
 impl Default for StreamsSection {
     fn default() -> Self {
-        Self { max: 10_000, heartbeat: Period::ms(15_000) }
+        Self { max: 12_000, heartbeat: Period::ms(15_000) }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::access::Scope;
 use super::access::{agent_tokens, api_keys, oauth};
-use super::{access, admin, context, customers, events, health, keys, lookup, news, overrides, reports};
+use super::{
+    access, admin, context, customers, events, health, keys, lookup, news, overrides, reports,
+};
 use axum::Json;
 use axum::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};

@@ -73,7 +73,8 @@ async fn every_kind_of_news_arrives_over_every_carrier(place: Place) {
         listeners.push(line.listen(by, &of_agent("agent-7")).await);
     }
     line.crm_does(Fault::Status { code: 503, body: None });
-    let call = json!({ "toNumber": MARIA.1, "callId": "c1", "type": "outbound", "userId": "agent-7" });
+    let call =
+        json!({ "toNumber": MARIA.1, "callId": "c1", "type": "outbound", "userId": "agent-7" });
     line.lookup(call).await.assert_by_number("partial");
     for listener in &mut listeners {
         let news = listener.news().await;
@@ -162,7 +163,9 @@ async fn a_stream_goes_on_where_it_was_across_a_restart_and_a_kill(place: Place)
 async fn several_people_are_candidates_until_an_agent_has_chosen(place: Place) {
     let line = plan(place).lookup("match", "ambiguous").start().await;
     let mut listener = line.listen(By::Sse, &of_call("c1")).await;
-    line.lookup(json!({ "fromNumber": JOHN.1, "callId": "c1" })).await.assert_by_number("ambiguous");
+    line.lookup(json!({ "fromNumber": JOHN.1, "callId": "c1" }))
+        .await
+        .assert_by_number("ambiguous");
     let news = listener.news().await;
     assert_eq!(news["type"], "candidates", "{news}");
     let (john, jane) = (line.id_of(JOHN.2), line.id_of(JANE.2));
@@ -248,7 +251,10 @@ async fn a_stream_ends_with_its_token_and_its_key(place: Place) {
     let begun = Instant::now();
     for listener in &mut listeners {
         let closed = listener.closed().await;
-        assert_eq!((&closed["code"], &closed["retryAfterMs"]), (&json!("auth.key_revoked"), &json!(0)));
+        assert_eq!(
+            (&closed["code"], &closed["retryAfterMs"]),
+            (&json!("auth.key_revoked"), &json!(0))
+        );
         assert!(listener.close_code().is_none_or(|code| code == 1008));
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "within a heartbeat, not some time");

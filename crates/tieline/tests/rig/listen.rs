@@ -94,7 +94,9 @@ impl Listener {
                         return Some(message);
                     }
                     match response.chunk().await {
-                        Ok(Some(bytes)) => read.push_str(std::str::from_utf8(&bytes).expect("text")),
+                        Ok(Some(bytes)) => {
+                            read.push_str(std::str::from_utf8(&bytes).expect("text"))
+                        }
                         Ok(None) | Err(_) => return None,
                     }
                 },

@@ -108,10 +108,10 @@ impl From<Card> for CardBody {
         let Contact { name, email, url, data, .. } = contact;
         let mut data: BTreeMap<String, serde_json::Value> = values(data);
         data.insert("previousInteractionCount".to_owned(), card.call.earlier_calls.into());
-        let candidates = card.candidates.into_iter().map(|one| CandidateBody {
-            external_id: one.external_id.to_string(),
-            name: one.name,
-        });
+        let candidates = card
+            .candidates
+            .into_iter()
+            .map(|one| CandidateBody { external_id: one.external_id.to_string(), name: one.name });
         Self {
             call_id: call.id.to_string(),
             direction: call.direction.as_str(),

@@ -29,7 +29,11 @@ const FRAMES_MAX: u32 = 100;
 /// How long a goodbye may take.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 
-pub(super) fn respond(upgrade: WebSocketUpgrade, session: Session, place: Option<Place>) -> Response {
+pub(super) fn respond(
+    upgrade: WebSocketUpgrade,
+    session: Session,
+    place: Option<Place>,
+) -> Response {
     let upgrade = upgrade
         .protocols([PROTOCOL])
         .read_buffer_size(READ_MAX)
