@@ -9,7 +9,7 @@ use crate::finish::FINISH;
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::journal::JOURNAL;
 use crate::lookup::Engine;
-use crate::{call_end, contact_center, enrich, finish, journal, rotate, subjects};
+use crate::{call_end, contact_center, enrich, feed, finish, journal, rotate, subjects};
 use domain::{CallId, Timestamp};
 use state::events::CLOSE_CALL;
 use state::{Identified, Journal, JournalState, Leased, NewJob, NewOutcome, Outcome, Settlement};
@@ -184,6 +184,7 @@ async fn forget_old(engine: &Engine) -> Result<(), state::Error> {
     while engine.store.prune_jobs(now.minus(SKIPPED_KEPT)).await? > 0 {}
     while engine.store.prune_directory(now.minus(LOST_KEPT)).await? > 0 {}
     engine.forget_ended_overrides().await?;
+    feed::forget(&engine.store, now).await?;
     let Some(kept_for) = engine.options.keep_calls_for else { return Ok(()) };
     let mut purged = 0;
     loop {

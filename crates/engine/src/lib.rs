@@ -6,6 +6,7 @@
 //! better is followed by [`correct`], and remembered by [`overrides`].
 //!
 //! Whoever asks for their data, or to be forgotten, is served by [`subjects`].
+//! Whoever follows a call or an agent is told by [`feed`]; [`card`] is what they see.
 //!
 //! What is told of a call makes [`call_end`] close it and [`journal`] tell the CRM.
 //!
@@ -16,6 +17,7 @@ mod activity;
 mod answer;
 mod beside;
 mod call_end;
+mod card;
 mod clock;
 pub mod connections;
 mod contact_center;
@@ -24,6 +26,7 @@ mod customer;
 mod customers;
 mod enrich;
 mod finish;
+pub mod feed;
 mod flights;
 mod follow_up;
 pub mod jobs;
@@ -38,10 +41,12 @@ mod subjects;
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
 pub use answer::{Answer, Candidate};
 pub use beside::Beside;
+pub use card::Card;
 pub use clock::Clock;
 pub use connections::{Connection, Connections, Queue};
 pub use correct::{Answer as Corrected, Request as Correction};
 pub use customers::{Changed, Profile};
+pub use feed::{Feed, Following, Told};
 pub use jobs::Runner;
 pub use lookup::{Engine, Error, Options, Request};
 pub use metrics::Metrics;

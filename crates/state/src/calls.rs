@@ -12,6 +12,7 @@ mod who;
 
 use crate::crash;
 use crate::error::{Boxed, Error, Result};
+use crate::feed::{NewsKind, Telling, agent_stream, join, name};
 use crate::jobs::{NewJob, SealedJob, SealedSettlement, Settlement, note};
 use crate::keys::{Hash, Keyring};
 use crate::rows::{Details, Identity, decode, encode};
@@ -105,6 +106,7 @@ impl Store {
             let keys = self.keys();
             let has_identifiers =
                 call.number.is_some() || call.email.is_some() || call.asked_record.is_some();
+            let agent = call.user.as_deref().map(|user| agent_stream(&keys, user));
             let details = Details {
                 number: call.number,
                 email: call.email,
@@ -132,6 +134,7 @@ impl Store {
                 answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
                 details,
                 has_identifiers,
+                agent,
                 id: call.id,
                 jobs: SealedJob::seal_all(&keys, jobs)?,
             })
@@ -207,17 +210,20 @@ pub(crate) struct Known {
     subject: Option<Hash>,
     earlier_calls: i64,
     arrived_at: i64,
+    status: String,
 }
 
 pub(crate) async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>> {
     const SQL: &str = "
-        SELECT certainty, subject, earlier_calls, arrived_at FROM calls WHERE id = ?1 /*pg: FOR UPDATE */";
+        SELECT certainty, subject, earlier_calls, arrived_at, status FROM calls
+        WHERE id = ?1 /*pg: FOR UPDATE */";
     let Some(row) = tx.row(SQL, &[id.as_str().into()]).await? else { return Ok(None) };
     Ok(Some(Known {
         certainty: row.int(0)?,
         subject: row.opt_hash(1)?,
         earlier_calls: row.int(2)?,
         arrived_at: row.int(3)?,
+        status: row.text(4)?.to_owned(),
     }))
 }
 
@@ -233,6 +239,8 @@ struct Record {
     jobs: Vec<SealedJob>,
     /// The request said at least one thing to find somebody by.
     has_identifiers: bool,
+    /// The stream of the agent whom the request names.
+    agent: Option<Hash>,
 }
 
 impl Work for Record {
@@ -241,10 +249,23 @@ impl Work for Record {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Recorded> {
         crash::point("call.insert");
         tx.touched = Touched::Nothing;
-        let inserted = self.insert(tx).await?;
+        let telling = self.telling();
+        let first = telling.first(tx).await?;
+        let inserted = self.insert(tx, first.place).await?;
+        if inserted.is_none() {
+            first.take_back(tx).await?;
+        }
         let repeated = inserted.is_none();
         let earlier_calls = match inserted {
-            Some(earlier_calls) => earlier_calls,
+            Some((earlier_calls, agents)) => {
+                if let Some(agent) = &self.agent {
+                    name(tx, &self.id, agent, self.arrived_at).await?;
+                }
+                if self.agent.is_some() || agents > 0 {
+                    telling.tell_agents(tx).await?;
+                }
+                earlier_calls
+            }
             None => self.repeat(tx).await?,
         };
         for job in &self.jobs {
@@ -255,15 +276,22 @@ impl Work for Record {
 }
 
 impl Record {
-    /// Stores a new call and counts it; `None` where its id is stored already.
-    async fn insert(&self, tx: &mut Tx<'_>) -> Result<Option<i64>> {
+    /// What is told of the call's lookup.
+    fn telling(&self) -> Telling<'_> {
+        let kind = NewsKind::Identified.or_candidates(self.who.status);
+        Telling { call: &self.id, stream: &self.who.stream, kind, at: self.arrived_at }
+    }
+
+    /// Stores a new call and counts it; `None` where its id is stored already. Beside the
+    /// count: how many agents were named on the call before it came.
+    async fn insert(&self, tx: &mut Tx<'_>, news: Option<i64>) -> Result<Option<(i64, i64)>> {
         const SQL: &str = "
             INSERT INTO calls (id, direction, media, queue, connection, status, source, certainty, subject,
-                earlier_calls, arrived_at, answered_in_us, details, identity, labels)
+                earlier_calls, arrived_at, answered_in_us, details, identity, labels, news)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-                coalesce((SELECT calls FROM interactions WHERE subject = ?9), 0), ?10, ?11, ?12, ?13, ?14)
+                coalesce((SELECT calls FROM interactions WHERE subject = ?9), 0), ?10, ?11, ?12, ?13, ?14, ?15)
             ON CONFLICT (id) DO NOTHING
-            RETURNING earlier_calls";
+            RETURNING earlier_calls, (SELECT count(*) FROM call_agents WHERE call = ?1)";
         const RECOUNTED: &str = "UPDATE calls SET earlier_calls = ?2 WHERE id = ?1";
         let params = [
             self.id.as_str().into(),
@@ -280,6 +308,7 @@ impl Record {
             self.details[..].into(),
             self.who.identity[..].into(),
             self.who.labels.as_deref().into(),
+            news.into(),
         ];
         let Some(row) = tx.row(SQL, &params).await? else { return Ok(None) };
         crash::point("call.inserted");
@@ -289,7 +318,7 @@ impl Record {
             tx.execute(RECOUNTED, &[self.id.as_str().into(), counted.into()]).await?;
         }
         crash::point("call.counted");
-        Ok(Some(counted))
+        Ok(Some((counted, row.int(1)?)))
     }
 
     /// The same call again: its newer identification, unless that knows less.
@@ -301,7 +330,14 @@ impl Record {
         if self.has_identifiers {
             tx.execute(SQL, &[self.id.as_str().into(), self.details[..].into()]).await?;
         }
-        Ok(identify(tx, &self.id, &known, &self.who, None).await?.1)
+        let identified = identify(tx, &self.id, &known, &self.who, None).await?;
+        if identified.is_news {
+            self.telling().tell(tx).await?;
+        }
+        if let Some(agent) = &self.agent {
+            join(tx, &self.id, agent, self.arrived_at).await?;
+        }
+        Ok(identified.earlier_calls)
     }
 }
 

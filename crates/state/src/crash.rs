@@ -9,6 +9,7 @@
 /// Every point by name, in the order a write passes them.
 pub const POINTS: &[&str] = &[
     "write.begin",
+    "news.told",
     "call.insert",
     "call.inserted",
     "call.counted",

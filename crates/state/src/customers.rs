@@ -7,6 +7,7 @@
 
 use crate::calls::record_hash;
 use crate::error::{Boxed, Result};
+use crate::feed::{NewsKind, Telling, call_stream, take_turns};
 use crate::keys::{Hash, Keyring};
 use crate::rows::{ValueRow, decode, encode, stored};
 use crate::sql::{Row, Touched, Tx, Work};
@@ -71,7 +72,11 @@ impl Store {
             let plain = encode(&Plain { data: rows.collect() })?;
             let sealed = keys.seal(place.column(), &place.bytes(), plain)?;
             let seen = seen.map(|version| i64::try_from(version).unwrap_or(i64::MAX));
-            self.write(Write { place, sealed, seen, now: now.0 }).await
+            let stream = match whose {
+                Whose::Call(call) => Some(call_stream(&keys, call)),
+                Whose::Record { .. } => None,
+            };
+            self.write(Write { place, stream, sealed, seen, now }).await
         })
     }
 
@@ -217,9 +222,11 @@ impl Work for Read {
 
 struct Write {
     place: Place,
+    /// Where news of the call go.
+    stream: Option<Hash>,
     sealed: Vec<u8>,
     seen: Option<i64>,
-    now: i64,
+    now: Timestamp,
 }
 
 impl Work for Write {
@@ -239,10 +246,13 @@ impl Work for Write {
         const CALL_VERSION: &str =
             "SELECT version FROM call_data WHERE call = ?1 /*pg: FOR UPDATE */";
         tx.touched = Touched::Nothing;
-        if let Place::Record(hash) = &self.place
-            && Guard::take(tx).await?.refuses(tx, &[hash]).await?
-        {
-            return Ok(Put::Erased);
+        match &self.place {
+            Place::Record(hash) => {
+                if Guard::take(tx).await?.refuses(tx, &[hash]).await? {
+                    return Ok(Put::Erased);
+                }
+            }
+            Place::Call(call) => take_turns(tx, call).await?,
         }
         let (write, read) = match &self.place {
             Place::Record(_) => (RECORD, RECORD_VERSION),
@@ -258,7 +268,11 @@ impl Work for Write {
             return Ok(Put::Changed { version: u64::try_from(version).unwrap_or(0) });
         }
         let next = version + 1;
-        tx.execute(write, &[key, self.sealed[..].into(), next.into(), self.now.into()]).await?;
+        tx.execute(write, &[key, self.sealed[..].into(), next.into(), self.now.0.into()]).await?;
+        if let (Place::Call(call), Some(stream)) = (&self.place, &self.stream) {
+            let (kind, at) = (NewsKind::ContextChanged, self.now);
+            Telling { call, stream, kind, at }.tell(tx).await?;
+        }
         Ok(Put::Kept { version: u64::try_from(next).unwrap_or(0) })
     }
 }

@@ -13,6 +13,7 @@ pub use outcome::{Journal, JournalState, NewOutcome, StoredOutcome};
 
 use crate::crash;
 use crate::error::{Boxed, Result};
+use crate::feed::{agent_stream, join, take_turns};
 use crate::jobs::{NewJob, SealedJob};
 use crate::keys::{Hash, Keyring};
 use crate::rows::{decode, encode};
@@ -86,17 +87,21 @@ struct Sealed {
     id: Hash,
     at: Timestamp,
     sealed: Vec<u8>,
+    /// The stream of the agent whom it names.
+    agent: Option<Hash>,
 }
 
 impl Sealed {
     fn seal(keys: &Keyring, NewEvent { event, is_timed }: NewEvent) -> Result<Self> {
         let (call, at) = (event.call.clone(), event.at);
+        let agent = event.agent.as_deref().filter(|agent| !agent.trim().is_empty());
+        let agent = agent.map(|agent| agent_stream(keys, agent));
         let says = encode(&EventRow::from(event))?;
         let time = if is_timed { at.0.to_string() } else { String::new() };
         let said = String::from_utf8_lossy(&says);
         let id = keys.hash("event", &[call.as_str(), &time, &said]);
         let sealed = keys.seal("call_events.sealed", &cell(&call, &id), says)?;
-        Ok(Self { call, id, at, sealed })
+        Ok(Self { call, id, at, sealed, agent })
     }
 }
 
@@ -120,6 +125,7 @@ impl Work for Receive {
         tx.touched = Touched::Nothing;
         let mut received = Received::default();
         let mut touched = BTreeSet::new();
+        let mut joined = BTreeSet::new();
         for event in &self.events {
             crash::point("event.insert");
             let params = [
@@ -134,9 +140,15 @@ impl Work for Receive {
                 _ => {
                     received.stored += 1;
                     touched.insert(&event.call);
+                    joined.extend(event.agent.map(|agent| (&event.call, agent)));
                 }
             }
             crash::point("event.inserted");
+        }
+        // In order, so that two who tell of the same calls do not wait for each other.
+        for (call, agent) in &joined {
+            take_turns(tx, call).await?;
+            join(tx, call, agent, self.now).await?;
         }
         for job in self.jobs.iter().filter(|job| job.call().is_none_or(|c| touched.contains(c))) {
             job.insert(tx).await?;

@@ -199,7 +199,7 @@ impl Store {
     /// other nodes add are found by asking now and then.
     #[must_use]
     pub fn job_nudge(&self) -> watch::Receiver<u64> {
-        self.jobs_added()
+        self.nudges().jobs.subscribe()
     }
 
     /// Lets dead jobs be tried again from the start. One whose work already

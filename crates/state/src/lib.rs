@@ -16,6 +16,7 @@
 //! | [`audit`] | who changed or saw what, in a chain |
 //! | [`access`] | keys of those who may call the API |
 //! | [`events`] | what was told of calls, and what each came to |
+//! | [`feed`] | news of calls, for whoever follows a call or an agent |
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
 //! | [`reports`] | figures over many calls |
@@ -33,6 +34,7 @@ pub mod customers;
 pub mod directory;
 mod error;
 pub mod events;
+pub mod feed;
 pub mod jobs;
 mod keys;
 pub mod overrides;
@@ -51,6 +53,7 @@ pub use error::{Boxed, Error, Result};
 pub use events::{
     Journal, JournalState, NewEvent, NewOutcome, Received, StoredEvent, StoredOutcome,
 };
+pub use feed::{News, NewsKind, Topic};
 pub use jobs::{Lease, Leased, NewJob, Outcome, Settled, Settlement};
 pub use keys::{MasterKey, hex};
 pub use store::{Durability, Location, Options, Store};

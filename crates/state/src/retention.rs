@@ -1,14 +1,17 @@
 //! Forgets calls that are older than they may be kept, for real.
 //!
-//! With a call goes everything that hangs on it: its data, its events, its outcome and
-//! the jobs that ended. What stays is a number of calls by a keyed hash, which says
+//! With a call goes everything that hangs on it: its data, its events, its outcome, whose
+//! it was, its news and the jobs that ended. What stays is a number of calls by a keyed hash, which says
 //! nothing of anybody. On SQLite the pages that become free are overwritten with zeros,
 //! and [`Store::fold_log`] does away with what the log still holds of them.
 
 use crate::error::{Boxed, Error, Result};
+use crate::feed::call_stream;
+use crate::keys::Keyring;
 use crate::sql::{Touched, Tx, Work};
 use crate::store::{Engine, Store};
-use domain::Timestamp;
+use domain::{CallId, Timestamp};
+use std::sync::Arc;
 
 /// Calls in one part; a writer's queue is never held up for longer.
 const PART: i64 = 500;
@@ -17,7 +20,10 @@ impl Store {
     /// Forgets calls that arrived before this, the oldest first, at most 500 at once.
     /// Returns how many: 0 when there are none left.
     pub fn purge_calls(&self, before: Timestamp) -> Boxed<'_, u64> {
-        Box::pin(async move { self.write(Purge { before: before.0 }).await })
+        Box::pin(async move {
+            self.place_news().await?;
+            self.write(Purge { before: before.0, keys: self.keys() }).await
+        })
     }
 
     /// Folds the log of a SQLite store into its file and empties it, so that nothing of
@@ -41,6 +47,7 @@ impl Store {
 
 struct Purge {
     before: i64,
+    keys: Arc<Keyring>,
 }
 
 impl Work for Purge {
@@ -50,15 +57,27 @@ impl Work for Purge {
         // Calls lie in the order of their arrival: where the oldest are young, all are.
         const OLDEST: &str = "SELECT seq, id, arrived_at FROM calls ORDER BY seq LIMIT ?1";
         const CALL: &str = "DELETE FROM calls WHERE seq = ?1";
-        const OF_CALL: [&str; 4] = [
+        const OF_CALL: [&str; 7] = [
             "DELETE FROM call_data WHERE call = ?1",
             "DELETE FROM call_events WHERE call = ?1",
             "DELETE FROM call_outcomes WHERE call = ?1",
+            // Places of news stay: the order has no gaps.
+            "UPDATE news SET stream = NULL, call = '-', kind = 'forgotten'
+                WHERE call = ?1 AND place = (SELECT news FROM calls WHERE id = ?1)",
+            "UPDATE news SET stream = NULL, call = '-', kind = 'forgotten'
+                WHERE call = ?1 AND stream IN (SELECT agent FROM call_agents WHERE call = ?1)",
+            "DELETE FROM call_agents WHERE call = ?1",
             "DELETE FROM jobs WHERE call = ?1 AND state IN ('skipped', 'dead')",
         ];
         const STRAY_EVENTS: &str = "
             DELETE FROM call_events WHERE received_at < ?1
                 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_events.call)";
+        const NEWS: &str = "
+            UPDATE news SET stream = NULL, call = '-', kind = 'forgotten'
+            WHERE call = ?1 AND stream = ?2";
+        const STRAY_AGENTS: &str = "
+            DELETE FROM call_agents WHERE at < ?1
+                AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_agents.call)";
         tx.touched = Touched::Nothing;
         let mut purged = 0;
         for row in tx.rows(OLDEST, &[PART.into()]).await? {
@@ -66,6 +85,8 @@ impl Work for Purge {
                 continue;
             }
             let call = row.text(1)?;
+            let stream = CallId::new(call).map(|call| call_stream(&self.keys, &call));
+            tx.execute(NEWS, &[call.into(), stream.as_ref().into()]).await?;
             for sql in OF_CALL {
                 tx.execute(sql, &[call.into()]).await?;
             }
@@ -73,6 +94,7 @@ impl Work for Purge {
         }
         if purged == 0 {
             tx.execute(STRAY_EVENTS, &[self.before.into()]).await?;
+            tx.execute(STRAY_AGENTS, &[self.before.into()]).await?;
         }
         Ok(purged)
     }

@@ -13,14 +13,13 @@ use crate::overrides::{AllNumbers, Overridden};
 use crate::sql::postgres::Postgres;
 use crate::sql::schema::{self, Prepare};
 use crate::sql::sqlite::{Owned, Sqlite};
-use crate::sql::{Tx, Work};
+use crate::sql::{Nudges, Tx, Work};
 use crate::subject::Tombstones;
 use domain::Timestamp;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::watch;
 
 /// Everything that outlives a request. Cloning is cheap; all clones are one store.
 #[derive(Clone)]
@@ -32,7 +31,7 @@ struct Inner {
     engine: Engine,
     master: MasterKey,
     keys: RwLock<Arc<Keyring>>,
-    jobs_added: watch::Sender<u64>,
+    nudges: Nudges,
     recent: Arc<Recent>,
     overridden: Overridden,
     tombstones: Tombstones,
@@ -135,7 +134,7 @@ impl Store {
         options: Options,
     ) -> Boxed<'a, Self> {
         Box::pin(async move {
-            let (jobs_added, _) = watch::channel(0);
+            let nudges = Nudges::default();
             let recent = Arc::<Recent>::default();
             let prepare = Prepare { master, now: now() };
             let (engine, keys) = match location {
@@ -149,7 +148,7 @@ impl Store {
                     let (sqlite, keys) = Sqlite::open(
                         Some(owned),
                         &options,
-                        jobs_added.clone(),
+                        nudges.clone(),
                         recent.clone(),
                         &prepare,
                     )?;
@@ -157,7 +156,7 @@ impl Store {
                 }
                 Location::SqliteMemory => {
                     let (sqlite, keys) =
-                        Sqlite::open(None, &options, jobs_added.clone(), recent.clone(), &prepare)?;
+                        Sqlite::open(None, &options, nudges.clone(), recent.clone(), &prepare)?;
                     (Engine::Sqlite(sqlite), keys)
                 }
             };
@@ -167,15 +166,14 @@ impl Store {
                 Engine::Postgres(_) => Overridden::default(),
             };
             let master = master.clone();
-            let tombstones = Tombstones::default();
             let inner = Inner {
                 engine,
                 master,
                 keys,
-                jobs_added,
+                nudges,
                 recent,
                 overridden,
-                tombstones,
+                tombstones: Tombstones::default(),
                 sweeping: tokio::sync::Mutex::default(),
             };
             let store = Self { inner: Arc::new(inner) };
@@ -183,6 +181,8 @@ impl Store {
             if matches!(store.inner.engine, Engine::Sqlite(_)) {
                 // One process owns this store: whoever held a lease before is gone.
                 store.write(ReleaseLeases).await?;
+                // And a copy of a store on PostgreSQL may hold news without their place.
+                store.place_news().await?;
             }
             Ok(store)
         })
@@ -276,8 +276,8 @@ impl Store {
         matches!(self.inner.engine, Engine::Sqlite(_)).then_some(&self.inner.recent)
     }
 
-    pub(crate) fn jobs_added(&self) -> watch::Receiver<u64> {
-        self.inner.jobs_added.subscribe()
+    pub(crate) fn nudges(&self) -> &Nudges {
+        &self.inner.nudges
     }
 
     pub(crate) fn keys(&self) -> Arc<Keyring> {
@@ -293,10 +293,8 @@ impl Store {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
             Engine::Postgres(postgres) => {
-                let (output, added_jobs) = postgres.write(&work).await?;
-                if added_jobs {
-                    self.inner.jobs_added.send_modify(|count| *count = count.wrapping_add(1));
-                }
+                let (output, added) = postgres.write(&work).await?;
+                self.inner.nudges.send(added);
                 crash::point("write.answered");
                 Ok(output)
             }

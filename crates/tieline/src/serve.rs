@@ -6,9 +6,9 @@
 use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
-use crate::http::{self, Access, App, Front, Line, Parts};
+use crate::http::{self, Access, App, Front, Line, Parts, Streams};
 use crate::{logs, wiring};
-use engine::{Clock, Engine, Metrics, Options, Runner};
+use engine::{Clock, Engine, Feed, Metrics, Options, Runner};
 use kit::Secret;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -51,6 +51,7 @@ impl Running {
         let bound = http::bind(section.listen).map_err(|error| {
             exit::environment(format!("{} cannot be listened on: {error}", section.listen))
         })?;
+        wiring::make_room(section);
         let tls = wiring::tls(section)?;
         // The numbering plans take some milliseconds to unpack: not on the first call's time.
         let region = loaded.region;
@@ -85,6 +86,10 @@ impl Running {
 
         let access = Arc::new(Access::new(&engine, keys, section));
         let (stop, stopped) = watch::channel(false);
+        let feed = Feed::new(&engine.store);
+        tokio::spawn(feed.clone().run(stopped.clone()));
+        let streams = &loaded.config.streams;
+        let streams = Streams::new(feed, streams, section.connections_max, stopped.clone());
         let app: App = Arc::new(Parts {
             engine: engine.clone(),
             registry,
@@ -92,6 +97,7 @@ impl Running {
             calls: broadcast::Sender::new(LINES_KEPT),
             store_kind,
             access: Arc::clone(&access),
+            streams,
         });
         let router = http::router(Arc::clone(&app));
         let front = Front { access, tls, connections_max: section.connections_max };

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, ConnectionSection, Durability, LimitsSection, Loaded, ServerSection};
 use crate::exit::{self, Failure};
-use crate::http::Tls;
+use crate::http::{self, Tls};
 use domain::Caller;
 use domain::beside::LinkedBy;
 use engine::connections::Behaviour;
@@ -66,6 +66,20 @@ pub fn api_keys(loaded: &Loaded) -> Result<Vec<Secret>, Failure> {
 pub fn tls(section: &ServerSection) -> Result<Option<Arc<Tls>>, Failure> {
     let load = |section| Tls::load(section).map(Arc::new).map_err(exit::environment);
     section.tls.as_ref().map(load).transpose()
+}
+
+/// Files open besides connections of clients: the store's, and connections to others.
+const FILES_BESIDE: usize = 256;
+
+/// Lets the process have as many open files as its connections need, as far as it may.
+pub fn make_room(section: &ServerSection) {
+    let wanted = section.connections_max.saturating_add(FILES_BESIDE);
+    if let Some(files) = http::open_files().filter(|files| *files < wanted as u64) {
+        tracing::warn!(
+            "the system allows {files} open files, server.connections_max needs {wanted}: \
+             raise the limit (LimitNOFILE of the service) or lower the setting"
+        );
+    }
 }
 
 /// The demo's key is public, and a short one is guessed: nobody may serve with such.

@@ -1,4 +1,5 @@
 //! `cargo xtask bench lookup`: our figures beside the limit and beside what one could run instead.
+//! `cargo xtask bench streams`: what idle streams cost ([`streams`]).
 //!
 //! The bare endpoint is the limit, the Node service the alternative; all stand
 //! at once over the same simulated CRM and are measured in turn, round by
@@ -9,6 +10,7 @@ mod contestants;
 mod figures;
 mod http;
 mod rounds;
+mod streams;
 mod table;
 
 use crate::{Outcome, tools, words};
@@ -17,25 +19,21 @@ use rounds::Plan;
 use std::fs;
 
 pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
-    let mut plan = Plan::full();
+    let mut is_quick = false;
     let mut build = true;
     let Some((subject, options)) = rest.split_first() else {
-        tools::say("xtask: bench what? there is: lookup");
+        tools::say("xtask: bench what? there is: lookup, streams");
         return Ok(Outcome::WrongWords);
     };
-    if subject != "lookup" {
-        return Ok(words::refuse("bench", subject, &["lookup"]));
+    if !["lookup", "streams"].contains(&subject.as_str()) {
+        return Ok(words::refuse("bench", subject, &["lookup", "streams"]));
     }
     for option in options {
         match option.as_str() {
-            "--quick" => plan = Plan::quick(),
+            "--quick" => is_quick = true,
             "--no-build" => build = false,
             wrong => {
-                return Ok(words::refuse(
-                    "option of bench lookup",
-                    wrong,
-                    &["--quick", "--no-build"],
-                ));
+                return Ok(words::refuse("option of bench", wrong, &["--quick", "--no-build"]));
             }
         }
     }
@@ -48,10 +46,14 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     if build {
         contestants::build()?;
     }
-    let table = rounds::lookup(plan, &folder)?;
-    tools::print(&table.text());
-    if table.fell_short() {
-        tools::say("not every target was met; the figures above say where and by how much");
+    if subject == "streams" {
+        streams::run(if is_quick { 1_000 } else { 10_000 }, &folder)?;
+    } else {
+        let table = rounds::lookup(if is_quick { Plan::quick() } else { Plan::full() }, &folder)?;
+        tools::print(&table.text());
+        if table.fell_short() {
+            tools::say("not every target was met; the figures above say where and by how much");
+        }
     }
     fs::remove_dir_all(&folder)?;
     Ok(Outcome::Done)

@@ -60,6 +60,7 @@ const TABLES: &[Table] = &[
             ("details", Blob),
             ("identity", Blob),
             ("labels", Text),
+            ("news", Int),
         ],
         counted: true,
     },
@@ -125,6 +126,24 @@ const TABLES: &[Table] = &[
         name: "links",
         key: 1,
         columns: &[("contact", Blob), ("subject", Blob), ("sealed", Blob), ("linked_at", Int)],
+        counted: false,
+    },
+    Table {
+        name: "news",
+        key: 1,
+        columns: &[("place", Int), ("stream", Blob), ("call", Text), ("kind", Text), ("at", Int)],
+        counted: false,
+    },
+    Table {
+        name: "news_waiting",
+        key: 1,
+        columns: &[("seq", Int), ("stream", Blob), ("call", Text), ("kind", Text), ("at", Int)],
+        counted: true,
+    },
+    Table {
+        name: "call_agents",
+        key: 2,
+        columns: &[("call", Text), ("agent", Blob), ("at", Int)],
         counted: false,
     },
     Table {

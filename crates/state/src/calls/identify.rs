@@ -3,6 +3,7 @@
 use super::{Enriched, Known, Who, known};
 use crate::crash;
 use crate::error::{Error, Result};
+use crate::feed::{NewsKind, Telling, take_turns};
 use crate::jobs::{SealedJob, SealedSettlement, Settled, settle_one};
 use crate::keys::Hash;
 use crate::sql::{Touched, Tx, Work};
@@ -22,6 +23,7 @@ impl Work for Identify {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Enriched> {
         tx.touched = Touched::Nothing;
+        take_turns(tx, &self.id).await?;
         if let Some(settle) = &self.settle
             && settle_one(tx, settle, self.at).await? == Settled::Stale
         {
@@ -34,16 +36,20 @@ impl Work for Identify {
             let earlier_calls = u64::try_from(known.earlier_calls).unwrap_or(0);
             return Ok(Enriched::Kept { earlier_calls });
         }
-        let (applied, earlier_calls) =
-            identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
+        let identified = identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
         crash::point("call.identified");
-        let earlier_calls = u64::try_from(earlier_calls).unwrap_or(0);
-        if applied {
+        if identified.is_news {
+            let kind = NewsKind::Enriched.or_candidates(self.who.status);
+            let (call, stream) = (&self.id, &self.who.stream);
+            Telling { call, stream, kind, at: self.at }.tell(tx).await?;
+        }
+        let earlier_calls = u64::try_from(identified.earlier_calls).unwrap_or(0);
+        if identified.applied {
             for job in &self.jobs {
                 job.insert(tx).await?;
             }
         }
-        Ok(if applied {
+        Ok(if identified.applied {
             Enriched::Applied { earlier_calls }
         } else {
             Enriched::Kept { earlier_calls }
@@ -51,15 +57,24 @@ impl Work for Identify {
     }
 }
 
+/// What became of a newer identification.
+pub(crate) struct Identification {
+    /// It stands: it did not know less.
+    pub(crate) applied: bool,
+    /// And says something else than the one before.
+    pub(crate) is_news: bool,
+    /// Of whom the call counts to now.
+    pub(crate) earlier_calls: i64,
+}
+
 /// Gives a stored call its newer identification, unless that knows less.
-/// Returns whether it did, and the earlier calls of whom it counts to now.
 pub(crate) async fn identify(
     tx: &mut Tx<'_>,
     id: &CallId,
     known: &Known,
     who: &Who,
     at: Option<Timestamp>,
-) -> Result<(bool, i64)> {
+) -> Result<Identification> {
     const SQL: &str = "
         UPDATE calls SET connection = ?2, status = ?3, source = ?4, certainty = ?5, subject = ?6,
             earlier_calls = ?7, identity = ?8, labels = ?10,
@@ -67,7 +82,8 @@ pub(crate) async fn identify(
         WHERE id = ?1";
     // The same record again is no worse for being said by somebody less sure.
     if who.certainty < known.certainty && (who.subject.is_none() || who.subject != known.subject) {
-        return Ok((false, known.earlier_calls));
+        let earlier_calls = known.earlier_calls;
+        return Ok(Identification { applied: false, is_news: false, earlier_calls });
     }
     let mut earlier_calls = known.earlier_calls;
     if known.subject != who.subject {
@@ -88,7 +104,8 @@ pub(crate) async fn identify(
         who.labels.as_deref().into(),
     ];
     tx.execute(SQL, &params).await?;
-    Ok((true, earlier_calls))
+    let is_news = known.subject != who.subject || known.status != who.status;
+    Ok(Identification { applied: true, is_news, earlier_calls })
 }
 
 /// Counts a call to its subject; returns how many the subject had before.

@@ -2,6 +2,7 @@
 
 use super::record_hash;
 use crate::error::Result;
+use crate::feed::call_stream;
 use crate::keys::{Hash, Keyring};
 use crate::rows::{Identity, encode};
 use domain::{CallId, ExternalId, Source, Status};
@@ -17,12 +18,14 @@ pub(crate) const AN_AGENT: i64 = 3;
 /// An identification, ready to be stored with its call.
 pub(crate) struct Who {
     pub(super) connection: String,
-    pub(super) status: &'static str,
+    pub(crate) status: &'static str,
     pub(super) source: &'static str,
     pub(crate) certainty: i64,
     pub(super) subject: Option<Hash>,
     pub(super) identity: Vec<u8>,
     pub(super) labels: Option<String>,
+    /// Where news of the call go.
+    pub(crate) stream: Hash,
 }
 
 impl Who {
@@ -55,6 +58,7 @@ impl Who {
             subject,
             identity: keys.seal("calls.identity", id.as_str().as_bytes(), encode(&identity)?)?,
             // A map of texts: there is nothing in it that JSON cannot hold.
+            stream: call_stream(keys, id),
             labels: (!labels.is_empty()).then(|| serde_json::to_string(labels).unwrap_or_default()),
         })
     }

@@ -3,6 +3,7 @@
 use super::row::OutcomeRow;
 use crate::crash;
 use crate::error::{Boxed, Error, Result};
+use crate::feed::{NewsKind, Telling, call_stream, take_turns};
 use crate::jobs::{NewJob, SealedJob, SealedSettlement, Settled, Settlement, note, settle_one};
 use crate::keys::{Hash, Keyring};
 use crate::rows::{decode, encode};
@@ -88,6 +89,7 @@ impl Store {
             let keys = self.keys();
             let row = encode(&OutcomeRow::from(&outcome))?;
             self.write(Keep {
+                stream: call_stream(&keys, call),
                 call: call.clone(),
                 times: Times::of(&outcome),
                 queue: outcome.queue.as_deref().map(note),
@@ -154,6 +156,7 @@ impl Times {
 
 struct Keep {
     call: CallId,
+    stream: Hash,
     times: Times,
     queue: Option<String>,
     wrap_up: Option<String>,
@@ -179,9 +182,11 @@ impl Work for Keep {
                 sealed = excluded.sealed,
                 journal = CASE WHEN excluded.journal = 'none' THEN call_outcomes.journal ELSE excluded.journal END";
         tx.touched = Touched::Nothing;
+        take_turns(tx, &self.call).await?;
         if settle_one(tx, &self.settle, self.now).await? == Settled::Stale {
             return Ok(Settled::Stale);
         }
+        let is_news = self.is_news(tx).await?;
         let times = &self.times;
         let params = [
             self.call.as_str().into(),
@@ -198,11 +203,30 @@ impl Work for Keep {
             self.journal.as_str().into(),
         ];
         tx.execute(SQL, &params).await?;
+        if is_news {
+            let (call, stream, kind) = (&self.call, &self.stream, NewsKind::Ended);
+            Telling { call, stream, kind, at: self.now }.tell(tx).await?;
+        }
         crash::point("outcome.kept");
         for job in &self.jobs {
             job.insert(tx).await?;
         }
         Ok(Settled::Applied)
+    }
+}
+
+impl Keep {
+    /// A call that is stored has ended, or what it came to is another now.
+    async fn is_news(&self, tx: &mut Tx<'_>) -> Result<bool> {
+        const BEFORE: &str = "
+            SELECT call_outcomes.ended_at, handle_ms, wrap_up FROM calls
+            LEFT JOIN call_outcomes ON call_outcomes.call = calls.id WHERE calls.id = ?1";
+        let Some(row) = tx.row(BEFORE, &[self.call.as_str().into()]).await? else {
+            return Ok(false);
+        };
+        let before = (row.opt_int(0)?, row.opt_int(1)?, row.opt_text(2)?);
+        let Times { ended_at, handle_ms, .. } = self.times;
+        Ok(ended_at.is_some() && before != (ended_at, Some(handle_ms), self.wrap_up.as_deref()))
     }
 }
 

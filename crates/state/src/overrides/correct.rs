@@ -6,6 +6,7 @@ use crate::audit::{Act, Sealed as SealedAct};
 use crate::calls::{AN_AGENT, Identified, Known, Who, identify, known};
 use crate::crash;
 use crate::error::{Boxed, Result};
+use crate::feed::{NewsKind, Telling, take_turns};
 use crate::jobs::{NewJob, SealedJob};
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
@@ -81,6 +82,7 @@ impl Work for Correct {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Corrected> {
         tx.touched = Touched::Nothing;
+        take_turns(tx, &self.id).await?;
         let Some(known): Option<Known> = known(tx, &self.id).await? else {
             return Ok(Corrected::UnknownCall);
         };
@@ -88,7 +90,12 @@ impl Work for Correct {
         if Guard::take(tx).await?.refuses(tx, &whose).await? {
             return Ok(Corrected::Erased);
         }
-        let (_, earlier_calls) = identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
+        let identified = identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
+        if identified.is_news {
+            let (call, stream) = (&self.id, &self.who.stream);
+            let kind = NewsKind::ContextChanged;
+            Telling { call, stream, kind, at: self.at }.tell(tx).await?;
+        }
         crash::point("context.identified");
         if let Some(new) = &self.remember {
             new.store(tx).await?;
@@ -99,6 +106,7 @@ impl Work for Correct {
         }
         self.act.append(tx).await?;
         crash::point("context.audited");
-        Ok(Corrected::Applied { earlier_calls: u64::try_from(earlier_calls).unwrap_or(0) })
+        let earlier_calls = u64::try_from(identified.earlier_calls).unwrap_or(0);
+        Ok(Corrected::Applied { earlier_calls })
     }
 }

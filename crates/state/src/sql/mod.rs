@@ -21,6 +21,7 @@ use crate::keys::Hash;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use tokio::sync::watch;
 
 /// Something done in one transaction. `run` may be repeated from the start
 /// after a rollback, so it changes nothing but the store.
@@ -60,11 +61,38 @@ impl Touched {
     }
 }
 
+/// What a transaction has added that somebody waits for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Added {
+    pub(crate) jobs: bool,
+    pub(crate) news: bool,
+}
+
+/// Those who wait, in this process.
+#[derive(Clone, Default)]
+pub(crate) struct Nudges {
+    pub(crate) jobs: watch::Sender<u64>,
+    pub(crate) news: watch::Sender<u64>,
+}
+
+impl Nudges {
+    /// After a commit.
+    pub(crate) fn send(&self, added: Added) {
+        for (nudge, is_due) in [(&self.jobs, added.jobs), (&self.news, added.news)] {
+            if is_due {
+                nudge.send_modify(|count| *count = count.wrapping_add(1));
+            }
+        }
+    }
+}
+
 /// One open transaction, or for reads one connection.
 pub(crate) struct Tx<'a> {
     on: On<'a>,
     /// A job was added: after the commit, those who wait for work are woken.
     pub(crate) added_jobs: bool,
+    /// Something was told: after the commit, those who follow are woken.
+    pub(crate) added_news: bool,
     pub(crate) touched: Touched,
 }
 
@@ -75,11 +103,20 @@ enum On<'a> {
 
 impl<'a> Tx<'a> {
     pub(crate) fn sqlite(connection: &'a mut rusqlite::Connection) -> Self {
-        Self { on: On::Sqlite(connection), added_jobs: false, touched: Touched::default() }
+        Self::on(On::Sqlite(connection))
     }
 
     pub(crate) fn postgres(connection: &'a mut sqlx::PgConnection) -> Self {
-        Self { on: On::Postgres(connection), added_jobs: false, touched: Touched::default() }
+        Self::on(On::Postgres(connection))
+    }
+
+    fn on(on: On<'a>) -> Self {
+        Self { on, added_jobs: false, added_news: false, touched: Touched::default() }
+    }
+
+    /// Who is to be woken once it is committed.
+    pub(crate) fn added(&self) -> Added {
+        Added { jobs: self.added_jobs, news: self.added_news }
     }
 
     pub(crate) fn is_postgres(&self) -> bool {

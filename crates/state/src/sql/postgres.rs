@@ -4,7 +4,7 @@
 //! new call, deadlock), the loser's transaction is run again from the start,
 //! at most [`TRIES`] times.
 
-use super::{Cell, Param, Row, Tx, Work};
+use super::{Added, Cell, Param, Row, Tx, Work};
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::store::{Durability, Options};
@@ -45,8 +45,8 @@ impl Postgres {
     }
 
     /// Runs the work in a transaction; returns once it is committed (invariant 1).
-    /// The flag says whether jobs were added.
-    pub(crate) async fn write<W: Work>(&self, work: &W) -> Result<(W::Output, bool)> {
+    /// Beside the output: who is to be woken.
+    pub(crate) async fn write<W: Work>(&self, work: &W) -> Result<(W::Output, Added)> {
         for _ in 0..TRIES {
             crash::point("write.begin");
             match self.try_write(work).await {
@@ -57,15 +57,15 @@ impl Postgres {
         Err(Error::Contended)
     }
 
-    async fn try_write<W: Work>(&self, work: &W) -> Result<(W::Output, bool)> {
+    async fn try_write<W: Work>(&self, work: &W) -> Result<(W::Output, Added)> {
         let mut transaction = self.begin().await?;
         let mut tx = Tx::postgres(&mut transaction);
         let output = work.run(&mut tx).await; // an error drops the transaction: rolled back
-        let (output, added_jobs) = (output?, tx.added_jobs);
+        let (output, added) = (output?, tx.added());
         crash::point("write.commit");
         transaction.commit().await.map_err(|error| Error::postgres("committing", &error))?;
         crash::point("write.committed");
-        Ok((output, added_jobs))
+        Ok((output, added))
     }
 
     pub(crate) async fn read<W: Work>(&self, work: &W) -> Result<W::Output> {

@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_access.sql"),
     migration!(4, "0004_events.sql"),
     migration!(5, "0005_customers.sql"),
+    migration!(6, "0006_feed.sql"),
     migration!(8, "0008_subjects.sql"),
 ];
 

@@ -13,7 +13,7 @@ mod writer;
 pub(crate) use owned::{Owned, beside, private_file};
 pub(super) use statement::{batch, execute, rows};
 
-use super::{Tx, Work, at_once};
+use super::{Nudges, Tx, Work, at_once};
 use crate::directory::Recent;
 use crate::error::{Error, Result};
 use crate::store::{Durability, Options};
@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use writer::{Queued, Waiting, WriterThread};
 
 /// Writes that may wait; the next caller waits for room.
@@ -51,7 +51,7 @@ impl Sqlite {
     pub(crate) fn open<W: Work>(
         owned: Option<Owned>,
         options: &Options,
-        jobs_added: watch::Sender<u64>,
+        nudges: Nudges,
         recent: Arc<Recent>,
         prepare: &W,
     ) -> Result<(Self, W::Output)> {
@@ -81,7 +81,7 @@ impl Sqlite {
         let thread = WriterThread {
             waiting,
             connection: writer.clone(),
-            jobs_added,
+            nudges,
             recent,
             runtime: Handle::try_current().ok(),
             healthy: healthy.clone(),

@@ -11,6 +11,7 @@ mod calls;
 mod corrections;
 mod directory;
 mod events;
+mod feed;
 mod jobs;
 mod keys;
 mod owning;

@@ -94,6 +94,14 @@ impl Place {
         }
     }
 
+    /// A connection beside the store's own.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        let Location::Postgres { url } = &self.location else {
+            unreachable!("only PostgreSQL has other connections")
+        };
+        PgConnection::connect(url).await.expect("the test server answers")
+    }
+
     pub(crate) async fn open(&self) -> Store {
         self.try_open(&master()).await.expect("the store opens")
     }

@@ -12,6 +12,7 @@ mod period;
 mod secret;
 mod sections;
 mod server;
+mod streams;
 
 pub use calls::CallsSection;
 pub use load::{Loaded, load};
@@ -20,3 +21,4 @@ pub use period::Period;
 pub use secret::SecretSource;
 pub use sections::{Config, ConnectionSection, Durability, LimitsSection, LogFormat, LogSection};
 pub use server::{AddressRange, ForwardedHeader, ServerSection, TlsSection};
+pub use streams::StreamsSection;

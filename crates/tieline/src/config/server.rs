@@ -29,7 +29,8 @@ pub struct ServerSection {
     pub forwarded_header: ForwardedHeader,
     /// Speak TLS. Without it, plain HTTP, for a proxy in front.
     pub tls: Option<TlsSection>,
-    /// Connections open at once; more wait to be accepted.
+    /// Connections open at once; more wait to be accepted. Streams have at most three
+    /// quarters of them.
     pub connections_max: usize,
     /// On SIGTERM: how long requests and jobs under way may take to end.
     pub drain: Period,
@@ -44,7 +45,7 @@ impl Default for ServerSection {
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::XForwardedFor,
             tls: None,
-            connections_max: 4_096,
+            connections_max: 16_384,
             drain: Period::ms(10_000),
         }
     }

@@ -85,6 +85,9 @@ pages! {
     "request.no_route",
     "store.backup_failed",
     "store.unavailable",
+    "stream.not_yours",
+    "stream.stopping",
+    "stream.too_many",
     "subject.several",
     "subject.unknown_erasure",
 }

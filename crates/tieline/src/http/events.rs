@@ -235,7 +235,7 @@ impl Reader<'_> {
 }
 
 /// What a call came to; all empty and 0 until something was told of it.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeBody {
     started_at: String,
@@ -263,7 +263,7 @@ pub struct OutcomeBody {
 }
 
 /// One agent's part in a call.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentBody {
     user_id: String,

@@ -15,6 +15,7 @@ mod health;
 mod input;
 mod keys;
 mod lookup;
+mod news;
 mod openapi;
 mod overrides;
 mod reports;
@@ -25,8 +26,9 @@ mod tls;
 pub use access::Access;
 pub use admin::{FindingBody, findings};
 pub use error::ApiError;
+pub use news::Streams;
 pub use openapi::document as openapi_document;
-pub use server::{Front, bind};
+pub use server::{Front, bind, open_files};
 pub use tls::Tls;
 
 use axum::Router;
@@ -49,6 +51,7 @@ pub struct Parts {
     pub calls: broadcast::Sender<lookup::Line>,
     pub store_kind: &'static str,
     pub access: Arc<Access>,
+    pub streams: Streams,
 }
 
 pub use lookup::Line;
@@ -67,6 +70,8 @@ pub fn router(app: App) -> Router {
             "/api/v1/calls/{call_id}/data",
             get(customers::call_data).put(customers::keep_call_data),
         )
+        .route("/api/v1/calls/{call_id}/news", get(news::of_call))
+        .route("/api/v1/agents/{agent_id}/news", get(news::of_agent))
         .route("/api/v2/customers/{id}", get(customers::customer).put(customers::keep))
         .route("/api/v1/reports/handle-time", get(reports::handle_time))
         .route("/api/v1/overrides", get(overrides::list).delete(overrides::clear_many))

@@ -3,7 +3,9 @@
 use super::access::Scope;
 use super::access::{agent_tokens, api_keys, oauth};
 use super::subjects::{self, tombstones};
-use super::{access, admin, context, customers, events, health, keys, lookup, overrides, reports};
+use super::{
+    access, admin, context, customers, events, health, keys, lookup, news, overrides, reports,
+};
 use axum::Json;
 use axum::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -25,7 +27,7 @@ use utoipa::{Modify, OpenApi};
         customers::keep_call_data, keys::rotate, reports::handle_time, overrides::list, overrides::one, overrides::clear,
         overrides::clear_many, overrides::audit, overrides::verify, admin::calls, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue,
-        oauth::token,
+        oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),

@@ -13,15 +13,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// A listening socket that accepts nothing yet.
 pub struct Bound {
@@ -33,6 +32,11 @@ pub struct Bound {
 /// the one before: longer than proxies keep idle connections (usually 60 s), or
 /// they would send into closed ones.
 const HEAD_MAX: Duration = Duration::from_secs(90);
+
+/// A peer that has not taken what was sent for so long is gone, or does not read: its
+/// connection is cut. Streams write often enough for this to be noticed.
+#[cfg(target_os = "linux")]
+const GONE_AFTER: Duration = Duration::from_secs(60);
 
 /// Binds, so that a taken port is told before anything else starts.
 pub fn bind(address: SocketAddr) -> std::io::Result<Bound> {
@@ -62,8 +66,8 @@ impl Bound {
         mut stop: watch::Receiver<bool>,
         drain: Duration,
     ) {
-        let places = Arc::new(Semaphore::new(front.connections_max.max(1)));
-        let graceful = GracefulShutdown::new();
+        let max = u32::try_from(front.connections_max.max(1)).unwrap_or(u32::MAX);
+        let places = Arc::new(Semaphore::new(max as usize));
         let mut http = Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).max_buf_size(64 * 1024);
         if let Some(tls) = &front.tls {
@@ -75,20 +79,15 @@ impl Bound {
                 accepted = accept(&self.listener, &places) => accepted,
             };
             let Some(((stream, peer), place)) = accepted else { continue };
+            let place = Place { _held: Arc::new(place) };
             let access = Arc::clone(&front.access);
-            let service = Guarded { access, router: router.clone(), peer: peer.ip() };
-            let watcher = graceful.watcher();
+            let (router, peer) = (router.clone(), peer.ip());
+            let service = Guarded { access, router, peer, place };
+            let (http, mut stop) = (http.clone(), stop.clone());
             let Some(tls) = front.tls.clone() else {
-                let connection = http.serve_connection(TokioIo::new(stream), service);
-                let connection = watcher.watch(connection);
-                tokio::spawn(async move {
-                    // A client that hangs up mid-request is its own affair.
-                    connection.await.ok();
-                    drop(place);
-                });
+                tokio::spawn(carry(http, stream, service, stop));
                 continue;
             };
-            let (http, mut stop) = (http.clone(), stop.clone());
             tokio::spawn(async move {
                 // Whoever has not agreed on a connection yet has asked for nothing.
                 let agreed = tokio::select! {
@@ -96,17 +95,42 @@ impl Bound {
                     agreed = tls.accept(stream) => agreed,
                 };
                 if let Some(stream) = agreed {
-                    let connection = http.serve_connection(TokioIo::new(stream), service);
-                    watcher.watch(connection).await.ok();
+                    carry(http, stream, service, stop).await;
                 }
-                drop(place);
             });
         }
         drop(self.listener);
-        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        // Everybody's place is free once their connection has ended.
+        if tokio::time::timeout(drain, places.acquire_many(max)).await.is_err() {
             tracing::warn!("some connections did not end within the drain time and are cut");
         }
     }
+}
+
+/// Serves one connection until it ends; when told to stop, until what has been read is
+/// answered.
+async fn carry<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    http: Builder,
+    stream: S,
+    service: Guarded,
+    mut stop: watch::Receiver<bool>,
+) {
+    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // A client that hangs up mid-request is its own affair.
+        _ = connection.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await.ok();
+}
+
+/// A connection's place among those that may be open. Whoever carries a connection on
+/// after its last answer (a WebSocket) keeps it as well.
+#[derive(Clone)]
+pub struct Place {
+    _held: Arc<OwnedSemaphorePermit>,
 }
 
 /// The router behind its keys. The check stands before the routes, not around
@@ -115,6 +139,7 @@ struct Guarded {
     access: Arc<Access>,
     router: Router,
     peer: IpAddr,
+    place: Place,
 }
 
 impl Service<Request<Incoming>> for Guarded {
@@ -124,13 +149,15 @@ impl Service<Request<Incoming>> for Guarded {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (access, mut router, peer) = (Arc::clone(&self.access), self.router.clone(), self.peer);
+        let place = self.place.clone();
         Box::pin(async move {
-            let (method, path) = (request.method(), request.uri().path());
-            let admitted = access.admit(method, path, request.headers(), peer).await;
+            let (method, uri) = (request.method(), request.uri());
+            let admitted = access.admit(method, uri, request.headers(), peer).await;
             match admitted {
                 Ok(caller) => {
                     let mut request = request.map(Body::new);
                     request.extensions_mut().insert(caller);
+                    request.extensions_mut().insert(place);
                     tower_service::Service::call(&mut router, request).await
                 }
                 Err(refused) => Ok(refused.into_response()),
@@ -139,15 +166,34 @@ impl Service<Request<Incoming>> for Guarded {
     }
 }
 
+/// Lets the process have as many open files as it ever may, and returns how many: the
+/// usual first limit of 1,024 is less than our connections.
+#[cfg(unix)]
+pub fn open_files() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
+    limit.current = limit.maximum;
+    if setrlimit(Resource::Nofile, limit).is_err() { before } else { limit.maximum }
+}
+
+/// There is no such limit here.
+#[cfg(not(unix))]
+pub fn open_files() -> Option<u64> {
+    None
+}
+
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<((TcpStream, SocketAddr), tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<((TcpStream, SocketAddr), OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
             // Answers are small and wanted at once.
             stream.set_nodelay(true).ok();
+            #[cfg(target_os = "linux")]
+            socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(GONE_AFTER)).ok();
             Some(((stream, peer), place))
         }
         Err(error) => {

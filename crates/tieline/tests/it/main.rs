@@ -42,5 +42,6 @@ mod privacy;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod simulators;
+mod streams;
 mod subjects;
 mod tls;

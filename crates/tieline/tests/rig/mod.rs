@@ -7,6 +7,8 @@
 
 pub(crate) mod folder;
 pub(crate) mod line;
+#[allow(dead_code, reason = "not every test listens")]
+pub(crate) mod listen;
 pub(crate) mod people;
 pub(crate) mod place;
 pub(crate) mod plan;

@@ -9,13 +9,13 @@ use crate::crash;
 use crate::directory::Recent;
 use crate::error::{Error, Result};
 use crate::sql::sqlite::Owned;
-use crate::sql::{Touched, Tx, Work, at_once};
+use crate::sql::{Added, Nudges, Touched, Tx, Work, at_once};
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 /// Writes that share one commit.
 const BATCH: usize = 256;
@@ -34,23 +34,24 @@ pub(super) trait Write: Send {
 
 pub(super) struct Ran {
     well: bool,
-    added_jobs: bool,
+    added: Added,
     touched: Touched,
 }
 
 /// What follows from a commit, besides its answers.
 struct Effects {
-    added_jobs: bool,
+    added: Added,
     touched: Touched,
 }
 
 impl Effects {
     fn none() -> Self {
-        Self { added_jobs: false, touched: Touched::Nothing }
+        Self { added: Added::default(), touched: Touched::Nothing }
     }
 
     fn add(&mut self, ran: Ran) {
-        self.added_jobs |= ran.added_jobs;
+        self.added.jobs |= ran.added.jobs;
+        self.added.news |= ran.added.news;
         self.touched.join(ran.touched);
     }
 }
@@ -65,8 +66,7 @@ impl<W: Work> Write for Waiting<W> {
     fn run(&mut self, connection: &mut Connection) -> Ran {
         let mut tx = Tx::sqlite(connection);
         let result = at_once(self.work.run(&mut tx));
-        let (added_jobs, touched) = (tx.added_jobs, tx.touched);
-        let ran = Ran { well: result.is_ok(), added_jobs, touched };
+        let ran = Ran { well: result.is_ok(), added: tx.added(), touched: tx.touched };
         self.result = Some(result);
         ran
     }
@@ -85,7 +85,7 @@ impl<W: Work> Write for Waiting<W> {
 pub(super) struct WriterThread {
     pub(super) waiting: mpsc::Receiver<Queued>,
     pub(super) connection: Arc<Mutex<Option<Connection>>>,
-    pub(super) jobs_added: watch::Sender<u64>,
+    pub(super) nudges: Nudges,
     pub(super) recent: Arc<Recent>,
     /// Where those who wait are awakened: all of a batch at once, by one crossing
     /// of threads instead of one each.
@@ -146,9 +146,7 @@ impl WriterThread {
             }
         } else {
             self.recent.forget(&effects.touched);
-            if effects.added_jobs {
-                self.jobs_added.send_modify(|count| *count = count.wrapping_add(1));
-            }
+            self.nudges.send(effects.added);
         }
         self.answer(writes, outcome);
         crash::point("write.answered");
@@ -224,7 +222,6 @@ mod tests {
     use crate::sql::{Tx, Work};
     use crate::store::Options;
     use std::sync::Arc;
-    use tokio::sync::watch;
 
     /// Writes a number, and may then fail.
     struct Number(i64, bool);
@@ -258,9 +255,9 @@ mod tests {
 
     #[test]
     fn a_bad_write_costs_its_neighbours_nothing() {
-        let (nudge, _) = watch::channel(0);
         let (store, ()) =
-            Sqlite::open(None, &Options::default(), nudge, Arc::default(), &Table).expect("open");
+            Sqlite::open(None, &Options::default(), Default::default(), Arc::default(), &Table)
+                .expect("open");
         let store = Arc::new(store);
         let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
         // Whoever reads a store in memory holds its writer up, so that writes gather.

@@ -6,6 +6,7 @@ use super::scopes::Scopes;
 use crate::http::ApiError;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use domain::Timestamp;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
@@ -24,8 +25,9 @@ pub struct Caller {
     /// The agent whom an agent's token is bound to.
     pub agent: Option<Arc<str>>,
     /// The call that token is for, if it is for one.
-    #[allow(dead_code, reason = "for the streams of one call")]
     pub call: Option<Arc<str>>,
+    /// When the token ends, if it is one.
+    pub expires_at: Option<Timestamp>,
     /// Where the request comes from, behind proxies as far as they are trusted.
     pub address: IpAddr,
 }
@@ -38,6 +40,7 @@ impl Caller {
             scopes: identity.scopes,
             agent: identity.agent.clone(),
             call: identity.call.clone(),
+            expires_at: identity.expires_at,
             address,
         }
     }
@@ -46,7 +49,8 @@ impl Caller {
     pub(super) fn nobody(address: IpAddr) -> Self {
         static EMPTY: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
         let (key, name) = (Arc::clone(&EMPTY), Arc::clone(&EMPTY));
-        Self { key, name, scopes: Scopes::default(), agent: None, call: None, address }
+        let scopes = Scopes::default();
+        Self { key, name, scopes, agent: None, call: None, expires_at: None, address }
     }
 }
 

@@ -34,6 +34,17 @@ fn authorization(headers: &HeaderMap) -> Option<Presented<'_>> {
     basic(headers).map(|(user, password)| Presented::Basic { user, password })
 }
 
+/// The token that a page sends where it can set no header: `access_token` of the address,
+/// or a second protocol beside the first that a WebSocket offers.
+pub fn of_page<'a>(query: Option<&'a str>, headers: &'a HeaderMap) -> Option<&'a str> {
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let mut named = pairs.filter(|(name, _)| *name == "access_token").map(|(_, token)| token);
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+    let offered = || offered.find_map(|word| word.trim().strip_prefix("token."));
+    named.next().filter(|token| !token.is_empty()).or_else(offered)
+}
+
 /// The two parts of `Authorization: Basic` (RFC 7617), as they were sent.
 pub fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

@@ -23,8 +23,9 @@ pub use scopes::{Scope, Scopes};
 
 use super::ApiError;
 use crate::config::ServerSection;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri, header};
 use credentials::Presented;
+use domain::Timestamp;
 use engine::Engine;
 use forwarded::Proxies;
 use keys::{Keys, Principal};
@@ -50,11 +51,13 @@ struct Identity {
     scopes: Scopes,
     agent: Option<Arc<str>>,
     call: Option<Arc<str>>,
+    expires_at: Option<Timestamp>,
 }
 
 impl From<Arc<Principal>> for Identity {
     fn from(principal: Arc<Principal>) -> Self {
-        Self { scopes: principal.scopes, principal, agent: None, call: None }
+        let scopes = principal.scopes;
+        Self { scopes, principal, agent: None, call: None, expires_at: None }
     }
 }
 
@@ -72,15 +75,19 @@ impl Access {
     pub async fn admit(
         &self,
         method: &Method,
-        path: &str,
+        uri: &Uri,
         headers: &HeaderMap,
         peer: IpAddr,
     ) -> Result<Caller, ApiError> {
-        let address = self.proxies.caller(peer, headers);
+        let (address, path) = (self.proxies.caller(peer, headers), uri.path());
         if !path.starts_with(GUARDED) {
             return Ok(Caller::nobody(address));
         }
-        let (key, refused) = match self.identify(headers).await {
+        let found = match scopes::needed(method, path) {
+            Scope::Agent => self.identify_page(uri, headers).await,
+            _ => self.identify(headers).await,
+        };
+        let (key, refused) = match found {
             Err(refused) => (None, refused),
             Ok(found) => match found.may(method, path) {
                 Ok(()) => return Ok(Caller::new(&found, address)),
@@ -107,6 +114,33 @@ impl Access {
         }
     }
 
+    /// As [`Access::identify`], at the addresses that a page opens by itself: where it can
+    /// send no header, an agent's token may stand in the address, or beside the name of
+    /// the protocol. Never a key: addresses are written down along the way.
+    async fn identify_page(&self, uri: &Uri, headers: &HeaderMap) -> Result<Identity, Refusal> {
+        match credentials::of(headers) {
+            // A browser sends a password that it remembers to whichever page asks.
+            Some(Presented::Basic { .. }) if headers.contains_key(header::ORIGIN) => {}
+            Some(_) => return self.identify(headers).await,
+            None => {}
+        }
+        let token = credentials::of_page(uri.query(), headers).ok_or(Refusal::Missing)?;
+        let found = self.bearer_of(token).await?;
+        if found.agent.is_none() {
+            return Err(Refusal::TokenInvalid);
+        }
+        Ok(found)
+    }
+
+    /// Whether what opened a stream would still open it.
+    pub async fn still(&self, caller: &Caller) -> Result<(), ApiError> {
+        if caller.expires_at.is_some_and(|end| self.keys.now() >= end) {
+            return Err(Refusal::TokenExpired.into());
+        }
+        self.keys.by_id(&caller.key).await?;
+        Ok(())
+    }
+
     /// Who holds this token: it is as alive as the key that it came from.
     async fn bearer_of(&self, token: &str) -> Result<Identity, Refusal> {
         let claims = self.signer.verify(token, self.keys.now())?;
@@ -116,14 +150,19 @@ impl Access {
             scopes = scopes.within(principal.scopes);
         }
         let (agent, call) = (claims.agent.map(Into::into), claims.call.map(Into::into));
-        Ok(Identity { principal, scopes, agent, call })
+        let expires_at = Some(Timestamp(claims.expires_at));
+        Ok(Identity { principal, scopes, agent, call, expires_at })
     }
 }
 
 impl Identity {
     fn may(&self, method: &Method, path: &str) -> Result<(), Refusal> {
         self.principal.count()?;
-        let needed = scopes::needed(method, path);
+        // No key is an agent's; one that may read sees what any of them may see.
+        let needed = match scopes::needed(method, path) {
+            Scope::Agent if self.agent.is_none() => Scope::Read,
+            needed => needed,
+        };
         if self.scopes.allow(needed) { Ok(()) } else { Err(Refusal::ScopeMissing(needed)) }
     }
 }

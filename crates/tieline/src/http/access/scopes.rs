@@ -19,7 +19,8 @@ pub enum Scope {
     Read,
     /// Issue tokens for agents.
     Agents,
-    /// One agent's own view. Only tokens have it, never a key.
+    /// One agent's own view. Only tokens have it, never a key; a key that may read sees
+    /// what any agent may see.
     Agent,
     /// Everything.
     Admin,
@@ -38,6 +39,8 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("GET", "/api/v1/calls/*", Read),
     ("GET", "/api/v1/calls/*/data", Read),
     ("GET", "/api/v1/calls/*/events", Read),
+    ("GET", "/api/v1/calls/*/news", Agent),
+    ("GET", "/api/v1/agents/*/news", Agent),
     ("GET", "/api/v2/customers/*", Read),
     ("GET", "/api/v1/reports/*", Read),
     ("POST", "/api/v1/agent-tokens", Agents),
