@@ -70,6 +70,13 @@ pub(crate) fn answer(
 /// Longest value that is kept as a label: a longer one is no dimension.
 const LABEL_MAX: usize = 64;
 
+/// What of a person's data is kept with the call, as it was then.
+pub(crate) fn listed(columns: &[String], contact: Option<&Contact>) -> BTreeMap<String, Value> {
+    let Some(contact) = contact else { return BTreeMap::new() };
+    let column = |name: &String| Some((name.clone(), contact.data.get(name)?.clone()));
+    columns.iter().filter_map(column).collect()
+}
+
 /// What reports group a person's call by.
 pub(crate) fn labels(dimensions: &[String], contact: Option<&Contact>) -> BTreeMap<String, String> {
     let Some(contact) = contact else { return BTreeMap::new() };

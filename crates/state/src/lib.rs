@@ -18,6 +18,7 @@
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
 //! | [`reports`] | figures over many calls |
+//! | `labels` | what reports group calls by: few values each |
 //! | [`jobs`] | work that must happen, as rows with leases |
 //! | [`backup`] | a copy while serving, and the way back |
 //! | `keys`, `sql` | envelope encryption; two engines under one SQL text |
@@ -34,6 +35,7 @@ mod error;
 pub mod events;
 pub mod jobs;
 mod keys;
+mod labels;
 pub mod overrides;
 pub mod reports;
 pub mod reseal;
@@ -51,4 +53,5 @@ pub use events::{
 };
 pub use jobs::{Lease, Leased, NewJob, Outcome, Settled, Settlement};
 pub use keys::MasterKey;
+pub use labels::VALUES_MAX;
 pub use store::{Durability, Location, Options, Store};

@@ -6,6 +6,7 @@
 //! and [`Store::fold_log`] does away with what the log still holds of them.
 
 use crate::error::{Boxed, Error, Result};
+use crate::labels;
 use crate::sql::{Touched, Tx, Work};
 use crate::store::{Engine, Store};
 use domain::Timestamp;
@@ -48,7 +49,7 @@ impl Work for Purge {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
         // Calls lie in the order of their arrival: where the oldest are young, all are.
-        const OLDEST: &str = "SELECT seq, id, arrived_at FROM calls ORDER BY seq LIMIT ?1";
+        const OLDEST: &str = "SELECT seq, id, arrived_at, labels FROM calls ORDER BY seq LIMIT ?1";
         const CALL: &str = "DELETE FROM calls WHERE seq = ?1";
         const OF_CALL: [&str; 4] = [
             "DELETE FROM call_data WHERE call = ?1",
@@ -69,6 +70,8 @@ impl Work for Purge {
             for sql in OF_CALL {
                 tx.execute(sql, &[call.into()]).await?;
             }
+            let place = (row.int(2)?, row.int(0)?);
+            labels::unindex(tx, row.opt_text(3)?, place).await?;
             purged += tx.execute(CALL, &[row.int(0)?.into()]).await?;
         }
         if purged == 0 {

@@ -9,6 +9,7 @@ use crate::directory::Recent;
 use crate::error::{Boxed, Error, Result};
 use crate::jobs::ReleaseLeases;
 use crate::keys::{Keyring, MasterKey};
+use crate::labels::Dimensions;
 use crate::overrides::{AllNumbers, Overridden};
 use crate::sql::postgres::Postgres;
 use crate::sql::schema::{self, Prepare};
@@ -34,6 +35,7 @@ struct Inner {
     jobs_added: watch::Sender<u64>,
     recent: Arc<Recent>,
     overridden: Overridden,
+    dimensions: Dimensions,
 }
 
 pub(crate) enum Engine {
@@ -164,7 +166,8 @@ impl Store {
                 Engine::Postgres(_) => Overridden::default(),
             };
             let master = master.clone();
-            let inner = Inner { engine, master, keys, jobs_added, recent, overridden };
+            let dimensions = Dimensions::default();
+            let inner = Inner { engine, master, keys, jobs_added, recent, overridden, dimensions };
             let store = Self { inner: Arc::new(inner) };
             if matches!(store.inner.engine, Engine::Sqlite(_)) {
                 // One process owns this store: whoever held a lease before is gone.
@@ -247,6 +250,10 @@ impl Store {
         matches!(self.inner.engine, Engine::Sqlite(_)).then_some(&self.inner.overridden)
     }
 
+    pub(crate) fn dimensions(&self) -> &Dimensions {
+        &self.inner.dimensions
+    }
+
     /// Where nobody else writes to the store.
     pub(crate) fn recent(&self) -> Option<&Recent> {
         matches!(self.inner.engine, Engine::Sqlite(_)).then_some(&self.inner.recent)
@@ -284,6 +291,22 @@ impl Store {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.read(work),
             Engine::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
+    /// Runs work that only reads and takes longer than a point read: not on the thread
+    /// that answers calls.
+    pub(crate) async fn read_apart<W: Work + 'static>(&self, work: W) -> Result<W::Output> {
+        let store = self.clone();
+        match &self.inner.engine {
+            Engine::Postgres(postgres) => postgres.read(&work).await,
+            Engine::Sqlite(_) => {
+                let read = tokio::task::spawn_blocking(move || match &store.inner.engine {
+                    Engine::Sqlite(sqlite) => sqlite.read(&work),
+                    Engine::Postgres(_) => Err(Error::Closed), // it is the store matched above
+                });
+                read.await.unwrap_or(Err(Error::Closed))
+            }
         }
     }
 

@@ -63,8 +63,10 @@ fn call(name: &str, external_id: ExternalId) -> NewCall {
         status: Status::Partial,
         source: Source::None,
         labels: Default::default(),
+        data: Default::default(),
         arrived_at: Timestamp(1),
         answered_in_us: 1,
+        deadline_us: 300_000,
         warnings: vec![],
     }
 }
@@ -134,6 +136,7 @@ async fn work(store: Store, task: usize) {
                 status: Status::Hit,
                 source: Source::Crm,
                 labels: Default::default(),
+                data: Default::default(),
                 at: Timestamp(2),
             };
             let done = store
@@ -168,6 +171,7 @@ async fn correct(store: &Store, call: &CallId) {
         status: Status::Hit,
         source: Source::Crm,
         labels: Default::default(),
+        data: Default::default(),
         at: Timestamp(3),
     };
     let act = Act {

@@ -238,22 +238,22 @@ impl Reader<'_> {
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeBody {
-    started_at: String,
+    pub(super) started_at: String,
     /// Empty while it goes on, as far as was told.
-    ended_at: String,
+    pub(super) ended_at: String,
     /// Talk, hold and after-call work together, over all agents.
-    handle_ms: u64,
-    talk_ms: u64,
-    hold_ms: u64,
+    pub(super) handle_ms: u64,
+    pub(super) talk_ms: u64,
+    pub(super) hold_ms: u64,
     /// After-call work.
-    acw_ms: u64,
+    pub(super) acw_ms: u64,
     /// No agent's time was told: talk is all of the customer's, or all of the call.
     estimated: bool,
-    queue: String,
+    pub(super) queue: String,
     /// The agent who handled it last.
-    user_id: String,
+    pub(super) user_id: String,
     /// Wrap-up codes in order, each once.
-    wrap_up: Vec<String>,
+    pub(super) wrap_up: Vec<String>,
     agents: Vec<AgentBody>,
     /// Whether the CRM knows: `none`, `waiting`, `written` or `skipped`.
     journal: &'static str,

@@ -21,8 +21,8 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         lookup::answer, context::update, events::receive, customers::customer, customers::keep, customers::call_data,
-        customers::keep_call_data, keys::rotate, reports::handle_time, overrides::list, overrides::one, overrides::clear,
-        overrides::clear_many, overrides::audit, overrides::verify, admin::calls, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
+        customers::keep_call_data, keys::rotate, reports::handle_time, reports::identification::identification, reports::calls::list, overrides::list, overrides::one, overrides::clear,
+        overrides::clear_many, overrides::audit, overrides::verify, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue,
         oauth::token,
         admin::check, admin::backup, health::healthz, health::readyz, health::metrics
