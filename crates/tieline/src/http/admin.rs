@@ -165,8 +165,10 @@ impl From<JobRow> for JobBody {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct JobsQuery {
     /// Only jobs in this state: `waiting`, `leased`, `skipped` or `dead`.
+    #[param(schema_with = super::schemas::job_state)]
     state: Option<String>,
     kind: Option<String>,
     #[serde(default = "fifty")]

@@ -18,6 +18,7 @@ mod lookup;
 mod openapi;
 mod overrides;
 mod reports;
+mod schemas;
 mod server;
 mod tls;
 

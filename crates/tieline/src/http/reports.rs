@@ -3,10 +3,9 @@
 pub mod calls;
 mod csv;
 pub mod identification;
-mod schemas;
 
 use super::input::Params;
-use super::{ApiError, App};
+use super::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -5,7 +5,7 @@ use super::{known, refuse_dimension, time};
 use crate::http::admin::OneCallBody;
 use crate::http::error::ErrorBody;
 use crate::http::input::Params;
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
@@ -23,22 +23,22 @@ pub struct CallsQuery {
     #[param(minimum = 1, maximum = 1_000)]
     limit: Option<usize>,
     /// Where to go on: the header `X-Next-Cursor` of the page before, with the same filters.
-    #[param(schema_with = super::schemas::cursor)]
+    #[param(schema_with = schemas::cursor)]
     cursor: Option<String>,
     /// Where it was handled last, else the queue it was looked up with.
     queue: Option<String>,
-    #[param(schema_with = super::schemas::source)]
+    #[param(schema_with = schemas::source)]
     source: Option<String>,
-    #[param(schema_with = super::schemas::status)]
+    #[param(schema_with = schemas::status)]
     status: Option<String>,
     /// Calls that arrived at this time or later, as RFC 3339.
-    #[param(schema_with = super::schemas::time)]
+    #[param(schema_with = schemas::time)]
     from: Option<String>,
     /// Calls that arrived before this time, as RFC 3339.
-    #[param(schema_with = super::schemas::time)]
+    #[param(schema_with = schemas::time)]
     to: Option<String>,
     /// `json` (default) or `csv`.
-    #[param(schema_with = super::schemas::format)]
+    #[param(schema_with = schemas::format)]
     format: Option<String>,
     /// `data.NAME=value`.
     #[param(ignore)]

@@ -3,7 +3,7 @@
 use super::csv::{Format, Table};
 use super::{Period, dimension, too_large};
 use crate::http::input::Params;
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -17,22 +17,22 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub struct OverTimeQuery {
     /// One line for each `hour` or `day` (default) with calls.
-    #[param(schema_with = super::schemas::interval)]
+    #[param(schema_with = schemas::interval)]
     interval: Option<String>,
     /// Besides time: `queue`, `source`, `status`, or `data.NAME` of a name among `reports.dimensions`.
     group_by: Option<String>,
     /// How far the local time is ahead of UTC, for days and hours that begin there: `+01:00`,
     /// `-0500`, `Z` (default). It holds for the whole report: there is no summer time.
-    #[param(schema_with = super::schemas::offset)]
+    #[param(schema_with = schemas::offset)]
     offset: Option<String>,
     /// Calls that arrived at this time or later, as RFC 3339; else of the last 30 days.
-    #[param(schema_with = super::schemas::time)]
+    #[param(schema_with = schemas::time)]
     from: Option<String>,
     /// Calls that arrived before this time, as RFC 3339; else until now.
-    #[param(schema_with = super::schemas::time)]
+    #[param(schema_with = schemas::time)]
     to: Option<String>,
     /// `json` (default) or `csv`.
-    #[param(schema_with = super::schemas::format)]
+    #[param(schema_with = schemas::format)]
     format: Option<String>,
 }
 
