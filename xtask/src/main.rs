@@ -28,7 +28,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   codegen                         write the generated files anew
   new-connector NAME              a new folder under crates/connectors/src
   bench lookup [--quick]          the figures of the lookup, side by side with what else one could run
-                                  --no-build: of what is built in target/release already";
+                                  --no-build: of what is built in target/release already
+  bench events [--quick]          how many events of calls are taken in";
 
 const COMMANDS: [&str; 6] = ["test", "check", "tidy", "codegen", "new-connector", "bench"];
 
