@@ -28,8 +28,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   codegen                         write the generated files anew
   new-connector NAME              a new folder under crates/connectors/src
   bench lookup [--quick]          the figures of the lookup, side by side with what else one could run
-  bench streams [--quick]         what ten thousand idle streams cost, and how soon news arrive among them
-                                  --no-build: of what is built in target/release already";
+                                  --no-build: of what is built in target/release already
+  bench events [--quick]          how many events of calls are taken in
+  bench streams [--quick]         what ten thousand idle streams cost, and how soon news arrive among them";
 
 const COMMANDS: [&str; 6] = ["test", "check", "tidy", "codegen", "new-connector", "bench"];
 

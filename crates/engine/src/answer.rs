@@ -71,8 +71,15 @@ pub(crate) fn answer(
     }
 }
 
-/// Longest value that is kept as a label: a longer one is no dimension.
+/// Longest value that is kept as a label, in bytes: a longer one is no dimension.
 const LABEL_MAX: usize = 64;
+
+/// What of a person's data is kept with the call, as it was then.
+pub(crate) fn listed(columns: &[String], contact: Option<&Contact>) -> BTreeMap<String, Value> {
+    let Some(contact) = contact else { return BTreeMap::new() };
+    let column = |name: &String| Some((name.clone(), contact.data.get(name)?.clone()));
+    columns.iter().filter_map(column).collect()
+}
 
 /// What reports group a person's call by.
 pub(crate) fn labels(dimensions: &[String], contact: Option<&Contact>) -> BTreeMap<String, String> {
@@ -84,7 +91,38 @@ pub(crate) fn labels(dimensions: &[String], contact: Option<&Contact>) -> BTreeM
             Value::Bool(flag) => flag.to_string(),
             Value::Number(_) | Value::List(_) => return None,
         };
-        (text.len() <= LABEL_MAX).then(|| (name.clone(), text))
+        let is_word = text.len() <= LABEL_MAX && !text.chars().any(char::is_control);
+        is_word.then(|| (name.clone(), text))
     };
     dimensions.iter().filter_map(label).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::labels;
+    use domain::{Contact, Value};
+
+    #[test]
+    fn a_label_is_a_short_word_and_nothing_else() {
+        let label = |value: Value| {
+            let data = [("tier".to_owned(), value)].into();
+            let contact = Contact { data, ..Contact::default() };
+            let names = ["tier".to_owned(), "other".to_owned()];
+            labels(&names, Some(&contact)).remove("tier")
+        };
+        assert_eq!(label(Value::from("Gold")).as_deref(), Some("Gold"));
+        assert_eq!(label(Value::Integer(5)).as_deref(), Some("5"));
+        assert_eq!(label(Value::Bool(true)).as_deref(), Some("true"));
+        assert_eq!(label(Value::Text("x".repeat(64))), Some("x".repeat(64)));
+        for none in [
+            Value::Text("x".repeat(65)),
+            Value::from("a\0b"),
+            Value::from("a\nb"),
+            Value::Number(0.5),
+            Value::List(vec![Value::from("Gold")]),
+        ] {
+            assert_eq!(label(none.clone()), None, "{none:?}");
+        }
+        assert!(labels(&["tier".to_owned()], None).is_empty());
+    }
 }

@@ -5,7 +5,7 @@
 //! and the audit's entry are one commit. What is not confirmed changes nothing: the
 //! answer says who the call is from all the same, because a flow is waiting for it.
 
-use crate::answer::labels;
+use crate::answer::{labels, listed};
 use crate::flights::Landing as _;
 use crate::follow_up::{self, Found, Identity};
 use crate::lookup::Engine;
@@ -154,6 +154,7 @@ impl Engine {
                 status: Status::Hit,
                 source: Source::Crm,
                 labels: labels(&self.options.dimensions, Some(&contact)),
+                data: listed(&self.options.columns, Some(&contact)),
                 at: now,
             },
             remember,

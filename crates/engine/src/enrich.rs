@@ -4,7 +4,7 @@
 //! CRM, thoroughly. What it finds, the call's new identity, the jobs that tell
 //! the contact center and the end of this job are one commit (invariant 10).
 
-use crate::answer::labels;
+use crate::answer::{labels, listed};
 use crate::beside::{by_number, stands_beside};
 use crate::flights::{Flights, Landing, Outcome};
 use crate::follow_up::{self, Found};
@@ -82,6 +82,7 @@ pub(crate) async fn run(engine: &Engine, line: &str, job: &Leased) -> Result<End
         status: identity.status,
         source: identity.source,
         labels: labels(&engine.options.dimensions, identity.contact.as_ref()),
+        data: listed(&engine.options.columns, identity.contact.as_ref()),
         at: now,
     };
     engine.metrics.enriched(&connection.name, identity.status);

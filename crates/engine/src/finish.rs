@@ -6,7 +6,7 @@
 //! identity and the jobs that tell the contact center are one commit (invariant 10).
 
 use crate::accounts::{self, Booked};
-use crate::answer::labels;
+use crate::answer::{labels, listed};
 use crate::beside::{Asking, Linked, STORE_MAX, by_number, stands_beside};
 use crate::connections::Connection;
 use crate::enrich::{self, ask_of};
@@ -154,6 +154,7 @@ fn identified(
         status: Status::Hit,
         source: if is_new { identity.source } else { call.source },
         labels: labels(&engine.options.dimensions, identity.contact.as_ref()),
+        data: listed(&engine.options.columns, identity.contact.as_ref()),
         at: now,
     };
     End::Identified { call: call.id.clone(), identified, jobs }

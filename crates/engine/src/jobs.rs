@@ -185,6 +185,7 @@ async fn forget_old(engine: &Engine) -> Result<(), state::Error> {
     while engine.store.prune_directory(now.minus(LOST_KEPT)).await? > 0 {}
     engine.forget_ended_overrides().await?;
     feed::forget(&engine.store, now).await?;
+    while engine.store.prune_labels().await? > 0 {}
     let Some(kept_for) = engine.options.keep_calls_for else { return Ok(()) };
     let mut purged = 0;
     loop {

@@ -31,6 +31,7 @@ mod flights;
 mod follow_up;
 pub mod jobs;
 mod journal;
+mod late;
 mod lookup;
 pub mod metrics;
 mod misses;

@@ -9,10 +9,11 @@
 //! after the answer: [`crate::follow_up`].
 
 use crate::activity::CallOptions;
-use crate::answer::{Answer, Candidate, answer, labels};
+use crate::answer::{Answer, Candidate, answer, labels, listed};
 use crate::connections::{Connection, Connections};
 use crate::flights::Landing;
 use crate::follow_up::{self, Found, Identity};
+use crate::late::Answered;
 use crate::overrides::{Answering, Corrections, queue_word};
 use crate::{Clock, Metrics};
 use domain::freshness::{Freshness, judge};
@@ -48,6 +49,8 @@ pub struct Options {
     pub keep_calls_for: Option<Duration>,
     /// Names of `data` whose values are kept of each call as plain labels, for reports.
     pub dimensions: Arc<Vec<String>>,
+    /// Names of `data` whose values are kept with each call, sealed, for the list of calls.
+    pub columns: Arc<Vec<String>>,
     pub calls: Arc<CallOptions>,
 }
 
@@ -143,13 +146,20 @@ impl Engine {
             status: identity.status,
             source: identity.source,
             arrived_at: now,
-            answered_in_us: u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX),
+            answered_in_us: micros(arrived.elapsed()),
+            deadline_us: micros(deadline.saturating_duration_since(arrived)),
             warnings: warnings.clone(),
             labels: labels(&self.options.dimensions, identity.contact.as_ref()),
+            data: listed(&self.options.columns, identity.contact.as_ref()),
         };
+        let answered = Answered { call: request.call, arrived, deadline };
         let stored =
             tokio::time::timeout_at(deadline + STORE_GRACE, self.store.record_call(call, jobs));
-        let recorded = stored.await.map_err(|_| Error::StoreTooSlow)??;
+        let stored = stored.await;
+        if !matches!(&stored, Ok(Ok(recorded)) if recorded.repeated) {
+            answered.note(&self.store);
+        }
+        let recorded = stored.map_err(|_| Error::StoreTooSlow)??;
 
         let answer = answer(identity, &connection, recorded.earlier_calls, warnings);
         self.metrics.answered(&connection.name, &answer, arrived.elapsed(), deadline);
@@ -261,6 +271,10 @@ impl Engine {
             clock: self.clock.clone(),
         }
     }
+}
+
+pub(crate) fn micros(period: Duration) -> u64 {
+    u64::try_from(period.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What the directory knows; with the last calls only where these decide.

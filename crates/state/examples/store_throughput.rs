@@ -126,7 +126,9 @@ fn call(task: usize, n: usize, e164: String, record: Option<String>) -> NewCall 
         source: Source::Directory,
         arrived_at: Timestamp(1_000_000 + n as i64),
         answered_in_us: 900,
+        deadline_us: 300_000,
         warnings: Vec::new(),
         labels: Default::default(),
+        data: Default::default(),
     }
 }

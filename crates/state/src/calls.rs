@@ -8,6 +8,8 @@
 //! have no subject: nothing links them to each other.
 
 mod identify;
+mod late;
+mod list;
 mod who;
 
 use crate::crash;
@@ -15,14 +17,16 @@ use crate::error::{Boxed, Error, Result};
 use crate::feed::{NewsKind, Telling, agent_stream, join, name};
 use crate::jobs::{NewJob, SealedJob, SealedSettlement, Settlement, note};
 use crate::keys::{Hash, Keyring};
+use crate::labels;
 use crate::rows::{Details, Identity, decode, encode};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
-use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp};
+use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp, Value};
 pub(crate) use identify::identify;
 use identify::{Identify, count_in};
+pub use list::{CallFilter, CallPage, LABELS_MAX, ListedCall, Place};
 use std::collections::BTreeMap;
-pub(crate) use who::{AN_AGENT, Who};
+pub(crate) use who::{AN_AGENT, Said, Who};
 
 /// A call as it was answered.
 #[derive(Debug, Clone)]
@@ -48,9 +52,13 @@ pub struct NewCall {
     pub source: Source,
     pub arrived_at: Timestamp,
     pub answered_in_us: u64,
+    /// How long the answer had.
+    pub deadline_us: u64,
     pub warnings: Vec<String>,
     /// Report dimensions: few values each, nothing personal. Not sealed.
     pub labels: BTreeMap<String, String>,
+    /// Of the contact's data at that time, what the list of calls shows. Sealed.
+    pub data: BTreeMap<String, Value>,
 }
 
 /// What the store knows of a call just recorded.
@@ -72,6 +80,7 @@ pub struct Identified {
     pub status: Status,
     pub source: Source,
     pub labels: BTreeMap<String, String>,
+    pub data: BTreeMap<String, Value>,
     pub at: Timestamp,
 }
 
@@ -117,14 +126,10 @@ impl Store {
             };
             let details =
                 keys.seal("calls.details", call.id.as_str().as_bytes(), encode(&details)?)?;
-            let who = Who::new(
-                &keys,
-                &call.id,
-                &call.connection,
-                &call.external_id,
-                call.contact,
-                (call.status, call.source, &call.labels),
-            )?;
+            let labels = self.admit(call.labels).await?;
+            let said = Said { status: call.status, source: call.source, labels, data: call.data };
+            let (connection, external_id) = (&call.connection, &call.external_id);
+            let who = Who::new(&keys, &call.id, connection, external_id, call.contact, said)?;
             self.write(Record {
                 who,
                 direction: call.direction,
@@ -132,6 +137,7 @@ impl Store {
                 queue: call.queue.map(|queue| note(&queue)),
                 arrived_at: call.arrived_at,
                 answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
+                deadline_us: i64::try_from(call.deadline_us).unwrap_or(i64::MAX),
                 details,
                 has_identifiers,
                 agent,
@@ -153,17 +159,9 @@ impl Store {
     ) -> Boxed<'a, Enriched> {
         Box::pin(async move {
             let keys = self.keys();
-            let Identified { connection, external_id, contact, status, source, labels, at } =
-                identified;
+            let (at, connection, external_id, contact, said) = self.said(identified).await?;
             self.write(Identify {
-                who: Who::new(
-                    &keys,
-                    id,
-                    &connection,
-                    &external_id,
-                    contact,
-                    (status, source, &labels),
-                )?,
+                who: Who::new(&keys, id, &connection, &external_id, contact, said)?,
                 id: id.clone(),
                 at,
                 jobs: SealedJob::seal_all(&keys, jobs)?,
@@ -211,11 +209,13 @@ pub(crate) struct Known {
     earlier_calls: i64,
     arrived_at: i64,
     status: String,
+    seq: i64,
+    labels: Option<String>,
 }
 
 pub(crate) async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>> {
     const SQL: &str = "
-        SELECT certainty, subject, earlier_calls, arrived_at, status FROM calls
+        SELECT certainty, subject, earlier_calls, arrived_at, status, seq, labels FROM calls
         WHERE id = ?1 /*pg: FOR UPDATE */";
     let Some(row) = tx.row(SQL, &[id.as_str().into()]).await? else { return Ok(None) };
     Ok(Some(Known {
@@ -224,6 +224,8 @@ pub(crate) async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>>
         earlier_calls: row.int(2)?,
         arrived_at: row.int(3)?,
         status: row.text(4)?.to_owned(),
+        seq: row.int(5)?,
+        labels: row.opt_text(6)?.map(str::to_owned),
     }))
 }
 
@@ -234,6 +236,7 @@ struct Record {
     queue: Option<String>,
     arrived_at: Timestamp,
     answered_in_us: i64,
+    deadline_us: i64,
     details: Vec<u8>,
     who: Who,
     jobs: Vec<SealedJob>,
@@ -287,12 +290,13 @@ impl Record {
     async fn insert(&self, tx: &mut Tx<'_>, news: Option<i64>) -> Result<Option<(i64, i64)>> {
         const SQL: &str = "
             INSERT INTO calls (id, direction, media, queue, connection, status, source, certainty, subject,
-                earlier_calls, arrived_at, answered_in_us, details, identity, labels, news)
+                earlier_calls, arrived_at, answered_in_us, details, identity, labels, news, deadline_us)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-                coalesce((SELECT calls FROM interactions WHERE subject = ?9), 0), ?10, ?11, ?12, ?13, ?14, ?15)
+                coalesce((SELECT calls FROM interactions WHERE subject = ?9), 0), ?10, ?11, ?12, ?13, ?14, ?15, ?16)
             ON CONFLICT (id) DO NOTHING
-            RETURNING earlier_calls, (SELECT count(*) FROM call_agents WHERE call = ?1)";
+            RETURNING earlier_calls, (SELECT count(*) FROM call_agents WHERE call = ?1), seq";
         const RECOUNTED: &str = "UPDATE calls SET earlier_calls = ?2 WHERE id = ?1";
+        let labels = labels::written(&self.who.labels);
         let params = [
             self.id.as_str().into(),
             self.direction.as_str().into(),
@@ -307,11 +311,13 @@ impl Record {
             self.answered_in_us.into(),
             self.details[..].into(),
             self.who.identity[..].into(),
-            self.who.labels.as_deref().into(),
+            labels.as_deref().into(),
             news.into(),
+            self.deadline_us.into(),
         ];
         let Some(row) = tx.row(SQL, &params).await? else { return Ok(None) };
         crash::point("call.inserted");
+        labels::index(tx, &self.who.labels, (self.arrived_at.0, row.int(2)?)).await?;
         let counted = count_in(tx, self.who.subject.as_ref(), self.arrived_at.0).await?;
         if counted != row.int(0)? {
             // Another node has counted a call of the same subject meanwhile.
@@ -345,7 +351,7 @@ macro_rules! call_columns {
     ($rest:literal) => {
         concat!(
             "SELECT id, direction, media, queue, connection, status, source, earlier_calls, arrived_at, ",
-            "answered_in_us, identified_at, details, identity, labels FROM calls ",
+            "answered_in_us, identified_at, details, identity, labels, deadline_us FROM calls ",
             $rest
         )
     };
@@ -396,10 +402,9 @@ fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
         arrived_at: Timestamp(row.int(8)?),
         answered_in_us: u64::try_from(row.int(9)?).unwrap_or(0),
         warnings: details.warnings,
-        labels: row
-            .opt_text(13)?
-            .and_then(|labels| serde_json::from_str(labels).ok())
-            .unwrap_or_default(),
+        deadline_us: row.opt_int(14)?.map_or(0, |us| u64::try_from(us).unwrap_or(0)),
+        labels: row.opt_text(13)?.map(labels::read).unwrap_or_default(),
+        data: identity.data.into_iter().map(|(name, value)| (name, value.into())).collect(),
         id,
     };
     Ok(StoredCall {

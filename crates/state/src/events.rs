@@ -9,6 +9,7 @@
 mod outcome;
 mod row;
 
+pub(crate) use outcome::outcome_at;
 pub use outcome::{Journal, JournalState, NewOutcome, StoredOutcome};
 
 use crate::crash;

@@ -20,6 +20,7 @@
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
 //! | [`reports`] | figures over many calls |
+//! | `labels` | what reports group calls by: few values each |
 //! | [`jobs`] | work that must happen, as rows with leases |
 //! | [`backup`] | a copy while serving, and the way back |
 //! | `keys`, `sql` | envelope encryption; two engines under one SQL text |
@@ -37,6 +38,7 @@ pub mod events;
 pub mod feed;
 pub mod jobs;
 mod keys;
+mod labels;
 pub mod overrides;
 pub mod reports;
 pub mod reseal;
@@ -56,4 +58,5 @@ pub use events::{
 pub use feed::{News, NewsKind, Topic};
 pub use jobs::{Lease, Leased, NewJob, Outcome, Settled, Settlement};
 pub use keys::{MasterKey, hex};
+pub use labels::VALUES_MAX;
 pub use store::{Durability, Location, Options, Store};

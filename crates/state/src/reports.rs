@@ -3,7 +3,12 @@
 //! Durations are read in pages and reduced to a few figures here, exactly, over at most
 //! a million calls; whoever asks for more is told so.
 
+mod identification;
+
+pub use identification::{Buckets, Identification, Identifications};
+
 use crate::error::{Boxed, Result};
+use crate::labels;
 use crate::sql::{Row, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
@@ -53,11 +58,11 @@ impl Store {
             let (mut is_cut, mut count) = (false, 0);
             let mut after = (from.0, String::new());
             loop {
-                let rows = self.read(&Ended { after: after.clone(), to: to.0 }).await?;
+                let rows = self.read_apart(Ended { after: after.clone(), to: to.0 }).await?;
                 let Some(last) = rows.last() else { break };
                 after = (last.int(0)?, last.text(1)?.to_owned());
                 for row in &rows {
-                    let group = group_of(&by, row)?;
+                    let group = group_of(&by, row, 3)?;
                     count += 1;
                     if groups.len() >= GROUPS_MAX && !groups.contains_key(&group) {
                         is_cut = true;
@@ -76,16 +81,16 @@ impl Store {
     }
 }
 
-fn group_of(by: &GroupBy, row: &Row) -> Result<String> {
+/// The group of a row with queue, source, status and labels from `first` on.
+fn group_of(by: &GroupBy, row: &Row, first: usize) -> Result<String> {
     let text = |at| Ok(row.opt_text(at)?.unwrap_or_default().to_owned());
     match by {
-        GroupBy::Queue => text(3),
-        GroupBy::Source => text(4),
-        GroupBy::Status => text(5),
+        GroupBy::Queue => text(first),
+        GroupBy::Source => text(first + 1),
+        GroupBy::Status => text(first + 2),
         GroupBy::Label(name) => {
-            let labels = row.opt_text(6)?.unwrap_or("{}");
-            let labels: BTreeMap<String, String> = serde_json::from_str(labels).unwrap_or_default();
-            Ok(labels.get(name).cloned().unwrap_or_default())
+            let mut labels = row.opt_text(first + 3)?.map(labels::read).unwrap_or_default();
+            Ok(labels.remove(name).unwrap_or_default())
         }
     }
 }
@@ -114,7 +119,7 @@ impl Work for Ended {
             SELECT call_outcomes.ended_at, call_outcomes.call, call_outcomes.handle_ms,
                 coalesce(call_outcomes.queue, calls.queue), calls.source, calls.status, calls.labels
             FROM call_outcomes JOIN calls ON calls.id = call_outcomes.call
-            WHERE (call_outcomes.ended_at > ?1 OR (call_outcomes.ended_at = ?1 AND call_outcomes.call > ?2))
+            WHERE (call_outcomes.ended_at, call_outcomes.call) > (?1, ?2)
                 AND call_outcomes.ended_at < ?3
             ORDER BY call_outcomes.ended_at, call_outcomes.call LIMIT ?4";
         let (at, call) = &self.after;

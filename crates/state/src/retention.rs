@@ -8,6 +8,7 @@
 use crate::error::{Boxed, Error, Result};
 use crate::feed::call_stream;
 use crate::keys::Keyring;
+use crate::labels;
 use crate::sql::{Touched, Tx, Work};
 use crate::store::{Engine, Store};
 use domain::{CallId, Timestamp};
@@ -55,7 +56,7 @@ impl Work for Purge {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
         // Calls lie in the order of their arrival: where the oldest are young, all are.
-        const OLDEST: &str = "SELECT seq, id, arrived_at FROM calls ORDER BY seq LIMIT ?1";
+        const OLDEST: &str = "SELECT seq, id, arrived_at, labels FROM calls ORDER BY seq LIMIT ?1";
         const CALL: &str = "DELETE FROM calls WHERE seq = ?1";
         const OF_CALL: [&str; 7] = [
             "DELETE FROM call_data WHERE call = ?1",
@@ -90,6 +91,8 @@ impl Work for Purge {
             for sql in OF_CALL {
                 tx.execute(sql, &[call.into()]).await?;
             }
+            let place = (row.int(2)?, row.int(0)?);
+            labels::unindex(tx, row.opt_text(3)?, place).await?;
             purged += tx.execute(CALL, &[row.int(0)?.into()]).await?;
         }
         if purged == 0 {

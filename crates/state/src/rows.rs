@@ -45,6 +45,9 @@ pub(crate) struct Identity {
     pub(crate) external_id: String,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub(crate) contact: Option<String>,
+    /// Of the contact's data, what reports list.
+    #[serde(rename = "d", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) data: BTreeMap<String, ValueRow>,
 }
 
 /// A contact of the directory. What Tieline itself knows (the last call) is not in it.

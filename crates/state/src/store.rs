@@ -9,6 +9,7 @@ use crate::directory::Recent;
 use crate::error::{Boxed, Error, Result};
 use crate::jobs::ReleaseLeases;
 use crate::keys::{Keyring, MasterKey};
+use crate::labels::Dimensions;
 use crate::overrides::{AllNumbers, Overridden};
 use crate::sql::postgres::Postgres;
 use crate::sql::schema::{self, Prepare};
@@ -36,6 +37,7 @@ struct Inner {
     overridden: Overridden,
     tombstones: Tombstones,
     sweeping: tokio::sync::Mutex<()>,
+    dimensions: Dimensions,
 }
 
 pub(crate) enum Engine {
@@ -175,6 +177,7 @@ impl Store {
                 overridden,
                 tombstones: Tombstones::default(),
                 sweeping: tokio::sync::Mutex::default(),
+                dimensions: Dimensions::default(),
             };
             let store = Self { inner: Arc::new(inner) };
             store.load_tombstones().await?;
@@ -271,6 +274,10 @@ impl Store {
         self.inner.sweeping.lock().await
     }
 
+    pub(crate) fn dimensions(&self) -> &Dimensions {
+        &self.inner.dimensions
+    }
+
     /// Where nobody else writes to the store.
     pub(crate) fn recent(&self) -> Option<&Recent> {
         matches!(self.inner.engine, Engine::Sqlite(_)).then_some(&self.inner.recent)
@@ -306,6 +313,22 @@ impl Store {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.read(work),
             Engine::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
+    /// Runs work that only reads and takes longer than a point read: not on the thread
+    /// that answers calls.
+    pub(crate) async fn read_apart<W: Work + 'static>(&self, work: W) -> Result<W::Output> {
+        let store = self.clone();
+        match &self.inner.engine {
+            Engine::Postgres(postgres) => postgres.read(&work).await,
+            Engine::Sqlite(_) => {
+                let read = tokio::task::spawn_blocking(move || match &store.inner.engine {
+                    Engine::Sqlite(sqlite) => sqlite.read(&work),
+                    Engine::Postgres(_) => Err(Error::Closed), // it is the store matched above
+                });
+                read.await.unwrap_or(Err(Error::Closed))
+            }
         }
     }
 

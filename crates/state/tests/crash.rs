@@ -64,8 +64,10 @@ fn call(name: &str, external_id: ExternalId) -> NewCall {
         status: Status::Partial,
         source: Source::None,
         labels: Default::default(),
+        data: Default::default(),
         arrived_at: Timestamp(1),
         answered_in_us: 1,
+        deadline_us: 300_000,
         warnings: vec![],
     }
 }
@@ -149,6 +151,7 @@ fn identified(at: i64) -> Identified {
         status: Status::Hit,
         source: Source::Crm,
         labels: Default::default(),
+        data: Default::default(),
         at: Timestamp(at),
     }
 }

@@ -59,6 +59,8 @@ impl Running {
             tokio::task::spawn_blocking(move || domain::phone::parse("+12025550123", region));
 
         let (store, store_kind) = wiring::store(loaded).await?;
+        let reports = &loaded.config.reports;
+        store.use_dimensions(&reports.dimensions, reports.values_max).await?;
         let connections = Arc::new(wiring::connections(loaded)?);
         let mut registry = Registry::default();
         let engine = Engine {
@@ -79,6 +81,7 @@ impl Running {
                 keep_calls_for: Some(loaded.config.retention.calls.0)
                     .filter(|kept| !kept.is_zero()),
                 dimensions: Arc::new(loaded.config.reports.dimensions.clone()),
+                columns: Arc::new(loaded.config.reports.columns.clone()),
             },
         };
         let jobs = Runner::start(&engine);

@@ -57,7 +57,7 @@ pub(super) fn bare() -> Result<Part> {
 /// The simulated CRM that every contestant asks, and how it lets them in.
 pub(super) struct Simulator {
     pub(super) part: Part,
-    client_id: String,
+    pub(super) client_id: String,
     client_secret: String,
 }
 
@@ -65,8 +65,18 @@ pub(super) struct Simulator {
 pub(super) fn simulator() -> Result<Simulator> {
     let mut command = Command::new(program("tieline"));
     command.args(["sim", "salesforce", "--port", "0", "--no-log", "--people"]);
-    command.arg(PEOPLE.to_string()).stdout(Stdio::piped());
-    let (running, said) = announced("tieline sim", &mut command)?;
+    simulated(command.arg(PEOPLE.to_string()))
+}
+
+/// Starts the simulated contact center, which keeps no record either.
+pub(super) fn center() -> Result<Simulator> {
+    let mut command = Command::new(program("tieline"));
+    simulated(command.args(["sim", "genesys_cloud", "--port", "0", "--no-log"]))
+}
+
+fn simulated(command: &mut Command) -> Result<Simulator> {
+    command.stdout(Stdio::piped());
+    let (running, said) = announced("tieline sim", command)?;
     let text = |name: &str| {
         said.get(name).cloned().with_context(|| format!("the simulator told no {name}"))
     };
@@ -231,6 +241,17 @@ pub(super) enum Directory {
 
 /// Ours, over the same CRM, with a store of its own under `folder`; an existing one is kept.
 pub(super) fn ours(crm: &Simulator, directory: Directory, folder: &Path) -> Result<Part> {
+    ours_with(crm, directory, folder, "", None)
+}
+
+/// As [`ours`], with more of a configuration and perhaps the contact center it names.
+pub(super) fn ours_with(
+    crm: &Simulator,
+    directory: Directory,
+    folder: &Path,
+    more: &str,
+    center: Option<&Simulator>,
+) -> Result<Part> {
     let name = match directory {
         Directory::Usual => "usual",
         Directory::Never => "live",
@@ -240,7 +261,7 @@ pub(super) fn ours(crm: &Simulator, directory: Directory, folder: &Path) -> Resu
     fs::create_dir_all(&data)?;
     let port = tools::free_port()?;
     let config = data.join("tieline.toml");
-    fs::write(&config, configuration(crm, directory, &data, port))?;
+    fs::write(&config, configuration(crm, directory, &data, port) + more)?;
     let mut command = Command::new(program("tieline"));
     command
         .args(["serve", "--config"])
@@ -248,6 +269,7 @@ pub(super) fn ours(crm: &Simulator, directory: Directory, folder: &Path) -> Resu
         .env("BENCH_API_KEY", KEY)
         .env("BENCH_MASTER_KEY", "7".repeat(64))
         .env("BENCH_CRM_SECRET", &crm.client_secret)
+        .envs(center.map(|center| ("BENCH_CENTER_SECRET", &center.client_secret)))
         .stdout(Stdio::null())
         .stderr(fs::File::create(data.join("log"))?);
     let running = Running::start("tieline serve", &mut command)?;

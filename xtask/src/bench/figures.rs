@@ -141,6 +141,25 @@ impl Generators {
         Ok(serde_json::from_str(&done.out)?)
     }
 
+    /// Events told as fast as they are acknowledged, every answer checked.
+    pub(super) fn tell(
+        &self,
+        url: &str,
+        key: &str,
+        path: &str,
+        bodies: &Path,
+        pressure: Pressure,
+    ) -> Result<Value> {
+        let mut command = Command::new(&self.load);
+        command.args(["--to", url, "--key", key, "--path", path, "--run", &self.run()]);
+        command.args(["--connections", &pressure.connections.to_string()]);
+        command.args(["--seconds", &pressure.seconds.to_string(), "--bodies"]).arg(bodies);
+        let limit = Duration::from_secs(pressure.seconds + 60);
+        let done = process::capture("load", &mut command, limit)?;
+        anyhow::ensure!(done.ok, "load: {}", done.err.trim());
+        Ok(serde_json::from_str(&done.out)?)
+    }
+
     /// The first `most` numbers asked once, so that what can be remembered is, and nothing that
     /// happens only once is measured.
     pub(super) fn warm(&self, url: &str, key: &str, numbers: &Path, most: usize) -> Result<()> {

@@ -1,5 +1,6 @@
 //! `cargo xtask bench lookup`: our figures beside the limit and beside what one could run instead.
 //! `cargo xtask bench streams`: what idle streams cost ([`streams`]).
+//! `cargo xtask bench events`: what is taken in of calls' events, beside the limit.
 //!
 //! The bare endpoint is the limit, the Node service the alternative; all stand
 //! at once over the same simulated CRM and are measured in turn, round by
@@ -7,6 +8,7 @@
 //! quoted with least and most. Nothing here is a test: machines differ.
 
 mod contestants;
+mod events;
 mod figures;
 mod http;
 mod rounds;
@@ -22,11 +24,11 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     let mut is_quick = false;
     let mut build = true;
     let Some((subject, options)) = rest.split_first() else {
-        tools::say("xtask: bench what? there is: lookup, streams");
+        tools::say("xtask: bench what? there is: lookup, events, streams");
         return Ok(Outcome::WrongWords);
     };
-    if !["lookup", "streams"].contains(&subject.as_str()) {
-        return Ok(words::refuse("bench", subject, &["lookup", "streams"]));
+    if !["lookup", "events", "streams"].contains(&subject.as_str()) {
+        return Ok(words::refuse("bench", subject, &["lookup", "events", "streams"]));
     }
     for option in options {
         match option.as_str() {
@@ -46,14 +48,19 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     if build {
         contestants::build()?;
     }
-    if subject == "streams" {
-        streams::run(if is_quick { 1_000 } else { 10_000 }, &folder)?;
-    } else {
-        let table = rounds::lookup(if is_quick { Plan::quick() } else { Plan::full() }, &folder)?;
-        tools::print(&table.text());
-        if table.fell_short() {
-            tools::say("not every target was met; the figures above say where and by how much");
+    let plan = if is_quick { Plan::quick() } else { Plan::full() };
+    let table = match subject.as_str() {
+        "lookup" => rounds::lookup(plan, &folder)?,
+        "events" => events::intake(plan, &folder)?,
+        _ => {
+            streams::run(if is_quick { 1_000 } else { 10_000 }, &folder)?;
+            fs::remove_dir_all(&folder)?;
+            return Ok(Outcome::Done);
         }
+    };
+    tools::print(&table.text());
+    if table.fell_short() {
+        tools::say("not every target was met; the figures above say where and by how much");
     }
     fs::remove_dir_all(&folder)?;
     Ok(Outcome::Done)

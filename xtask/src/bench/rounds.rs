@@ -15,8 +15,8 @@ const FIRST: usize = 2_000;
 /// How long and how often.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
-    rounds: usize,
-    seconds: u64,
+    pub(super) rounds: usize,
+    pub(super) seconds: u64,
 }
 
 impl Plan {

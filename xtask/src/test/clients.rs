@@ -19,6 +19,8 @@ const PYPI: &[&str] = &[
     // No client but a system to speak to, which a test of crate `connectors` starts.
     "mock-sap==0.22.0",
 ];
+/// Apart from the others: it brings many packages of its own.
+const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// The `node_modules` folder with the clients from npm.
@@ -41,19 +43,31 @@ pub(super) fn node() -> Result<PathBuf> {
 
 /// A Python that has the clients from PyPI.
 pub(super) fn python() -> Result<PathBuf> {
+    venv(&tools::target().join("clients/python"), PYPI)
+}
+
+/// The program that reads our own description.
+pub(super) fn schemathesis() -> Result<PathBuf> {
+    let folder = tools::target().join("clients/schemathesis");
+    venv(&folder, SCHEMATHESIS)?;
+    Ok(folder.join("bin/schemathesis"))
+}
+
+/// The interpreter of an environment with these packages.
+fn venv(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = tools::find_or_install("python3", &["python3", "python3-venv"])
         .context("no python3 on this machine")?;
-    let folder = tools::target().join("clients/python");
     let own = folder.join("bin/python");
-    once(&folder, PYPI, || {
-        let venv = |name| finish(name, Command::new(&python).args(["-m", "venv"]).arg(&folder));
+    once(folder, packages, || {
+        let venv = |name| finish(name, Command::new(&python).args(["-m", "venv"]).arg(folder));
         // Debian keeps a part of `venv` in a package of its own.
         if venv("python -m venv").is_err() {
             tools::apt_install(&["python3-venv"]);
             venv("python -m venv, again")?;
         }
         let mut install = Command::new(&own);
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYPI);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        install.args(packages);
         finish("pip install", &mut install)
     })?;
     Ok(own)

@@ -8,6 +8,7 @@
 //! and returns; `suite.rs` counts it as skipped.
 
 mod clients;
+mod description;
 mod ledger;
 mod postgres;
 mod suite;
@@ -81,6 +82,7 @@ fn whole(ledger: &mut Ledger) {
     }
     suite::run(ledger, &needs);
     vendors::run(ledger, &needs);
+    description::run(ledger, &needs);
     if let Some(server) = server {
         server.stop();
     }

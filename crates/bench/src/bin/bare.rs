@@ -1,14 +1,16 @@
-//! The limit: an endpoint of our own framework that answers the lookup's JSON and does nothing else.
+//! The limit: endpoints of our own framework that answer the lookup's and the events' JSON and do nothing else.
 //!
 //! It parses the same body, takes the same allocator and answers constants of
 //! the same shape, so that a ratio to it is the price of the work and not of
 //! the framework. Prints `{"url": …}` once it listens; stops when killed.
 
 use axum::extract::Json;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Router, serve};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use tokio::net::TcpListener;
@@ -67,6 +69,13 @@ async fn lookup(Json(request): Json<Request>) -> Json<Answer> {
     })
 }
 
+/// Takes events in and forgets them: as many as there are messages in the body.
+async fn events(Json(body): Json<serde_json::Value>) -> (StatusCode, Json<serde_json::Value>) {
+    let stored = body.as_array().map_or(1, Vec::len);
+    let answer = json!({ "stored": stored, "repeated": 0, "ignored": 0, "notUnderstood": 0 });
+    (StatusCode::ACCEPTED, Json(answer))
+}
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
@@ -79,6 +88,7 @@ async fn main() -> io::Result<()> {
     });
     let routes = Router::new()
         .route("/api/v1/genesys/lookup", post(lookup))
+        .route("/api/v1/genesys/events", post(events))
         .route("/healthz", get(|| async { "ok" }));
     serve(listener, routes).await
 }

@@ -61,8 +61,28 @@ const TABLES: &[Table] = &[
             ("identity", Blob),
             ("labels", Text),
             ("news", Int),
+            ("deadline_us", Int),
+            ("answered", Text),
         ],
         counted: true,
+    },
+    Table {
+        name: "call_labels",
+        key: 4,
+        columns: &[("name", Text), ("value", Text), ("arrived_at", Int), ("seq", Int)],
+        counted: false,
+    },
+    Table {
+        name: "label_names",
+        key: 1,
+        columns: &[("name", Text), ("refused_at", Int), ("bound", Int)],
+        counted: false,
+    },
+    Table {
+        name: "label_values",
+        key: 2,
+        columns: &[("name", Text), ("value", Text)],
+        counted: false,
     },
     Table {
         name: "interactions",

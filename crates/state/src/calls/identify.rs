@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::feed::{NewsKind, Telling, take_turns};
 use crate::jobs::{SealedJob, SealedSettlement, Settled, settle_one};
 use crate::keys::Hash;
+use crate::labels;
 use crate::sql::{Touched, Tx, Work};
 use crate::subject::Guard;
 use domain::{CallId, Timestamp};
@@ -78,6 +79,7 @@ pub(crate) async fn identify(
     const SQL: &str = "
         UPDATE calls SET connection = ?2, status = ?3, source = ?4, certainty = ?5, subject = ?6,
             earlier_calls = ?7, identity = ?8, labels = ?10,
+            answered = coalesce(answered, status),
             identified_at = CASE WHEN ?9 < 0 THEN identified_at ELSE ?9 END
         WHERE id = ?1";
     // The same record again is no worse for being said by somebody less sure.
@@ -91,6 +93,12 @@ pub(crate) async fn identify(
         earlier_calls = count_in(tx, who.subject.as_ref(), known.arrived_at).await?;
         crash::point("call.counted");
     }
+    let labels = labels::written(&who.labels);
+    if known.labels != labels {
+        let place = (known.arrived_at, known.seq);
+        labels::unindex(tx, known.labels.as_deref(), place).await?;
+        labels::index(tx, &who.labels, place).await?;
+    }
     let params = [
         id.as_str().into(),
         who.connection.as_str().into(),
@@ -101,7 +109,7 @@ pub(crate) async fn identify(
         earlier_calls.into(),
         who.identity[..].into(),
         at.map_or(-1, |at| at.0).into(),
-        who.labels.as_deref().into(),
+        labels.as_deref().into(),
     ];
     tx.execute(SQL, &params).await?;
     let is_news = known.subject != who.subject || known.status != who.status;

@@ -1,11 +1,13 @@
 //! Who a call is from, ready to be stored with it.
 
-use super::record_hash;
+use super::{Identified, record_hash};
 use crate::error::Result;
 use crate::feed::call_stream;
 use crate::keys::{Hash, Keyring};
-use crate::rows::{Identity, encode};
-use domain::{CallId, ExternalId, Source, Status};
+use crate::labels::Labels;
+use crate::rows::{Identity, encode, stored};
+use crate::store::Store;
+use domain::{CallId, ExternalId, Source, Status, Timestamp, Value};
 use std::collections::BTreeMap;
 
 /// How sure we are, by kind of external id: more never falls back to less than a record.
@@ -23,9 +25,30 @@ pub(crate) struct Who {
     pub(crate) certainty: i64,
     pub(super) subject: Option<Hash>,
     pub(super) identity: Vec<u8>,
-    pub(super) labels: Option<String>,
+    pub(super) labels: Labels,
     /// Where news of the call go.
     pub(crate) stream: Hash,
+}
+
+/// What is said of a call besides who it is from.
+pub(crate) struct Said {
+    pub(crate) status: Status,
+    pub(crate) source: Source,
+    pub(crate) labels: Labels,
+    pub(crate) data: BTreeMap<String, Value>,
+}
+
+impl Store {
+    /// An identification with the labels that it may have.
+    pub(crate) async fn said(
+        &self,
+        identified: Identified,
+    ) -> Result<(Timestamp, String, ExternalId, Option<String>, Said)> {
+        let Identified { connection, external_id, contact, status, source, labels, data, at } =
+            identified;
+        let said = Said { status, source, labels: self.admit(labels).await?, data };
+        Ok((at, connection, external_id, contact, said))
+    }
 }
 
 impl Who {
@@ -40,7 +63,7 @@ impl Who {
         connection: &str,
         external_id: &ExternalId,
         contact: Option<String>,
-        (status, source, labels): (Status, Source, &BTreeMap<String, String>),
+        said: Said,
     ) -> Result<Self> {
         let (certainty, subject) = match external_id {
             ExternalId::Record { record, .. } => {
@@ -49,7 +72,10 @@ impl Who {
             ExternalId::Phone(phone) => (A_NUMBER, Some(keys.hash("phone id", &[phone]))),
             ExternalId::Unknown => (NOBODY, None),
         };
-        let identity = Identity { external_id: external_id.to_string(), contact };
+        let Said { status, source, labels, data } = said;
+        let data = data.into_iter().filter_map(|(name, value)| Some((name, stored(&value)?)));
+        let identity =
+            Identity { external_id: external_id.to_string(), contact, data: data.collect() };
         Ok(Self {
             connection: connection.to_owned(),
             status: status.as_str(),
@@ -57,9 +83,8 @@ impl Who {
             certainty,
             subject,
             identity: keys.seal("calls.identity", id.as_str().as_bytes(), encode(&identity)?)?,
-            // A map of texts: there is nothing in it that JSON cannot hold.
             stream: call_stream(keys, id),
-            labels: (!labels.is_empty()).then(|| serde_json::to_string(labels).unwrap_or_default()),
+            labels,
         })
     }
 }

@@ -123,7 +123,7 @@ impl Store {
     pub fn outcome<'a>(&'a self, call: &'a CallId) -> Boxed<'a, Option<StoredOutcome>> {
         Box::pin(async move {
             match self.read(&OutcomeOf { call }).await? {
-                Some(row) => self.unseal(|keys| stored(keys, call, &row)).await.map(Some),
+                Some(row) => self.unseal(|keys| outcome_at(keys, call, &row, 0)).await.map(Some),
                 None => Ok(None),
             }
         })
@@ -272,29 +272,36 @@ impl Work for OutcomeOf<'_> {
     type Output = Option<Row>;
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Row>> {
         const SQL: &str = "
-            SELECT started_at, ended_at, talk_ms, hold_ms, work_ms, queue, updated_at, sealed, journal,
+            SELECT updated_at, started_at, ended_at, talk_ms, hold_ms, work_ms, queue, sealed, journal,
                 journal_connection, journal_record, journal_digest
             FROM call_outcomes WHERE call = ?1";
         tx.row(SQL, &[self.call.as_str().into()]).await
     }
 }
 
-fn stored(keys: &Keyring, call: &CallId, row: &Row) -> Result<StoredOutcome> {
+/// An outcome whose columns, as [`OutcomeOf`] has them, begin at `first`.
+pub(crate) fn outcome_at(
+    keys: &Keyring,
+    call: &CallId,
+    row: &Row,
+    first: usize,
+) -> Result<StoredOutcome> {
     const ODD: Error = Error::Corrupt { what: "an outcome's words" };
-    let sealed = keys.open("call_outcomes.sealed", call.as_str().as_bytes(), row.blob(7)?)?;
+    let sealed =
+        keys.open("call_outcomes.sealed", call.as_str().as_bytes(), row.blob(first + 7)?)?;
     let parts: OutcomeRow = decode(&sealed)?;
-    let ms = |at: usize| row.int(at).map(|ms| u64::try_from(ms).unwrap_or(0));
+    let ms = |at: usize| row.int(first + at).map(|ms| u64::try_from(ms).unwrap_or(0));
     let outcome = parts.fill(Outcome {
-        started: row.opt_int(0)?.map(Timestamp),
-        ended: row.opt_int(1)?.map(Timestamp),
-        talk_ms: ms(2)?,
-        hold_ms: ms(3)?,
-        work_ms: ms(4)?,
-        queue: row.opt_text(5)?.map(str::to_owned),
+        started: row.opt_int(first + 1)?.map(Timestamp),
+        ended: row.opt_int(first + 2)?.map(Timestamp),
+        talk_ms: ms(3)?,
+        hold_ms: ms(4)?,
+        work_ms: ms(5)?,
+        queue: row.opt_text(first + 6)?.map(str::to_owned),
         ..Outcome::default()
     });
-    let digest: Option<Hash> = row.opt_hash(11)?;
-    let journal = match (row.opt_text(9)?, row.opt_text(10)?, digest) {
+    let digest: Option<Hash> = row.opt_hash(first + 11)?;
+    let journal = match (row.opt_text(first + 9)?, row.opt_text(first + 10)?, digest) {
         (Some(connection), Some(record), Some(digest)) => {
             Some(Journal { connection: connection.to_owned(), record: record.to_owned(), digest })
         }
@@ -302,8 +309,8 @@ fn stored(keys: &Keyring, call: &CallId, row: &Row) -> Result<StoredOutcome> {
     };
     Ok(StoredOutcome {
         outcome,
-        updated_at: Timestamp(row.int(6)?),
-        journal_state: JournalState::parse(row.text(8)?).ok_or(ODD)?,
+        updated_at: Timestamp(row.int(first)?),
+        journal_state: JournalState::parse(row.text(first + 8)?).ok_or(ODD)?,
         journal,
     })
 }

@@ -45,9 +45,7 @@ impl Store {
         Box::pin(async move {
             let keys = self.keys();
             let Correction { identified, remember, jobs, act } = correction;
-            let Identified { connection, external_id, contact, status, source, labels, at } =
-                identified;
-            let said = (status, source, &labels);
+            let (at, connection, external_id, contact, said) = self.said(identified).await?;
             let mut who = Who::new(&keys, id, &connection, &external_id, contact, said)?;
             who.certainty = AN_AGENT;
             let hash = remember.as_ref().map(|new| number_hash(&keys, &new.number));

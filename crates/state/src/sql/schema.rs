@@ -35,6 +35,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_customers.sql"),
     migration!(6, "0006_feed.sql"),
     migration!(8, "0008_subjects.sql"),
+    migration!(10, "0010_reports.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

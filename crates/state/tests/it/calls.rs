@@ -31,6 +31,7 @@ fn identified(external_id: ExternalId, at: i64) -> Identified {
         status: Status::Hit,
         source: Source::Crm,
         labels: Default::default(),
+        data: Default::default(),
         at: Timestamp(at),
     }
 }

@@ -46,6 +46,7 @@ fn identified(record: &str) -> Identified {
         status: Status::Hit,
         source: Source::Crm,
         labels: Default::default(),
+        data: Default::default(),
         at: Timestamp(50),
     }
 }

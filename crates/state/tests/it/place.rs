@@ -176,8 +176,10 @@ pub(crate) fn call(call: &str, external_id: ExternalId) -> NewCall {
         source: Source::Crm,
         arrived_at: Timestamp(1_000),
         answered_in_us: 1_234,
+        deadline_us: 300_000,
         warnings: Vec::new(),
         labels: std::collections::BTreeMap::new(),
+        data: Default::default(),
     }
 }
 

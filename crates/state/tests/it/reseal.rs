@@ -37,6 +37,7 @@ async fn fill(store: &Store) {
         status: Status::Hit,
         source: Source::Crm,
         labels: BTreeMap::new(),
+        data: Default::default(),
         at: Timestamp(2),
     };
     let remember = NewOverride {

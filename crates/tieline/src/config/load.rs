@@ -165,6 +165,10 @@ impl Check<'_> {
             ),
             _ => {}
         }
+        if !(1..=1_000).contains(&config.reports.values_max) {
+            let message = "is 1 to 1,000.";
+            self.mistake(&["reports", "values_max"], message, "Leave it out for 100.");
+        }
         let activity = &config.calls.activity;
         self.template(&["calls", "activity", "subject"], &activity.subject);
         self.template(&["calls", "activity", "body"], &activity.body);

@@ -124,13 +124,25 @@ impl Default for RetentionSection {
 }
 
 /// What reports group calls by.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportsSection {
     /// Names of `data`, as a connection's settings give them, whose values are kept of
     /// each call in clear, for `group_by=data.NAME`. Only what has few values and says
     /// nothing of a person, such as a tier.
     pub dimensions: Vec<String>,
+    /// How many values a dimension may have, 1 to 1,000. One with more is no dimension but an
+    /// identifier: it is refused, what was kept of it is forgotten, and reports say so.
+    pub values_max: u16,
+    /// Names of `data` whose value at the time of the call is kept with it, encrypted, and
+    /// shown in the list of calls, such as a case's id.
+    pub columns: Vec<String>,
+}
+
+impl Default for ReportsSection {
+    fn default() -> Self {
+        Self { dimensions: Vec::new(), values_max: state::VALUES_MAX, columns: Vec::new() }
+    }
 }
 
 impl Default for CorrectionsSection {

@@ -213,7 +213,9 @@ pub async fn remember_earlier_calls(running: &Running, world: &World) -> Result<
             ),
             answered_in_us: 4_000,
             warnings: Vec::new(),
+            deadline_us: 300_000,
             labels: BTreeMap::new(),
+            data: BTreeMap::new(),
         };
         running.engine.store.record_call(call, Vec::new()).await?;
     }

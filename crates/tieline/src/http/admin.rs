@@ -11,6 +11,8 @@ use axum::http::StatusCode;
 use domain::CallId;
 use serde::{Deserialize, Serialize};
 use state::backup::Existing;
+use state::calls::ListedCall;
+use state::customers::Whose;
 use state::jobs::{JobFilter, JobRow, JobState, Redrive};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,18 +22,18 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallBody {
-    call_id: String,
-    direction: &'static str,
-    media_type: &'static str,
+    pub(super) call_id: String,
+    pub(super) direction: &'static str,
+    pub(super) media_type: &'static str,
     from_number: String,
     email: String,
-    queue: String,
+    pub(super) queue: String,
     connection: String,
-    external_id: String,
-    status: &'static str,
-    source: &'static str,
+    pub(super) external_id: String,
+    pub(super) status: &'static str,
+    pub(super) source: &'static str,
     previous_interaction_count: u64,
-    arrived_at: String,
+    pub(super) arrived_at: String,
     /// Microseconds from arrival to decision.
     answered_in_us: u64,
     /// When the enrichment last spoke; empty when it never did.
@@ -62,39 +64,44 @@ impl From<state::StoredCall> for CallBody {
     }
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-pub struct CallsQuery {
-    /// At most this many, newest first; 1 to 1,000.
-    #[serde(default = "fifty")]
-    limit: usize,
-}
-
 fn fifty() -> usize {
     50
 }
 
-/// The calls that arrived last.
-#[utoipa::path(
-    get, path = "/api/v1/calls", tag = "calls", params(CallsQuery),
-    responses((status = 200, body = Vec<CallBody>), (status = 401, body = ErrorBody)),
-    security(("key" = []), ("bearer" = []))
-)]
-pub async fn calls(
-    State(app): State<App>,
-    Params(query): Params<CallsQuery>,
-) -> Result<Json<Vec<CallBody>>, ApiError> {
-    let calls = app.engine.store.recent_calls(query.limit.clamp(1, 1_000)).await?;
-    Ok(Json(calls.into_iter().map(CallBody::from).collect()))
-}
-
 /// A stored call, and what it came to.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct OneCallBody {
     #[serde(flatten)]
-    call: CallBody,
-    /// What our own copy has of the customer by now: the CRM's word and what has joined it.
-    data: BTreeMap<String, serde_json::Value>,
-    outcome: OutcomeBody,
+    pub(super) call: CallBody,
+    /// Its report dimensions.
+    pub(super) dimensions: BTreeMap<String, String>,
+    /// What our own copy has of the customer by now, the CRM's word and what has joined it; over
+    /// it, of the time of the call, what `reports.columns` names, and what was kept of the call
+    /// itself. In a list only the latter two.
+    pub(super) data: BTreeMap<String, serde_json::Value>,
+    /// From start to end; 0 while it goes on, as far as was told.
+    pub(super) duration_ms: u64,
+    pub(super) outcome: OutcomeBody,
+}
+
+impl From<ListedCall> for OneCallBody {
+    fn from(listed: ListedCall) -> Self {
+        let ListedCall { mut call, outcome, own_data } = listed;
+        let dimensions = std::mem::take(&mut call.call.labels);
+        let data = std::mem::take(&mut call.call.data).into_iter().chain(own_data);
+        let lasted = outcome.as_ref().map_or(0, |stored| {
+            let outcome = &stored.outcome;
+            outcome.ended.zip(outcome.started).map_or(0, |(end, start)| end.0 - start.0)
+        });
+        Self {
+            call: call.into(),
+            dimensions,
+            data: data.map(|(name, value)| (name, json(value))).collect(),
+            duration_ms: u64::try_from(lasted).unwrap_or(0),
+            outcome: OutcomeBody::of(outcome),
+        }
+    }
 }
 
 /// One call.
@@ -117,10 +124,14 @@ pub async fn call(
         let fix = "Check the id: it is the one that was passed as callId.";
         return Err(ApiError::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId"));
     };
-    let outcome = OutcomeBody::of(app.engine.store.outcome(&call.call.id).await?);
-    let data = app.engine.data_of_call(&call).await?;
-    let data = data.into_iter().map(|(name, value)| (name, json(value))).collect();
-    Ok(Json(OneCallBody { call: call.into(), data, outcome }))
+    let outcome = app.engine.store.outcome(&call.call.id).await?;
+    let own_data = app.engine.store.data_of(Whose::Call(&call.call.id)).await?.data;
+    let known = app.engine.data_of_call(&call).await?;
+    let mut body = OneCallBody::from(ListedCall { call, outcome, own_data });
+    for (name, value) in known {
+        body.data.entry(name).or_insert_with(|| json(value));
+    }
+    Ok(Json(body))
 }
 
 /// A durable job, without its payload.
@@ -160,8 +171,10 @@ impl From<JobRow> for JobBody {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct JobsQuery {
     /// Only jobs in this state: `waiting`, `leased`, `skipped` or `dead`.
+    #[param(schema_with = super::schemas::job_state)]
     state: Option<String>,
     kind: Option<String>,
     #[serde(default = "fifty")]

@@ -5,7 +5,7 @@
 
 use super::input::read_json;
 use super::lookup::json;
-use super::{ApiError, App};
+use super::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::{Request, State};
 use domain::CallId;
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub struct ContextBody {
     /// The contact center's id of the conversation, as it was looked up with.
-    #[schema(example = "abc-123-def-456", max_length = 128)]
+    #[schema(required = true, schema_with = schemas::call_id)]
     call_id: Option<String>,
     /// Who it is: `CRM:{id}`, as from a lookup, or with the prefix of another connection.
     #[schema(example = "CRM:0035g00000ABCdEAAW")]

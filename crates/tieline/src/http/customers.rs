@@ -18,7 +18,7 @@ use state::audit::Act;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// Names in one map, and bytes of a name and of a text.
+/// Names in one map, and characters of a name and of a text.
 const NAMES_MAX: usize = 64;
 const NAME_MAX: usize = 64;
 const TEXT_MAX: usize = 4_096;
@@ -49,7 +49,7 @@ pub struct CustomerBody {
 /// What to keep: `null` removes a name, names that are not mentioned stay.
 #[derive(Deserialize, ToSchema)]
 pub struct DataBody {
-    #[schema(value_type = Object, example = json!({ "preferredLanguage": "es" }))]
+    #[schema(required = true, schema_with = super::schemas::data)]
     data: Option<BTreeMap<String, serde_json::Value>>,
 }
 
@@ -246,7 +246,7 @@ fn changes(body: DataBody) -> Result<BTreeMap<String, Option<Value>>, ApiError> 
             serde_json::Value::Null => None,
             value => Some(kept(value).ok_or_else(|| {
                 let message = format!("data.{name} is no text, number, truth or list of them.");
-                ApiError::field("data", message, "Flatten it; a text has at most 4,096 bytes.")
+                ApiError::field("data", message, "Flatten it; a text has at most 4,096 characters.")
             })?),
         };
         changes.insert(name, value);
@@ -257,7 +257,7 @@ fn changes(body: DataBody) -> Result<BTreeMap<String, Option<Value>>, ApiError> 
 fn kept(value: serde_json::Value) -> Option<Value> {
     match value {
         serde_json::Value::String(text) => {
-            (text.len() <= TEXT_MAX && !text.contains('\0')).then_some(Value::Text(text))
+            (text.chars().count() <= TEXT_MAX && !text.contains('\0')).then_some(Value::Text(text))
         }
         serde_json::Value::Bool(flag) => Some(Value::Bool(flag)),
         serde_json::Value::Number(number) => match number.as_i64() {

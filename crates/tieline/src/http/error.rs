@@ -76,6 +76,7 @@ pages! {
     "customer.unknown",
     "job.not_dead",
     "override.unknown",
+    "report.dimension_refused",
     "report.too_large",
     "request.body_invalid",
     "request.body_too_large",

@@ -4,8 +4,8 @@
 //! connector reads. All of a request is stored or nothing is, and it is answered once
 //! it is stored (invariant 1).
 
-use super::input::read_json;
-use super::{ApiError, App};
+use super::input::{read_json, whole};
+use super::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 type Fields = Map<String, Value>;
 
-/// Longest text of a field, and of what an agent wrote; in bytes.
+/// Longest text of a field, and of what an agent wrote; in characters.
 const TEXT_MAX: usize = 1_024;
 const NOTES_MAX: usize = 32_000;
 
@@ -32,24 +32,31 @@ pub struct PlainEvent {
     #[schema(example = "callEnded")]
     r#type: String,
     /// The contact center's id of the conversation, as it was looked up with.
-    #[schema(example = "abc-123-def-456", max_length = 128)]
+    #[schema(schema_with = schemas::call_id)]
     call_id: String,
     /// RFC 3339, or milliseconds since 1970. Absent: now.
-    #[schema(example = "2026-11-21T20:15:00Z")]
+    #[schema(schema_with = schemas::event_time)]
     started_at: Option<String>,
     /// The same, of `callEnded`.
-    #[schema(example = "2026-11-21T20:18:05Z")]
+    #[schema(schema_with = schemas::event_time)]
     ended_at: Option<String>,
+    #[schema(schema_with = schemas::short_text)]
     queue_id: Option<String>,
     /// The agent.
+    #[schema(schema_with = schemas::short_text)]
     user_id: Option<String>,
     /// Wrap-up code.
+    #[schema(schema_with = schemas::short_text)]
     wrap_up: Option<String>,
     /// What the agent wrote beside it.
+    #[schema(max_length = 32_000)]
     notes: Option<String>,
+    #[schema(schema_with = schemas::milliseconds)]
     talk_ms: Option<u64>,
+    #[schema(schema_with = schemas::milliseconds)]
     hold_ms: Option<u64>,
     /// After-call work.
+    #[schema(schema_with = schemas::milliseconds)]
     acw_ms: Option<u64>,
 }
 
@@ -196,12 +203,12 @@ impl Reader<'_> {
     fn text(&self, field: &str, most: usize) -> Result<Option<String>, ApiError> {
         match self.value(field) {
             None => Ok(None),
-            Some(Value::String(text)) if text.len() <= most => {
+            Some(Value::String(text)) if text.chars().count() <= most => {
                 let text = text.trim();
                 Ok((!text.is_empty()).then(|| text.to_owned()))
             }
             Some(Value::String(_)) => {
-                Err(self.wrong(field, format!("{field} is longer than {most} bytes.")))
+                Err(self.wrong(field, format!("{field} is longer than {most} characters.")))
             }
             Some(_) => Err(self.wrong(field, format!("{field} is a text."))),
         }
@@ -210,7 +217,7 @@ impl Reader<'_> {
     fn time(&self, field: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(value) = self.value(field) else { return Ok(None) };
         let read = match value {
-            Value::Number(ms) => ms.as_i64().map(Timestamp),
+            Value::Number(ms) => whole(ms).and_then(|ms| i64::try_from(ms).ok()).map(Timestamp),
             Value::String(text) => {
                 Timestamp::parse(text).or_else(|| text.trim().parse().ok().map(Timestamp))
             }
@@ -225,7 +232,7 @@ impl Reader<'_> {
     fn number(&self, field: &str) -> Result<Option<u64>, ApiError> {
         let Some(value) = self.value(field) else { return Ok(None) };
         let read = match value {
-            Value::Number(ms) => ms.as_u64(),
+            Value::Number(ms) => whole(ms),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };
@@ -238,22 +245,22 @@ impl Reader<'_> {
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeBody {
-    started_at: String,
+    pub(super) started_at: String,
     /// Empty while it goes on, as far as was told.
-    ended_at: String,
+    pub(super) ended_at: String,
     /// Talk, hold and after-call work together, over all agents.
-    handle_ms: u64,
-    talk_ms: u64,
-    hold_ms: u64,
+    pub(super) handle_ms: u64,
+    pub(super) talk_ms: u64,
+    pub(super) hold_ms: u64,
     /// After-call work.
-    acw_ms: u64,
+    pub(super) acw_ms: u64,
     /// No agent's time was told: talk is all of the customer's, or all of the call.
     estimated: bool,
-    queue: String,
+    pub(super) queue: String,
     /// The agent who handled it last.
-    user_id: String,
+    pub(super) user_id: String,
     /// Wrap-up codes in order, each once.
-    wrap_up: Vec<String>,
+    pub(super) wrap_up: Vec<String>,
     agents: Vec<AgentBody>,
     /// Whether the CRM knows: `none`, `waiting`, `written` or `skipped`.
     journal: &'static str,

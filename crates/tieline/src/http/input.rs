@@ -8,7 +8,8 @@ use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::LengthLimitError;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use std::time::Duration;
 
 /// Bodies larger than this are refused: the largest real one is under 4 KiB.
@@ -90,6 +91,32 @@ fn is_too_deep(json: &[u8]) -> bool {
     false
 }
 
+/// A whole number that is not negative, also where it is written `42.0`: to JSON that is the same.
+pub fn whole(number: &serde_json::Number) -> Option<u64> {
+    /// Up to here a float tells whole numbers apart.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = || {
+        let float = number.as_f64()?;
+        let is_whole = float.fract() == 0.0 && (0.0..=EXACT).contains(&float);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        is_whole.then_some(float as u64)
+    };
+    number.as_u64().or_else(float)
+}
+
+/// [`whole`] as a field of a body, absent or null for none.
+pub fn some_whole<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64>,
+{
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let read = whole(&number).and_then(|number| T::try_from(number).ok());
+    read.map(Some).ok_or_else(|| D::Error::custom("no whole number, or too large a one"))
+}
+
 /// The parameters after the `?`.
 pub struct Params<T>(pub T);
 
@@ -97,6 +124,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // No text of ours holds it, and PostgreSQL refuses it.
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            let message = "A parameter after the ? holds a NUL character.";
+            return Err(ApiError::field("query", message, "Leave it out."));
+        }
         let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(query)| Self(query)).map_err(|_| {
             let message = "A parameter after the ? has a wrong form.";
@@ -122,7 +154,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 
 #[cfg(test)]
 mod tests {
-    use super::is_too_deep;
+    use super::{is_too_deep, whole};
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let read = |text: &str| whole(&serde_json::from_str(text).expect("a number"));
+        assert_eq!((read("42"), read("42.0"), read("4.2e1")), (Some(42), Some(42), Some(42)));
+        assert_eq!(read("18446744073709551615"), Some(u64::MAX));
+        for none in ["-1", "42.5", "1e300", "-0.5"] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn depth_counts_brackets_outside_of_texts() {

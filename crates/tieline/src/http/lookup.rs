@@ -1,7 +1,7 @@
 //! `POST /api/v1/genesys/lookup`: a call arrives, who is it?
 
 use super::input::read_json;
-use super::{ApiError, App};
+use super::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::{Request, State};
 use domain::{CallId, Direction, MediaType, Value};
@@ -18,26 +18,31 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub struct LookupBody {
     /// The contact center's id of the conversation. The same id is the same call.
-    #[schema(example = "abc-123-def-456", max_length = 128)]
+    #[schema(required = true, schema_with = schemas::call_id)]
     call_id: Option<String>,
     /// Who dialled: `+E.164`, national, `tel:` or `sip:`.
-    #[schema(example = "+15550199999")]
+    #[schema(example = "+15550199999", max_length = 1_024)]
     from_number: Option<String>,
     /// What was dialled, or a queue id. Outbound: the customer.
-    #[schema(example = "+15550190000")]
+    #[schema(example = "+15550190000", max_length = 1_024)]
     to_number: Option<String>,
     /// `inbound` (default) or `outbound` (click-to-dial).
     #[serde(rename = "type")]
-    #[schema(example = "inbound")]
+    #[schema(schema_with = schemas::direction)]
     direction: Option<String>,
     /// `voice` (default), `chat`, `message` or `email`.
+    #[schema(schema_with = schemas::media_type)]
     media_type: Option<String>,
     /// The queue, by id or name.
+    #[schema(schema_with = schemas::short_text)]
     queue_id: Option<String>,
     /// The agent, on an outbound call.
+    #[schema(schema_with = schemas::short_text)]
     user_id: Option<String>,
+    #[schema(schema_with = schemas::short_text)]
     email: Option<String>,
     /// An id from an earlier answer.
+    #[schema(schema_with = schemas::short_text)]
     external_id: Option<String>,
 }
 
@@ -127,8 +132,9 @@ fn translate(body: LookupBody) -> Result<engine::Request, ApiError> {
     let media =
         word("mediaType", body.media_type, MediaType::Voice, MediaType::parse, media_words)?;
     let short = |at: &str, text: Option<String>| match text {
-        Some(text) if text.len() > 1_024 => {
-            Err(ApiError::field(at, format!("{at} is longer than 1,024 bytes."), "Shorten it."))
+        Some(text) if text.chars().count() > 1_024 => {
+            let message = format!("{at} is longer than 1,024 characters.");
+            Err(ApiError::field(at, message, "Shorten it."))
         }
         text => Ok(text),
     };

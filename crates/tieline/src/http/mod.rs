@@ -19,6 +19,7 @@ mod news;
 mod openapi;
 mod overrides;
 mod reports;
+mod schemas;
 mod server;
 mod subjects;
 mod tls;
@@ -64,7 +65,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/genesys/update-context", post(context::update));
     // With a key: called by operators and our own CLI.
     let admin = Router::new()
-        .route("/api/v1/calls", get(admin::calls))
+        .route("/api/v1/calls", get(reports::calls::list))
         .route("/api/v1/calls/{call_id}", get(admin::call))
         .route(
             "/api/v1/calls/{call_id}/data",
@@ -74,6 +75,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/agents/{agent_id}/news", get(news::of_agent))
         .route("/api/v2/customers/{id}", get(customers::customer).put(customers::keep))
         .route("/api/v1/reports/handle-time", get(reports::handle_time))
+        .route("/api/v1/reports/identification", get(reports::identification::identification))
         .route("/api/v1/overrides", get(overrides::list).delete(overrides::clear_many))
         .route("/api/v1/overrides/{id}", get(overrides::one).delete(overrides::clear))
         .route("/api/v1/audit", get(overrides::audit))

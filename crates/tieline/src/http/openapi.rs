@@ -1,5 +1,6 @@
 //! The API's own description, made from the handlers.
 
+use super::App;
 use super::access::Scope;
 use super::access::{agent_tokens, api_keys, oauth};
 use super::subjects::{self, tombstones};
@@ -7,7 +8,9 @@ use super::{
     access, admin, context, customers, events, health, keys, lookup, news, overrides, reports,
 };
 use axum::Json;
+use axum::extract::State;
 use axum::http::Method;
+use serde_json::json;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -24,8 +27,8 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         lookup::answer, context::update, events::receive, customers::customer, customers::keep, customers::call_data,
-        customers::keep_call_data, keys::rotate, reports::handle_time, overrides::list, overrides::one, overrides::clear,
-        overrides::clear_many, overrides::audit, overrides::verify, admin::calls, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
+        customers::keep_call_data, keys::rotate, reports::handle_time, reports::identification::identification, reports::calls::list, overrides::list, overrides::one, overrides::clear,
+        overrides::clear_many, overrides::audit, overrides::verify, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue,
         oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
@@ -87,6 +90,9 @@ fn guard(operation: &mut Operation, scope: Scope) {
     may_answer("403", &format!("The key lacks the scope `{scope}`"));
     may_answer("429", "The key has used up its requests: wait for Retry-After seconds");
     may_answer("503", "The store could not be read or written");
+    if operation.parameters.is_some() {
+        may_answer("400", "A parameter has a wrong form");
+    }
     if operation.request_body.is_some() {
         may_answer("400", "The body is no JSON or a field is wrong");
         may_answer("413", "The body is too large");
@@ -100,6 +106,83 @@ pub fn document() -> serde_json::Value {
     serde_json::to_value(Document::openapi()).unwrap_or_default()
 }
 
-pub async fn serve() -> Json<serde_json::Value> {
-    Json(document())
+/// The description of this server: with the dimensions that its configuration names.
+pub async fn serve(State(app): State<App>) -> Json<serde_json::Value> {
+    let mut document = document();
+    let names = app.engine.options.dimensions.iter().map(|name| format!("data.{name}"));
+    with_dimensions(&mut document, &names.collect::<Vec<_>>());
+    Json(document)
+}
+
+fn with_dimensions(document: &mut serde_json::Value, names: &[String]) {
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    for (path, item) in paths {
+        let parameters = item.pointer_mut("/get/parameters");
+        let Some(parameters) = parameters.and_then(|all| all.as_array_mut()) else { continue };
+        for by in parameters.iter_mut().filter(|parameter| parameter["name"] == "group_by") {
+            let words = ["queue", "source", "status"].into_iter();
+            let none = (by["required"] != true).then_some("");
+            let all = words.chain(names.iter().map(String::as_str)).chain(none);
+            by["schema"] = json!({ "type": "string", "enum": all.collect::<Vec<_>>() });
+        }
+        if path == "/api/v1/calls" {
+            parameters.extend(names.iter().map(|name| {
+                let about = format!("Calls with this value of {name}");
+                json!({ "name": name, "in": "query", "required": false, "description": about,
+                    "schema": { "type": "string" } })
+            }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{document, with_dimensions};
+
+    #[test]
+    fn a_server_describes_the_dimensions_that_it_has() {
+        let mut described = document();
+        with_dimensions(&mut described, &[]);
+        assert_eq!(described["paths"]["/healthz"], document()["paths"]["/healthz"]);
+        with_dimensions(&mut described, &["data.tier".to_owned()]);
+        let parameter = |path: &str, name: &str| {
+            let all = described["paths"][path]["get"]["parameters"].as_array().expect("a list");
+            all.iter().find(|one| one["name"] == name).cloned().expect(name)
+        };
+        for (path, last) in [("handle-time", "data.tier"), ("identification", "")] {
+            let by = parameter(&format!("/api/v1/reports/{path}"), "group_by");
+            assert_eq!(by["schema"]["enum"].as_array().expect("words").last(), Some(&last.into()));
+        }
+        assert_eq!(parameter("/api/v1/calls", "data.tier")["in"], "query");
+    }
+
+    #[test]
+    fn who_takes_parameters_or_a_body_may_refuse_them() {
+        let document = document();
+        let paths = document["paths"].as_object().expect("paths").iter();
+        let paths = paths.filter(|(path, _)| path.starts_with("/api/"));
+        let operations = paths.flat_map(|(path, item)| {
+            item.as_object().expect("operations").values().map(move |one| (path, one))
+        });
+        for (path, operation) in operations {
+            let takes = |what: &str| !operation[what].is_null();
+            let refuses = |status: &str| !operation["responses"][status].is_null();
+            assert!(refuses("400") || !(takes("parameters") || takes("requestBody")), "{path}");
+            assert!(refuses("401") && refuses("403") && refuses("503"), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_stands_where_it_is_sent() {
+        let document = document();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            let operations = item.as_object().expect("operations").values();
+            let all = operations.filter_map(|one| one["parameters"].as_array()).flatten();
+            for parameter in all {
+                let name = parameter["name"].as_str().expect("a name");
+                let in_path = path.contains(&format!("{{{name}}}"));
+                assert_eq!(parameter["in"] == "path", in_path, "{name} of {path}");
+            }
+        }
+    }
 }

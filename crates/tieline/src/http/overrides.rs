@@ -50,6 +50,7 @@ impl From<Override> for OverrideBody {
 
 /// Which page.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// Only what is older than this id.
     before: Option<i64>,
@@ -118,6 +119,7 @@ pub async fn clear(
 
 /// Which to clear.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ClearQuery {
     /// All of this number, as E.164.
     number: Option<String>,

@@ -1,28 +1,36 @@
-//! Figures over many calls, as JSON and as CSV.
+//! Figures over many calls, as JSON and as CSV, and the calls behind them.
+
+pub mod calls;
+mod csv;
+pub mod identification;
 
 use super::input::Params;
-use super::{ApiError, App};
+use super::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use csv::{Format, Table};
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use state::reports::{GroupBy, HandleTime};
-use std::fmt::Write as _;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which calls, by what, and how written.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ReportQuery {
     /// `queue`, `source`, `status`, or `data.NAME` of a name among `reports.dimensions`.
     group_by: String,
     /// Calls that ended at this time or later, as RFC 3339; else of the last 30 days.
+    #[param(schema_with = schemas::time)]
     from: Option<String>,
     /// Calls that ended before this time, as RFC 3339; else until now.
+    #[param(schema_with = schemas::time)]
     to: Option<String>,
     /// `json` (default) or `csv`.
+    #[param(schema_with = schemas::format)]
     format: Option<String>,
 }
 
@@ -45,14 +53,13 @@ impl From<HandleTime> for HandleTimeBody {
     }
 }
 
-/// The days of a report that names none.
-const USUAL: Duration = Duration::from_secs(30 * 24 * 3_600);
-
 /// Handle time by what calls have in common.
 #[utoipa::path(
     get, path = "/api/v1/reports/handle-time", tag = "reports", params(ReportQuery),
     responses(
-        (status = 200, description = "Also as text/csv", body = Vec<HandleTimeBody>),
+        (status = 200, description = "By group", content(
+            (Vec<HandleTimeBody> = "application/json"), (String = "text/csv")
+        )),
         (status = 400, body = super::error::ErrorBody)
     ),
     security(("key" = []), ("bearer" = []))
@@ -61,34 +68,49 @@ pub async fn handle_time(
     State(app): State<App>,
     Params(query): Params<ReportQuery>,
 ) -> Result<Response, ApiError> {
-    let by = group_by(&query.group_by, &app.engine.options.dimensions)?;
-    let now = app.engine.clock.now();
-    let from = time("from", query.from.as_deref())?.unwrap_or(now.minus(USUAL));
-    let to = time("to", query.to.as_deref())?.unwrap_or(now.plus(Duration::from_secs(1)));
-    let is_csv = match query.format.as_deref() {
-        None | Some("json") => false,
-        Some("csv") => true,
-        Some(_) => return Err(ApiError::field("format", "format is json or csv.", "Correct it.")),
-    };
+    let by = dimension(&app, &query.group_by).await?;
+    let Period { from, to } = Period::read(&app, query.from.as_deref(), query.to.as_deref())?;
+    let format = Format::parse(query.format.as_deref())?;
     let report = app.engine.store.handle_time(by, from, to).await?;
     if report.is_cut {
-        let message = "There are more values, or more calls, than one report holds.";
-        let fix = "Group by something with fewer values, or ask for a shorter time.";
-        return Err(
-            ApiError::new(StatusCode::BAD_REQUEST, "report.too_large", message, fix).at("group_by")
-        );
+        return Err(too_large("group_by"));
     }
-    let groups: Vec<HandleTimeBody> = report.groups.into_iter().map(Into::into).collect();
-    if !is_csv {
-        return Ok(Json(groups).into_response());
+    let groups = report.groups.into_iter().map(HandleTimeBody::from);
+    if format == Format::Json {
+        return Ok(Json(groups.collect::<Vec<_>>()).into_response());
     }
-    let mut text = "group,calls,mean_ms,p50_ms,p95_ms\r\n".to_owned();
-    for group in groups {
-        let HandleTimeBody { group, calls, mean_ms, p50_ms, p95_ms } = group;
-        // Writing to a String cannot fail.
-        write!(text, "{},{calls},{mean_ms},{p50_ms},{p95_ms}\r\n", cell(&group)).ok();
+    let mut table = Table::with_header(["group", "calls", "mean_ms", "p50_ms", "p95_ms"]);
+    for HandleTimeBody { group, calls, mean_ms, p50_ms, p95_ms } in groups {
+        let figures = [calls, mean_ms, p50_ms, p95_ms].map(|figure| figure.to_string());
+        table.line([group].into_iter().chain(figures));
     }
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
+    Ok(table.into_response())
+}
+
+fn too_large(at: &'static str) -> ApiError {
+    let message = "There are more values, or more calls, than one report holds.";
+    let fix = "Group by something with fewer values, or ask for a shorter time.";
+    ApiError::new(StatusCode::BAD_REQUEST, "report.too_large", message, fix).at(at)
+}
+
+/// What to group by, unless there is no such thing or it has turned out to be no dimension.
+async fn dimension(app: &App, text: &str) -> Result<GroupBy, ApiError> {
+    let by = group_by(text, &app.engine.options.dimensions)?;
+    if let GroupBy::Label(name) = &by {
+        refuse_dimension(app, name, "group_by").await?;
+    }
+    Ok(by)
+}
+
+/// Refuses a name that has more values than a dimension may have.
+async fn refuse_dimension(app: &App, name: &str, at: &str) -> Result<(), ApiError> {
+    let Some(bound) = app.engine.store.refused_dimensions().await?.remove(name) else {
+        return Ok(());
+    };
+    let message = format!("data.{name} has more than {bound} values: it is no dimension.");
+    let fix = "Remove it from reports.dimensions, or raise reports.values_max: calls from then on have it.";
+    let code = "report.dimension_refused";
+    Err(ApiError::new(StatusCode::BAD_REQUEST, code, message, fix).at(at))
 }
 
 fn group_by(text: &str, dimensions: &[String]) -> Result<GroupBy, ApiError> {
@@ -100,15 +122,36 @@ fn group_by(text: &str, dimensions: &[String]) -> Result<GroupBy, ApiError> {
     }
     let name = text.strip_prefix("data.").filter(|name| dimensions.iter().any(|one| one == name));
     name.map(|name| GroupBy::Label(name.to_owned())).ok_or_else(|| {
-        let known: Vec<String> = dimensions.iter().map(|name| format!("data.{name}")).collect();
         let message = "Calls cannot be grouped by this.";
-        let fix = format!(
-            "Use queue, source, status{}{}, or add the name to reports.dimensions: calls from then on have it.",
-            if known.is_empty() { "" } else { ", " },
-            known.join(", ")
-        );
-        ApiError::field("group_by", message, fix)
+        ApiError::field("group_by", message, known("queue, source, status", dimensions))
     })
+}
+
+/// The mend for a name that is none of these.
+fn known(words: &str, dimensions: &[String]) -> String {
+    let names: String = dimensions.iter().map(|name| format!(", data.{name}")).collect();
+    format!(
+        "Use {words}{names}, or add the name to reports.dimensions: calls from then on have it."
+    )
+}
+
+/// The time that a report is of.
+struct Period {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Period {
+    /// The days of a report that names none.
+    const USUAL: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+    fn read(app: &App, from: Option<&str>, to: Option<&str>) -> Result<Self, ApiError> {
+        let now = app.engine.clock.now();
+        Ok(Self {
+            from: time("from", from)?.unwrap_or(now.minus(Self::USUAL)),
+            to: time("to", to)?.unwrap_or(now.plus(Duration::from_secs(1))),
+        })
+    }
 }
 
 fn time(at: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
@@ -120,29 +163,10 @@ fn time(at: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, ApiEr
     })
 }
 
-/// A cell of CSV; what a spreadsheet would take for a formula is made text.
-fn cell(text: &str) -> String {
-    let text = match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
-        _ => text.to_owned(),
-    };
-    if text.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", text.replace('"', "\"\""));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{cell, group_by};
+    use super::group_by;
     use state::reports::GroupBy;
-
-    #[test]
-    fn a_cell_is_no_formula_and_no_two_cells() {
-        assert_eq!(cell("Gold"), "Gold");
-        assert_eq!(cell("Gold, \"new\""), "\"Gold, \"\"new\"\"\"");
-        assert_eq!(cell("=1+1"), "'=1+1");
-    }
 
     #[test]
     fn calls_are_grouped_by_what_is_kept_of_them() {

@@ -4,6 +4,7 @@
 //! question it carried is lost and counted, never repeated.
 
 use crate::Shift;
+use crate::order::Order;
 use crate::report::Samples;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -93,13 +94,28 @@ async fn open(to: &str, limit: Duration) -> Result<Wire, String> {
     Ok(wire)
 }
 
+/// What the question says.
+fn body(order: &Order, index: u64) -> String {
+    let of = |all: &[String]| {
+        let which = usize::try_from(index).unwrap_or(usize::MAX) % all.len().max(1);
+        all.get(which).cloned().unwrap_or_default()
+    };
+    if order.bodies.is_empty() {
+        return format!(
+            "{{\"fromNumber\":\"{}\",\"toNumber\":\"+15550190000\",\"callId\":\"load-{}-{index}\",\"type\":\"inbound\"}}",
+            of(&order.numbers),
+            order.run
+        );
+    }
+    let call = |index: u64| format!("load-{}-{index}", order.run);
+    of(&order.bodies)
+        .replace("@call@", &call(index))
+        .replace("@again@", &call(index.saturating_sub(1)))
+}
+
 async fn ask(wire: &mut Wire, shift: &Shift, index: u64) -> Result<(StatusCode, Bytes), String> {
     let order = &shift.order;
-    let which = usize::try_from(index).unwrap_or(usize::MAX) % order.numbers.len();
-    let body = format!(
-        "{{\"fromNumber\":\"{}\",\"toNumber\":\"+15550190000\",\"callId\":\"load-{}-{index}\",\"type\":\"inbound\"}}",
-        order.numbers[which], order.run
-    );
+    let body = body(order, index);
     let mut request = Request::post(order.path.as_str())
         .header(header::HOST, order.to.as_str())
         .header(header::CONTENT_TYPE, "application/json");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-pub(crate) const USAGE: &str = "usage: load --to HOST:PORT --numbers FILE [options]
+pub(crate) const USAGE: &str =
+    "usage: load --to HOST:PORT (--numbers FILE | --bodies FILE) [options]
   --path PATH         default /api/v1/genesys/lookup
   --key KEY           sent as X-API-Key
   --connections N     default 64
@@ -13,7 +14,8 @@ pub(crate) const USAGE: &str = "usage: load --to HOST:PORT --numbers FILE [optio
   --lost-ms N         an answer later than this is given up and counts as lost (default 10000)
   --expect PREFIX     every externalId must begin so, e.g. CRM: or PHONE:
   --run NAME          goes into the call ids, so that two runs never share one (default: the clock)
-FILE holds one number a line; they are asked for in turn.";
+FILE holds one number a line; they are asked for in turn. Or one JSON body of events a line,
+told in turn: @call@ in it is a call of its own, @again@ that of the body before.";
 
 /// One run, checked and complete.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,8 @@ pub(crate) struct Order {
     pub(crate) path: String,
     pub(crate) key: Option<String>,
     pub(crate) numbers: Vec<String>,
+    /// Instead of lookups of numbers: bodies of events.
+    pub(crate) bodies: Vec<String>,
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
     pub(crate) count: u64,
@@ -48,6 +52,7 @@ impl Order {
             path: "/api/v1/genesys/lookup".into(),
             key: None,
             numbers: Vec::new(),
+            bodies: Vec::new(),
             connections: 64,
             duration: Duration::from_secs(5),
             count: MOST_QUESTIONS,
@@ -64,8 +69,8 @@ impl Order {
         if order.to.is_empty() {
             return Err("--to is missing".into());
         }
-        if order.numbers.is_empty() {
-            return Err("--numbers is missing, or its file is empty".into());
+        if order.numbers.is_empty() == order.bodies.is_empty() {
+            return Err("--numbers or --bodies: one of them, and its file not empty".into());
         }
         Ok(order)
     }
@@ -77,7 +82,8 @@ impl Order {
             "--to" => self.to = value.trim_start_matches("http://").to_owned(),
             "--path" => self.path = value,
             "--key" => self.key = Some(value),
-            "--numbers" => self.numbers = numbers(&value)?,
+            "--numbers" => self.numbers = lines(&value)?,
+            "--bodies" => self.bodies = lines(&value)?,
             "--connections" => {
                 self.connections = usize::try_from(whole()?).map_err(|_| wrong(&value))?;
                 if !(1..=10_000).contains(&self.connections) {
@@ -103,7 +109,7 @@ impl Order {
     }
 }
 
-fn numbers(file: &str) -> Result<Vec<String>, String> {
+fn lines(file: &str) -> Result<Vec<String>, String> {
     let text = std::fs::read_to_string(file).map_err(|reason| format!("{file}: {reason}"))?;
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
@@ -130,6 +136,12 @@ mod tests {
     #[test]
     fn a_rate_of_nothing_is_refused() {
         assert_eq!(words("--rate 0"), Err("--rate: '0' is not a number in range".into()));
+    }
+
+    #[test]
+    fn an_order_for_nothing_is_refused() {
+        let reason = words("--to h:1").expect_err("neither numbers nor bodies");
+        assert!(reason.contains("--bodies"), "{reason}");
     }
 
     #[test]

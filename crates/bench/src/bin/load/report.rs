@@ -16,6 +16,8 @@ pub(crate) struct Samples {
     wrong: u64,
     example_of_wrong: Option<String>,
     lost: BTreeMap<String, u64>,
+    /// Events that were acknowledged, new ones and known ones.
+    events: u64,
 }
 
 impl Samples {
@@ -28,7 +30,14 @@ impl Samples {
         expect: Option<&str>,
     ) {
         self.latencies.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
-        let (kind, right) = kind(status, body, expect);
+        let (kind, right) = match status {
+            StatusCode::ACCEPTED => {
+                let (told, right) = told(body);
+                self.events += told;
+                ("HTTP 202".to_owned(), right)
+            }
+            _ => kind(status, body, expect),
+        };
         *self.answers.entry(kind).or_default() += 1;
         if !right {
             self.wrong += 1;
@@ -50,11 +59,22 @@ impl Samples {
             *self.answers.entry(kind).or_default() += count;
         }
         self.wrong += other.wrong;
+        self.events += other.events;
         self.example_of_wrong = self.example_of_wrong.take().or(other.example_of_wrong);
         for (reason, count) in other.lost {
             *self.lost.entry(reason).or_default() += count;
         }
     }
+}
+
+/// How many events an answer acknowledges, and whether each of its request was understood.
+fn told(body: &[u8]) -> (u64, bool) {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let count = |name: &str| answer[name].as_u64();
+    let (Some(stored), Some(repeated)) = (count("stored"), count("repeated")) else {
+        return (0, false);
+    };
+    (stored + repeated, stored + repeated > 0 && count("notUnderstood") == Some(0))
 }
 
 /// What an answer is, and whether it may be so.
@@ -106,6 +126,7 @@ impl Report {
             "p999": self.percentile(99.9),
             "max": self.percentile(100.0),
             "answers": self.samples.answers,
+            "eventsPerSecond": round(self.samples.events as f64 / seconds.max(0.001)),
             "late": self.late,
             "wrong": self.samples.wrong,
             "exampleOfWrong": self.samples.example_of_wrong,
@@ -164,6 +185,20 @@ mod tests {
     fn an_unexpected_answer_is_wrong_and_shown() {
         let report = with(&[1], HIT, Some("PHONE:"));
         assert_eq!((&report["wrong"], &report["exampleOfWrong"]), (&1.into(), &HIT.into()));
+    }
+
+    #[test]
+    fn acknowledged_events_are_counted_and_others_are_wrong() {
+        let mut samples = Samples::default();
+        for body in [
+            r#"{"stored":2,"repeated":1,"ignored":0,"notUnderstood":0}"#,
+            r#"{"stored":1,"repeated":0,"ignored":0,"notUnderstood":1}"#,
+        ] {
+            let took = Duration::from_millis(1);
+            samples.judge(took, StatusCode::ACCEPTED, body.as_bytes(), None);
+        }
+        let report = Report::new(samples, Duration::from_secs(2), None).json();
+        assert_eq!((&report["eventsPerSecond"], &report["wrong"]), (&2.0.into(), &1.into()));
     }
 
     #[test]

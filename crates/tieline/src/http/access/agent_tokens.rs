@@ -7,7 +7,7 @@ use super::scopes::Scopes;
 use super::{Caller, Claims};
 use crate::http::error::ErrorBody;
 use crate::http::input::read_json;
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -19,15 +19,17 @@ use utoipa::ToSchema;
 
 /// How long an agent's token lives.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// Bytes of an agent's id: an e-mail address fits, a page of text does not.
+/// Characters of an agent's id: an e-mail address fits, a page of text does not.
 const AGENT_MAX: usize = 256;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentTokenRequest {
-    /// The agent's id in the contact center or the CRM, at most 256 bytes.
+    /// The agent's id in the contact center or the CRM, at most 256 characters.
+    #[schema(required = true, schema_with = schemas::agent)]
     agent: Option<String>,
     /// Only for this call.
+    #[schema(schema_with = schemas::some_call_id)]
     call_id: Option<String>,
 }
 
@@ -59,6 +61,9 @@ pub async fn issue(
     let given = |text: Option<String>| {
         text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     };
+    // As it came: a line break at an end is no part of an id either.
+    let has_control =
+        body.agent.as_deref().is_some_and(|agent| agent.chars().any(char::is_control));
     let agent = given(body.agent).ok_or_else(|| {
         ApiError::field(
             "agent",
@@ -66,8 +71,8 @@ pub async fn issue(
             "Pass the agent's id: the user's id in Genesys Cloud.",
         )
     })?;
-    if agent.len() > AGENT_MAX || agent.chars().any(char::is_control) {
-        let message = "agent is at most 256 bytes, without control characters.";
+    if agent.chars().count() > AGENT_MAX || has_control {
+        let message = "agent is at most 256 characters, without control characters.";
         return Err(ApiError::field("agent", message, "Pass the agent's id unchanged."));
     }
     let call = given(body.call_id);

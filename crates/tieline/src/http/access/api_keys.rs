@@ -7,8 +7,8 @@ use super::Caller;
 use super::keys::Principal;
 use super::scopes::{Scope, Scopes};
 use crate::http::error::ErrorBody;
-use crate::http::input::{Segment, read_json};
-use crate::http::{ApiError, App};
+use crate::http::input::{Segment, read_json, some_whole};
+use crate::http::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -119,12 +119,17 @@ pub async fn list(State(app): State<App>) -> Result<Json<Vec<ApiKeyBody>>, ApiEr
 #[serde(rename_all = "camelCase")]
 pub struct NewApiKeyBody {
     /// What it is for, at most 100 characters.
+    #[schema(required = true, schema_with = schemas::key_name)]
     name: Option<String>,
     /// `lookup`, `events`, `context`, `read`, `agents`, `admin`.
+    #[schema(required = true, schema_with = schemas::scopes)]
     scopes: Option<Vec<String>>,
     /// 0 or absent: as `server.requests_per_minute` says.
+    #[serde(default, deserialize_with = "some_whole")]
+    #[schema(maximum = 4_294_967_295_i64)]
     requests_per_minute: Option<u32>,
     /// RFC 3339, in the future; absent: never.
+    #[schema(schema_with = schemas::body_time)]
     expires_at: Option<String>,
 }
 
@@ -141,8 +146,9 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let body: NewApiKeyBody = read_json(request).await?;
     let now = app.engine.clock.now();
-    let name = body.name.map(|name| name.trim().to_owned()).unwrap_or_default();
-    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+    let name = body.name.unwrap_or_default();
+    let is_visible = !name.trim().is_empty() && !name.chars().any(char::is_control);
+    if !is_visible || name.chars().count() > 100 {
         let message = "name is 1 to 100 characters, without control characters.";
         return Err(ApiError::field("name", message, "Say what the key is for."));
     }
@@ -160,7 +166,12 @@ pub async fn create(
         })?),
     };
     let requests_per_minute = body.requests_per_minute.filter(|limit| *limit > 0);
-    let new = NewApiKey { name, scopes: scopes.words(), requests_per_minute, expires_at };
+    let new = NewApiKey {
+        name: name.trim().to_owned(),
+        scopes: scopes.words(),
+        requests_per_minute,
+        expires_at,
+    };
     let made = app.engine.store.create_api_key(new, by(&caller), now).await?;
     tell(&caller, &made.key.id, "an API key was created");
     Ok(issued(&made, now))
@@ -171,6 +182,8 @@ pub async fn create(
 pub struct RotateBody {
     /// How long the old key goes on; at most 2,592,000 (30 days), 86,400 (a day)
     /// when absent, 0 to end it at once.
+    #[serde(default, deserialize_with = "some_whole")]
+    #[schema(maximum = 2_592_000)]
     overlap_seconds: Option<u64>,
 }
 
