@@ -29,7 +29,7 @@ impl Check for Access {
             return vec![finding("login", Err(error))];
         }
         let mut findings = vec![finding("login", Ok(()))];
-        let own = client.send(Send::Get(&[]), "tokens/me").await;
+        let own = client.own_token().await;
         let lives = own.is_ok();
         findings.push(finding("token", own.map(drop)));
         if !lives {

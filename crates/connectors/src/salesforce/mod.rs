@@ -70,6 +70,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         contact_center: None,
         calls: None,
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
+        sign_in: None,
         check: Arc::new(check::Access { client, shapes }),
     })
 }

@@ -83,6 +83,10 @@ pages! {
     "request.media_type",
     "request.no_method",
     "request.no_route",
+    "sign_in.not_offered",
+    "sign_in.rate_limited",
+    "sign_in.refused",
+    "sign_in.unavailable",
     "store.backup_failed",
     "store.unavailable",
 }

@@ -1,7 +1,7 @@
 //! The API's own description, made from the handlers.
 
 use super::access::Scope;
-use super::access::{agent_tokens, api_keys, oauth};
+use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::{access, admin, context, customers, events, health, keys, lookup, overrides, reports};
 use axum::Json;
 use axum::http::Method;
@@ -23,7 +23,7 @@ use utoipa::{Modify, OpenApi};
         lookup::answer, context::update, events::receive, customers::customer, customers::keep, customers::call_data,
         customers::keep_call_data, keys::rotate, reports::handle_time, overrides::list, overrides::one, overrides::clear,
         overrides::clear_many, overrides::audit, overrides::verify, admin::calls, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
-        api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue,
+        api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue, sign_in::issue,
         oauth::token,
         admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),
@@ -47,7 +47,11 @@ impl Modify for Keys {
         for (path, item) in &mut document.paths.paths {
             if path.starts_with("/api/") {
                 for (method, operation) in operations(item) {
-                    guard(operation, access::scopes::needed(&method, path));
+                    if access::scopes::is_open(&method, path) {
+                        operation.security = Some(Vec::new());
+                    } else {
+                        guard(operation, access::scopes::needed(&method, path));
+                    }
                 }
             }
         }

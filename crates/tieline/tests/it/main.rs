@@ -40,5 +40,6 @@ mod operation;
 mod privacy;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod sign_in;
 mod simulators;
 mod tls;

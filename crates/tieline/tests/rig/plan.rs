@@ -27,6 +27,7 @@ pub(crate) struct Plan {
     limits: String,
     log_level: &'static str,
     contact_center: String,
+    agents_sign_in: bool,
     more: String,
     environment: Vec<(String, String)>,
 }
@@ -44,6 +45,7 @@ impl Line {
             limits: String::new(),
             log_level: "info",
             contact_center: String::new(),
+            agents_sign_in: false,
             more: String::new(),
             environment: Vec::new(),
         }
@@ -91,6 +93,11 @@ impl Plan {
     pub(crate) fn contact_center(mut self, line: &str) -> Self {
         writeln!(self.contact_center, "{line}").expect("a text takes text");
         self
+    }
+
+    /// Every vendor signs agents in for the widget.
+    pub(crate) fn agents_sign_in(self) -> Self {
+        Self { agents_sign_in: true, ..self }
     }
 
     /// Whole sections at the file's end.
@@ -177,6 +184,8 @@ format = "json"
         write!(text, "\n[connections.salesforce.limits]\n{limits}").expect("a text takes text");
         if let Some(genesys) = genesys {
             let config = genesys.config();
+            let widget = format!("widget_client_id = [\"{}\"]", config.widget_client_id);
+            let widget = if self.agents_sign_in { widget } else { String::new() };
             let platform = format!(
                 r#"
 [contact_center]
@@ -192,6 +201,7 @@ login_url = "{url}"
 client_id = "{}"
 client_secret = {{ env = "GENESYS_SECRET" }}
 external_source = "{}"
+{widget}
 "#,
                 config.client_id,
                 config.external_source.1,

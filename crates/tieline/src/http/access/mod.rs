@@ -2,7 +2,8 @@
 //!
 //! [`credentials`] reads what was sent, [`keys`] and [`tokens`] say whose it is,
 //! [`limits`] how often they may ask, [`scopes`] what the address needs, and
-//! [`forwarded`] where they really are. What comes out is a [`Caller`], laid on
+//! [`forwarded`] where they really are; [`pages`] knows agents whom a vendor signed
+//! in. What comes out is a [`Caller`], laid on
 //! the request for handlers and the audit log. Unknown keys, dead ones and
 //! missing scopes never reach a handler.
 
@@ -14,8 +15,10 @@ pub mod forwarded;
 mod keys;
 mod limits;
 pub mod oauth;
+mod pages;
 mod refusal;
 pub mod scopes;
+pub mod sign_in;
 mod tokens;
 
 pub use caller::Caller;
@@ -29,17 +32,20 @@ use engine::Engine;
 use forwarded::Proxies;
 use keys::{Keys, Principal};
 use kit::Secret;
+use pages::Pages;
 use refusal::Refusal;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokens::{Claims, Signer};
 
-/// What needs a key: everything below this, whether or not there is anything.
+/// What needs a key: everything below this, whether or not there is anything, save
+/// what [`scopes::is_open`] names.
 const GUARDED: &str = "/api/";
 
 /// Everything that is known about who may do what. One for the process.
 pub struct Access {
     keys: Keys,
+    pages: Pages,
     signer: Signer,
     proxies: Proxies,
 }
@@ -49,12 +55,14 @@ struct Identity {
     principal: Arc<Principal>,
     scopes: Scopes,
     agent: Option<Arc<str>>,
+    connection: Option<Arc<str>>,
     call: Option<Arc<str>>,
 }
 
 impl From<Arc<Principal>> for Identity {
     fn from(principal: Arc<Principal>) -> Self {
-        Self { scopes: principal.scopes, principal, agent: None, call: None }
+        let scopes = principal.scopes;
+        Self { principal, scopes, agent: None, connection: None, call: None }
     }
 }
 
@@ -63,6 +71,7 @@ impl Access {
     pub fn new(engine: &Engine, keys: &[Secret], section: &ServerSection) -> Self {
         Self {
             keys: Keys::new(&engine.store, &engine.clock, keys, section.requests_per_minute),
+            pages: Pages::new(&engine.connections, section.requests_per_minute),
             signer: Signer::new(&engine.store.derived_key("access tokens")),
             proxies: Proxies::new(section.trusted_proxies.clone(), section.forwarded_header),
         }
@@ -77,7 +86,7 @@ impl Access {
         peer: IpAddr,
     ) -> Result<Caller, ApiError> {
         let address = self.proxies.caller(peer, headers);
-        if !path.starts_with(GUARDED) {
+        if !path.starts_with(GUARDED) || scopes::is_open(method, path) {
             return Ok(Caller::nobody(address));
         }
         let (key, refused) = match self.identify(headers).await {
@@ -107,16 +116,19 @@ impl Access {
         }
     }
 
-    /// Who holds this token: it is as alive as the key that it came from.
+    /// Who holds this token: it is as alive as the key or page that it came from.
     async fn bearer_of(&self, token: &str) -> Result<Identity, Refusal> {
         let claims = self.signer.verify(token, self.keys.now())?;
+        if let Some(holder) = self.pages.holder(&claims) {
+            return holder;
+        }
         let principal = self.keys.by_id(&claims.key).await?;
         let mut scopes = Scopes::parse(&claims.scopes).unwrap_or_default();
         if claims.agent.is_none() {
             scopes = scopes.within(principal.scopes);
         }
         let (agent, call) = (claims.agent.map(Into::into), claims.call.map(Into::into));
-        Ok(Identity { principal, scopes, agent, call })
+        Ok(Identity { principal, scopes, agent, connection: None, call })
     }
 }
 
