@@ -77,13 +77,8 @@ impl Client {
     ///
     /// # Errors
     /// See [`classify`].
-    pub(super) async fn get_as(
-        &self,
-        shown: &Secret,
-        query: &[(&str, &str)],
-        path: &str,
-    ) -> Result<Reply, Error> {
-        let request = self.request(Send::Get(query), path)?;
+    pub(super) async fn get_as(&self, shown: &Secret, path: &str) -> Result<Reply, Error> {
+        let request = self.request(Send::Get(&[]), path)?;
         let request = request.authorization(&format!("Bearer {}", shown.reveal()));
         classify(self.http.send(Lane::Background, request).await?)
     }

@@ -76,8 +76,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
         calls: Some(Arc::new(events::Events { apps })),
         journal: None,
-        sign_in: agents.map(|agents| agents as Arc<dyn kit::SignIn>),
-        check: Arc::new(check::Access { platform }),
+        sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
+        check: Arc::new(check::Access { platform, agents }),
     })
 }
 

@@ -5,7 +5,7 @@
 //! client (any other application of the organization could trade its users' tokens
 //! for ours), and belongs to a user who is active.
 
-use super::client::Client;
+use super::client::{Client, Send};
 use async_trait::async_trait;
 use domain::Timestamp;
 use kit::sign_in::{own, refused};
@@ -36,18 +36,25 @@ impl Agents {
         };
         self.organization.get_or_try_init(ask).await.map(String::as_str).map_err(own)
     }
+
+    /// What the platform knows of a widget's client (`OAuthClient`), where we may look.
+    ///
+    /// # Errors
+    /// `Forbidden` without the permission `oauth:client:view`, `NotFound`.
+    pub(super) async fn widget(&self, id: &str) -> Result<Value, Error> {
+        let path: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        self.client.send(Send::Get(&[]), &format!("oauth/clients/{path}")).await?.json()
+    }
 }
 
 #[async_trait]
 impl SignIn for Agents {
     async fn agent(&self, shown: &Secret) -> Result<SignedIn, Error> {
         let ours = self.organization().await?;
-        // Our look at a session does not keep it from ending idle.
-        let keep = [("preserveIdleTTL", "true")];
-        let token = self.client.get_as(shown, &keep, "tokens/me").await.map_err(of_theirs)?;
+        let token = self.client.get_as(shown, "tokens/me").await.map_err(of_theirs)?;
         let token = token.json()?;
         let until = holds(&token, ours, &self.widgets)?;
-        let user = self.client.get_as(shown, &[], "users/me").await.map_err(of_theirs)?;
+        let user = self.client.get_as(shown, "users/me").await.map_err(of_theirs)?;
         Ok(SignedIn { user: active(&user.json()?)?, until })
     }
 }

@@ -148,6 +148,10 @@ impl Plan {
         }
         environment.extend(self.environment.iter().cloned());
         let place = self.place.take().unwrap_or_else(Place::disk);
+        if self.agents_sign_in {
+            let secret = salesforce::sim::Config::default().widget_secret;
+            environment.push(("WIDGET_SECRET".to_owned(), secret));
+        }
         let text = self.config(&salesforce.url(), genesys.as_ref(), &place.location());
         let config = folder.write("tieline.toml", &text);
         Line::new(salesforce, genesys, folder, place, config, environment)
@@ -181,6 +185,13 @@ format = "json"
 {}"#,
             salesforce_section("salesforce", "CRM", salesforce)
         );
+        if self.agents_sign_in {
+            let widget = salesforce::sim::Config::default().widget_key;
+            let (own, secret) = ("{ env = \"SALESFORCE_SECRET\" }", "{ env = \"WIDGET_SECRET\" }");
+            let more =
+                format!("{own}\nwidget_client_id = \"{widget}\"\nwidget_client_secret = {secret}");
+            text = text.replacen(own, &more, 1);
+        }
         write!(text, "\n[connections.salesforce.limits]\n{limits}").expect("a text takes text");
         if let Some(genesys) = genesys {
             let config = genesys.config();

@@ -32,6 +32,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(Method::GET, "/api/v2/tokens/me", &[], token),
     Operation::new(Method::DELETE, "/api/v2/tokens/me", &[], revoke),
     Operation::new(Method::GET, "/api/v2/users/me", &[], user),
+    Operation::new(Method::GET, "/api/v2/oauth/clients/{clientId}", &["oauth:client:view"], client),
 ];
 
 /// Somebody who signs in, and through what. The default is an active user of the
@@ -209,4 +210,21 @@ fn rendered(user: &SignedInUser) -> Value {
         "acdAutoAnswer": false,
         "selfUri": format!("/api/v2/users/{}", user.user_id),
     })
+}
+
+fn client(platform: &Platform, ask: &Ask) -> Answer {
+    let config = &platform.config;
+    let (name, grant, scope): (_, _, &[&str]) = match ask.param("clientId") {
+        id if id == config.client_id => ("Middleware", "CLIENT-CREDENTIALS", &[]),
+        id if id == config.widget_client_id => ("Widget", "CODE", &["user-basic-info"]),
+        _ => return Err(Problem::not_found()),
+    };
+    ok(json!({
+        "id": ask.param("clientId"),
+        "name": name,
+        "authorizedGrantType": grant,
+        "scope": scope,
+        "state": "active",
+        "selfUri": format!("/api/v2/oauth/clients/{}", ask.param("clientId")),
+    }))
 }
