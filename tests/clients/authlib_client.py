@@ -2,7 +2,7 @@
 
 Gets a user's token by the web server flow, as the agents' widget does, introspects it
 and others (RFC 7662), revokes it, and asserts what comes back. Checks a Canvas signed
-request by the steps of Salesforce's own guide. Needs Authlib 1.9.6 and requests.
+request by the steps of Salesforce's own guide. Needs Authlib 1.9.9 and requests.
 
 Environment: SF_URL, SF_CLIENT_ID, SF_CLIENT_SECRET, SF_WIDGET_ID, SF_WIDGET_SECRET. Last
 line: `N operations ok`. Exit code 1 on a failure.

@@ -188,7 +188,7 @@ def a_user():
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     user, widget = str(uuid.uuid4()), os.environ["GC_WIDGET_ID"]
     code = sign_in(userId=user, codeChallenge=challenge)["code"]
-    client = gc.api_client.ApiClient().get_pkce_token(widget, verifier, code, "https://crm.example/widget")
+    client, _ = gc.api_client.ApiClient().get_pkce_token(widget, verifier, code, "https://crm.example/widget")
     done("login by PKCE", client.access_token, client)
     me = gc.UsersApi(client).get_users_me()
     done("a user's token says who", me.id == user and me.state == "active", me)
