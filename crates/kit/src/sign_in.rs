@@ -12,7 +12,9 @@ use std::fmt;
 /// Knows the vendor's users by what their pages show.
 #[async_trait]
 pub trait SignIn: Send + Sync {
-    /// Whose `shown` is. Asked in the background lane: calls go first.
+    /// Whose `shown` is. Asked outside the connection's budget and places, which are for
+    /// our own token: strangers who show what they like take nothing of them. Whoever
+    /// calls this bounds how many are under way, and how long they may take.
     ///
     /// # Errors
     /// `Unauthorized` when it opens nothing: expired, another organization's, another

@@ -72,15 +72,16 @@ impl Client {
         self.send(Send::Get(&[]), "tokens/me").await
     }
 
-    /// Gets `/api/v2/{path}` with a token that somebody showed. What is refused or
-    /// throttled is theirs: our own token and our pace stay as they are.
+    /// Gets `/api/v2/{path}` with a token that somebody showed. The platform counts it
+    /// against that token, and what it refuses or throttles is theirs: our own token,
+    /// budget and pace stay as they are.
     ///
     /// # Errors
     /// See [`classify`].
     pub(super) async fn get_as(&self, shown: &Secret, path: &str) -> Result<Reply, Error> {
         let request = self.request(Send::Get(&[]), path)?;
         let request = request.authorization(&format!("Bearer {}", shown.reveal()));
-        classify(self.http.send(Lane::Background, request).await?)
+        classify(self.http.send_unmetered(request).await?)
     }
 
     async fn send_with(

@@ -41,7 +41,7 @@ impl Agents {
             .basic(&self.widget_id, &self.widget_secret)
             .header("accept", "application/json")
             .form(&[("token", token.reveal()), ("token_type_hint", "access_token")]);
-        answered(&self.http.send(Lane::Background, request).await?)
+        answered(&self.http.send_unmetered(request).await?)
     }
 
     /// Our own org's id; the login that tells it may be under way.

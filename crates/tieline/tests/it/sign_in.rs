@@ -1,7 +1,7 @@
 //! An agent's token for what a vendor's signed-in page shows, and for nothing else.
 
 use crate::rig::plan::API_KEY;
-use crate::rig::{Answer, Line, Place};
+use crate::rig::{Answer, Line, MARIA, Place};
 use connectors::{genesys_cloud, salesforce};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -355,6 +355,29 @@ async fn a_vendor_in_trouble_refuses_nobody() {
         assert_eq!(show(&line, connection, &shown).await.status, 200, "{path}: it has recovered");
     }
     assert_eq!(written(&line).await.len(), 2, "nobody was refused");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_at_a_vendor_that_hangs_holds_up_neither_another_nor_the_calls() {
+    let line = Line::with_salesforce().and_genesys().agents_sign_in();
+    let line = line.limit("timeout = \"2s\"").start().await;
+    line.salesforce.faults().add(Rule::always(Fault::Hang).on("/introspect"));
+    let (page, other) = (at_salesforce(&line), at_genesys(&line));
+    let crowd = (0..80).map(|_| show(&line, "salesforce", &page.token)).collect();
+    let (answers, genesys, call) = tokio::join!(
+        crate::rig::join_all(crowd),
+        show(&line, "genesys", &other),
+        line.call_from(MARIA.1),
+    );
+    assert_eq!(genesys.status, 200, "{genesys:?}");
+    call.assert_hit("crm");
+    for answer in &answers {
+        assert_eq!(told(answer), (503, "sign_in.unavailable"));
+    }
+    let asked = line.salesforce.faults().requests().count("/introspect");
+    assert!((4..=28).contains(&asked), "four at once, for ten seconds: {asked}");
+    line.salesforce.faults().clear();
+    assert_eq!(show(&line, "salesforce", &page.token).await.status, 200);
 }
 
 #[tokio::test]

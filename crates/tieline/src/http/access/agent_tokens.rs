@@ -68,14 +68,15 @@ pub async fn issue(
         let message = "agent is at most 256 bytes, without control characters.";
         return Err(ApiError::field("agent", message, "Pass the agent's id unchanged."));
     }
+    let now = app.engine.clock.now();
     let claims = Claims {
         key: caller.key.to_string(),
         scopes: Scopes::of_an_agent().to_string(),
-        expires_at: app.engine.clock.now().plus(LIFETIME).0,
+        expires_at: now.plus(LIFETIME).0,
         agent: Some(agent),
         call: call(body.call_id)?,
     };
-    Ok(issued(&app, &claims))
+    Ok(issued(&app, &claims, now))
 }
 
 fn given(text: Option<String>) -> Option<String> {
@@ -92,13 +93,13 @@ pub(super) fn call(given_id: Option<String>) -> Result<Option<String>, ApiError>
     Ok(call)
 }
 
-/// The answer that hands a token out.
-pub(super) fn issued(app: &App, claims: &Claims) -> Response {
+/// The answer that hands a token out, at `now`.
+pub(super) fn issued(app: &App, claims: &Claims, now: Timestamp) -> Response {
     let expires_at = Timestamp(claims.expires_at);
     let token = AgentToken {
         token: app.access.signer.sign(claims),
         expires_at: expires_at.to_string(),
-        expires_in: expires_at.since(app.engine.clock.now()).as_secs(),
+        expires_in: expires_at.since(now).as_secs(),
         agent: claims.agent.clone().unwrap_or_default(),
         call_id: claims.call.clone().unwrap_or_default(),
     };

@@ -24,8 +24,11 @@ const AGENTS_MAX: usize = 10_000;
 const TRIES_PER_MINUTE: u32 = 120;
 /// Addresses whose tries are counted apart; further ones share one count.
 const ADDRESSES_MAX: usize = 4_096;
-/// Sign-ins under way at once, over all connections.
-const UNDER_WAY_MAX: usize = 32;
+/// Sign-ins of one connection that ask the vendor at once: no budget of the connection
+/// bounds them, because other tokens than its own are asked about.
+const ASKING_MAX: usize = 4;
+/// Sign-ins of one connection that ask or wait to.
+const UNDER_WAY_MAX: usize = 64;
 /// Within this time an agent at the same address is written down once.
 const WRITTEN_FOR: Duration = Duration::from_secs(3_600);
 /// Agents with their addresses who are remembered as written down. At the bound all
@@ -40,16 +43,40 @@ type SeenAt = (String, String, IpAddr);
 /// The pages of the connections that offer sign-in.
 pub struct Pages {
     /// By the connection's name.
-    offering: BTreeMap<String, Refusals>,
+    offering: BTreeMap<String, Offer>,
     per_minute: u32,
     agents: Buckets<(String, String)>,
     addresses: Buckets<IpAddr>,
-    places: Semaphore,
     written: Mutex<HashMap<SeenAt, Instant>>,
 }
 
-#[derive(Default)]
-struct Refusals(Mutex<(u64, Option<Instant>)>);
+/// One connection's: a vendor that hangs holds up no other's agents.
+struct Offer {
+    asking: Semaphore,
+    under_way: Semaphore,
+    /// Refusals since the last one written down, and when that was.
+    refusals: Mutex<(u64, Option<Instant>)>,
+}
+
+impl Default for Offer {
+    fn default() -> Self {
+        let (asking, under_way) = (Semaphore::new(ASKING_MAX), Semaphore::new(UNDER_WAY_MAX));
+        Self { asking, under_way, refusals: Mutex::default() }
+    }
+}
+
+/// A place to ask the vendor from, to be waited for.
+pub struct Place<'a> {
+    offer: &'a Offer,
+    _under_way: SemaphorePermit<'a>,
+}
+
+impl Place<'_> {
+    /// Waits for its turn, which ends when what this gives is dropped.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.offer.asking.acquire().await.ok()
+    }
+}
 
 /// What a token from a page of this connection names in place of a key.
 pub fn key_of(connection: &str) -> String {
@@ -61,11 +88,10 @@ impl Pages {
     pub fn new(connections: &Connections, per_minute: u32) -> Self {
         let offering = connections.all().filter(|one| one.capabilities.sign_in.is_some());
         Self {
-            offering: offering.map(|one| (one.name.clone(), Refusals::default())).collect(),
+            offering: offering.map(|one| (one.name.clone(), Offer::default())).collect(),
             per_minute,
             agents: Buckets::new(per_minute, AGENTS_MAX),
             addresses: Buckets::new(TRIES_PER_MINUTE, ADDRESSES_MAX),
-            places: Semaphore::new(UNDER_WAY_MAX),
             written: Mutex::default(),
         }
     }
@@ -96,9 +122,11 @@ impl Pages {
         bucket.take(TRIES_PER_MINUTE, now)
     }
 
-    /// A place to ask the vendor from, if one is free.
-    pub fn place(&self) -> Option<SemaphorePermit<'_>> {
-        self.places.try_acquire().ok()
+    /// A place in the connection's queue, if one is free.
+    pub fn place(&self, connection: &str) -> Option<Place<'_>> {
+        let offer = self.offering.get(connection)?;
+        let under_way = offer.under_way.try_acquire().ok()?;
+        Some(Place { offer, _under_way: under_way })
     }
 
     /// Whether this sign-in is to be written down: the agent's first at this address
@@ -120,7 +148,7 @@ impl Pages {
     /// Counts a refusal; how many there were since the last one written down, when
     /// this one is to be.
     pub fn refused(&self, connection: &str, now: Instant) -> Option<u64> {
-        let mut refusals = lock(&self.offering.get(connection)?.0);
+        let mut refusals = lock(&self.offering.get(connection)?.refusals);
         let (count, last) = &mut *refusals;
         *count += 1;
         if last.is_some_and(|at| now.saturating_duration_since(at) < REFUSALS_EVERY) {

@@ -14,7 +14,6 @@ use crate::http::{ApiError, App, actor};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::Timestamp;
 use kit::{Error, Secret, SignIn, SignedIn};
 use serde::Deserialize;
 use state::audit::Act;
@@ -25,7 +24,7 @@ use utoipa::ToSchema;
 
 /// Bytes of what a page shows: tokens have hundreds, signed requests some thousands.
 const SHOWN_MAX: usize = 32 * 1024;
-/// How long the vendor may take, all its answers together.
+/// How long a sign-in may take: its turn, and all of the vendor's answers together.
 const ASKED_FOR: Duration = Duration::from_secs(10);
 
 /// Not to be shown: it holds a secret of the vendor's.
@@ -68,15 +67,16 @@ pub async fn issue(
     let call = agent_tokens::call(call_id)?;
     let asking = Asking { app: &app, connection: connection.unwrap_or_default(), caller };
     let agents = asking.offered()?;
-    let (agent, expires_at) = asking.agent(&*agents, &shown).await?;
+    let (agent, lives) = asking.agent(&*agents, &shown).await?;
+    let now = app.engine.clock.now();
     let claims = Claims {
         key: pages::key_of(&asking.connection),
         scopes: Scopes::of_an_agent().to_string(),
-        expires_at: expires_at.0,
+        expires_at: now.plus(lives).0,
         agent: Some(agent),
         call,
     };
-    Ok(agent_tokens::issued(&app, &claims))
+    Ok(agent_tokens::issued(&app, &claims, now))
 }
 
 /// Somebody who shows something, at one connection.
@@ -99,33 +99,36 @@ impl Asking<'_> {
         })
     }
 
-    /// The agent, and when their token ends.
+    /// The agent, and how long their token may live.
     async fn agent(
         &self,
         agents: &dyn SignIn,
         shown: &Secret,
-    ) -> Result<(String, Timestamp), ApiError> {
+    ) -> Result<(String, Duration), ApiError> {
         let pages = &self.app.access.pages;
         if let Err(wait) = pages.may_try(self.caller.address) {
             self.count("throttled");
             return Err(too_many(wait));
         }
-        let place = pages.place().ok_or(Error::RateLimited { retry_after: None });
         let asked = async {
-            let _place = place?;
-            let asked = tokio::time::timeout(ASKED_FOR, agents.agent(shown)).await;
+            let place = pages.place(&self.connection).ok_or_else(Self::crowded)?;
+            let asked = async {
+                let _turn = place.turn().await.ok_or_else(Self::crowded)?;
+                agents.agent(shown).await
+            };
+            let asked = tokio::time::timeout(ASKED_FOR, asked).await;
             asked.unwrap_or_else(|_| Err(Error::unavailable("no answer in time")))
         };
         match asked.await {
             Ok(SignedIn { user, until }) => {
                 let now = self.app.engine.clock.now();
-                let end = until.map_or(now.plus(LIFETIME), |until| until.min(now.plus(LIFETIME)));
-                if end <= now {
+                let lives = until.map_or(LIFETIME, |until| until.since(now).min(LIFETIME));
+                if lives.is_zero() {
                     return Err(self.refused("a session that has ended by our clock").await);
                 }
                 self.write_down(&user).await?;
                 self.count("signed_in");
-                Ok((user, end))
+                Ok((user, lives))
             }
             Err(Error::Unauthorized { reason }) => Err(self.refused(&reason).await),
             Err(error) => {
@@ -135,6 +138,10 @@ impl Asking<'_> {
                 Err(unavailable(&error))
             }
         }
+    }
+
+    fn crowded() -> Error {
+        Error::unavailable("too many sign-ins are under way")
     }
 
     fn count(&self, outcome: &'static str) {

@@ -11,6 +11,7 @@
 //! RFC's 401.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac;
 use axum::http::{HeaderMap, StatusCode};
@@ -68,6 +69,10 @@ pub(crate) struct Sessions {
 }
 
 impl World {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(in super::super) fn sign_in(&self, who: SignedInUser) -> Page {
         let user = who.user_id.unwrap_or_else(|| ids::id("005", 1));
         let org = who.org.unwrap_or_else(|| self.org().to_owned());
