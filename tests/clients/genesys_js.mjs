@@ -4,8 +4,8 @@
 // asserts what comes back. Needs purecloud-platform-client-v2 262.0.0, found from
 // the working directory (its node_modules).
 //
-// Environment: GC_URL, GC_CLIENT_ID, GC_CLIENT_SECRET, GC_CONVERSATION (the id of
-// a call in progress). Last line: `N operations ok`. Exit code 1 on a failure.
+// Environment: GC_URL, GC_CLIENT_ID, GC_CLIENT_SECRET, GC_WIDGET_ID, GC_CONVERSATION
+// (the id of a call in progress). Last line: `N operations ok`. Exit code 1 on a failure.
 
 import { randomInt, randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -134,9 +134,27 @@ async function call(contacts, contactId) {
   await refused('read of an unknown conversation', 404, 'not.found', () => api.getConversation(randomUUID()));
 }
 
+// A user's token says whose it is; `/_sim/sign-in` stands for the platform's login page.
+async function aUser() {
+  const users = new gc.UsersApi();
+  await refused('client credentials are nobody', 400, 'not.a.user', () => users.getUsersMe());
+  const own = gc.ApiClient.instance.authData.accessToken;
+  const userId = randomUUID();
+  const body = JSON.stringify({ userId });
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`${process.env.GC_URL}/_sim/sign-in`, { method: 'POST', headers, body });
+  gc.ApiClient.instance.setAccessToken((await answer.json()).access_token);
+  const me = await users.getUsersMe();
+  done('a user says who', me.id === userId && me.state === 'active', me);
+  const token = await new gc.TokensApi().getTokensMe();
+  done('and through which client', token.OAuthClient.id === process.env.GC_WIDGET_ID, token);
+  gc.ApiClient.instance.setAccessToken(own);
+}
+
 await login();
 const contacts = new gc.ExternalContactsApi();
 const [source, first] = await writeAndFind(contacts);
 const merged = await enrichAndMerge(contacts, source, first);
 await call(contacts, merged);
+await aUser();
 console.log(`${operations} operations ok`);

@@ -3,12 +3,19 @@
 Logs in, writes, finds, enriches and merges contacts, and updates a call, and
 asserts what comes back. Needs PureCloudPlatformClientV2 269.0.0.
 
-Environment: GC_URL, GC_CLIENT_ID, GC_CLIENT_SECRET, GC_CONVERSATION (the id of a
-call in progress). Last line: `N operations ok`. Exit code 1 on the first failure.
+Then a user's token, by a code with PKCE as a page in the browser gets it, says whose
+it is.
+
+Environment: GC_URL, GC_CLIENT_ID, GC_CLIENT_SECRET, GC_WIDGET_ID, GC_CONVERSATION (the
+id of a call in progress). Last line: `N operations ok`. Exit code 1 on the first failure.
 """
 
+import base64
+import hashlib
+import json
 import os
 import sys
+import urllib.request
 import uuid
 
 import PureCloudPlatformClientV2 as gc
@@ -168,6 +175,34 @@ def call(client, contacts, contact_id):
     refused("read of a conversation that is no UUID", 400, "bad.request", lambda: api.get_conversation("abc-123"))
 
 
+def sign_in(**user):
+    """Stands for the platform's login page; gives the token and a code for it."""
+    body = json.dumps(user).encode()
+    url, kind = os.environ["GC_URL"] + "/_sim/sign-in", {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(url, body, kind)) as answer:
+        return json.load(answer)
+
+
+def a_user():
+    verifier = uuid.uuid4().hex + uuid.uuid4().hex
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    user, widget = str(uuid.uuid4()), os.environ["GC_WIDGET_ID"]
+    code = sign_in(userId=user, codeChallenge=challenge)["code"]
+    client, _ = gc.api_client.ApiClient().get_pkce_token(widget, verifier, code, "https://crm.example/widget")
+    done("login by PKCE", client.access_token, client)
+    me = gc.UsersApi(client).get_users_me()
+    done("a user's token says who", me.id == user and me.state == "active", me)
+    token = gc.TokensApi(client).get_tokens_me(preserve_idle_ttl=True)
+    done("and through which client", token.o_auth_client.id == widget, token)
+    done("and where", token.organization.id == gc.OrganizationApi(client).get_organizations_me().id, token)
+    wrong = sign_in(userId=user, codeChallenge=challenge)["code"]
+    refused("a code with another verifier", 400, "invalid_grant",
+            lambda: gc.api_client.ApiClient().get_pkce_token(widget, verifier[::-1], wrong, "https://crm.example/widget"))
+    inactive = gc.api_client.ApiClient()
+    inactive.access_token = sign_in(userId=user, state="inactive")["access_token"]
+    done("an inactive user says so", gc.UsersApi(inactive).get_users_me().state == "inactive")
+
+
 def main():
     client = login()
     contacts = gc.ExternalContactsApi(client)
@@ -176,6 +211,8 @@ def main():
     call(client, contacts, merged)
     contacts.delete_externalcontacts_contact(merged)
     refused("read of a deleted contact", 404, "not.found", lambda: contacts.get_externalcontacts_contact(merged))
+    refused("client credentials are nobody", 400, "not.a.user", lambda: gc.UsersApi(client).get_users_me())
+    a_user()
     print(f"{operations} operations ok")
 
 

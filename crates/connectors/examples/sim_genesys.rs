@@ -31,6 +31,7 @@ async fn main() -> std::io::Result<()> {
         "url": organization.url(),
         "clientId": config.client_id,
         "clientSecret": config.client_secret,
+        "widgetClientId": config.widget_client_id,
         "externalSourceId": config.external_source.0,
         "queueId": queue,
         "conversationId": call.conversation_id,

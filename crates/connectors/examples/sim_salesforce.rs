@@ -19,6 +19,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut told = vec![
         ("SF_CLIENT_ID", config.consumer_key.clone()),
         ("SF_CLIENT_SECRET", config.consumer_secret.clone()),
+        ("SF_WIDGET_ID", config.widget_key.clone()),
+        ("SF_WIDGET_SECRET", config.widget_secret.clone()),
         ("SF_USERNAME", config.username.clone()),
         ("SF_PRIVATE_KEY_FILE", file.display().to_string()),
     ];

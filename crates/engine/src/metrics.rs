@@ -64,6 +64,12 @@ struct Received {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignedIn {
+    connection: String,
+    outcome: &'static str,
+}
+
 /// Counters and histograms of the use cases, and gauges of what stands. Labels are few and known.
 #[derive(Debug)]
 pub struct Metrics {
@@ -73,6 +79,7 @@ pub struct Metrics {
     crm_failures: Family<Failed, Counter>,
     enriched: Family<Enriched, Counter>,
     events: Family<Received, Counter>,
+    sign_ins: Family<SignedIn, Counter>,
     jobs: Family<Ended, Counter>,
     jobs_kept: Family<Kept, Gauge>,
     requests_available: Family<Of, Gauge>,
@@ -92,7 +99,7 @@ pub struct About {
 }
 
 /// Every metric, in the order of registration.
-pub const ALL: [About; 10] = [
+pub const ALL: [About; 11] = [
     About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
     About {
         name: "tieline_lookup_seconds",
@@ -118,6 +125,11 @@ pub const ALL: [About; 10] = [
         name: "tieline_call_events",
         kind: "counter",
         help: "What was told of calls, by what became of it",
+    },
+    About {
+        name: "tieline_sign_ins",
+        kind: "counter",
+        help: "Tries to sign an agent in from a vendor's page, by what became of it",
     },
     About { name: "tieline_jobs_ended", kind: "counter", help: "Tries of durable jobs by outcome" },
     About {
@@ -148,6 +160,7 @@ impl Metrics {
             crm_failures: Family::default(),
             enriched: Family::default(),
             events: Family::default(),
+            sign_ins: Family::default(),
             jobs: Family::default(),
             jobs_kept: Family::default(),
             requests_available: Family::default(),
@@ -160,6 +173,7 @@ impl Metrics {
             failures,
             enrichments,
             events,
+            sign_ins,
             jobs,
             kept,
             available,
@@ -171,6 +185,7 @@ impl Metrics {
         registry.register(failures.name, failures.help, metrics.crm_failures.clone());
         registry.register(enrichments.name, enrichments.help, metrics.enriched.clone());
         registry.register(events.name, events.help, metrics.events.clone());
+        registry.register(sign_ins.name, sign_ins.help, metrics.sign_ins.clone());
         registry.register(jobs.name, jobs.help, metrics.jobs.clone());
         registry.register(kept.name, kept.help, metrics.jobs_kept.clone());
         registry.register(available.name, available.help, metrics.requests_available.clone());
@@ -239,6 +254,12 @@ impl Metrics {
         for (outcome, events) in outcomes {
             self.events.get_or_create(&Received { outcome }).inc_by(events);
         }
+    }
+
+    /// `signed_in`, `refused`, `throttled` or `unavailable`, of a connection that offers it.
+    pub fn sign_in(&self, connection: &str, outcome: &'static str) {
+        let labels = SignedIn { connection: connection.to_owned(), outcome };
+        self.sign_ins.get_or_create(&labels).inc();
     }
 
     pub(crate) fn job_ended(&self, kind: &str, outcome: &Outcome) {

@@ -131,7 +131,8 @@ impl Http {
     }
 
     /// Sends outside budget and bulkhead: for minting tokens, which must go on
-    /// while a sick vendor holds every place.
+    /// while a sick vendor holds every place; and for what is asked about somebody
+    /// else's token, which the vendor does not count against ours.
     ///
     /// # Errors
     /// `Unavailable` when nothing whole came back.

@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod oauth;
 pub mod secret;
 pub mod settings;
+pub mod sign_in;
 pub mod tokens;
 
 pub use calls::{Activity, CallEvents, Journal, Written};
@@ -33,4 +34,5 @@ pub use http::{Http, Limits, Network, Reply};
 pub use manifest::Manifest;
 pub use secret::Secret;
 pub use settings::Settings;
+pub use sign_in::{SignIn, SignedIn};
 pub use tokens::{Mint, Minted, Token, Tokens};

@@ -35,6 +35,9 @@ pub struct Grant {
     /// Where to send requests, at vendors that say so.
     #[serde(default)]
     pub instance_url: Option<String>,
+    /// Whose it is, at vendors that say so: an address.
+    #[serde(default)]
+    pub id: Option<String>,
     /// What the token is good for, in the vendor's words.
     #[serde(default)]
     pub scope: Option<String>,

@@ -46,13 +46,14 @@ const GENESYS: Simulator = Simulator {
         ("url", "GC_URL"),
         ("clientId", "GC_CLIENT_ID"),
         ("clientSecret", "GC_CLIENT_SECRET"),
+        ("widgetClientId", "GC_WIDGET_ID"),
         ("conversationId", "GC_CONVERSATION"),
     ],
 };
 
 const SAP: Simulator = Simulator { example: "sim_sap", variables: &[] };
 
-const CLIENTS: [Client; 5] = [
+const CLIENTS: [Client; 6] = [
     Client {
         name: "client jsforce",
         programs: &["jsforce.mjs", "jsforce.cjs"],
@@ -62,6 +63,12 @@ const CLIENTS: [Client; 5] = [
     Client {
         name: "client simple-salesforce",
         programs: &["simple_salesforce_client.py", "simple_salesforce.py"],
+        language: Language::Python,
+        simulator: &SALESFORCE,
+    },
+    Client {
+        name: "client Authlib",
+        programs: &["authlib_client.py"],
         language: Language::Python,
         simulator: &SALESFORCE,
     },

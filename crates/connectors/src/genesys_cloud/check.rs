@@ -7,10 +7,11 @@
 use super::client::Send;
 use super::mapping;
 use super::platform::Platform;
+use super::sign_in::Agents;
 use async_trait::async_trait;
 use kit::connector::Flaw;
 use kit::{Check, Error, Finding, Profile, Push};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A conversation that no organization has: the platform's ids are random UUIDs.
@@ -19,6 +20,7 @@ const NO_CONVERSATION: &str = "00000000-0000-4000-8000-000000000000";
 /// The check of one connection.
 pub(super) struct Access {
     pub(super) platform: Arc<Platform>,
+    pub(super) agents: Option<Arc<Agents>>,
 }
 
 #[async_trait]
@@ -29,7 +31,7 @@ impl Check for Access {
             return vec![finding("login", Err(error))];
         }
         let mut findings = vec![finding("login", Ok(()))];
-        let own = client.send(Send::Get(&[]), "tokens/me").await;
+        let own = client.own_token().await;
         let lives = own.is_ok();
         findings.push(finding("token", own.map(drop)));
         if !lives {
@@ -43,6 +45,9 @@ impl Check for Access {
         findings.push(finding("conversation:communication:view", self.view().await));
         findings.push(finding("participant attributes", self.attributes().await));
         findings.push(finding("externalContacts:conversation:associate", self.associate().await));
+        if let Some(agents) = &self.agents {
+            findings.push(sign_in(agents).await);
+        }
         findings
     }
 }
@@ -78,6 +83,53 @@ impl Access {
             "mediaType": "CALL",
         });
         absent(self.platform.client.send(Send::Put(&body), &path).await.map(drop))
+    }
+}
+
+/// Whether widgets can log agents in. Of a client that we may not look at, only its
+/// users will tell what it lacks.
+async fn sign_in(agents: &Agents) -> Finding {
+    let what = "sign-in of agents";
+    if let Err(error) = agents.organization().await {
+        return finding(what, Err(error));
+    }
+    for widget in &agents.widgets {
+        let outcome = match agents.widget(widget).await {
+            Err(Error::Forbidden { .. }) => continue,
+            Err(Error::NotFound | Error::Invalid { .. }) => {
+                Err(widget_flaw(widget, "is no OAuth client of the organization"))
+            }
+            Err(error) => return finding(what, Err(error)),
+            Ok(client) => match lack(&client) {
+                None => continue,
+                Some(lack) => Err(widget_flaw(widget, lack)),
+            },
+        };
+        return Finding { what: what.to_owned(), outcome };
+    }
+    finding(what, Ok(()))
+}
+
+/// What a widget's client (`OAuthClient`) lacks to log users in.
+fn lack(client: &Value) -> Option<&'static str> {
+    let text = |key: &str| client.get(key).and_then(Value::as_str);
+    let scopes = client.get("scope").and_then(Value::as_array);
+    let has_scope = scopes.is_some_and(|all| all.iter().any(|scope| scope == "user-basic-info"));
+    if text("state").is_some_and(|state| state != "active") {
+        return Some("is not active");
+    }
+    if text("authorizedGrantType") == Some("CLIENT-CREDENTIALS") {
+        return Some("acts for itself: its grant type is Client Credentials");
+    }
+    (!has_scope).then_some("lacks the scope user-basic-info")
+}
+
+fn widget_flaw(widget: &str, lack: &str) -> Flaw {
+    Flaw {
+        code: "connection.setting_refused",
+        message: format!("The widget's OAuth client {widget} {lack}."),
+        fix: "Name in widget_client_id a client with the grant type Code Authorization (PKCE) and the scope user-basic-info."
+            .to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@
 //! the correlation id are passed on: the rest may quote a customer (invariant 9).
 
 use kit::http::Request;
-use kit::{Error, Http, Lane, Reply, Token, Tokens};
+use kit::{Error, Http, Lane, Reply, Secret, Token, Tokens};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,12 +64,46 @@ impl Client {
         }
     }
 
+    /// What the platform knows of our own token (`TokenInfo`).
+    ///
+    /// # Errors
+    /// See [`classify`].
+    pub(super) async fn own_token(&self) -> Result<Reply, Error> {
+        self.send(Send::Get(&[]), "tokens/me").await
+    }
+
+    /// Gets `/api/v2/{path}` with a token that somebody showed. The platform counts it
+    /// against that token, and what it refuses or throttles is theirs: our own token,
+    /// budget and pace stay as they are.
+    ///
+    /// # Errors
+    /// See [`classify`].
+    pub(super) async fn get_as(&self, shown: &Secret, path: &str) -> Result<Reply, Error> {
+        let request = self.request(Send::Get(&[]), path)?;
+        let request = request.authorization(&format!("Bearer {}", shown.reveal()));
+        classify(self.http.send_unmetered(request).await?)
+    }
+
     async fn send_with(
         &self,
         token: &Arc<Token>,
         what: Send<'_>,
         path: &str,
     ) -> Result<Reply, Error> {
+        let request = self.request(what, path)?;
+        let request = request.authorization(&format!("Bearer {}", token.value.reveal()));
+        let outcome = classify(self.http.send(Lane::Background, request).await?);
+        match &outcome {
+            Err(Error::Unauthorized { .. }) => self.tokens.reject(token),
+            Err(Error::RateLimited { retry_after }) => {
+                self.http.budget().pause(retry_after.unwrap_or(THROTTLE_PAUSE));
+            }
+            _ => {}
+        }
+        outcome
+    }
+
+    fn request(&self, what: Send<'_>, path: &str) -> Result<Request, Error> {
         let mut url = self
             .api
             .join(&format!("/api/v2/{path}"))
@@ -85,18 +119,7 @@ impl Client {
             Send::Put(body) => Request::put(url).json(body),
             Send::Patch(body) => Request::patch(url).json(body),
         };
-        let request = request
-            .authorization(&format!("Bearer {}", token.value.reveal()))
-            .header("accept", "application/json");
-        let outcome = classify(self.http.send(Lane::Background, request).await?);
-        match &outcome {
-            Err(Error::Unauthorized { .. }) => self.tokens.reject(token),
-            Err(Error::RateLimited { retry_after }) => {
-                self.http.budget().pause(retry_after.unwrap_or(THROTTLE_PAUSE));
-            }
-            _ => {}
-        }
-        outcome
+        Ok(request.header("accept", "application/json"))
     }
 }
 

@@ -2,14 +2,15 @@
 //!
 //! It keeps contacts of its own, carries attributes on live conversations, and
 //! says what it lacks. `platform` is what it does, `client` the way to it,
-//! `mapping` its JSON both ways, `events` what it tells of calls, `check` what it
-//! needs to be granted. Set-up and quirks are in README.md.
+//! `mapping` its JSON both ways, `events` what it tells of calls, `sign_in` whose token
+//! an agent's page shows, `check` what it needs to be granted. Set-up and quirks are in README.md.
 
 mod check;
 mod client;
 mod events;
 mod mapping;
 mod platform;
+mod sign_in;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]
@@ -22,7 +23,7 @@ use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tok
 use mapping::Policy;
 use platform::Platform;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
 /// Genesys Cloud, as the list of vendors has it.
@@ -50,8 +51,16 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     };
     let source_name = settings.required("external_source")?.trim().to_owned();
     let tokens = Tokens::start(&opening.name, Arc::new(login));
+    let client = Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api));
+    let mut widgets = settings.texts("widget_client_id");
+    widgets.retain(|id| !id.trim().is_empty());
+    // Without it any application of the organization could sign its users in here.
+    let agents = (!widgets.is_empty()).then(|| {
+        let (client, organization) = (Arc::clone(&client), OnceCell::new());
+        Arc::new(sign_in::Agents { client, widgets, organization })
+    });
     let platform = Arc::new(Platform {
-        client: Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api)),
+        client,
         policy: Policy {
             division: settings.text("division").unwrap_or("*").to_owned(),
             promote: settings.flag("promote", true),
@@ -67,7 +76,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
         calls: Some(Arc::new(events::Events { apps })),
         journal: None,
-        check: Arc::new(check::Access { platform }),
+        sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
+        check: Arc::new(check::Access { platform, agents }),
     })
 }
 

@@ -28,6 +28,7 @@ use model::problem::Problem;
 use model::world::{Expand, World};
 
 pub use calls::{NewCall, PlacedCall};
+pub use http::users::SignedInUser;
 pub use model::contacts::ContactType;
 pub use model::conversations::Association;
 
@@ -41,6 +42,8 @@ pub struct Config {
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
+    /// The OAuth client that the agents' widget logs in through.
+    pub widget_client_id: String,
     /// Lifetime of a token; the vendor allows 300 s to 48 h, default 24 h.
     pub token_lifetime: Duration,
     /// The organization's id.
@@ -67,6 +70,7 @@ impl Default for Config {
             port: 0,
             client_id: "00000000-5157-4c11-9000-000000000001".into(),
             client_secret: "simulated-secret".into(),
+            widget_client_id: "00000000-5157-4c11-9000-000000000002".into(),
             token_lifetime: Duration::from_secs(86_400),
             organization_id: "00000000-0449-4000-9000-000000000001".into(),
             organization_name: "Simulated Organization".into(),
@@ -245,6 +249,16 @@ impl GenesysCloud {
     /// Gives it one.
     pub fn give_permission(&self, name: &str) {
         self.platform.permissions().insert(name.to_owned());
+    }
+
+    /// A user signs in on the platform's page; the token that the page's widget gets.
+    pub fn sign_in(&self, user: SignedInUser) -> String {
+        http::users::sign_in(&self.platform, user).0
+    }
+
+    /// Ends one token: its user has logged out, or it has expired.
+    pub fn revoke_token(&self, token: &str) {
+        self.platform.tokens.revoke(token);
     }
 
     /// Ends every token given out so far.

@@ -8,16 +8,18 @@
 use super::client::Client;
 use super::journal;
 use super::mapping::Shape;
+use super::sign_in::Agents;
 use super::soql::{Digits, Soql, Sosl};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding, Lane};
+use kit::{Check, Error, Finding, Lane, Secret};
 use std::sync::Arc;
 
 /// The check of one connection.
 pub(super) struct Access {
     pub(super) client: Arc<Client>,
     pub(super) shapes: Vec<Shape>,
+    pub(super) agents: Option<Arc<Agents>>,
 }
 
 #[async_trait]
@@ -33,6 +35,9 @@ impl Check for Access {
         }
         findings.push(self.search().await);
         findings.push(self.activities().await);
+        if let Some(agents) = &self.agents {
+            findings.push(sign_in(agents).await);
+        }
         findings
     }
 }
@@ -96,6 +101,27 @@ impl Access {
         let outcome = self.client.search(Lane::Background, &search).await;
         finding(what, outcome.map(drop).map_err(|error| flaw(what, &error)))
     }
+}
+
+/// Whether the widget's app may introspect: a token that is none is told inactive.
+async fn sign_in(agents: &Agents) -> Finding {
+    let what = "sign-in of agents";
+    let asked = async {
+        agents.org().await?;
+        agents.introspect(&Secret::new("none".to_owned())).await
+    };
+    finding(
+        what,
+        asked.await.map(drop).map_err(|error| match error {
+            Error::Invalid { .. } => Flaw {
+                code: "connection.credentials_refused",
+                message: format!("Salesforce lets the widget's app introspect no token: {error}."),
+                fix: "Compare widget_client_id and widget_client_secret with the app that the widget logs in through."
+                    .to_owned(),
+            },
+            error => flaw(what, &error),
+        }),
+    )
 }
 
 fn finding(what: &str, outcome: Result<(), Flaw>) -> Finding {

@@ -6,13 +6,14 @@
 //! No message of the vendor's is passed on whole: it may quote the query, and
 //! the query holds a customer's number (invariant 9).
 
+use super::sign_in;
 use super::soql::{Name, Soql, Sosl};
 use async_trait::async_trait;
 use kit::http::Request;
 use kit::oauth::{self, Claims};
 use kit::{Error, Http, Lane, Mint, Minted, Reply, Secret, Token, Tokens};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use url::Url;
 
@@ -35,6 +36,8 @@ pub(super) struct Login {
     pub(super) endpoint: Url,
     pub(super) grant: Grant,
     pub(super) lifetime: Duration,
+    /// Our own org, told with every token: it never changes.
+    pub(super) org: Arc<OnceLock<String>>,
 }
 
 impl Login {
@@ -70,6 +73,9 @@ impl Mint for Login {
             .ok_or_else(|| Error::protocol("a token answer without instance_url"))?;
         if self.endpoint.scheme() == "https" && !instance.starts_with("https://") {
             return Err(Error::protocol("an instance_url without TLS"));
+        }
+        if let Some((org, _)) = granted.id.as_deref().and_then(sign_in::identity) {
+            self.org.get_or_init(|| org);
         }
         Ok(Minted {
             value: Secret::new(granted.access_token),

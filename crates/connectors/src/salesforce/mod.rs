@@ -2,13 +2,16 @@
 //!
 //! It can look up, keep activities, and say what it lacks. `lookup` is the way of a
 //! question, `journal` that of an activity, `client` the way to the org, `soql` the only way to write a query, `mapping`
-//! what an answer means. Set-up and quirks are in README.md.
+//! what an answer means, `sign_in` whose token an agent's page shows (`signed_request`
+//! reads one form of it). Set-up and quirks are in README.md.
 
 mod check;
 mod client;
 mod journal;
 mod lookup;
 mod mapping;
+mod sign_in;
+mod signed_request;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]
@@ -20,7 +23,7 @@ use client::{Client, Grant, Login};
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
 use mapping::{Object, Shape};
 use soql::Name;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use url::Url;
 
@@ -44,7 +47,9 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let shapes = shapes(settings)?;
     let api_version = api_version(settings)?;
     let http = Http::new(opening.limits, opening.network)?;
+    let org = Arc::new(OnceLock::new());
     let login = Login {
+        org: Arc::clone(&org),
         http: http.clone(),
         endpoint: endpoint(settings)?,
         grant: grant(settings)?,
@@ -58,6 +63,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     login.request()?;
     let tokens = Tokens::start(&opening.name, Arc::new(login));
     let client = Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api_version));
+    let agents = agents(settings, &http, &client, org)?.map(Arc::new);
     Ok(Capabilities {
         http,
         tokens: Some(tokens),
@@ -70,8 +76,34 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         contact_center: None,
         calls: None,
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
-        check: Arc::new(check::Access { client, shapes }),
+        sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
+        check: Arc::new(check::Access { client, shapes, agents }),
     })
+}
+
+/// The widget's app, where there is one.
+fn agents(
+    settings: &Settings,
+    http: &Http,
+    client: &Arc<Client>,
+    org: Arc<OnceLock<String>>,
+) -> Result<Option<sign_in::Agents>, Error> {
+    let id = settings.text("widget_client_id").filter(|id| !id.trim().is_empty());
+    let (widget_id, widget_secret) = match (id, settings.secrets.get("widget_client_secret")) {
+        (None, None) => return Ok(None),
+        (None, Some(_)) => {
+            return Err(invalid("widget_client_id", "is missing beside widget_client_secret"));
+        }
+        (Some(_), None) => {
+            return Err(invalid("widget_client_secret", "is missing beside widget_client_id"));
+        }
+        (Some(id), Some(secret)) => (id.trim().to_owned(), secret.clone()),
+    };
+    let endpoint = endpoint(settings)?;
+    let endpoint =
+        endpoint.join("introspect").map_err(|_| invalid("login_url", "is no address"))?;
+    let (http, client) = (http.clone(), Arc::clone(client));
+    Ok(Some(sign_in::Agents { http, client, endpoint, widget_id, widget_secret, org }))
 }
 
 fn endpoint(settings: &Settings) -> Result<Url, Error> {

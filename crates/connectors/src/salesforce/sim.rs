@@ -19,7 +19,7 @@ mod store;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use axum::Router;
@@ -33,6 +33,7 @@ use sim::paging::Results;
 use sim::server::{self, Running};
 use sim::tokens::Tokens;
 
+pub use self::http::{Page, SignedInUser};
 pub use self::store::schema::{CustomField, Kind, Permissions};
 use self::store::{Refused, Store};
 
@@ -57,6 +58,10 @@ pub struct Config {
     pub consumer_key: String,
     /// Consumer secret of the app.
     pub consumer_secret: String,
+    /// Consumer key of the app of the agents' widget, which may be a Canvas app.
+    pub widget_key: String,
+    /// Its consumer secret.
+    pub widget_secret: String,
     /// The integration user: `sub` of a JWT, and who client credentials run as.
     pub username: String,
     /// The app's RSA public key, PEM or DER (SubjectPublicKeyInfo or PKCS#1).
@@ -95,6 +100,8 @@ impl Default for Config {
             rows: vec![],
             consumer_key: "3MVG9sim.consumer.key".to_owned(),
             consumer_secret: "sim-consumer-secret".to_owned(),
+            widget_key: "3MVG9sim.widget.key".to_owned(),
+            widget_secret: "sim-widget-secret".to_owned(),
             username: "integration@acme.example.com".to_owned(),
             public_key: None,
             api_versions: (59..=67).map(|version| format!("{version}.0")).collect(),
@@ -147,6 +154,7 @@ struct World {
     url: OnceLock<String>,
     store: RwLock<Store>,
     tokens: Tokens,
+    sessions: Mutex<http::Sessions>,
     results: Results<soql::Found>,
     used: AtomicU64,
     limit: AtomicU64,
@@ -245,6 +253,16 @@ impl Salesforce {
         self.query(&format!("SELECT Id FROM {object}")).map_or(0, |records| records.len())
     }
 
+    /// A user signs in on a page of the org; what an app there gets.
+    pub fn sign_in(&self, who: SignedInUser) -> Page {
+        self.world.sign_in(who)
+    }
+
+    /// Ends one session: its user has logged out, was deactivated, or it has expired.
+    pub fn revoke_token(&self, token: &str) {
+        self.world.tokens.revoke(token);
+    }
+
     /// Ends every session, as an administrator can.
     pub fn revoke_tokens(&self) {
         self.world.tokens.revoke_all();
@@ -296,6 +314,7 @@ impl World {
             url: OnceLock::new(),
             store: RwLock::new(store),
             tokens: Tokens::new(config.token_lifetime),
+            sessions: Mutex::default(),
             results: Results::new(MOST_CURSORS, CURSOR_LIFE),
             used: AtomicU64::new(0),
             limit: AtomicU64::new(config.daily_limit),

@@ -58,6 +58,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     Ok(Capabilities {
         calls: None,
         journal: None,
+        sign_in: None,
         http: client.http.clone(),
         tokens,
         lookup: Some(Arc::new(lookup::Directory {

@@ -3,10 +3,10 @@
 
 use crate::openapi;
 use crate::rig::{EMAIL, PHONE, Rig, push};
-use connectors::genesys_cloud::sim::{self, GenesysCloud, NewCall};
+use connectors::genesys_cloud::sim::{self, GenesysCloud, NewCall, SignedInUser};
 use connectors::genesys_cloud::simulate;
 use domain::{CallId, ContactPhone, PhoneKind};
-use kit::{Capabilities, ContactCenter, Error, Push};
+use kit::{Capabilities, ContactCenter, Error, Push, Secret};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -251,4 +251,52 @@ async fn the_external_source_is_asked_for_once() {
             .expect("written");
     }
     assert_eq!(rig.faults().requests().count("externalsources"), 1);
+}
+
+/// A connection whose widgets log in through these clients.
+fn with_widgets(rig: &Rig<GenesysCloud>, widgets: &[&str]) -> Capabilities {
+    let mut login = rig.logins[0].clone();
+    login.plain.insert("widget_client_id".to_owned(), widgets.to_vec().into());
+    rig.open_with(login).expect("complete settings")
+}
+
+#[tokio::test]
+async fn an_agents_token_is_asked_about_as_described_and_our_organization_once() {
+    let rig = organization().await;
+    assert!(rig.open().await.sign_in.is_none(), "no widget, no sign-in");
+    assert!(with_widgets(&rig, &["", " "]).sign_in.is_none(), "a blank is no client");
+    let connection = with_widgets(&rig, &[&rig.simulator.config().widget_client_id]);
+    let agents = connection.sign_in.as_ref().expect("sign-in");
+    let user = SignedInUser { idle_seconds: Some(600), ..SignedInUser::default() };
+    for _ in 0..2 {
+        let shown = Secret::new(rig.simulator.sign_in(user.clone()));
+        let agent = agents.agent(&shown).await.expect("signed in");
+        assert_eq!(agent.user, user.user_id);
+        assert!(agent.until.is_some());
+    }
+    assert_eq!(as_described(&rig), 5, "ours once, and each agent's token and user");
+}
+
+#[tokio::test]
+async fn the_check_names_a_client_that_logs_no_agent_in() {
+    let rig = organization().await;
+    let config = rig.simulator.config();
+    let flaw = async |widgets: &[&str]| {
+        let findings = with_widgets(&rig, widgets).check.check().await;
+        let last = findings.last().expect("findings").clone();
+        assert_eq!(last.what, "sign-in of agents");
+        last.outcome.map_err(|flaw| (flaw.code, flaw.message))
+    };
+    let good = config.widget_client_id.as_str();
+    assert_eq!(flaw(&[good]).await, Ok(()));
+    for (widget, lack) in
+        [(config.client_id.as_str(), "acts for itself"), ("a/b?c", "no OAuth client")]
+    {
+        let (code, message) = flaw(&[good, widget]).await.expect_err(widget);
+        assert_eq!(code, "connection.setting_refused");
+        assert!(message.contains(widget) && message.contains(lack), "{message}");
+    }
+    rig.simulator.take_permission("oauth:client:view");
+    assert_eq!(flaw(&["unseen"]).await, Ok(()), "what may not be looked at is not accused");
+    as_described(&rig);
 }

@@ -276,6 +276,10 @@ async fn settings_that_cannot_be_are_refused_when_a_connection_opens() {
         let Err(Error::Invalid { field, .. }) = rig.open_with(login) else { panic!("{key}") };
         assert_eq!(field.as_deref(), Some(key));
     }
+    let mut login = rig.logins[0].clone();
+    login.plain.insert("widget_client_id".to_owned(), "3MVG9.widget".into());
+    let Err(Error::Invalid { field, .. }) = rig.open_with(login) else { panic!("no secret") };
+    assert_eq!(field.as_deref(), Some("widget_client_secret"));
     let mut login = rig.logins[1].clone();
     login.secrets.insert("private_key".to_owned(), kit::Secret::new("no key".to_owned()));
     let Err(Error::Invalid { field, .. }) = rig.open_with(login) else { panic!("private_key") };

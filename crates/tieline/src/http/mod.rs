@@ -2,7 +2,7 @@
 //!
 //! Handlers translate between JSON and the engine and decide nothing. Errors
 //! have one shape (see [`error`]); every body is bounded ([`input`]). Everything
-//! under `/api/` needs a key, by its address alone ([`access`]).
+//! under `/api/` needs a key, by its address alone, save where agents sign in ([`access`]).
 
 pub mod access;
 mod actor;
@@ -97,9 +97,10 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/connections/check", post(admin::check))
         .route("/api/v1/store/keys/rotate", post(keys::rotate))
         .route("/api/v1/store/backup", post(admin::backup));
-    // Without: called by probes, scrapers and people.
+    // Without: called by probes, scrapers, people, and pages that vouch for an agent.
     let open = Router::new()
         .route("/oauth/token", post(access::oauth::token))
+        .route("/api/v1/agent-tokens/sign-in", post(access::sign_in::issue))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::access::Scope;
-use super::access::{agent_tokens, api_keys, oauth};
+use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
     access, admin, context, customers, events, health, keys, lookup, news, overrides, reports,
@@ -29,7 +29,7 @@ use utoipa::{Modify, OpenApi};
         lookup::answer, context::update, events::receive, customers::customer, customers::keep, customers::call_data,
         customers::keep_call_data, keys::rotate, reports::handle_time, reports::identification::identification, reports::calls::list, overrides::list, overrides::one, overrides::clear,
         overrides::clear_many, overrides::audit, overrides::verify, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
-        api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue,
+        api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue, sign_in::issue,
         oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         admin::check, admin::backup, health::healthz, health::readyz, health::metrics
@@ -54,7 +54,11 @@ impl Modify for Keys {
         for (path, item) in &mut document.paths.paths {
             if path.starts_with("/api/") {
                 for (method, operation) in operations(item) {
-                    guard(operation, access::scopes::needed(&method, path));
+                    if access::scopes::is_open(&method, path) {
+                        operation.security = Some(Vec::new());
+                    } else {
+                        guard(operation, access::scopes::needed(&method, path));
+                    }
                 }
             }
         }

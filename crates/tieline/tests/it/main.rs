@@ -42,6 +42,7 @@ mod privacy;
 mod reports;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod sign_in;
 mod simulators;
 mod streams;
 mod subjects;

@@ -28,6 +28,7 @@ pub(crate) struct Plan {
     limits: String,
     log_level: &'static str,
     contact_center: String,
+    agents_sign_in: bool,
     more: String,
     environment: Vec<(String, String)>,
 }
@@ -46,6 +47,7 @@ impl Line {
             limits: String::new(),
             log_level: "info",
             contact_center: String::new(),
+            agents_sign_in: false,
             more: String::new(),
             environment: Vec::new(),
         }
@@ -101,6 +103,11 @@ impl Plan {
         self
     }
 
+    /// Every vendor signs agents in for the widget.
+    pub(crate) fn agents_sign_in(self) -> Self {
+        Self { agents_sign_in: true, ..self }
+    }
+
     /// Whole sections at the file's end.
     pub(crate) fn section(mut self, text: &str) -> Self {
         writeln!(self.more, "\n{text}").expect("a text takes text");
@@ -149,6 +156,10 @@ impl Plan {
         }
         environment.extend(self.environment.iter().cloned());
         let place = self.place.take().unwrap_or_else(Place::disk);
+        if self.agents_sign_in {
+            let secret = salesforce::sim::Config::default().widget_secret;
+            environment.push(("WIDGET_SECRET".to_owned(), secret));
+        }
         let text = self.config(&salesforce.url(), genesys.as_ref(), &place.location());
         let config = folder.write("tieline.toml", &text);
         Line::new(salesforce, genesys, folder, place, config, environment)
@@ -182,10 +193,19 @@ format = "json"
 {}"#,
             salesforce_section("salesforce", "CRM", salesforce)
         );
+        if self.agents_sign_in {
+            let widget = salesforce::sim::Config::default().widget_key;
+            let (own, secret) = ("{ env = \"SALESFORCE_SECRET\" }", "{ env = \"WIDGET_SECRET\" }");
+            let more =
+                format!("{own}\nwidget_client_id = \"{widget}\"\nwidget_client_secret = {secret}");
+            text = text.replacen(own, &more, 1);
+        }
         text.push_str(&self.data);
         write!(text, "\n[connections.salesforce.limits]\n{limits}").expect("a text takes text");
         if let Some(genesys) = genesys {
             let config = genesys.config();
+            let widget = format!("widget_client_id = [\"{}\"]", config.widget_client_id);
+            let widget = if self.agents_sign_in { widget } else { String::new() };
             let platform = format!(
                 r#"
 [contact_center]
@@ -201,6 +221,7 @@ login_url = "{url}"
 client_id = "{}"
 client_secret = {{ env = "GENESYS_SECRET" }}
 external_source = "{}"
+{widget}
 "#,
                 config.client_id,
                 config.external_source.1,

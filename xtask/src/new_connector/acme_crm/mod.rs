@@ -48,6 +48,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         contact_center: None,
         calls: None,
         journal: None,
+        sign_in: None,
         check: client,
     })
 }

@@ -14,3 +14,4 @@ pub(crate) mod organization;
 pub(crate) mod paging;
 pub(crate) mod platform;
 pub(crate) mod sources;
+pub(crate) mod users;

@@ -9,6 +9,7 @@ mod collections;
 mod oauth;
 mod query;
 mod records;
+mod sessions;
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -22,6 +23,8 @@ use super::World;
 use super::store::Refused;
 
 pub(super) use self::oauth::der;
+pub(super) use self::sessions::Sessions;
+pub use self::sessions::{Page, SignedInUser};
 
 /// Most characters of a request's path and query.
 const MOST_URI: usize = 16_088;
@@ -151,10 +154,11 @@ impl World {
         match path.as_slice() {
             ["services", "oauth2", "token"] => self.token(asked),
             ["services", "oauth2", "revoke"] => self.revoke(asked),
-            ["services", "oauth2", "userinfo"] => self.userinfo(asked),
-            ["id", org, user] if *org == self.org() && *user == self.user() => self.userinfo(asked),
+            ["services", "oauth2", "introspect"] => self.introspect(asked),
+            ["services", "oauth2", "userinfo"] | ["id", _, _] => self.userinfo(asked),
             ["services", "data"] => self.versions(),
             ["services", "data", version, rest @ ..] => self.rest(asked, version, rest),
+            ["_sim", "sign-in"] => self.signed_in(asked),
             ["_sim", "state"] => self.state(),
             _ => not_found(),
         }
@@ -199,13 +203,17 @@ impl World {
         }
     }
 
+    /// The token of a request.
+    pub(super) fn bearer<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let token = value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("OAuth "))?;
+        Some(token.trim())
+    }
+
     /// The user behind the token of a request.
     pub(super) fn holder(&self, headers: &HeaderMap) -> Result<String, ()> {
-        let value =
-            headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(())?;
-        let token =
-            value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("OAuth ")).ok_or(())?;
-        self.tokens.check(token.trim()).map(|grant| grant.subject).map_err(|_| ())
+        let token = self.bearer(headers).ok_or(())?;
+        self.tokens.check(token).map(|grant| grant.subject).map_err(|_| ())
     }
 
     fn versions(&self) -> Answer {

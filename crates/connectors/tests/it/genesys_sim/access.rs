@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectors::genesys_cloud::sim::{Config, start};
+use connectors::genesys_cloud::sim::{Config, SignedInUser, start};
 use serde_json::json;
 use sim::faults::{Fault, Rule};
 
@@ -38,6 +38,29 @@ async fn a_token_is_checked_revoked_and_expires() {
     assert_eq!(client.get("/api/v2/tokens/me").await.code(), "bad.credentials");
     let bare = answered(client.http.get(format!("{}/api/v2/tokens/me", client.url))).await;
     assert_eq!((bare.status, bare.code()), (401, "authentication.required"));
+}
+
+#[tokio::test]
+async fn a_users_token_says_who_they_are_and_client_credentials_say_nobody() {
+    let (organization, mut client) = organization().await;
+    let nobody = client.get("/api/v2/users/me").await;
+    assert_eq!((nobody.status, nobody.code()), (400, "not.a.user"));
+    client.token =
+        organization.sign_in(SignedInUser { idle_seconds: Some(600), ..SignedInUser::default() });
+    let user = client.get("/api/v2/users/me").await.body;
+    assert_eq!(user["id"], SignedInUser::default().user_id);
+    assert_eq!(user["state"], "active");
+    let token = client.get("/api/v2/tokens/me?preserveIdleTTL=true").await.body;
+    assert_eq!(token["OAuthClient"]["id"], organization.config().widget_client_id);
+    assert_eq!(token["organization"]["id"], organization.config().organization_id);
+    assert!(token["dateTokenIdles"].is_string(), "{token}");
+    // What a user's roles grant is not simulated.
+    assert_eq!(client.get(CONTACTS).await.status, 403);
+    client.token = organization.sign_in(SignedInUser { scope: vec![], ..SignedInUser::default() });
+    assert_eq!(client.get("/api/v2/users/me").await.code(), "not.authorized");
+    client.token =
+        organization.sign_in(SignedInUser { idle_seconds: Some(0), ..SignedInUser::default() });
+    assert_eq!(client.get("/api/v2/users/me").await.code(), "bad.credentials");
 }
 
 #[tokio::test]

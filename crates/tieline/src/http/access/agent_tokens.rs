@@ -1,7 +1,8 @@
 //! Tokens for agents: short, and good for that agent's own view alone.
 //!
 //! Whoever shows the agent's widget asks for one with a key that has the scope
-//! `agents`, and hands the token, never the key, to the page.
+//! `agents`, and hands the token, never the key, to the page. A page inside a vendor's
+//! gets one without a key ([`super::sign_in`]).
 
 use super::scopes::Scopes;
 use super::{Caller, Claims};
@@ -12,13 +13,13 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use domain::CallId;
+use domain::{CallId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
 
 /// How long an agent's token lives.
-const LIFETIME: Duration = Duration::from_secs(15 * 60);
+pub(super) const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Characters of an agent's id: an e-mail address fits, a page of text does not.
 const AGENT_MAX: usize = 256;
 
@@ -58,9 +59,6 @@ pub async fn issue(
     request: Request,
 ) -> Result<Response, ApiError> {
     let body: AgentTokenRequest = read_json(request).await?;
-    let given = |text: Option<String>| {
-        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
-    };
     // As it came: a line break at an end is no part of an id either.
     let has_control =
         body.agent.as_deref().is_some_and(|agent| agent.chars().any(char::is_control));
@@ -75,25 +73,40 @@ pub async fn issue(
         let message = "agent is at most 256 characters, without control characters.";
         return Err(ApiError::field("agent", message, "Pass the agent's id unchanged."));
     }
-    let call = given(body.call_id);
+    let now = app.engine.clock.now();
+    let claims = Claims {
+        key: caller.key.to_string(),
+        scopes: Scopes::of_an_agent().to_string(),
+        expires_at: now.plus(LIFETIME).0,
+        agent: Some(agent),
+        call: call(body.call_id)?,
+    };
+    Ok(issued(&app, &claims, now))
+}
+
+fn given(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The call that a token shall be for, if it shall be for one.
+pub(super) fn call(given_id: Option<String>) -> Result<Option<String>, ApiError> {
+    let call = given(given_id);
     if call.as_deref().is_some_and(|call| CallId::new(call).is_none()) {
         let message = "callId is 1 to 128 visible ASCII characters.";
         return Err(ApiError::field("callId", message, "Pass the conversation's id unchanged."));
     }
-    let expires_at = app.engine.clock.now().plus(LIFETIME);
-    let claims = Claims {
-        key: caller.key.to_string(),
-        scopes: Scopes::of_an_agent().to_string(),
-        expires_at: expires_at.0,
-        agent: Some(agent.clone()),
-        call: call.clone(),
-    };
+    Ok(call)
+}
+
+/// The answer that hands a token out, at `now`.
+pub(super) fn issued(app: &App, claims: &Claims, now: Timestamp) -> Response {
+    let expires_at = Timestamp(claims.expires_at);
     let token = AgentToken {
-        token: app.access.signer.sign(&claims),
+        token: app.access.signer.sign(claims),
         expires_at: expires_at.to_string(),
-        expires_in: LIFETIME.as_secs(),
-        agent,
-        call_id: call.unwrap_or_default(),
+        expires_in: expires_at.since(now).as_secs(),
+        agent: claims.agent.clone().unwrap_or_default(),
+        call_id: claims.call.clone().unwrap_or_default(),
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response())
+    ([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response()
 }

@@ -15,15 +15,19 @@ use std::sync::{Arc, LazyLock};
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// Public id of the key, also where a token made from it was sent:
-    /// 16 hex digits of a stored key, `file-…` of one of the configuration.
+    /// 16 hex digits of a stored key, `file-…` of one of the configuration;
+    /// `page-…` with the connection where an agent came from a vendor's page.
     /// Empty at addresses that need none.
     pub key: Arc<str>,
     /// The key's name; `server.api_keys` for those of the configuration.
     pub name: Arc<str>,
     #[allow(dead_code, reason = "for handlers that show more to some")]
     pub scopes: Scopes,
-    /// The agent whom an agent's token is bound to.
+    /// The agent whom an agent's token is bound to, by their id at a vendor.
     pub agent: Option<Arc<str>>,
+    /// The connection whose agent it is, where the vendor said so at sign-in. `None`
+    /// where a key named the agent, whose holder knows what they meant.
+    pub connection: Option<Arc<str>>,
     /// The call that token is for, if it is for one.
     pub call: Option<Arc<str>>,
     /// When the token ends, if it is one.
@@ -39,6 +43,7 @@ impl Caller {
             name: Arc::clone(&identity.principal.name),
             scopes: identity.scopes,
             agent: identity.agent.clone(),
+            connection: identity.connection.clone(),
             call: identity.call.clone(),
             expires_at: identity.expires_at,
             address,
@@ -50,7 +55,8 @@ impl Caller {
         static EMPTY: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
         let (key, name) = (Arc::clone(&EMPTY), Arc::clone(&EMPTY));
         let scopes = Scopes::default();
-        Self { key, name, scopes, agent: None, call: None, expires_at: None, address }
+        let (agent, connection, call, expires_at) = (None, None, None, None);
+        Self { key, name, scopes, agent, connection, call, expires_at, address }
     }
 }
 

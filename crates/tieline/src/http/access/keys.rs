@@ -36,6 +36,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// An agent whom a page of a vendor's brought.
+    pub fn of_a_page(id: Arc<str>, per_minute: u32, bucket: Arc<Bucket>) -> Self {
+        Self { id, name: "sign-in".into(), scopes: Scopes::of_an_agent(), per_minute, bucket }
+    }
+
     /// Counts a request against the key's limit.
     pub fn count(&self) -> Result<(), Refusal> {
         if self.per_minute == 0 {

@@ -2,7 +2,9 @@
 //!
 //! In memory of one process: with several nodes each counts for itself.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is left of one key's requests.
@@ -37,11 +39,48 @@ impl Bucket {
         }
         Err(Duration::from_secs_f64((1.0 - state.left) / per_second))
     }
+
+    /// Whether it is as a new one would be.
+    fn is_full(&self, per_minute: u32, now: Instant) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = now.saturating_duration_since(state.at).as_secs_f64();
+        state.left + passed * f64::from(per_minute) / 60.0 >= f64::from(per_minute)
+    }
+}
+
+/// A bucket for each of many, in bounded memory. At the bound those that are full
+/// again are forgotten, which changes nothing; where none is, newcomers share one,
+/// so that nobody gets more by being many.
+pub struct Buckets<K> {
+    held: Mutex<HashMap<K, Arc<Bucket>>>,
+    shared: Arc<Bucket>,
+    most: usize,
+}
+
+impl<K: Hash + Eq> Buckets<K> {
+    pub fn new(per_minute: u32, most: usize) -> Self {
+        let shared = Arc::new(Bucket::new(per_minute, Instant::now()));
+        Self { held: Mutex::default(), shared, most }
+    }
+
+    pub fn of(&self, key: K, per_minute: u32, now: Instant) -> Arc<Bucket> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = held.get(&key) {
+            return Arc::clone(bucket);
+        }
+        if held.len() >= self.most {
+            held.retain(|_, bucket| !bucket.is_full(per_minute, now));
+        }
+        if held.len() >= self.most {
+            return Arc::clone(&self.shared);
+        }
+        Arc::clone(held.entry(key).or_insert_with(|| Arc::new(Bucket::new(per_minute, now))))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Bucket;
+    use super::{Bucket, Buckets};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -56,6 +95,19 @@ mod tests {
         let much_later = later + Duration::from_secs(3_600);
         let taken = (0..100).filter(|_| bucket.take(30, much_later).is_ok()).count();
         assert_eq!(taken, 30, "never more than full");
+    }
+
+    #[test]
+    fn many_have_a_bucket_each_and_too_many_share_one() {
+        let begun = Instant::now();
+        let buckets = Buckets::new(1, 3);
+        let take = |key: u32, now| buckets.of(key, 1, now).take(1, now).is_ok();
+        assert!((0..3).all(|key| take(key, begun)), "one each");
+        assert!((0..3).all(|key| !take(key, begun)));
+        assert!(take(3, begun) && !take(4, begun) && !take(5, begun), "one for all others");
+        let later = begun + Duration::from_secs(61);
+        assert!((6..9).all(|key| take(key, later)), "those that are full again made room");
+        assert!(buckets.held.lock().expect("unpoisoned").len() <= 3);
     }
 
     #[test]

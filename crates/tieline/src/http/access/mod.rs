@@ -2,7 +2,8 @@
 //!
 //! [`credentials`] reads what was sent, [`keys`] and [`tokens`] say whose it is,
 //! [`limits`] how often they may ask, [`scopes`] what the address needs, and
-//! [`forwarded`] where they really are. What comes out is a [`Caller`], laid on
+//! [`forwarded`] where they really are; [`pages`] knows agents whom a vendor signed
+//! in. What comes out is a [`Caller`], laid on
 //! the request for handlers and the audit log. Unknown keys, dead ones and
 //! missing scopes never reach a handler.
 
@@ -14,8 +15,10 @@ pub mod forwarded;
 mod keys;
 mod limits;
 pub mod oauth;
+mod pages;
 mod refusal;
 pub mod scopes;
+pub mod sign_in;
 mod tokens;
 
 pub use caller::Caller;
@@ -30,17 +33,20 @@ use engine::Engine;
 use forwarded::Proxies;
 use keys::{Keys, Principal};
 use kit::Secret;
+use pages::Pages;
 use refusal::Refusal;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokens::{Claims, Signer};
 
-/// What needs a key: everything below this, whether or not there is anything.
+/// What needs a key: everything below this, whether or not there is anything, save
+/// what [`scopes::is_open`] names.
 const GUARDED: &str = "/api/";
 
 /// Everything that is known about who may do what. One for the process.
 pub struct Access {
     keys: Keys,
+    pages: Pages,
     signer: Signer,
     proxies: Proxies,
 }
@@ -50,6 +56,7 @@ struct Identity {
     principal: Arc<Principal>,
     scopes: Scopes,
     agent: Option<Arc<str>>,
+    connection: Option<Arc<str>>,
     call: Option<Arc<str>>,
     expires_at: Option<Timestamp>,
 }
@@ -57,7 +64,8 @@ struct Identity {
 impl From<Arc<Principal>> for Identity {
     fn from(principal: Arc<Principal>) -> Self {
         let scopes = principal.scopes;
-        Self { scopes, principal, agent: None, call: None, expires_at: None }
+        let (agent, connection, call, expires_at) = (None, None, None, None);
+        Self { principal, scopes, agent, connection, call, expires_at }
     }
 }
 
@@ -66,6 +74,7 @@ impl Access {
     pub fn new(engine: &Engine, keys: &[Secret], section: &ServerSection) -> Self {
         Self {
             keys: Keys::new(&engine.store, &engine.clock, keys, section.requests_per_minute),
+            pages: Pages::new(&engine.connections, section.requests_per_minute),
             signer: Signer::new(&engine.store.derived_key("access tokens")),
             proxies: Proxies::new(section.trusted_proxies.clone(), section.forwarded_header),
         }
@@ -80,7 +89,7 @@ impl Access {
         peer: IpAddr,
     ) -> Result<Caller, ApiError> {
         let (address, path) = (self.proxies.caller(peer, headers), uri.path());
-        if !path.starts_with(GUARDED) {
+        if !path.starts_with(GUARDED) || scopes::is_open(method, path) {
             return Ok(Caller::nobody(address));
         }
         let found = match scopes::needed(method, path) {
@@ -137,13 +146,19 @@ impl Access {
         if caller.expires_at.is_some_and(|end| self.keys.now() >= end) {
             return Err(Refusal::TokenExpired.into());
         }
-        self.keys.by_id(&caller.key).await?;
+        // Whoever signed in at a page holds no key that could die before their token.
+        if caller.connection.is_none() {
+            self.keys.by_id(&caller.key).await?;
+        }
         Ok(())
     }
 
-    /// Who holds this token: it is as alive as the key that it came from.
+    /// Who holds this token: it is as alive as the key or page that it came from.
     async fn bearer_of(&self, token: &str) -> Result<Identity, Refusal> {
         let claims = self.signer.verify(token, self.keys.now())?;
+        if let Some(holder) = self.pages.holder(&claims) {
+            return holder;
+        }
         let principal = self.keys.by_id(&claims.key).await?;
         let mut scopes = Scopes::parse(&claims.scopes).unwrap_or_default();
         if claims.agent.is_none() {
@@ -151,7 +166,7 @@ impl Access {
         }
         let (agent, call) = (claims.agent.map(Into::into), claims.call.map(Into::into));
         let expires_at = Some(Timestamp(claims.expires_at));
-        Ok(Identity { principal, scopes, agent, call, expires_at })
+        Ok(Identity { principal, scopes, agent, connection: None, call, expires_at })
     }
 }
 

@@ -46,6 +46,12 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("POST", "/api/v1/agent-tokens", Agents),
 ];
 
+/// Whether a request below `/api/` needs no key: only this method at this very
+/// address, which lets in nobody whom a vendor does not vouch for.
+pub fn is_open(method: &Method, path: &str) -> bool {
+    method == Method::POST && path == "/api/v1/agent-tokens/sign-in"
+}
+
 /// What a request needs.
 pub fn needed(method: &Method, path: &str) -> Scope {
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
@@ -155,7 +161,7 @@ impl fmt::Display for Scopes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scope, Scopes, needed};
+    use super::{Scope, Scopes, is_open, needed};
     use axum::http::Method;
 
     #[test]
@@ -183,6 +189,26 @@ mod tests {
         assert_eq!(Scopes::parse("lookup everything"), None);
         assert!(Scopes::parse("").expect("none").is_empty());
         assert_eq!(Scopes::grantable().to_string(), "lookup events context read agents admin");
+    }
+
+    #[test]
+    fn one_address_is_open_and_nothing_like_it() {
+        let path = "/api/v1/agent-tokens/sign-in";
+        assert!(is_open(&Method::POST, path));
+        for (method, path) in [
+            (Method::GET, path),
+            (Method::HEAD, path),
+            (Method::POST, "/api/v1/agent-tokens"),
+            (Method::POST, "/api/v1/agent-tokens/sign-in/"),
+            (Method::POST, "/api/v1/agent-tokens/sign-in/x"),
+            (Method::POST, "/api/v1/agent-tokens/Sign-In"),
+            (Method::POST, "/api/v1/agent-tokens/sign%2Din"),
+            (Method::POST, "/api//v1/agent-tokens/sign-in"),
+            (Method::POST, "/api/v1/x/../agent-tokens/sign-in"),
+        ] {
+            assert!(!is_open(&method, path), "{method} {path}");
+            assert_eq!(needed(&method, path) == Scope::Agents, path == "/api/v1/agent-tokens");
+        }
     }
 
     #[test]

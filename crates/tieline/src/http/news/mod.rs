@@ -75,10 +75,11 @@ pub async fn of_call(
         let message = "callId is 1 to 128 visible ASCII characters.";
         return Err(ApiError::field("callId", message, "Pass the conversation's id unchanged."));
     };
-    if let Some(agent) = &caller.agent {
-        let is_theirs = match &caller.call {
-            Some(only) => **only == *call.as_str(),
-            None => app.engine.store.is_agent_of(agent, &call).await?,
+    if caller.agent.is_some() {
+        let is_theirs = match (&caller.call, own_id(&app, &caller)) {
+            (Some(only), _) => **only == *call.as_str(),
+            (None, Some(agent)) => app.engine.store.is_agent_of(agent, &call).await?,
+            (None, None) => false,
         };
         if !is_theirs {
             return Err(not_yours("callId"));
@@ -107,12 +108,22 @@ pub async fn of_agent(
     Params(query): Params<NewsQuery>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let is_theirs = caller.agent.as_ref().is_none_or(|own| **own == *agent.trim());
+    let is_theirs = caller.agent.is_none() || own_id(&app, &caller) == Some(agent.trim());
     if !is_theirs || caller.call.is_some() {
         return Err(not_yours("agentId"));
     }
     let asked = Asked { topic: app.engine.store.agent_topic(&agent), call: None };
     answer(app, caller, asked, query, request).await
+}
+
+/// The contact center's id of the agent who asks. An agent whom another system signed in
+/// has an id there, which may be anybody's here: they follow the call of their token.
+fn own_id<'a>(app: &App, caller: &'a Caller) -> Option<&'a str> {
+    let center = app.engine.connections.contact_center();
+    let is_ours = caller.connection.as_deref().is_none_or(|signed_in_at| {
+        center.is_some_and(|center| center.name == signed_in_at)
+    });
+    caller.agent.as_deref().filter(|_| is_ours)
 }
 
 fn not_yours(at: &str) -> ApiError {

@@ -1,7 +1,8 @@
 //! What a script does to the simulator from outside, beyond the vendor's API.
 //!
 //! `POST /_sim/calls` places a call (a `NewCall` as JSON) and answers its ids;
-//! `POST /_sim/calls/{conversationId}/end` ends it; `GET /_sim/state` shows
+//! `POST /_sim/calls/{conversationId}/end` ends it; `POST /_sim/sign-in` signs a user in
+//! (a `SignedInUser` as JSON) and answers `{"access_token", "code"}`; `GET /_sim/state` shows
 //! contacts and associations. Faults and requests are the `sim` crate's own.
 
 use std::sync::Arc;
@@ -16,12 +17,22 @@ use serde_json::json;
 use super::super::calls::{self, NewCall};
 use super::super::model::world::Expand;
 use super::platform::{Platform, now};
+use super::users::{self, SignedInUser};
 
 pub(crate) fn router() -> Router<Arc<Platform>> {
     Router::new()
         .route("/_sim/calls", post(place))
         .route("/_sim/calls/{conversationId}/end", post(end))
+        .route("/_sim/sign-in", post(sign_in))
         .route("/_sim/state", get(state))
+}
+
+async fn sign_in(
+    State(platform): State<Arc<Platform>>,
+    Json(user): Json<SignedInUser>,
+) -> Response {
+    let (token, code) = users::sign_in(&platform, user);
+    Json(json!({ "access_token": token, "code": code })).into_response()
 }
 
 async fn place(State(platform): State<Arc<Platform>>, Json(call): Json<NewCall>) -> Response {

@@ -49,6 +49,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> {
         super::sources::OPERATIONS,
         super::conversations::OPERATIONS,
         super::organization::OPERATIONS,
+        super::users::OPERATIONS,
     ];
     tables.into_iter().flatten()
 }
@@ -91,6 +92,10 @@ async fn handle(platform: &Platform, operation: &'static Operation, request: Req
     let token = bearer(&parts)?;
     let grant = platform.tokens.check(&token).map_err(|_| Problem::bad_credentials())?;
     platform.count(&grant.subject)?;
+    // A user's roles are not simulated: they may ask who they are.
+    if grant.scope == super::users::SCOPE && !operation.permissions.is_empty() {
+        return Err(Problem::missing_permissions(operation.permissions));
+    }
     platform.permit(operation.permissions)?;
     let body = read(&parts, body).await?;
     let params = RawPathParams::from_request_parts(&mut parts, &()).await;

@@ -1,4 +1,5 @@
-//! Gives tokens for client credentials, as `login.{domain}` does.
+//! Gives tokens for client credentials, and for the codes of users who signed in, as
+//! `login.{domain}` does.
 //!
 //! Errors here have the shape of OAuth, not of the platform: 400 with
 //! `{"error":…,"description":…}`. The platform's rate limit does not count these.
@@ -32,6 +33,15 @@ pub(crate) async fn token(
         |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     match field("grant_type") {
         Some("client_credentials") => {}
+        Some("authorization_code") => {
+            let part = |name| field(name).unwrap_or_default();
+            let (code, verifier) = (part("code"), part("code_verifier"));
+            let token = super::users::redeem(&platform, code, part("client_id"), verifier);
+            return match token {
+                Some(token) => granted(&platform, &correlation, &token),
+                None => refuse("invalid_grant", "authorization code is invalid: invalid_grant"),
+            };
+        }
         Some(_) => return refuse("unsupported_grant_type", "unsupported grant type"),
         None => return refuse("invalid_request", "grant_type is required"),
     }
@@ -45,14 +55,18 @@ pub(crate) async fn token(
     if secret != config.client_secret {
         return refuse("invalid_client", "authentication failed: invalid_client");
     }
+    granted(&platform, &correlation, &platform.tokens.issue("", &id, ""))
+}
+
+fn granted(platform: &Platform, correlation: &str, token: &str) -> Response {
     let lifetime = platform.tokens.lifetime().as_secs();
     let body = json!({
-        "access_token": platform.tokens.issue("", &id, ""),
+        "access_token": token,
         "token_type": "bearer",
         // One second less than granted, as the 86399 of a day's token.
         "expires_in": lifetime.saturating_sub(1),
     });
-    respond(&correlation, 200, Some(body.to_string()))
+    respond(correlation, 200, Some(body.to_string()))
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {

@@ -1,4 +1,4 @@
-//! The organization itself: queues, limits, and the token that asks.
+//! The organization itself: queues and limits.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -25,9 +25,6 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         &[],
         limits,
     ),
-    // HEAD, the cheap check of a token, is GET without its body.
-    Operation::new(Method::GET, "/api/v2/tokens/me", &[], token),
-    Operation::new(Method::DELETE, "/api/v2/tokens/me", &[], revoke),
 ];
 
 fn list_queues(platform: &Platform, ask: &Ask) -> Answer {
@@ -108,25 +105,4 @@ fn limits(platform: &Platform, ask: &Ask) -> Answer {
     };
     let entity = |(key, value): &(&str, u64)| json!({ "key": key, "namespace": ask.param("namespaceName"), "value": value });
     ok(json!({ "entities": limits.iter().map(entity).collect::<Vec<_>>() }))
-}
-
-fn token(platform: &Platform, _: &Ask) -> Answer {
-    let config = &platform.config;
-    let organization = json!({ "id": config.organization_id, "name": config.organization_name });
-    ok(json!({
-        "organization": organization,
-        "homeOrganization": organization,
-        "authorizedScope": [],
-        "OAuthClient": {
-            "id": config.client_id,
-            "name": "Middleware",
-            "authorizedGrantType": "CLIENT-CREDENTIALS",
-            "organization": organization,
-        },
-    }))
-}
-
-fn revoke(platform: &Platform, ask: &Ask) -> Answer {
-    platform.tokens.revoke(&ask.token);
-    ok(json!({}))
 }

@@ -12,6 +12,7 @@ use super::super::Config;
 use super::super::model::ids::{Ids, is_uuid};
 use super::super::model::problem::Problem;
 use super::super::model::world::{Expand, World};
+use super::users::Sessions;
 
 /// The window of the platform's limits "per minute".
 const WINDOW: Duration = Duration::from_secs(60);
@@ -26,6 +27,7 @@ pub(crate) struct Platform {
     correlation: Mutex<Ids>,
     limits: Mutex<Limits>,
     permissions: Mutex<BTreeSet<String>>,
+    sessions: Mutex<Sessions>,
 }
 
 struct Limits {
@@ -72,6 +74,7 @@ impl Platform {
                 windows: HashMap::new(),
             }),
             permissions: Mutex::new(config.permissions.clone()),
+            sessions: Mutex::default(),
             config,
         }
     }
@@ -119,6 +122,10 @@ impl Platform {
             return Ok(());
         }
         Err(Problem::missing_permissions(wanted))
+    }
+
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        lock(&self.sessions)
     }
 
     pub(crate) fn permissions(&self) -> MutexGuard<'_, BTreeSet<String>> {

@@ -80,6 +80,19 @@ impl Problem {
         Self::new(403, "missing.permissions", text)
     }
 
+    /// 400 where only a user may ask.
+    pub(crate) fn not_a_user() -> Self {
+        let text = "This request requires a user context. Client credentials cannot be used \
+                    for requests to this resource.";
+        Self::new(400, "not.a.user", text)
+    }
+
+    /// 403 without a name: also what a token without an operation's scope meets, for
+    /// which the vendor's description has no code of its own.
+    pub(crate) fn not_authorized() -> Self {
+        Self::new(403, "not.authorized", "You are not authorized to perform the requested action.")
+    }
+
     /// 404.
     pub(crate) fn not_found() -> Self {
         Self::new(404, "not.found", "The requested resource was not found.")

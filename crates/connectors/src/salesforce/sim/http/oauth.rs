@@ -18,11 +18,11 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// How far ahead a JWT may expire, with a little for clocks that differ.
 const FARTHEST_EXPIRY: i64 = 180 + 5;
 
-type Refusal = (&'static str, &'static str);
+pub(super) type Refusal = (&'static str, &'static str);
 
 impl World {
     pub(super) fn org(&self) -> &'static str {
-        "00DHs00000000ABEAY"
+        "00DHs00000000ABMAY"
     }
 
     pub(super) fn user(&self) -> String {
@@ -44,24 +44,31 @@ impl World {
         let granted = match form.get("grant_type").map(String::as_str) {
             Some(JWT_BEARER) => self.jwt_bearer(&form),
             Some("client_credentials") => self.client_credentials(&form, asked.headers),
+            Some("authorization_code") => {
+                return match self.redeem(&form, asked.headers) {
+                    Ok(token) => self.granted(&token),
+                    Err(refusal) => refuse(refusal),
+                };
+            }
             Some("password") => Err(("invalid_grant", "authentication failure")),
             Some("refresh_token") => Err(("invalid_grant", "expired access/refresh token")),
             Some(_) => Err(("unsupported_grant_type", "grant type not supported")),
             None => Err(("invalid_request", "grant type not specified")),
         };
         match granted {
-            Ok(()) => self.granted(),
+            Ok(()) => {
+                let own = format!("{}!AQ", &self.org()[..15]);
+                self.granted(&self.tokens.issue(&own, &self.config.username, "api"))
+            }
             Err(refusal) => refuse(refusal),
         }
     }
 
-    fn granted(&self) -> Answer {
-        let token =
-            self.tokens.issue(&format!("{}!AQ", &self.org()[..15]), &self.config.username, "api");
+    fn granted(&self, token: &str) -> Answer {
         let issued = clock::now().to_string();
         let body = json!({
             "access_token": token, "signature": STANDARD.encode(format!("sim-{issued}")), "scope": "api id",
-            "instance_url": self.url(), "id": self.identity(), "token_type": "Bearer", "issued_at": issued,
+            "instance_url": self.url(), "id": self.identity_of(token).0, "token_type": "Bearer", "issued_at": issued,
         });
         Answer::json(StatusCode::OK, &body).with("cache-control", "no-cache, no-store".to_owned())
     }
@@ -116,16 +123,7 @@ impl World {
         if self.config.my_domain_only && shared {
             return Err(("invalid_grant", "request not supported on this domain"));
         }
-        let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let basic = basic.and_then(|value| value.strip_prefix("Basic ")).and_then(decode);
-        let basic = basic.and_then(|bytes| String::from_utf8(bytes).ok());
-        let (id, secret) = match basic.as_deref().and_then(|both| both.split_once(':')) {
-            Some((id, secret)) => (id, secret),
-            None => {
-                let field = |name: &str| form.get(name).map_or("", String::as_str);
-                (field("client_id"), field("client_secret"))
-            }
-        };
+        let (id, secret) = client(form, headers);
         if id != self.config.consumer_key {
             return Err(("invalid_client_id", "client identifier invalid"));
         }
@@ -150,19 +148,38 @@ impl World {
 
     /// `GET /services/oauth2/userinfo`, and the identity URL.
     pub(super) fn userinfo(&self, asked: &Asked<'_>) -> Answer {
-        if self.holder(asked.headers).is_err() {
-            let body = b"Bad_OAuth_Token".to_vec();
-            let headers = vec![("content-type", "text/html;charset=UTF-8".to_owned())];
-            return Answer { status: StatusCode::FORBIDDEN, headers, body };
-        }
+        let token = match (self.holder(asked.headers), self.bearer(asked.headers)) {
+            (Ok(_), Some(token)) => token,
+            _ => {
+                let body = b"Bad_OAuth_Token".to_vec();
+                let headers = vec![("content-type", "text/html;charset=UTF-8".to_owned())];
+                return Answer { status: StatusCode::FORBIDDEN, headers, body };
+            }
+        };
+        let (identity, user) = self.identity_of(token);
+        let name = if user == self.user() { "Integration User" } else { "Ann Agent" };
         let body = json!({
-            "sub": self.identity(), "id": self.identity(), "user_id": self.user(), "organization_id": self.org(),
+            "sub": identity, "id": identity, "user_id": user, "organization_id": self.org(),
             "preferred_username": self.config.username, "username": self.config.username,
-            "name": "Integration User", "display_name": "Integration User", "email": "integration@example.com",
+            "name": name, "display_name": name, "email": "integration@example.com",
             "active": true, "user_type": "STANDARD", "language": "en_US", "locale": "en_US", "utcOffset": 0,
             "urls": { "rest": format!("{}/services/data/v{{version}}/", self.url()) },
         });
         Answer::json(StatusCode::OK, &body)
+    }
+}
+
+/// Id and secret of the app that asks, by Basic or in the form.
+pub(super) fn client(form: &HashMap<String, String>, headers: &HeaderMap) -> (String, String) {
+    let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let basic = basic.and_then(|value| value.strip_prefix("Basic ")).and_then(decode);
+    let basic = basic.and_then(|bytes| String::from_utf8(bytes).ok());
+    match basic.as_deref().and_then(|both| both.split_once(':')) {
+        Some((id, secret)) => (id.to_owned(), secret.to_owned()),
+        None => {
+            let field = |name: &str| form.get(name).cloned().unwrap_or_default();
+            (field("client_id"), field("client_secret"))
+        }
     }
 }
 

@@ -1,0 +1,174 @@
+//! Agents who came from a page where a vendor had signed them in.
+//!
+//! Their tokens name the page's connection in place of a key, `page-<connection>`,
+//! and die when it no longer offers sign-in. Each agent has requests of their own.
+//! How often an address may try, and what of it is written down, is kept here too;
+//! all of it in bounded memory of one process.
+
+use super::limits::Buckets;
+use super::{Claims, Identity, Principal, Scopes};
+use crate::http::access::refusal::Refusal;
+use domain::Timestamp;
+use engine::Connections;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// What stands before the connection's name in place of a key's id.
+const PAGE: &str = "page-";
+/// Agents whose requests are counted apart; further ones share one count.
+const AGENTS_MAX: usize = 10_000;
+/// Tries of one address in a minute: a team behind one address renews its tokens
+/// every quarter of an hour, and whoever guesses gets nowhere.
+const TRIES_PER_MINUTE: u32 = 120;
+/// Addresses whose tries are counted apart; further ones share one count.
+const ADDRESSES_MAX: usize = 4_096;
+/// Sign-ins of one connection that ask the vendor at once: no budget of the connection
+/// bounds them, because other tokens than its own are asked about.
+const ASKING_MAX: usize = 4;
+/// Sign-ins of one connection that ask or wait to.
+const UNDER_WAY_MAX: usize = 64;
+/// Within this time an agent at the same address is written down once.
+const WRITTEN_FOR: Duration = Duration::from_secs(3_600);
+/// Agents with their addresses who are remembered as written down. At the bound all
+/// are forgotten, and written down once more than they had to be.
+const WRITTEN_MAX: usize = 10_000;
+/// Refusals of a connection are written down this often, with how many there were.
+const REFUSALS_EVERY: Duration = Duration::from_secs(60);
+
+/// An agent of a connection who has signed in from an address.
+type SeenAt = (String, String, IpAddr);
+
+/// The pages of the connections that offer sign-in.
+pub struct Pages {
+    /// By the connection's name.
+    offering: BTreeMap<String, Offer>,
+    per_minute: u32,
+    agents: Buckets<(String, String)>,
+    addresses: Buckets<IpAddr>,
+    written: Mutex<HashMap<SeenAt, Instant>>,
+}
+
+/// One connection's: a vendor that hangs holds up no other's agents.
+struct Offer {
+    asking: Semaphore,
+    under_way: Semaphore,
+    /// Refusals since the last one written down, and when that was.
+    refusals: Mutex<(u64, Option<Instant>)>,
+}
+
+impl Default for Offer {
+    fn default() -> Self {
+        let (asking, under_way) = (Semaphore::new(ASKING_MAX), Semaphore::new(UNDER_WAY_MAX));
+        Self { asking, under_way, refusals: Mutex::default() }
+    }
+}
+
+/// A place to ask the vendor from, to be waited for.
+pub struct Place<'a> {
+    offer: &'a Offer,
+    _under_way: SemaphorePermit<'a>,
+}
+
+impl Place<'_> {
+    /// Waits for its turn, which ends when what this gives is dropped.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.offer.asking.acquire().await.ok()
+    }
+}
+
+/// What a token from a page of this connection names in place of a key.
+pub fn key_of(connection: &str) -> String {
+    format!("{PAGE}{connection}")
+}
+
+impl Pages {
+    /// `per_minute`: requests of one agent; 0 is as many as they like.
+    pub fn new(connections: &Connections, per_minute: u32) -> Self {
+        let offering = connections.all().filter(|one| one.capabilities.sign_in.is_some());
+        Self {
+            offering: offering.map(|one| (one.name.clone(), Offer::default())).collect(),
+            per_minute,
+            agents: Buckets::new(per_minute, AGENTS_MAX),
+            addresses: Buckets::new(TRIES_PER_MINUTE, ADDRESSES_MAX),
+            written: Mutex::default(),
+        }
+    }
+
+    /// Whoever holds a token from a page; `None` where it came from a key.
+    pub fn holder(&self, claims: &Claims) -> Option<Result<Identity, Refusal>> {
+        let connection = claims.key.strip_prefix(PAGE)?;
+        let (Some(agent), true) = (&claims.agent, self.offering.contains_key(connection)) else {
+            return Some(Err(Refusal::TokenInvalid));
+        };
+        let bucket =
+            self.agents.of((connection.to_owned(), agent.clone()), self.per_minute, Instant::now());
+        let id = claims.key.as_str().into();
+        let principal = Principal::of_a_page(id, self.per_minute, bucket);
+        Some(Ok(Identity {
+            scopes: Scopes::of_an_agent(),
+            principal: Arc::new(principal),
+            agent: Some(agent.as_str().into()),
+            connection: Some(connection.into()),
+            call: claims.call.as_deref().map(Into::into),
+            expires_at: Some(Timestamp(claims.expires_at)),
+        }))
+    }
+
+    /// Counts a try; otherwise how long until the address may try again.
+    pub fn may_try(&self, address: IpAddr) -> Result<(), Duration> {
+        let now = Instant::now();
+        let bucket = self.addresses.of(network(address), TRIES_PER_MINUTE, now);
+        bucket.take(TRIES_PER_MINUTE, now)
+    }
+
+    /// A place in the connection's queue, if one is free.
+    pub fn place(&self, connection: &str) -> Option<Place<'_>> {
+        let offer = self.offering.get(connection)?;
+        let under_way = offer.under_way.try_acquire().ok()?;
+        Some(Place { offer, _under_way: under_way })
+    }
+
+    /// Whether this sign-in is to be written down: the agent's first at this address
+    /// within [`WRITTEN_FOR`].
+    pub fn is_news(&self, seen: &SeenAt, now: Instant) -> bool {
+        let written = lock(&self.written);
+        written.get(seen).is_none_or(|at| now.saturating_duration_since(*at) >= WRITTEN_FOR)
+    }
+
+    /// It has been written down.
+    pub fn written(&self, seen: SeenAt, now: Instant) {
+        let mut written = lock(&self.written);
+        if written.len() >= WRITTEN_MAX && !written.contains_key(&seen) {
+            written.clear();
+        }
+        written.insert(seen, now);
+    }
+
+    /// Counts a refusal; how many there were since the last one written down, when
+    /// this one is to be.
+    pub fn refused(&self, connection: &str, now: Instant) -> Option<u64> {
+        let mut refusals = lock(&self.offering.get(connection)?.refusals);
+        let (count, last) = &mut *refusals;
+        *count += 1;
+        if last.is_some_and(|at| now.saturating_duration_since(at) < REFUSALS_EVERY) {
+            return None;
+        }
+        *last = Some(now);
+        Some(std::mem::take(count))
+    }
+}
+
+/// Whose address it is: of IPv6 a customer has at least a whole /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
