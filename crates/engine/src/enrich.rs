@@ -75,7 +75,7 @@ pub(crate) async fn run(engine: &Engine, job: &Leased) -> Result<End, Failure> {
     Ok(End::Identified { call: call_id, identified, jobs })
 }
 
-fn ask_of(call: &NewCall) -> Option<Ask> {
+pub(crate) fn ask_of(call: &NewCall) -> Option<Ask> {
     let phone = call.number.clone().map(|e164| Phone { e164, extension: None });
     let ask = Ask { phone, email: call.email.clone(), record: call.asked_record.clone() };
     (ask != Ask::default()).then_some(ask)

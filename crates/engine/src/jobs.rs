@@ -8,7 +8,7 @@
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::journal::JOURNAL;
 use crate::lookup::Engine;
-use crate::{call_end, contact_center, enrich, journal, rotate};
+use crate::{call_end, contact_center, enrich, journal, reconcile, rotate};
 use domain::{CallId, Timestamp};
 use state::events::CLOSE_CALL;
 use state::{Identified, Journal, JournalState, Leased, NewJob, NewOutcome, Outcome, Settlement};
@@ -129,6 +129,7 @@ impl Runner {
         }
         loops.spawn(work_orphans(engine.clone(), stop.subscribe()));
         loops.spawn(forget(engine.clone(), stop.subscribe()));
+        loops.spawn(reconcile::work(engine.clone(), stop.subscribe()));
         loops.spawn(rotate::resume(engine.clone(), stop.subscribe()));
         Self { stop, loops }
     }

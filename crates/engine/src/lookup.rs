@@ -14,6 +14,7 @@ use crate::connections::{Connection, Connections};
 use crate::flights::Landing;
 use crate::follow_up::{self, Found, Identity};
 use crate::overrides::{Answering, Corrections, queue_word};
+use crate::reconcile::Reconciling;
 use crate::{Clock, Metrics};
 use domain::freshness::{Freshness, judge};
 use domain::matching::{Match, Policy, Wanted, choose};
@@ -49,6 +50,7 @@ pub struct Options {
     /// Names of `data` whose values are kept of each call as plain labels, for reports.
     pub dimensions: Arc<Vec<String>>,
     pub calls: Arc<CallOptions>,
+    pub reconcile: Arc<Reconciling>,
 }
 
 /// A call that has arrived.

@@ -64,6 +64,16 @@ struct Received {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reconciled {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Examined {
+    what: String,
+}
+
 /// Counters and histograms of the use cases, and gauges of what stands. Labels are few and known.
 #[derive(Debug)]
 pub struct Metrics {
@@ -75,6 +85,8 @@ pub struct Metrics {
     events: Family<Received, Counter>,
     jobs: Family<Ended, Counter>,
     jobs_kept: Family<Kept, Gauge>,
+    reconcile_runs: Family<Reconciled, Counter>,
+    reconcile_calls: Family<Examined, Counter>,
     requests_available: Family<Of, Gauge>,
     requests_under_way: Family<UnderWay, Gauge>,
 }
@@ -92,7 +104,7 @@ pub struct About {
 }
 
 /// Every metric, in the order of registration.
-pub const ALL: [About; 10] = [
+pub const ALL: [About; 12] = [
     About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
     About {
         name: "tieline_lookup_seconds",
@@ -126,6 +138,16 @@ pub const ALL: [About; 10] = [
         help: "Durable jobs in the store that are not done, by state",
     },
     About {
+        name: "tieline_reconciliations",
+        kind: "counter",
+        help: "Runs of reconciliation that have ended, by state",
+    },
+    About {
+        name: "tieline_reconciled_calls",
+        kind: "counter",
+        help: "Calls that runs of reconciliation looked at, by what was found",
+    },
+    About {
         name: "tieline_requests_available",
         kind: "gauge",
         help: "Requests that a connection may send at once within its rate budget",
@@ -150,6 +172,8 @@ impl Metrics {
             events: Family::default(),
             jobs: Family::default(),
             jobs_kept: Family::default(),
+            reconcile_runs: Family::default(),
+            reconcile_calls: Family::default(),
             requests_available: Family::default(),
             requests_under_way: Family::default(),
         };
@@ -162,6 +186,8 @@ impl Metrics {
             events,
             jobs,
             kept,
+            runs,
+            examined,
             available,
             under_way,
         ] = &ALL;
@@ -173,6 +199,8 @@ impl Metrics {
         registry.register(events.name, events.help, metrics.events.clone());
         registry.register(jobs.name, jobs.help, metrics.jobs.clone());
         registry.register(kept.name, kept.help, metrics.jobs_kept.clone());
+        registry.register(runs.name, runs.help, metrics.reconcile_runs.clone());
+        registry.register(examined.name, examined.help, metrics.reconcile_calls.clone());
         registry.register(available.name, available.help, metrics.requests_available.clone());
         registry.register(under_way.name, under_way.help, metrics.requests_under_way.clone());
         metrics
@@ -238,6 +266,14 @@ impl Metrics {
     pub fn received(&self, outcomes: [(&'static str, u64); 4]) {
         for (outcome, events) in outcomes {
             self.events.get_or_create(&Received { outcome }).inc_by(events);
+        }
+    }
+
+    /// A run has ended, and so many calls came to what.
+    pub(crate) fn reconciled(&self, state: &'static str, counts: &state::reconcile::Counts) {
+        self.reconcile_runs.get_or_create(&Reconciled { state }).inc();
+        for (what, calls) in counts {
+            self.reconcile_calls.get_or_create(&Examined { what: what.clone() }).inc_by(*calls);
         }
     }
 

@@ -21,7 +21,7 @@ use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp
 pub(crate) use identify::identify;
 use identify::{Identify, count_in};
 use std::collections::BTreeMap;
-pub(crate) use who::{AN_AGENT, Who};
+pub(crate) use who::{A_RECORD, AN_AGENT, Who};
 
 /// A call as it was answered.
 #[derive(Debug, Clone)]
@@ -101,42 +101,7 @@ pub struct StoredCall {
 impl Store {
     /// Stores the call and its jobs; returns once they are committed.
     pub fn record_call(&self, call: NewCall, jobs: Vec<NewJob>) -> Boxed<'_, Recorded> {
-        Box::pin(async move {
-            let keys = self.keys();
-            let has_identifiers =
-                call.number.is_some() || call.email.is_some() || call.asked_record.is_some();
-            let details = Details {
-                number: call.number,
-                email: call.email,
-                record: call.asked_record,
-                dialled: call.dialled,
-                user: call.user,
-                warnings: call.warnings,
-            };
-            let details =
-                keys.seal("calls.details", call.id.as_str().as_bytes(), encode(&details)?)?;
-            let who = Who::new(
-                &keys,
-                &call.id,
-                &call.connection,
-                &call.external_id,
-                call.contact,
-                (call.status, call.source, &call.labels),
-            )?;
-            self.write(Record {
-                who,
-                direction: call.direction,
-                media: call.media,
-                queue: call.queue.map(|queue| note(&queue)),
-                arrived_at: call.arrived_at,
-                answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
-                details,
-                has_identifiers,
-                id: call.id,
-                jobs: SealedJob::seal_all(&keys, jobs)?,
-            })
-            .await
-        })
+        Box::pin(async move { self.write(Record::seal(&self.keys(), call, jobs)?).await })
     }
 
     /// Betters who a call was from, adds jobs, and settles the job that found
@@ -203,7 +168,7 @@ pub(crate) fn record_hash(keys: &Keyring, connection: &str, record: &str) -> Has
 
 /// What decides about a call that is stored already.
 pub(crate) struct Known {
-    certainty: i64,
+    pub(crate) certainty: i64,
     subject: Option<Hash>,
     earlier_calls: i64,
     arrived_at: i64,
@@ -221,7 +186,8 @@ pub(crate) async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>>
     }))
 }
 
-struct Record {
+/// A call ready to be stored.
+pub(crate) struct Record {
     id: CallId,
     direction: Direction,
     media: MediaType,
@@ -255,6 +221,40 @@ impl Work for Record {
 }
 
 impl Record {
+    pub(crate) fn seal(keys: &Keyring, call: NewCall, jobs: Vec<NewJob>) -> Result<Self> {
+        let has_identifiers =
+            call.number.is_some() || call.email.is_some() || call.asked_record.is_some();
+        let details = Details {
+            number: call.number,
+            email: call.email,
+            record: call.asked_record,
+            dialled: call.dialled,
+            user: call.user,
+            warnings: call.warnings,
+        };
+        let details = keys.seal("calls.details", call.id.as_str().as_bytes(), encode(&details)?)?;
+        let who = Who::new(
+            keys,
+            &call.id,
+            &call.connection,
+            &call.external_id,
+            call.contact,
+            (call.status, call.source, &call.labels),
+        )?;
+        Ok(Self {
+            who,
+            direction: call.direction,
+            media: call.media,
+            queue: call.queue.map(|queue| note(&queue)),
+            arrived_at: call.arrived_at,
+            answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
+            details,
+            has_identifiers,
+            id: call.id,
+            jobs: SealedJob::seal_all(keys, jobs)?,
+        })
+    }
+
     /// Stores a new call and counts it; `None` where its id is stored already.
     async fn insert(&self, tx: &mut Tx<'_>) -> Result<Option<i64>> {
         const SQL: &str = "
@@ -309,14 +309,16 @@ macro_rules! call_columns {
     ($rest:literal) => {
         concat!(
             "SELECT id, direction, media, queue, connection, status, source, earlier_calls, arrived_at, ",
-            "answered_in_us, identified_at, details, identity, labels FROM calls ",
+            "answered_in_us, identified_at, details, identity, labels, seq FROM calls ",
             $rest
         )
     };
 }
 
-struct OneCall<'a> {
-    id: &'a CallId,
+pub(crate) use call_columns;
+
+pub(crate) struct OneCall<'a> {
+    pub(crate) id: &'a CallId,
 }
 
 impl Work for OneCall<'_> {
@@ -337,7 +339,7 @@ impl Work for RecentCalls {
     }
 }
 
-fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
+pub(crate) fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
     const ODD: Error = Error::Corrupt { what: "a call's words" };
     let id = CallId::new(row.text(0)?).ok_or(ODD)?;
     let cell = id.as_str().as_bytes();

@@ -17,6 +17,7 @@
 //! | [`events`] | what was told of calls, and what each came to |
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
+//! | [`reconcile`] | runs that find out who calls were from after the fact |
 //! | [`reports`] | figures over many calls |
 //! | [`jobs`] | work that must happen, as rows with leases |
 //! | [`backup`] | a copy while serving, and the way back |
@@ -35,6 +36,7 @@ pub mod events;
 pub mod jobs;
 mod keys;
 pub mod overrides;
+pub mod reconcile;
 pub mod reports;
 pub mod reseal;
 mod retention;

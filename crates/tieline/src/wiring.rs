@@ -5,7 +5,9 @@ use crate::exit::{self, Failure};
 use crate::http::Tls;
 use domain::Caller;
 use engine::connections::Behaviour;
-use engine::{CallOptions, Connection, Connections, Corrections, Queue, Template};
+use engine::{
+    CallOptions, Connection, Connections, Corrections, Queue, Reconciling, Schedule, Template,
+};
 use kit::manifest::Defaults;
 use kit::{Limits, Network, Opening, Secret};
 use state::{Location, MasterKey, Options, Store};
@@ -111,6 +113,15 @@ pub fn calls(config: &Config) -> Result<Arc<CallOptions>, Failure> {
         subject: template(&section.activity.subject)?,
         body: template(&section.activity.body)?,
     }))
+}
+
+/// When calls are reconciled.
+pub fn reconciling(config: &Config) -> Result<Arc<Reconciling>, Failure> {
+    let section = &config.reconcile;
+    let schedule = Schedule::new(&section.at, &section.time_zone);
+    let schedule = schedule.map_err(|wrong| exit::input(format!("reconcile: {wrong}")))?;
+    let schedule = section.enabled.then_some(schedule);
+    Ok(Arc::new(Reconciling::new(schedule, section.since.0)))
 }
 
 /// How agents' corrections are made and remembered.

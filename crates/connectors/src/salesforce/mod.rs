@@ -69,6 +69,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: None,
         contact_center: None,
         calls: None,
+        history: None,
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         check: Arc::new(check::Access { client, shapes }),
     })

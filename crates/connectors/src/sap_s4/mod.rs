@@ -57,6 +57,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     };
     Ok(Capabilities {
         calls: None,
+        history: None,
         journal: None,
         http: client.http.clone(),
         tokens,

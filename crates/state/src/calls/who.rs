@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 /// How sure we are, by kind of external id: more never falls back to less than a record.
 const NOBODY: i64 = 0;
 const A_NUMBER: i64 = 1;
-const A_RECORD: i64 = 2;
+pub(crate) const A_RECORD: i64 = 2;
 /// A person has said so and its own system has confirmed it: no search knows better.
 pub(crate) const AN_AGENT: i64 = 3;
 
 /// An identification, ready to be stored with its call.
 pub(crate) struct Who {
     pub(super) connection: String,
-    pub(super) status: &'static str,
+    pub(crate) status: &'static str,
     pub(super) source: &'static str,
     pub(crate) certainty: i64,
     pub(super) subject: Option<Hash>,

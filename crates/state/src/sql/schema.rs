@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_access.sql"),
     migration!(4, "0004_events.sql"),
     migration!(5, "0005_customers.sql"),
+    migration!(7, "0007_reconcile.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

@@ -4,9 +4,11 @@ mod api_keys;
 mod client;
 mod corrections;
 mod pinned;
+mod reconcile;
 
 pub use api_keys::{ApiKeysArgs, api_keys};
 pub use corrections::{AuditArgs, KeysArgs, OverridesArgs, audit, keys, overrides};
+pub use reconcile::{ReconcileArgs, reconcile};
 
 use crate::cli::{BackupArgs, CheckArgs, JobsArgs, RestoreArgs};
 use crate::config;

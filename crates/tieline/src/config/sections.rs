@@ -1,7 +1,7 @@
 //! The sections of `tieline.toml`, one struct each. Every field's comment is
 //! printed in the reference.
 
-use super::{CallsSection, Period, SecretSource, ServerSection};
+use super::{CallsSection, Period, ReconcileSection, SecretSource, ServerSection};
 use domain::matching::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub struct Config {
     pub corrections: CorrectionsSection,
     #[serde(default)]
     pub calls: CallsSection,
+    #[serde(default)]
+    pub reconcile: ReconcileSection,
     #[serde(default)]
     pub reports: ReportsSection,
     #[serde(default)]

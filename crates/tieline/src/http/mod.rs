@@ -17,6 +17,7 @@ mod keys;
 mod lookup;
 mod openapi;
 mod overrides;
+mod reconcile;
 mod reports;
 mod server;
 mod tls;
@@ -68,6 +69,9 @@ pub fn router(app: App) -> Router {
         )
         .route("/api/v2/customers/{id}", get(customers::customer).put(customers::keep))
         .route("/api/v1/reports/handle-time", get(reports::handle_time))
+        .route("/api/v1/reconcile", post(reconcile::begin))
+        .route("/api/v1/reconcile/runs", get(reconcile::runs))
+        .route("/api/v1/reconcile/runs/{id}", get(reconcile::one))
         .route("/api/v1/overrides", get(overrides::list).delete(overrides::clear_many))
         .route("/api/v1/overrides/{id}", get(overrides::one).delete(overrides::clear))
         .route("/api/v1/audit", get(overrides::audit))

@@ -2,7 +2,9 @@
 
 use super::access::Scope;
 use super::access::{agent_tokens, api_keys, oauth};
-use super::{access, admin, context, customers, events, health, keys, lookup, overrides, reports};
+use super::{
+    access, admin, context, customers, events, health, keys, lookup, overrides, reconcile, reports,
+};
 use axum::Json;
 use axum::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -22,7 +24,8 @@ use utoipa::{Modify, OpenApi};
     paths(
         lookup::answer, context::update, events::receive, customers::customer, customers::keep, customers::call_data,
         customers::keep_call_data, keys::rotate, reports::handle_time, overrides::list, overrides::one, overrides::clear,
-        overrides::clear_many, overrides::audit, overrides::verify, admin::calls, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
+        overrides::clear_many, overrides::audit, overrides::verify, reconcile::begin,
+        reconcile::runs, reconcile::one, admin::calls, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue,
         oauth::token,
         admin::check, admin::backup, health::healthz, health::readyz, health::metrics

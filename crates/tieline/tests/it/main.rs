@@ -38,6 +38,7 @@ mod lookup;
 mod numbers;
 mod operation;
 mod privacy;
+mod reconcile;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod simulators;
