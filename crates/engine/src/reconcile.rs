@@ -223,7 +223,6 @@ impl<'a> Worker<'a> {
         let Some(history) = self.past() else {
             return self.commit(Vec::new(), Some((Step::Calls, None)), &[]).await;
         };
-        self.until_there_is_room().await?;
         let (since, until) = (self.run.since, self.run.until);
         let cursor = self.run.cursor.clone();
         let ask = || history.page(since, until, cursor.as_deref());
@@ -253,7 +252,6 @@ impl<'a> Worker<'a> {
 
     /// A page of our own calls that are known by a number alone.
     async fn calls(&mut self) -> Result<(), Halt> {
-        self.until_there_is_room().await?;
         let span = (self.run.since, self.run.until);
         let cursor = self.run.cursor.clone();
         let store = &self.engine.store;
@@ -290,6 +288,7 @@ impl<'a> Worker<'a> {
         let mut left = notes.into_iter();
         loop {
             let part: Vec<_> = left.by_ref().take(PART).collect();
+            self.until_there_is_room().await?;
             let is_last = left.len() == 0;
             let here = if is_last { place.take() } else { None };
             if let Some((step, cursor)) = &here {

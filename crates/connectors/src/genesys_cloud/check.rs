@@ -43,6 +43,11 @@ impl Check for Access {
         findings.push(finding("conversation:communication:view", self.view().await));
         findings.push(finding("participant attributes", self.attributes().await));
         findings.push(finding("externalContacts:conversation:associate", self.associate().await));
+        findings.push(finding("analytics:conversationDetail:view", self.history().await));
+        findings.push(finding("externalContacts:contact:view", self.contact().await));
+        if self.platform.policy.promote {
+            findings.push(finding("externalContacts:identity:promote", self.promote().await));
+        }
         findings
     }
 }
@@ -78,6 +83,29 @@ impl Access {
             "mediaType": "CALL",
         });
         absent(self.platform.client.send(Send::Put(&body), &path).await.map(drop))
+    }
+}
+
+/// What reconciliation needs.
+impl Access {
+    async fn history(&self) -> Result<(), Error> {
+        let body = json!({
+            "interval": "2020-01-01T00:00:00.000Z/2020-01-01T00:00:01.000Z",
+            "paging": { "pageSize": 1, "pageNumber": 1 },
+        });
+        let path = "analytics/conversations/details/query";
+        absent(self.platform.client.send(Send::Post(&body), path).await.map(drop))
+    }
+
+    async fn contact(&self) -> Result<(), Error> {
+        let body = json!({ "entities": [{ "id": NO_CONVERSATION }] });
+        let path = "externalcontacts/bulk/contacts";
+        absent(self.platform.client.send(Send::Post(&body), path).await.map(drop))
+    }
+
+    async fn promote(&self) -> Result<(), Error> {
+        let path = format!("externalcontacts/contacts/{NO_CONVERSATION}/promotion");
+        absent(self.platform.client.send(Send::PostNothing, &path).await.map(drop))
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{HOLD, Halt, Worker};
 use crate::connections::Connection;
 use crate::flights::Landing as _;
-use crate::follow_up::PUSH;
+use crate::follow_up::{ANNOTATE, PUSH};
 use domain::Contact;
 use kit::{Ask, Error, Lane};
 use std::collections::HashMap;
@@ -20,8 +20,9 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const THROTTLES_MAX: u32 = 60;
 const THROTTLE_MAX: Duration = Duration::from_secs(120);
 const THROTTLE_UNTOLD: Duration = Duration::from_secs(10);
-/// Pushes that may wait in line before the next page is looked at: live calls push too.
-const BACKLOG_MAX: u64 = 200;
+/// What the contact center may have to be told before more is added: what a live call has
+/// to tell waits behind it.
+const BACKLOG_MAX: u64 = 20;
 /// How long a line that does not move is waited for.
 const BACKLOG_WAIT: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -156,14 +157,16 @@ impl Worker<'_> {
     }
 
     /// Waits until what the contact center is being told has become little.
-    pub(super) async fn until_there_is_room(&mut self) -> Result<(), Halt> {
+    pub(super) async fn until_there_is_room(&self) -> Result<(), Halt> {
         let Some(center) = self.engine.connections.contact_center() else {
             return self.held(async {}).await;
         };
         let mut waiting = u64::MAX;
         let mut moved = Instant::now();
         loop {
-            let now = self.engine.store.jobs_waiting(PUSH, &center.name).await?;
+            let store = &self.engine.store;
+            let now = store.jobs_waiting(PUSH, &center.name).await?
+                + store.jobs_waiting(ANNOTATE, &center.name).await?;
             if now < waiting {
                 (waiting, moved) = (now, Instant::now());
             }

@@ -36,6 +36,11 @@ impl Worker<'_> {
                 return Err(Halt::Taken);
             }
             if !goes_on {
+                if jobs.under_way > 0 {
+                    let waiting = jobs.under_way;
+                    self.trouble
+                        .insert(format!("{waiting} writes still wait; they go on by themselves"));
+                }
                 break;
             }
             self.held(tokio::time::sleep(LOOK_EVERY)).await?;

@@ -15,6 +15,7 @@ mod jobs;
 mod keys;
 mod owning;
 mod place;
+mod reconcile;
 mod reseal;
 
 /// Runs each fact over every engine.
