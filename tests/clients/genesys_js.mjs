@@ -151,8 +151,35 @@ async function aUser() {
   gc.ApiClient.instance.setAccessToken(own);
 }
 
+async function past(contacts) {
+  const api = new gc.AnalyticsApi();
+  const id = process.env.GC_CONVERSATION;
+  const hour = 3600000;
+  const at = (shift) => new Date(Date.now() + shift).toISOString();
+  const query = {
+    interval: `${at(-hour)}/${at(hour)}`,
+    order: 'asc',
+    orderBy: 'conversationStart',
+    paging: { pageSize: 100, pageNumber: 1 },
+  };
+  const told = await api.postAnalyticsConversationsDetailsQuery(query);
+  const found = told.conversations.filter((one) => one.conversationId === id);
+  done('query past calls', told.totalHits >= 1 && found.length === 1, told);
+  const customer = found[0].participants.find((one) => one.purpose === 'customer');
+  done('past call', customer.sessions[0].ani.startsWith('tel:+') && customer.sessions[0].mediaType === 'voice', customer);
+  const empty = await api.postAnalyticsConversationsDetailsQuery({ ...query, paging: { pageSize: 100, pageNumber: 900 } });
+  done('page after the last', empty.conversations.length === 0 && empty.totalHits === told.totalHits, empty);
+  const fetched = await contacts.postExternalcontactsBulkContacts({ entities: [{ id: customer.externalContactId }] });
+  done('bulk fetch of a contact', fetched.results[0].entity.type === 'Identified', fetched);
+  const promoted = await contacts.postExternalcontactsContactPromotion(customer.externalContactId);
+  done('promote', promoted.type === 'Curated', promoted);
+  await refused('promotion of an unknown contact', 404, 'not.found', () =>
+    contacts.postExternalcontactsContactPromotion(randomUUID()));
+}
+
 await login();
 const contacts = new gc.ExternalContactsApi();
+await past(contacts);
 const [source, first] = await writeAndFind(contacts);
 const merged = await enrichAndMerge(contacts, source, first);
 await call(contacts, merged);

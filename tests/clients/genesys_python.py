@@ -1,6 +1,6 @@
 """Genesys' own Python SDK against the simulated Genesys Cloud.
 
-Logs in, writes, finds, enriches and merges contacts, and updates a call, and
+Logs in, reads past calls, writes, finds, promotes, enriches and merges contacts, updates a call, and
 asserts what comes back. Needs PureCloudPlatformClientV2 269.0.0.
 
 Then a user's token, by a code with PKCE as a page in the browser gets it, says whose
@@ -11,6 +11,7 @@ id of a call in progress). Last line: `N operations ok`. Exit code 1 on the firs
 """
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -203,9 +204,43 @@ def a_user():
     done("an inactive user says so", gc.UsersApi(inactive).get_users_me().state == "inactive")
 
 
+def past(client, contacts):
+    """What reconciliation asks: which calls there were, and that their contacts stay."""
+    api, id = gc.AnalyticsApi(client), os.environ["GC_CONVERSATION"]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    written = lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    query = gc.ConversationQuery()
+    query.interval = f"{written(now - datetime.timedelta(hours=1))}/{written(now + datetime.timedelta(hours=1))}"
+    query.order, query.order_by = "asc", "conversationStart"
+    query.paging = gc.PagingSpec()
+    query.paging.page_size, query.paging.page_number = 100, 1
+    told = api.post_analytics_conversations_details_query(query)
+    found = [one for one in told.conversations if one.conversation_id == id]
+    done("query past calls", told.total_hits >= 1 and len(found) == 1, told)
+    customer = next(one for one in found[0].participants if one.purpose == "customer")
+    session = customer.sessions[0]
+    done("past call", session.ani.startswith("tel:+") and session.media_type == "voice", session)
+    query.paging.page_size = 101
+    refused("query of too large a page", 400, "bad.request",
+            lambda: api.post_analytics_conversations_details_query(query))
+    query.paging.page_size, query.interval = 100, "yesterday"
+    refused("query of no interval", 400, "invalid.date",
+            lambda: api.post_analytics_conversations_details_query(query))
+    asked = gc.BulkIdsRequest()
+    asked.entities = [gc.Entity()]
+    asked.entities[0].id = customer.external_contact_id
+    fetched = contacts.post_externalcontacts_bulk_contacts(asked)
+    done("bulk fetch", fetched.results[0].entity.type == "Identified", fetched)
+    promoted = contacts.post_externalcontacts_contact_promotion(customer.external_contact_id)
+    done("promote", promoted.type == "Curated", promoted)
+    refused("promotion of an unknown contact", 404, "not.found",
+            lambda: contacts.post_externalcontacts_contact_promotion(str(uuid.uuid4())))
+
+
 def main():
     client = login()
     contacts = gc.ExternalContactsApi(client)
+    past(client, contacts)
     source, first = write_and_find(contacts)
     merged = enrich_and_merge(contacts, source, first)
     call(client, contacts, merged)

@@ -6,7 +6,7 @@
 //! (invariant 3). A conversation that the platform does not know is a stated
 //! skip: a test call, a PBX call, or one whose detail is gone.
 
-use crate::follow_up::{self, AnnotatePayload, PushPayload, digest};
+use crate::follow_up::{self, AnnotatePayload, Identity, PushPayload, digest};
 use crate::jobs::{End, Failure};
 use crate::lookup::Engine;
 use domain::{CallId, Contact};
@@ -32,6 +32,9 @@ fn platform_of<'a>(engine: &'a Engine, connection: &str) -> Option<&'a Arc<dyn C
 }
 
 const GONE: &str = "its contact center is no longer configured";
+const NOT_KNOWN: &str = "the contact center does not know this call";
+const NOBODY_THERE: &str = "the conversation, or its customer, is gone from the contact center";
+const TOO_LATE: &str = "the conversation has ended: the platform takes no attributes any more";
 
 /// Pushes the people of several jobs in one request; one end per job, in order.
 pub(crate) async fn push(
@@ -144,8 +147,7 @@ pub(crate) async fn annotate(
     let conversation = match platform.conversation(&call).await {
         Ok(conversation) => conversation,
         Err(Error::NotFound) => {
-            let reason = "the contact center does not know this call";
-            return Ok(End::Skipped(reason.to_owned()));
+            return Ok(End::Skipped(NOT_KNOWN.to_owned()));
         }
         Err(error) => return Err(error.into()),
     };
@@ -155,10 +157,7 @@ pub(crate) async fn annotate(
     let told = tell(platform.as_ref(), &conversation, payload).await;
     match told {
         // Gone between two requests, or without a leg that a contact can be tied to.
-        Err(Error::NotFound) => {
-            let reason = "the conversation, or its customer, is gone from the contact center";
-            Ok(End::Skipped(reason.to_owned()))
-        }
+        Err(Error::NotFound) => Ok(End::Skipped(NOBODY_THERE.to_owned())),
         Err(error) => Err(error.into()),
         Ok(end) => Ok(end),
     }
@@ -177,10 +176,31 @@ async fn tell(
         platform.associate(conversation, &contact).await?;
     }
     if conversation.has_ended && !news.is_empty() {
-        let reason = "the conversation has ended: the platform takes no attributes any more";
-        return Ok(End::Skipped(reason.to_owned()));
+        return Ok(End::Skipped(TOO_LATE.to_owned()));
     }
     Ok(End::Done)
+}
+
+/// Why the contact center could not be told all of an identity, by asking it and telling
+/// it nothing; `None` where it could.
+pub(crate) async fn foresee(
+    engine: &Engine,
+    call: &CallId,
+    identity: &Identity,
+) -> Result<Option<String>, Error> {
+    let Some(platform) = platform(engine) else { return Ok(None) };
+    let conversation = match platform.conversation(call).await {
+        Ok(conversation) => conversation,
+        Err(Error::NotFound) => return Ok(Some(NOT_KNOWN.to_owned())),
+        Err(error) => return Err(error),
+    };
+    let news = changed(&conversation, &follow_up::attributes(identity));
+    let reason = match () {
+        () if conversation.communication.is_none() => Some(NOBODY_THERE),
+        () if conversation.has_ended && !news.is_empty() => Some(TOO_LATE),
+        () => None,
+    };
+    Ok(reason.map(str::to_owned))
 }
 
 /// Only what differs costs a request.

@@ -301,7 +301,7 @@ fn told(attributes: &BTreeMap<String, String>) -> &'static str {
 
 /// The customer participant's attributes: what a flow would have set from an
 /// answer in time, and what the platform's CRM clients pop a screen by.
-fn attributes(identity: &Identity) -> BTreeMap<String, String> {
+pub(crate) fn attributes(identity: &Identity) -> BTreeMap<String, String> {
     let mut set = BTreeMap::new();
     let mut put = |key: &str, value: String| {
         if !value.is_empty() {

@@ -9,7 +9,9 @@ use crate::finish::FINISH;
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::journal::JOURNAL;
 use crate::lookup::Engine;
-use crate::{call_end, contact_center, enrich, feed, finish, journal, rotate, subjects};
+use crate::{
+    call_end, contact_center, enrich, feed, finish, journal, reconcile, rotate, subjects,
+};
 use domain::{CallId, Timestamp};
 use state::events::CLOSE_CALL;
 use state::{Identified, Journal, JournalState, Leased, NewJob, NewOutcome, Outcome, Settlement};
@@ -130,6 +132,7 @@ impl Runner {
         }
         loops.spawn(work_orphans(engine.clone(), stop.subscribe()));
         loops.spawn(forget(engine.clone(), stop.subscribe()));
+        loops.spawn(reconcile::work(engine.clone(), stop.subscribe()));
         loops.spawn(rotate::resume(engine.clone(), stop.subscribe()));
         loops.spawn(subjects::keep_up(engine.clone(), stop.subscribe()));
         Self { stop, loops }

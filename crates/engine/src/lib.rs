@@ -10,6 +10,8 @@
 //!
 //! What is told of a call makes [`call_end`] close it and [`journal`] tell the CRM.
 //!
+//! After the fact, [`reconcile`] finds out who calls were from.
+//!
 //! This crate names no vendor, writes no SQL and serves no HTTP.
 
 mod accounts;
@@ -36,6 +38,7 @@ mod lookup;
 pub mod metrics;
 mod misses;
 mod overrides;
+pub mod reconcile;
 mod rotate;
 mod subjects;
 
@@ -52,4 +55,6 @@ pub use jobs::Runner;
 pub use lookup::{Engine, Error, Options, Request};
 pub use metrics::Metrics;
 pub use overrides::Corrections;
+pub use reconcile::Reconciling;
+pub use reconcile::schedule::Schedule;
 pub use subjects::{Asked, Elsewhere, Erasure, Preview, Unreadable};

@@ -15,6 +15,7 @@ use crate::flights::Landing;
 use crate::follow_up::{self, Found, Identity};
 use crate::late::Answered;
 use crate::overrides::{Answering, Corrections, queue_word};
+use crate::reconcile::Reconciling;
 use crate::{Clock, Metrics};
 use domain::freshness::{Freshness, judge};
 use domain::matching::{Match, Policy, Wanted, choose};
@@ -52,6 +53,7 @@ pub struct Options {
     /// Names of `data` whose values are kept with each call, sealed, for the list of calls.
     pub columns: Arc<Vec<String>>,
     pub calls: Arc<CallOptions>,
+    pub reconcile: Arc<Reconciling>,
 }
 
 /// A call that has arrived.

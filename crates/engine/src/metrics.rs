@@ -70,6 +70,16 @@ struct SignedIn {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reconciled {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Examined {
+    what: String,
+}
+
 /// Counters and histograms of the use cases, and gauges of what stands. Labels are few and known.
 #[derive(Debug)]
 pub struct Metrics {
@@ -82,6 +92,8 @@ pub struct Metrics {
     sign_ins: Family<SignedIn, Counter>,
     jobs: Family<Ended, Counter>,
     jobs_kept: Family<Kept, Gauge>,
+    reconcile_runs: Family<Reconciled, Counter>,
+    reconcile_calls: Family<Examined, Counter>,
     requests_available: Family<Of, Gauge>,
     requests_under_way: Family<UnderWay, Gauge>,
 }
@@ -99,7 +111,7 @@ pub struct About {
 }
 
 /// Every metric, in the order of registration.
-pub const ALL: [About; 11] = [
+pub const ALL: [About; 13] = [
     About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
     About {
         name: "tieline_lookup_seconds",
@@ -138,6 +150,16 @@ pub const ALL: [About; 11] = [
         help: "Durable jobs in the store that are not done, by state",
     },
     About {
+        name: "tieline_reconciliations",
+        kind: "counter",
+        help: "Runs of reconciliation that have ended, by state",
+    },
+    About {
+        name: "tieline_reconciled_calls",
+        kind: "counter",
+        help: "Calls that runs of reconciliation looked at, by what was found",
+    },
+    About {
         name: "tieline_requests_available",
         kind: "gauge",
         help: "Requests that a connection may send at once within its rate budget",
@@ -163,6 +185,8 @@ impl Metrics {
             sign_ins: Family::default(),
             jobs: Family::default(),
             jobs_kept: Family::default(),
+            reconcile_runs: Family::default(),
+            reconcile_calls: Family::default(),
             requests_available: Family::default(),
             requests_under_way: Family::default(),
         };
@@ -176,6 +200,8 @@ impl Metrics {
             sign_ins,
             jobs,
             kept,
+            runs,
+            examined,
             available,
             under_way,
         ] = &ALL;
@@ -188,6 +214,8 @@ impl Metrics {
         registry.register(sign_ins.name, sign_ins.help, metrics.sign_ins.clone());
         registry.register(jobs.name, jobs.help, metrics.jobs.clone());
         registry.register(kept.name, kept.help, metrics.jobs_kept.clone());
+        registry.register(runs.name, runs.help, metrics.reconcile_runs.clone());
+        registry.register(examined.name, examined.help, metrics.reconcile_calls.clone());
         registry.register(available.name, available.help, metrics.requests_available.clone());
         registry.register(under_way.name, under_way.help, metrics.requests_under_way.clone());
         metrics
@@ -260,6 +288,14 @@ impl Metrics {
     pub fn sign_in(&self, connection: &str, outcome: &'static str) {
         let labels = SignedIn { connection: connection.to_owned(), outcome };
         self.sign_ins.get_or_create(&labels).inc();
+    }
+
+    /// A run has ended, and so many calls came to what.
+    pub(crate) fn reconciled(&self, state: &'static str, counts: &state::reconcile::Counts) {
+        self.reconcile_runs.get_or_create(&Reconciled { state }).inc();
+        for (what, calls) in counts {
+            self.reconcile_calls.get_or_create(&Examined { what: what.clone() }).inc_by(*calls);
+        }
     }
 
     pub(crate) fn job_ended(&self, kind: &str, outcome: &Outcome) {

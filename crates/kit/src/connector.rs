@@ -1,7 +1,8 @@
 //! What a connector is: facts, a way to open it, and what it can then do.
 
 use crate::{
-    CallEvents, Error, Http, Journal, Lane, Limits, Manifest, Network, Settings, SignIn, Tokens,
+    CallEvents, Error, History, Http, Journal, Lane, Limits, Manifest, Network, Settings, SignIn,
+    Tokens,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region, Value};
@@ -36,6 +37,7 @@ pub struct Capabilities {
     pub accounts: Option<Arc<dyn Accounts>>,
     pub contact_center: Option<Arc<dyn ContactCenter>>,
     pub calls: Option<Arc<dyn CallEvents>>,
+    pub history: Option<Arc<dyn History>>,
     pub journal: Option<Arc<dyn Journal>>,
     pub sign_in: Option<Arc<dyn SignIn>>,
     pub check: Arc<dyn Check>,

@@ -15,6 +15,7 @@ pub mod connector;
 mod error;
 pub mod gate;
 pub mod guard;
+mod history;
 pub mod http;
 pub mod manifest;
 pub mod oauth;
@@ -30,6 +31,7 @@ pub use connector::{
 };
 pub use error::Error;
 pub use gate::Lane;
+pub use history::{History, PastCall, PastPage};
 pub use http::{Http, Limits, Network, Reply};
 pub use manifest::Manifest;
 pub use secret::Secret;

@@ -17,7 +17,7 @@ use crate::error::{Boxed, Error, Result};
 use crate::feed::{NewsKind, Telling, agent_stream, join, name};
 use crate::jobs::{NewJob, SealedJob, SealedSettlement, Settlement, note};
 use crate::keys::{Hash, Keyring};
-use crate::labels;
+use crate::labels::{self, Labels};
 use crate::rows::{Details, Identity, decode, encode};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
@@ -26,7 +26,7 @@ pub(crate) use identify::identify;
 use identify::{Identify, count_in};
 pub use list::{CallFilter, CallPage, LABELS_MAX, ListedCall, Place};
 use std::collections::BTreeMap;
-pub(crate) use who::{AN_AGENT, Said, Who};
+pub(crate) use who::{A_RECORD, AN_AGENT, Said, Who};
 
 /// A call as it was answered.
 #[derive(Debug, Clone)]
@@ -112,39 +112,9 @@ impl Store {
     /// Stores the call and its jobs; returns once they are committed.
     pub fn record_call(&self, call: NewCall, jobs: Vec<NewJob>) -> Boxed<'_, Recorded> {
         Box::pin(async move {
-            let keys = self.keys();
-            let has_identifiers =
-                call.number.is_some() || call.email.is_some() || call.asked_record.is_some();
-            let agent = call.user.as_deref().map(|user| agent_stream(&keys, user));
-            let details = Details {
-                number: call.number,
-                email: call.email,
-                record: call.asked_record,
-                dialled: call.dialled,
-                user: call.user,
-                warnings: call.warnings,
-            };
-            let details =
-                keys.seal("calls.details", call.id.as_str().as_bytes(), encode(&details)?)?;
-            let labels = self.admit(call.labels).await?;
-            let said = Said { status: call.status, source: call.source, labels, data: call.data };
-            let (connection, external_id) = (&call.connection, &call.external_id);
-            let who = Who::new(&keys, &call.id, connection, external_id, call.contact, said)?;
-            self.write(Record {
-                who,
-                direction: call.direction,
-                media: call.media,
-                queue: call.queue.map(|queue| note(&queue)),
-                arrived_at: call.arrived_at,
-                answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
-                deadline_us: i64::try_from(call.deadline_us).unwrap_or(i64::MAX),
-                details,
-                has_identifiers,
-                agent,
-                id: call.id,
-                jobs: SealedJob::seal_all(&keys, jobs)?,
-            })
-            .await
+            let mut call = call;
+            let labels = self.admit(std::mem::take(&mut call.labels)).await?;
+            self.write(Record::seal(&self.keys(), call, labels, jobs)?).await
         })
     }
 
@@ -204,7 +174,7 @@ pub(crate) fn record_hash(keys: &Keyring, connection: &str, record: &str) -> Has
 
 /// What decides about a call that is stored already.
 pub(crate) struct Known {
-    certainty: i64,
+    pub(crate) certainty: i64,
     subject: Option<Hash>,
     earlier_calls: i64,
     arrived_at: i64,
@@ -229,7 +199,8 @@ pub(crate) async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>>
     }))
 }
 
-struct Record {
+/// A call ready to be stored.
+pub(crate) struct Record {
     id: CallId,
     direction: Direction,
     media: MediaType,
@@ -279,6 +250,43 @@ impl Work for Record {
 }
 
 impl Record {
+    /// `labels`: those of the call that may be kept.
+    pub(crate) fn seal(
+        keys: &Keyring,
+        call: NewCall,
+        labels: Labels,
+        jobs: Vec<NewJob>,
+    ) -> Result<Self> {
+        let has_identifiers =
+            call.number.is_some() || call.email.is_some() || call.asked_record.is_some();
+        let agent = call.user.as_deref().map(|user| agent_stream(keys, user));
+        let details = Details {
+            number: call.number,
+            email: call.email,
+            record: call.asked_record,
+            dialled: call.dialled,
+            user: call.user,
+            warnings: call.warnings,
+        };
+        let details = keys.seal("calls.details", call.id.as_str().as_bytes(), encode(&details)?)?;
+        let said = Said { status: call.status, source: call.source, labels, data: call.data };
+        let (connection, external_id) = (&call.connection, &call.external_id);
+        Ok(Self {
+            who: Who::new(keys, &call.id, connection, external_id, call.contact, said)?,
+            direction: call.direction,
+            media: call.media,
+            queue: call.queue.map(|queue| note(&queue)),
+            arrived_at: call.arrived_at,
+            answered_in_us: i64::try_from(call.answered_in_us).unwrap_or(i64::MAX),
+            deadline_us: i64::try_from(call.deadline_us).unwrap_or(i64::MAX),
+            details,
+            has_identifiers,
+            agent,
+            id: call.id,
+            jobs: SealedJob::seal_all(keys, jobs)?,
+        })
+    }
+
     /// What is told of the call's lookup.
     fn telling(&self) -> Telling<'_> {
         let kind = NewsKind::Identified.or_candidates(self.who.status);
@@ -351,14 +359,16 @@ macro_rules! call_columns {
     ($rest:literal) => {
         concat!(
             "SELECT id, direction, media, queue, connection, status, source, earlier_calls, arrived_at, ",
-            "answered_in_us, identified_at, details, identity, labels, deadline_us FROM calls ",
+            "answered_in_us, identified_at, details, identity, labels, deadline_us, seq FROM calls ",
             $rest
         )
     };
 }
 
-struct OneCall<'a> {
-    id: &'a CallId,
+pub(crate) use call_columns;
+
+pub(crate) struct OneCall<'a> {
+    pub(crate) id: &'a CallId,
 }
 
 impl Work for OneCall<'_> {
@@ -379,7 +389,7 @@ impl Work for RecentCalls {
     }
 }
 
-fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
+pub(crate) fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
     const ODD: Error = Error::Corrupt { what: "a call's words" };
     let id = CallId::new(row.text(0)?).ok_or(ODD)?;
     let cell = id.as_str().as_bytes();

@@ -4,7 +4,7 @@
 //! Compiled to nothing unless the feature `crash-points` is on. With it,
 //! `TIELINE_CRASH_AT=<name>:<nth>` kills the process (SIGKILL) when it passes
 //! the named point for the nth time, and `TIELINE_PLANT=<bug>` plants a bug
-//! that the crash test must catch: `answer-before-commit`.
+//! that the crash test must catch: `answer-before-commit`, `cursor-before-calls`.
 
 /// Every point by name, in the order a write passes them.
 pub const POINTS: &[&str] = &[
@@ -39,6 +39,14 @@ pub const POINTS: &[&str] = &[
     "sweep.calls",
     "sweep.found",
     "sweep.ended",
+    "reconcile.begun",
+    "reconcile.leased",
+    "reconcile.call",
+    "reconcile.identified",
+    "reconcile.noted",
+    "reconcile.moved",
+    "reconcile.told",
+    "reconcile.ended",
     "reseal.cell",
     "backup.copied",
     "backup.renamed",

@@ -65,13 +65,7 @@ impl Store {
         jobs: Vec<NewJob>,
         now: Timestamp,
     ) -> Boxed<'_, Received> {
-        Box::pin(async move {
-            let keys = self.keys();
-            let events = events.into_iter().map(|event| Sealed::seal(&keys, event));
-            let events = events.collect::<Result<Vec<_>>>()?;
-            let jobs = SealedJob::seal_all(&keys, jobs)?;
-            self.write(Receive { events, jobs, now }).await
-        })
+        Box::pin(async move { self.write(Receive::seal(&self.keys(), events, jobs, now)?).await })
     }
 
     /// What was told of a call, at most 10,000 events.
@@ -110,10 +104,23 @@ fn cell(call: &CallId, id: &[u8]) -> Vec<u8> {
     [id, call.as_str().as_bytes()].concat()
 }
 
-struct Receive {
+pub(crate) struct Receive {
     events: Vec<Sealed>,
     jobs: Vec<SealedJob>,
     now: Timestamp,
+}
+
+impl Receive {
+    pub(crate) fn seal(
+        keys: &Keyring,
+        events: Vec<NewEvent>,
+        jobs: Vec<NewJob>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let events = events.into_iter().map(|event| Sealed::seal(keys, event));
+        let events = events.collect::<Result<Vec<_>>>()?;
+        Ok(Self { events, jobs: SealedJob::seal_all(keys, jobs)?, now })
+    }
 }
 
 impl Work for Receive {

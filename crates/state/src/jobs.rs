@@ -352,7 +352,9 @@ impl Work for ReleaseLeases {
         const SQL: &str = "
             UPDATE jobs SET due_at = run_at
             WHERE state IN ('waiting', 'leased') AND state = 'leased'";
-        tx.execute(SQL, &[]).await.map(drop)
+        const RUNS: &str = "UPDATE reconcile_runs SET held_until = 0 WHERE slot = 1";
+        tx.execute(SQL, &[]).await?;
+        tx.execute(RUNS, &[]).await.map(drop)
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`feed`] | news of calls, for whoever follows a call or an agent |
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
+//! | [`reconcile`] | runs that find out who calls were from after the fact |
 //! | [`reports`] | figures over many calls |
 //! | `labels` | what reports group calls by: few values each |
 //! | [`jobs`] | work that must happen, as rows with leases |
@@ -40,6 +41,7 @@ pub mod jobs;
 mod keys;
 mod labels;
 pub mod overrides;
+pub mod reconcile;
 pub mod reports;
 pub mod reseal;
 mod retention;

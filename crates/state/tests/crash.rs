@@ -432,7 +432,8 @@ async fn a_kill_at_any_point_loses_nothing_acknowledged() {
         return;
     }
     let mut acknowledged = 0;
-    for point in POINTS {
+    // Those of a reconciliation are met by the server: tests/crash of the binary.
+    for point in POINTS.iter().filter(|point| !point.starts_with("reconcile.")) {
         let mut killed = 0;
         for nth in [1, 2, 5, 13] {
             let folder = Folder::new(&format!("{point}-{nth}"));

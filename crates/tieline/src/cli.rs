@@ -29,6 +29,8 @@ enum Command {
     Restore(RestoreArgs),
     /// List durable jobs, or try dead ones again.
     Jobs(JobsArgs),
+    /// Find out who calls were from that are known by a number alone, or were never seen.
+    Reconcile(commands::ReconcileArgs),
     /// List, show or clear what agents have corrected.
     Overrides(commands::OverridesArgs),
     /// List who changed or saw what, or see whether the log is whole.
@@ -138,6 +140,7 @@ impl Cli {
             Command::Backup(args) => commands::backup(&args).await,
             Command::Restore(args) => commands::restore(&args).await,
             Command::Jobs(args) => commands::jobs(&args).await,
+            Command::Reconcile(args) => commands::reconcile(&args).await,
             Command::Overrides(args) => commands::overrides(&args).await,
             Command::Audit(args) => commands::audit(&args).await,
             Command::Subject(args) => commands::subject(&args).await,

@@ -78,6 +78,7 @@ impl Running {
                     .is_none_or(|platform| platform.flow_sets_attributes),
                 corrections: wiring::corrections(&loaded.config),
                 calls: wiring::calls(&loaded.config)?,
+                reconcile: wiring::reconciling(&loaded.config)?,
                 keep_calls_for: Some(loaded.config.retention.calls.0)
                     .filter(|kept| !kept.is_zero()),
                 dimensions: Arc::new(loaded.config.reports.dimensions.clone()),

@@ -6,7 +6,10 @@ use crate::http::{self, Tls};
 use domain::Caller;
 use domain::beside::LinkedBy;
 use engine::connections::Behaviour;
-use engine::{Beside, CallOptions, Connection, Connections, Corrections, Queue, Template};
+use engine::{
+    Beside, CallOptions, Connection, Connections, Corrections, Queue, Reconciling, Schedule,
+    Template,
+};
 use kit::manifest::Defaults;
 use kit::{Limits, Network, Opening, Secret};
 use state::{Location, MasterKey, Options, Store};
@@ -168,6 +171,15 @@ pub fn calls(config: &Config) -> Result<Arc<CallOptions>, Failure> {
         subject: template(&section.activity.subject)?,
         body: template(&section.activity.body)?,
     }))
+}
+
+/// When calls are reconciled.
+pub fn reconciling(config: &Config) -> Result<Arc<Reconciling>, Failure> {
+    let section = &config.reconcile;
+    let schedule = Schedule::new(&section.at, &section.time_zone);
+    let schedule = schedule.map_err(|wrong| exit::input(format!("reconcile: {wrong}")))?;
+    let schedule = section.enabled.then_some(schedule);
+    Ok(Arc::new(Reconciling::new(schedule, section.since.0)))
 }
 
 /// How agents' corrections are made and remembered.

@@ -48,6 +48,11 @@ impl Check for Access {
         if let Some(agents) = &self.agents {
             findings.push(sign_in(agents).await);
         }
+        findings.push(finding("analytics:conversationDetail:view", self.history().await));
+        findings.push(finding("externalContacts:contact:view", self.contact().await));
+        if self.platform.policy.promote {
+            findings.push(finding("externalContacts:identity:promote", self.promote().await));
+        }
         findings
     }
 }
@@ -130,6 +135,29 @@ fn widget_flaw(widget: &str, lack: &str) -> Flaw {
         message: format!("The widget's OAuth client {widget} {lack}."),
         fix: "Name in widget_client_id a client with the grant type Code Authorization (PKCE) and the scope user-basic-info."
             .to_owned(),
+    }
+}
+
+/// What reconciliation needs.
+impl Access {
+    async fn history(&self) -> Result<(), Error> {
+        let body = json!({
+            "interval": "2020-01-01T00:00:00.000Z/2020-01-01T00:00:01.000Z",
+            "paging": { "pageSize": 1, "pageNumber": 1 },
+        });
+        let path = "analytics/conversations/details/query";
+        absent(self.platform.client.send(Send::Post(&body), path).await.map(drop))
+    }
+
+    async fn contact(&self) -> Result<(), Error> {
+        let body = json!({ "entities": [{ "id": NO_CONVERSATION }] });
+        let path = "externalcontacts/bulk/contacts";
+        absent(self.platform.client.send(Send::Post(&body), path).await.map(drop))
+    }
+
+    async fn promote(&self) -> Result<(), Error> {
+        let path = format!("externalcontacts/contacts/{NO_CONVERSATION}/promotion");
+        absent(self.platform.client.send(Send::PostNothing, &path).await.map(drop))
     }
 }
 

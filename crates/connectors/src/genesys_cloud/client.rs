@@ -24,6 +24,7 @@ pub(super) const LIFETIME_UNTOLD: Duration = Duration::from_secs(300);
 pub(super) enum Send<'a> {
     Get(&'a [(&'a str, &'a str)]),
     Post(&'a Value),
+    PostNothing,
     Put(&'a Value),
     Patch(&'a Value),
 }
@@ -116,6 +117,7 @@ impl Client {
                 Request::get(url)
             }
             Send::Post(body) => Request::post(url).json(body),
+            Send::PostNothing => Request::post(url),
             Send::Put(body) => Request::put(url).json(body),
             Send::Patch(body) => Request::patch(url).json(body),
         };

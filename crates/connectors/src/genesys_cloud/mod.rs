@@ -2,12 +2,14 @@
 //!
 //! It keeps contacts of its own, carries attributes on live conversations, and
 //! says what it lacks. `platform` is what it does, `client` the way to it,
-//! `mapping` its JSON both ways, `events` what it tells of calls, `sign_in` whose token
-//! an agent's page shows, `check` what it needs to be granted. Set-up and quirks are in README.md.
+//! `mapping` its JSON both ways, `events` what it tells of calls, `history` what it
+//! remembers of them, `sign_in` whose token an agent's page shows, `check` what it
+//! needs to be granted. Set-up and quirks are in README.md.
 
 mod check;
 mod client;
 mod events;
+mod history;
 mod mapping;
 mod platform;
 mod sign_in;
@@ -74,7 +76,11 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         lookup: None,
         accounts: None,
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
-        calls: Some(Arc::new(events::Events { apps })),
+        calls: Some(Arc::new(events::Events { apps: apps.clone() })),
+        history: Some(Arc::new(history::Past {
+            platform: Arc::clone(&platform),
+            events: events::Events { apps },
+        })),
         journal: None,
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         check: Arc::new(check::Access { platform, agents }),

@@ -228,6 +228,13 @@ impl GenesysCloud {
         world.contacts.resolve(id).ok().map(|contact| world.render(contact, everything))
     }
 
+    /// As if so much time had gone by without a call: contacts that the platform made by
+    /// itself are forgotten 60 days after their last interaction. Their ids.
+    pub fn expire_contacts(&self, after: Duration) -> Vec<String> {
+        let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 2);
+        self.platform.world().expire_contacts(now().saturating_add(after))
+    }
+
     /// Adds a queue; its id.
     pub fn add_queue(&self, name: &str) -> String {
         let mut world = self.platform.world();

@@ -75,6 +75,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: None,
         contact_center: None,
         calls: None,
+        history: None,
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         check: Arc::new(check::Access { client, shapes, agents }),

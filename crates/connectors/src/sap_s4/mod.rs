@@ -57,6 +57,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     };
     Ok(Capabilities {
         calls: None,
+        history: None,
         journal: None,
         sign_in: None,
         http: client.http.clone(),

@@ -5,7 +5,7 @@ use crate::openapi;
 use crate::rig::{EMAIL, PHONE, Rig, push};
 use connectors::genesys_cloud::sim::{self, GenesysCloud, NewCall, SignedInUser};
 use connectors::genesys_cloud::simulate;
-use domain::{CallId, ContactPhone, PhoneKind};
+use domain::{CallId, ContactPhone, PhoneKind, Timestamp};
 use kit::{Capabilities, ContactCenter, Error, Push, Secret};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -207,6 +207,7 @@ async fn the_check_names_each_missing_permission() {
         "externalContacts:contact:enrich",
         "conversation:communication:view",
         "externalContacts:conversation:associate",
+        "externalContacts:identity:promote",
     ];
     for permission in needed {
         let rig = organization().await;
@@ -220,6 +221,123 @@ async fn the_check_names_each_missing_permission() {
         assert_eq!(rig.simulator.contacts().len(), 0, "a check writes nothing");
         as_described(&rig);
     }
+}
+
+#[tokio::test]
+async fn the_check_names_the_permission_to_read_history() {
+    let rig = organization().await;
+    let connection = rig.open().await;
+    rig.simulator.take_permission("analytics:conversationDetail:view");
+    rig.simulator.take_permission("analytics:agentConversationDetail:view");
+    let findings = connection.check.check().await;
+    let flaws: Vec<_> = findings.iter().filter_map(|f| f.outcome.as_ref().err()).collect();
+    assert_eq!(flaws.len(), 1, "{flaws:?}");
+    assert!(flaws[0].message.contains("analytics:conversationDetail:view"), "{flaws:?}");
+}
+
+/// Every page of a span, with how many pages there were.
+async fn past(connection: &Capabilities, since: i64, until: i64) -> (Vec<kit::PastCall>, usize) {
+    let history = connection.history.as_ref().expect("a history");
+    let (mut calls, mut pages, mut cursor) = (Vec::new(), 0, None);
+    loop {
+        let page = history.page(Timestamp(since), Timestamp(until), cursor.as_deref()).await;
+        let page = page.expect("a page");
+        calls.extend(page.calls);
+        pages += 1;
+        cursor = page.next;
+        if cursor.is_none() {
+            return (calls, pages);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_a_span_are_told_over_days_and_pages() {
+    const DAY: i64 = 86_400_000;
+    let midnight = 1_795_305_600_000; // 2026-11-22T00:00:00Z
+    let rig = organization().await;
+    let connection = rig.open().await;
+    let queue = rig.simulator.queues()[0].0.clone();
+    let mut placed = Vec::new();
+    // Outside of the span, though on days that it touches; then on both days and both sides of a page.
+    for (at, many) in [(-DAY / 2 - 1, 1), (-DAY / 2, 120), (0, 3), (DAY / 2 - 1, 1), (DAY / 2, 1)] {
+        for _ in 0..many {
+            let call = NewCall {
+                started_at: Some(midnight + at),
+                queue_id: Some(queue.clone()),
+                user_id: Some("5b1c9a34-7c1d-4a8e-9a52-0f0c5f9d1a11".to_owned()),
+                ..inbound()
+            };
+            placed.push((at, rig.simulator.place_call(&call)));
+        }
+    }
+    rig.simulator.end_call(&placed[1].1.conversation_id);
+    let (calls, pages) = past(&connection, midnight - DAY / 2, midnight + DAY / 2).await;
+    assert_eq!((calls.len(), pages), (124, 3), "two pages of the first day, one of the second");
+    let inside = |at: &i64| (-DAY / 2..DAY / 2).contains(at);
+    let mut expected: Vec<&str> = placed
+        .iter()
+        .filter(|(at, _)| inside(at))
+        .map(|(_, placed)| placed.conversation_id.as_str())
+        .collect();
+    let mut told: Vec<&str> = calls.iter().map(|past| past.call.as_str()).collect();
+    expected.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, expected);
+    let of = |id: &str| calls.iter().find(|past| past.call.as_str() == id).expect("told");
+    let ended = of(&placed[1].1.conversation_id);
+    assert_eq!(ended.address.as_deref(), Some(format!("tel:{PHONE}").as_str()));
+    assert_eq!(
+        (ended.queue.as_deref(), ended.dialled.as_deref()),
+        (Some(queue.as_str()), Some("tel:+15550190000"))
+    );
+    assert_eq!(ended.contact, placed[1].1.external_contact_id);
+    assert!(ended.ended.is_some() && ended.user.is_some() && ended.events.len() > 2, "{ended:?}");
+    assert_eq!(of(&placed[2].1.conversation_id).ended, None);
+    let history = connection.history.as_ref().expect("a history");
+    let wrong = history.page(Timestamp(0), Timestamp(1), Some("rubbish")).await;
+    assert_eq!(wrong.expect_err("refused").kind(), "invalid");
+    assert!(as_described(&rig) >= 3);
+}
+
+#[tokio::test]
+async fn an_outbound_calls_customer_is_whom_it_reached() {
+    let rig = organization().await;
+    let connection = rig.open().await;
+    let call = NewCall {
+        outbound: true,
+        ani: "tel:+15550190000".to_owned(),
+        dnis: format!("tel:{PHONE}"),
+        ..NewCall::default()
+    };
+    rig.simulator.place_call(&call);
+    let (calls, _) = past(&connection, 0, i64::MAX / 2).await;
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].address.as_deref(), Some(format!("tel:{PHONE}").as_str()));
+    assert_eq!((calls[0].direction, &calls[0].dialled), (domain::Direction::Outbound, &None));
+}
+
+#[tokio::test]
+async fn what_the_platform_made_itself_is_kept_for_good_once() {
+    let rig = organization().await;
+    let connection = rig.open().await;
+    let history = connection.history.as_ref().expect("a history");
+    let made = rig.simulator.place_call(&inbound()).external_contact_id.expect("a contact");
+    let nobody = "7f0d3c1e-9a3b-4c1d-8e2f-000000000001".to_owned();
+    let curated = rig.simulator.add_contact(&json!({ "lastName": "Doe" })).expect("a contact");
+    let ids = [made.clone(), nobody, curated];
+    let expected = [Ok(true), Err(Error::NotFound), Ok(false)];
+    assert_eq!(history.promote(&ids, true).await.expect("tried"), expected);
+    assert_eq!(rig.simulator.contact(&made).expect("it")["type"], "Identified", "a dry run");
+    assert_eq!(history.promote(&ids, false).await.expect("tried"), expected);
+    assert_eq!(rig.simulator.contact(&made).expect("it")["type"], "Curated");
+    assert_eq!(history.promote(&ids[..1], false).await.expect("tried"), [Ok(false)], "once");
+    let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
+    let withheld = NewCall { ani: "sip:anonymous@anonymous.invalid".into(), ..inbound() };
+    let withheld = rig.simulator.place_call(&withheld).external_contact_id.expect("a contact");
+    assert_eq!(rig.simulator.expire_contacts(days(59)), Vec::<String>::new());
+    assert_eq!(rig.simulator.expire_contacts(days(61)), [withheld]);
+    assert!(as_described(&rig) >= 4);
 }
 
 #[tokio::test]

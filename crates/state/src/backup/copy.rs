@@ -265,6 +265,37 @@ const TABLES: &[Table] = &[
         ],
         counted: false,
     },
+    Table {
+        name: "reconcile_runs",
+        key: 1,
+        columns: &[
+            ("id", Int),
+            ("slot", Int),
+            ("due_at", Int),
+            ("is_dry", Int),
+            ("since_at", Int),
+            ("until_at", Int),
+            ("jobs_after", Int),
+            ("state", Text),
+            ("step", Text),
+            ("cursor", Text),
+            ("reached_at", Int),
+            ("counts", Text),
+            ("note", Text),
+            ("started_at", Int),
+            ("updated_at", Int),
+            ("ended_at", Int),
+            ("lease", Int),
+            ("held_until", Int),
+        ],
+        counted: true,
+    },
+    Table {
+        name: "reconcile_calls",
+        key: 2,
+        columns: &[("run", Int), ("call", Text), ("what", Text), ("reason", Text)],
+        counted: false,
+    },
 ];
 
 /// Whether the target has ever been a store.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// How sure we are, by kind of external id: more never falls back to less than a record.
 const NOBODY: i64 = 0;
 const A_NUMBER: i64 = 1;
-const A_RECORD: i64 = 2;
+pub(crate) const A_RECORD: i64 = 2;
 /// A person has said so and its own system has confirmed it: no search knows better.
 pub(crate) const AN_AGENT: i64 = 3;
 

@@ -34,6 +34,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_events.sql"),
     migration!(5, "0005_customers.sql"),
     migration!(6, "0006_feed.sql"),
+    migration!(7, "0007_reconcile.sql"),
     migration!(8, "0008_subjects.sql"),
     migration!(10, "0010_reports.sql"),
 ];

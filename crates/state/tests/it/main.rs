@@ -16,6 +16,7 @@ mod jobs;
 mod keys;
 mod owning;
 mod place;
+mod reconcile;
 mod reports;
 mod reseal;
 mod subjects;

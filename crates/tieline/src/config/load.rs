@@ -172,6 +172,15 @@ impl Check<'_> {
         let activity = &config.calls.activity;
         self.template(&["calls", "activity", "subject"], &activity.subject);
         self.template(&["calls", "activity", "body"], &activity.body);
+        let reconcile = &config.reconcile;
+        if let Err(reason) = engine::Schedule::new(&reconcile.at, &reconcile.time_zone) {
+            let fix = "Write at = \"03:00\" and time_zone = \"Europe/Berlin\".";
+            self.mistake(&["reconcile"], format!("{reason}."), fix);
+        }
+        if reconcile.since.0.is_zero() {
+            let message = "looks back no time at all.";
+            self.mistake(&["reconcile", "since"], message, "Write since = \"30h\".");
+        }
         let names: Vec<&str> = config.connections.keys().map(String::as_str).collect();
         let default = config.lookup.default_connection.as_str();
         self.known(&names, &["lookup", "default_connection"], default);

@@ -1,7 +1,9 @@
 //! The sections of `tieline.toml`, one struct each. Every field's comment is
 //! printed in the reference.
 
-use super::{CallsSection, Period, SecretSource, ServerSection, StreamsSection};
+use super::{
+    CallsSection, Period, ReconcileSection, SecretSource, ServerSection, StreamsSection,
+};
 use domain::matching::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ pub struct Config {
     pub calls: CallsSection,
     #[serde(default)]
     pub streams: StreamsSection,
+    #[serde(default)]
+    pub reconcile: ReconcileSection,
     #[serde(default)]
     pub reports: ReportsSection,
     #[serde(default)]

@@ -76,6 +76,8 @@ pages! {
     "customer.unknown",
     "job.not_dead",
     "override.unknown",
+    "reconcile.busy",
+    "reconcile.unknown",
     "report.dimension_refused",
     "report.too_large",
     "request.body_invalid",

@@ -18,6 +18,7 @@ mod lookup;
 mod news;
 mod openapi;
 mod overrides;
+mod reconcile;
 mod reports;
 mod schemas;
 mod server;
@@ -76,6 +77,9 @@ pub fn router(app: App) -> Router {
         .route("/api/v2/customers/{id}", get(customers::customer).put(customers::keep))
         .route("/api/v1/reports/handle-time", get(reports::handle_time))
         .route("/api/v1/reports/identification", get(reports::identification::identification))
+        .route("/api/v1/reconcile", post(reconcile::begin))
+        .route("/api/v1/reconcile/runs", get(reconcile::runs))
+        .route("/api/v1/reconcile/runs/{id}", get(reconcile::one))
         .route("/api/v1/overrides", get(overrides::list).delete(overrides::clear_many))
         .route("/api/v1/overrides/{id}", get(overrides::one).delete(overrides::clear))
         .route("/api/v1/audit", get(overrides::audit))

@@ -9,6 +9,7 @@
 
 mod check;
 mod load;
+mod reconcile;
 #[path = "../rig/mod.rs"]
 // Shared with the `it` binary: what only that one uses is no dead code.
 #[allow(dead_code, unused_imports)]
@@ -46,8 +47,10 @@ async fn all(deaths: Vec<(Death, Option<&'static str>)>) -> Vec<Round> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
-    let is_elsewhere =
-        |point: &str| ["restore.", "erase.", "sweep."].iter().any(|own| point.starts_with(own));
+    // Restores, erasures and reconciliations have rounds of their own.
+    let is_elsewhere = |point: &str| {
+        ["restore.", "erase.", "sweep.", "reconcile."].iter().any(|own| point.starts_with(own))
+    };
     let of_the_server = POINTS.iter().filter(|point| !is_elsewhere(point));
     let deaths = of_the_server.clone().flat_map(|point| {
         let nths: &[u64] = match point.split('.').next() {
@@ -179,4 +182,34 @@ async fn a_kill_during_a_restore_leaves_the_old_store_or_the_new() {
         let next = json!({ "fromNumber": Line::loners(1)[0].number, "callId": "next" });
         assert_eq!(line.lookup(next).await["data"]["previousInteractionCount"], 1, "{point}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconciliation_killed_between_any_two_steps_is_continued() {
+    let points = POINTS.iter().filter(|point| point.starts_with("reconcile."));
+    let mut deaths: Vec<String> = Vec::new();
+    for point in points.clone() {
+        let nths: &[u64] = match *point {
+            "reconcile.call" | "reconcile.noted" => &[1, 25],
+            "reconcile.identified" => &[1, 4],
+            "reconcile.moved" => &[1, 2, 3],
+            _ => &[1],
+        };
+        deaths.extend(nths.iter().map(|nth| format!("{point}:{nth}")));
+    }
+    // Every write of the run, one after the other, before and after it is committed.
+    deaths.extend((1..=12).map(|nth| format!("write.commit:{nth}")));
+    deaths.extend((2..=12).step_by(3).map(|nth| format!("write.committed:{nth}")));
+    deaths.extend(["job.settled:3", "job.settled:30", "journal.marked:5"].map(str::to_owned));
+    let rounds = reconcile::all(deaths.into_iter().map(|at| (at, None)).collect()).await;
+    for round in &rounds {
+        assert!(round.died && round.odd.is_empty(), "killed at {}: {round:?}", round.at);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_that_moves_before_its_calls_would_be_caught() {
+    let death = "reconcile.call:1".to_owned();
+    let rounds = reconcile::all(vec![(death, Some("cursor-before-calls"))]).await;
+    assert!(rounds.iter().all(|round| round.died && !round.odd.is_empty()), "{rounds:?}");
 }

@@ -39,6 +39,7 @@ mod lookup;
 mod numbers;
 mod operation;
 mod privacy;
+mod reconcile;
 mod reports;
 #[path = "../rig/mod.rs"]
 mod rig;

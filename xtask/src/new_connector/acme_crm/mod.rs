@@ -47,6 +47,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: None,
         contact_center: None,
         calls: None,
+        history: None,
         journal: None,
         sign_in: None,
         check: client,

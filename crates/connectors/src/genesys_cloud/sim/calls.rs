@@ -35,6 +35,8 @@ pub struct NewCall {
     pub queue_id: Option<String>,
     /// Adds an agent participant.
     pub user_id: Option<String>,
+    /// When it begins, in milliseconds since 1970; now where it is not said.
+    pub started_at: Option<i64>,
     /// Attributes of the customer's participant, as a flow may have set them.
     pub attributes: BTreeMap<String, String>,
 }
@@ -76,7 +78,7 @@ pub(crate) fn place(world: &mut World, call: &NewCall, now: i64) -> PlacedCall {
     world.conversations.add(Conversation {
         id: id.clone(),
         outbound: call.outbound,
-        started_at: now,
+        started_at: call.started_at.unwrap_or(now),
         ended_at: None,
         participants,
         saved: None,

@@ -86,6 +86,10 @@ impl Conversations {
         self.by_id.insert(conversation.id.clone(), conversation);
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Conversation> {
+        self.by_id.values()
+    }
+
     pub(crate) fn get(&self, id: &str) -> Result<&Conversation, Problem> {
         self.by_id.get(id).ok_or_else(Problem::not_found)
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::contacts::fields::Fields;
 use super::contacts::identifiers;
-use super::contacts::{Contact, Contacts};
+use super::contacts::{Contact, ContactType, Contacts};
 use super::conversations::Conversations;
 use super::dates;
 use super::ids::Ids;
@@ -103,6 +103,30 @@ impl World {
     /// The keys a contact holds, as `ContactIdentifier`s.
     pub(crate) fn identifiers(&self, contact: &Contact) -> Vec<Value> {
         contact.held.iter().map(|(key, at)| key.render(*at, &self.sources)).collect()
+    }
+
+    /// Forgets contacts of the platform's own that had no interaction for 60 days; their ids.
+    pub(crate) fn expire_contacts(&mut self, now: i64) -> Vec<String> {
+        const KEPT_MS: i64 = 60 * 86_400_000;
+        let mut last: HashMap<&str, i64> = HashMap::new();
+        for call in self.conversations.all() {
+            let at = call.ended_at.unwrap_or(call.started_at);
+            for contact in
+                call.participants.iter().filter_map(|one| one.external_contact.as_deref())
+            {
+                last.entry(contact).and_modify(|known| *known = at.max(*known)).or_insert(at);
+            }
+        }
+        let is_old = |one: &&std::sync::Arc<Contact>| {
+            let seen = last.get(one.id.as_str()).copied().unwrap_or(one.modified_at);
+            one.kind != ContactType::Curated && one.merged_to.is_none() && seen < now - KEPT_MS
+        };
+        let old: Vec<String> =
+            self.contacts.all().filter(is_old).map(|one| one.id.clone()).collect();
+        for id in &old {
+            self.contacts.remove(id, now);
+        }
+        old
     }
 
     /// The contact an identifier body finds, exactly.
