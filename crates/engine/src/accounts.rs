@@ -118,3 +118,42 @@ impl Landing for Booked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ById, ask};
+    use async_trait::async_trait;
+    use kit::{Account, Accounts, Error, Lane, Lookup};
+    use std::sync::Arc;
+
+    /// An ERP that knows every account but those of no possible form.
+    struct Erp;
+
+    #[async_trait]
+    impl Accounts for Erp {
+        fn batch_max(&self) -> usize {
+            50
+        }
+        async fn find(&self, _: Lane, ids: &[String]) -> Result<Vec<Option<Account>>, Error> {
+            let account = |id: &String| {
+                let data = [("status".to_owned(), "active".into())].into();
+                Account { record: format!("A{id}"), data, ..Account::default() }
+            };
+            Ok(ids.iter().map(|id| (id != "none").then(|| account(id))).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn ids_travel_together_and_come_back_in_their_order() {
+        let lookup = ById(Arc::new(Erp));
+        assert_eq!(lookup.batch_max(), 50, "as many as the ERP takes");
+        let asks = ["1", "none", "2"].map(ask);
+        let found = lookup.find(Lane::Call, &asks).await.expect("answers");
+        let records: Vec<_> =
+            found.iter().map(|found| found.first().map(|one| one.record.as_str())).collect();
+        assert_eq!(records, [Some("A1"), None, Some("A2")]);
+        let account = &found[0][0];
+        assert_eq!(account.data["status"], "active".into());
+        assert!(account.phones.is_empty() && account.email.is_none(), "nobody who calls");
+    }
+}

@@ -26,6 +26,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("ContactCenterSection", "[contact_center]"),
     ("ConnectionSection", "[connections.NAME]"),
     ("LimitsSection", "[connections.NAME.limits]"),
+    ("BesideSection", "[[connections.NAME.beside]]"),
     ("QueueSection", "[[queues]]"),
     ("LogSection", "[log]"),
 ];
@@ -82,6 +83,9 @@ fn value_of(schema: &Value, property: &Value) -> String {
         (_, "integer") => "a number".to_owned(),
         (_, "boolean") => "true or false".to_owned(),
         (_, "array") if resolved["items"]["format"] == "secret" => "a list of secrets".to_owned(),
+        (_, "array") if kind_of(resolve(schema, &resolved["items"])) == "object" => {
+            "a list of tables".to_owned()
+        }
         (_, "array") => "a list of texts".to_owned(),
         (_, "object") => "a table".to_owned(),
         _ => "a text".to_owned(),

@@ -25,7 +25,7 @@ async fn line() -> Line {
     line.limit("timeout = \"1s\"").start().await
 }
 
-fn assert_in_time(answer: &Answer, deadline: Duration, stalls: &Stalls) {
+pub(super) fn assert_in_time(answer: &Answer, deadline: Duration, stalls: &Stalls) {
     let bound = deadline + LEEWAY + stalls.worst();
     assert!(answer.took <= bound, "{:?} is more than {bound:?}", answer.took);
 }
