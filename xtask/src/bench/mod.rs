@@ -9,6 +9,7 @@
 mod contestants;
 mod events;
 mod figures;
+mod guarded;
 mod http;
 mod rounds;
 mod table;
