@@ -87,7 +87,11 @@ async fn make(store: &Store, calls: i64) -> Result<(), Any> {
             let store = store.clone();
             tokio::spawn(async move {
                 let Some(call) = job.subject else { return Ok(()) };
-                let settle = Settlement { lease: job.lease, outcome: state::Outcome::Done };
+                let settle = Settlement {
+                    lease: job.lease,
+                    outcome: state::Outcome::Done,
+                    follow_up: Vec::new(),
+                };
                 let new = NewOutcome {
                     outcome: outcome(&call),
                     journal: JournalState::None,

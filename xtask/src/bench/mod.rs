@@ -10,6 +10,7 @@
 mod contestants;
 mod events;
 mod figures;
+mod guarded;
 mod http;
 mod rounds;
 mod streams;

@@ -2,6 +2,7 @@
 
 use super::contestants::{self, CRM_LATENCY_MS, DEADLINE_MS, Directory, KEY, Part, Simulator};
 use super::figures::{Generators, Pressure, Series, fdatasync};
+use super::guarded;
 use super::table::{Table, spread};
 use crate::tools;
 use anyhow::{Context, Result};
@@ -49,14 +50,14 @@ impl Measured {
 }
 
 /// Everything that stands while the rounds go on.
-struct Stage {
-    plan: Plan,
-    folder: PathBuf,
-    generators: Generators,
-    crm: Simulator,
-    known: PathBuf,
+pub(super) struct Stage {
+    pub(super) plan: Plan,
+    pub(super) folder: PathBuf,
+    pub(super) generators: Generators,
+    pub(super) crm: Simulator,
+    pub(super) known: PathBuf,
     mixed: PathBuf,
-    table: Table,
+    pub(super) table: Table,
 }
 
 /// Runs all rounds and returns their table. A part that cannot be started leaves its rows void.
@@ -70,6 +71,10 @@ pub(super) fn lookup(plan: Plan, folder: &Path) -> Result<Table> {
     let mut stage = Stage { plan, folder: folder.into(), generators, crm, known, mixed, table };
     let bare = contestants::bare()?;
     let ceiling = directory_hits(&mut stage, &bare)?;
+    if let Err(reason) = guarded::cost(&mut stage) {
+        let what = "with authentication, audit and overrides ÷ without";
+        stage.table.void(what, "≥ 90 %", &format!("{reason:#}"));
+    }
     live(&mut stage, ceiling)?;
     slow_and_hanging(&mut stage)?;
     idle(&mut stage)?;

@@ -83,6 +83,7 @@ fn connections() -> Connections {
         calls: None,
         history: None,
         journal: None,
+        sign_in: None,
         check: Arc::new(Mute),
     };
     let behaviour = Behaviour {
@@ -112,6 +113,7 @@ async fn engine(store: Store, now: &str) -> Engine {
             corrections: Corrections { remember_for: HOUR, per_queue: false, confirm_within: HOUR },
             keep_calls_for: None,
             dimensions: Arc::default(),
+            columns: Arc::default(),
             calls: Arc::new(CallOptions {
                 settle_for: HOUR,
                 writes_activities: false,
