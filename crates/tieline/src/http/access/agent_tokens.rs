@@ -64,7 +64,7 @@ pub async fn issue(
             "Pass the agent's id: the user's id in Genesys Cloud.",
         )
     })?;
-    if agent.len() > AGENT_MAX || agent.chars().any(char::is_control) {
+    if !is_agent(&agent) {
         let message = "agent is at most 256 bytes, without control characters.";
         return Err(ApiError::field("agent", message, "Pass the agent's id unchanged."));
     }
@@ -77,6 +77,11 @@ pub async fn issue(
         call: call(body.call_id)?,
     };
     Ok(issued(&app, &claims, now))
+}
+
+/// Whether the text can be an agent's id.
+pub(super) fn is_agent(text: &str) -> bool {
+    (1..=AGENT_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 fn given(text: Option<String>) -> Option<String> {
