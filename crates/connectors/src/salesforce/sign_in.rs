@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_token_counts_while_active_through_our_app_in_our_org_only() {
-        assert_eq!(kind(&told()), Ok("0055g00000ABCdEAAW".to_owned()));
+        assert_eq!(kind(&told()), Ok("0055g00000ABCdEAAX".to_owned()));
         let until = owner(&told(), "3MVG9.widget", ORG).expect("good").until;
         assert_eq!(until, Some(Timestamp(1_800_000_000_000)));
         let other_org = "https://login.salesforce.com/id/00D5g00000XyZab/0055g00000ABCdE";

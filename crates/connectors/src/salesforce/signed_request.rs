@@ -83,7 +83,7 @@ mod tests {
             "algorithm": "HMACSHA256", "issuedAt": null, "userId": "0055g00000ABCdE",
             "client": { "oauthToken": "00D5g00000XyZaB!AQ.token", "instanceUrl": "https://a.example" },
             "context": {
-                "user": { "userId": "0055g00000ABCdEAAW" },
+                "user": { "userId": "0055g00000ABCdEAAX" },
                 "organization": { "organizationId": "00D5g00000XyZaB" },
             },
         })
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_signed_request_says_who_looks_at_the_page() {
         let (user, organization, token) = of(&said()).expect("signed by the app");
-        assert_eq!(user, "0055g00000ABCdEAAW");
+        assert_eq!(user, "0055g00000ABCdEAAX");
         assert_eq!((organization.len(), token.as_str()), (18, "00D5g00000XyZaB!AQ.token"));
     }
 

@@ -247,13 +247,15 @@ async fn logs_are_one_json_object_a_line_where_machines_read_them() {
 
 #[tokio::test]
 async fn every_documented_metric_is_served() {
-    let line = Line::with_salesforce().and_genesys().start().await;
+    let line = Line::with_salesforce().and_genesys().agents_sign_in().start().await;
     line.arrives(MARIA.1).await.1.assert_hit("crm");
     line.crm_does(Fault::Status { code: 503, body: None });
     line.arrives(JOHN.1).await.1.assert_by_number("partial");
     line.crm_recovers();
     let started = json!({ "type": "callStarted", "callId": "c" });
     assert_eq!(line.post("/api/v1/genesys/events", &started).await.status, 202);
+    let sign_in = json!({ "connection": "genesys", "shown": "nothing" });
+    assert_eq!(line.post("/api/v1/agent-tokens/sign-in", &sign_in).await.status, 401);
     line.until_quiet().await;
     let page = include_str!("../../../../docs/reference/metrics.md");
     let names: Vec<&str> = page.split('`').filter(|word| word.starts_with("tieline_")).collect();

@@ -69,7 +69,7 @@ pub async fn issue(
             "Pass the agent's id: the user's id in Genesys Cloud.",
         )
     })?;
-    if agent.chars().count() > AGENT_MAX || has_control {
+    if !is_agent(&agent) || has_control {
         let message = "agent is at most 256 characters, without control characters.";
         return Err(ApiError::field("agent", message, "Pass the agent's id unchanged."));
     }
@@ -82,6 +82,11 @@ pub async fn issue(
         call: call(body.call_id)?,
     };
     Ok(issued(&app, &claims, now))
+}
+
+/// Whether the text can be an agent's id.
+pub(super) fn is_agent(text: &str) -> bool {
+    (1..=AGENT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 fn given(text: Option<String>) -> Option<String> {

@@ -35,8 +35,9 @@ const WRITTEN_FOR: Duration = Duration::from_secs(3_600);
 /// Agents with their addresses who are remembered as written down. At the bound all
 /// are forgotten, and written down once more than they had to be.
 const WRITTEN_MAX: usize = 10_000;
-/// Refusals of a connection are written down this often, with how many there were.
-const REFUSALS_EVERY: Duration = Duration::from_secs(60);
+/// Refusals and troubles of a connection are written down this often, with how many
+/// there were.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// An agent of a connection who has signed in from an address.
 type SeenAt = (String, String, IpAddr);
@@ -55,14 +56,33 @@ pub struct Pages {
 struct Offer {
     asking: Semaphore,
     under_way: Semaphore,
-    /// Refusals since the last one written down, and when that was.
-    refusals: Mutex<(u64, Option<Instant>)>,
+    refusals: Seldom,
+    troubles: Seldom,
+}
+
+/// What strangers can bring about as often as they like and is said once in a while:
+/// how often it was since, and when it was said.
+#[derive(Default)]
+struct Seldom(Mutex<(u64, Option<Instant>)>);
+
+impl Seldom {
+    /// Counts it; how often it was since it was said, when it is to be said now.
+    fn count(&self, now: Instant) -> Option<u64> {
+        let mut held = lock(&self.0);
+        let (count, last) = &mut *held;
+        *count += 1;
+        if last.is_some_and(|at| now.saturating_duration_since(at) < SAID_EVERY) {
+            return None;
+        }
+        *last = Some(now);
+        Some(std::mem::take(count))
+    }
 }
 
 impl Default for Offer {
     fn default() -> Self {
         let (asking, under_way) = (Semaphore::new(ASKING_MAX), Semaphore::new(UNDER_WAY_MAX));
-        Self { asking, under_way, refusals: Mutex::default() }
+        Self { asking, under_way, refusals: Seldom::default(), troubles: Seldom::default() }
     }
 }
 
@@ -147,17 +167,14 @@ impl Pages {
         written.insert(seen, now);
     }
 
-    /// Counts a refusal; how many there were since the last one written down, when
-    /// this one is to be.
+    /// Counts a refusal; how many there were since one was said, when this one is to be.
     pub fn refused(&self, connection: &str, now: Instant) -> Option<u64> {
-        let mut refusals = lock(&self.offering.get(connection)?.refusals);
-        let (count, last) = &mut *refusals;
-        *count += 1;
-        if last.is_some_and(|at| now.saturating_duration_since(at) < REFUSALS_EVERY) {
-            return None;
-        }
-        *last = Some(now);
-        Some(std::mem::take(count))
+        self.offering.get(connection)?.refusals.count(now)
+    }
+
+    /// The same for a vendor that could not be asked.
+    pub fn troubled(&self, connection: &str, now: Instant) -> Option<u64> {
+        self.offering.get(connection)?.troubles.count(now)
     }
 }
 
@@ -171,4 +188,31 @@ fn network(address: IpAddr) -> IpAddr {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SAID_EVERY, Seldom, network};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn what_strangers_bring_about_is_said_once_a_minute_with_how_often_it_was() {
+        let (seldom, begun) = (Seldom::default(), Instant::now());
+        assert_eq!(seldom.count(begun), Some(1));
+        let later = begun + SAID_EVERY - Duration::from_millis(1);
+        assert!((0..500).all(|_| seldom.count(later).is_none()));
+        assert_eq!(seldom.count(begun + SAID_EVERY), Some(501));
+        assert_eq!(seldom.count(begun), None, "two threads may look at the clock in any order");
+    }
+
+    #[test]
+    fn addresses_of_one_customer_count_as_one() {
+        let same = |one: &str, two: &str| {
+            network(one.parse().expect(one)) == network(two.parse().expect(two))
+        };
+        assert!(same("2001:db8:0:7::1", "2001:db8:0:7:ffff::9"));
+        assert!(!same("2001:db8:0:7::1", "2001:db8:0:8::1"));
+        assert!(same("::ffff:192.0.2.1", "192.0.2.1"));
+        assert!(!same("192.0.2.1", "192.0.2.2"));
+    }
 }

@@ -120,6 +120,9 @@ impl Asking<'_> {
             asked.unwrap_or_else(|_| Err(Error::unavailable("no answer in time")))
         };
         match asked.await {
+            Ok(SignedIn { user, .. }) if !agent_tokens::is_agent(&user) => {
+                Err(self.troubled(&Error::protocol("a user's id that is none")))
+            }
             Ok(SignedIn { user, until }) => {
                 let now = self.app.engine.clock.now();
                 let lives = until.map_or(LIFETIME, |until| until.since(now).min(LIFETIME));
@@ -131,13 +134,23 @@ impl Asking<'_> {
                 Ok((user, lives))
             }
             Err(Error::Unauthorized { reason }) => Err(self.refused(&reason).await),
-            Err(error) => {
-                self.count("unavailable");
-                let (connection, address) = (&self.connection, self.caller.address);
-                tracing::warn!(connection, caller.address = %address, error.kind = error.kind(), "an agent could not be signed in: {error}");
-                Err(unavailable(&error))
-            }
+            Err(error) => Err(self.troubled(&error)),
         }
+    }
+
+    /// Counted each, logged once a minute.
+    fn troubled(&self, error: &Error) -> ApiError {
+        self.count("unavailable");
+        if let Some(tries) = self.app.access.pages.troubled(&self.connection, Instant::now()) {
+            let connection = &self.connection;
+            tracing::warn!(
+                connection,
+                error.kind = error.kind(),
+                tries,
+                "agents could not be signed in: {error}"
+            );
+        }
+        unavailable(error)
     }
 
     fn crowded() -> Error {
