@@ -38,6 +38,7 @@ pub use clock::Clock;
 pub use connections::{Connection, Connections, Queue};
 pub use correct::{Answer as Corrected, Request as Correction};
 pub use customers::{Changed, Profile};
+pub use follow_up::ATTRIBUTES;
 pub use jobs::Runner;
 pub use lookup::{Engine, Error, Options, Request};
 pub use metrics::Metrics;

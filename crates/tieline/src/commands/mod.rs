@@ -4,10 +4,12 @@ mod api_keys;
 mod client;
 mod corrections;
 mod pinned;
+mod privacy;
 mod subjects;
 
 pub use api_keys::{ApiKeysArgs, api_keys};
 pub use corrections::{AuditArgs, KeysArgs, OverridesArgs, audit, keys, overrides};
+pub use privacy::{PrivacyArgs, privacy};
 pub use subjects::{SubjectArgs, subject};
 
 use crate::cli::{BackupArgs, CheckArgs, JobsArgs, RestoreArgs};
