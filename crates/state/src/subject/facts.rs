@@ -222,7 +222,7 @@ mod tests {
                     && let (Some(name), Some(kind)) = (words.next(), words.next())
                     && !["UNIQUE", "PRIMARY"].contains(&name)
                 {
-                    tables.entry(table).or_default().push((name, kind));
+                    tables.entry(table).or_default().push((name, kind.trim_end_matches(',')));
                 }
             }
         }

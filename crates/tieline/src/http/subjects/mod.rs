@@ -196,7 +196,8 @@ fn refuse_reason(reason: &str) -> Result<(), ApiError> {
     if reason.len() <= 64 && reason.chars().all(is_one) && is_reference {
         return Ok(());
     }
-    let message = "reason is a reference: at most 64 letters, digits and -_.:/#, a digit among them.";
+    let message =
+        "reason is a reference: at most 64 letters, digits and -_.:/#, a digit among them.";
     Err(ApiError::field("reason", message, "Write a ticket's id; it is kept in clear."))
 }
 
