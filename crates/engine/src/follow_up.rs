@@ -299,11 +299,23 @@ fn told(attributes: &BTreeMap<String, String>) -> &'static str {
     if attributes.is_empty() { "untold" } else { "told" }
 }
 
+/// Every attribute that is ever set on a conversation, and what it says.
+pub const ATTRIBUTES: &[(&str, &str)] = &[
+    ("externalId", "externalId"),
+    ("identityStatus", "how the caller was found"),
+    ("customerName", "name"),
+    ("PT_SearchValue", "e-mail, else name"),
+    ("PT_URLPop", "page of the record in its CRM"),
+    ("candidateCount", "how many people share the number"),
+    ("candidates", "externalIds and names of up to five of them"),
+];
+
 /// The customer participant's attributes: what a flow would have set from an
 /// answer in time, and what the platform's CRM clients pop a screen by.
 pub(crate) fn attributes(identity: &Identity) -> BTreeMap<String, String> {
     let mut set = BTreeMap::new();
     let mut put = |key: &str, value: String| {
+        debug_assert!(ATTRIBUTES.iter().any(|(known, _)| *known == key), "{key} is not told");
         if !value.is_empty() {
             set.insert(key.to_owned(), value);
         }

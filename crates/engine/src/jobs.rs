@@ -9,9 +9,7 @@ use crate::finish::FINISH;
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::journal::JOURNAL;
 use crate::lookup::Engine;
-use crate::{
-    call_end, contact_center, enrich, feed, finish, journal, reconcile, rotate, subjects,
-};
+use crate::{call_end, contact_center, enrich, feed, finish, journal, reconcile, rotate, subjects};
 use domain::{CallId, Timestamp};
 use state::events::CLOSE_CALL;
 use state::{Identified, Journal, JournalState, Leased, NewJob, NewOutcome, Outcome, Settlement};

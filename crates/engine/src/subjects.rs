@@ -194,7 +194,11 @@ impl Engine {
             // Calls that wait for the writer go between two parts.
             tokio::task::yield_now().await;
         }
-        self.store.fold_log().await?;
+        if let Err(error) = self.store.fold_log().await {
+            // A backup may be reading: the next sweep, a minute later, tries again.
+            tracing::warn!("an erasure's log could not be folded yet: {error}");
+            return Ok(sweep.removed);
+        }
         let removed = sweep.removed.iter().filter(|(_, count)| **count > 0);
         let details = removed.map(|(table, count)| ((*table).to_owned(), count.to_string()));
         let act = Act {
@@ -266,11 +270,10 @@ impl Answering {
 /// Learns of erasures of other nodes, and sweeps what is not swept yet: after a kill,
 /// after a restore, and a second time after each erasure.
 pub(crate) async fn keep_up(engine: Engine, mut stop: watch::Receiver<bool>) {
-    let mut is_start = true;
+    let mut last = None;
     while !*stop.borrow() {
-        match keep_up_once(&engine, is_start).await {
-            Ok(()) => is_start = false,
-            Err(error) => tracing::warn!("an erasure is not finished, it is tried again: {error}"),
+        if let Err(error) = keep_up_once(&engine, &mut last).await {
+            tracing::warn!("an erasure is not finished, it is tried again: {error}");
         }
         tokio::select! {
             _ = stop.changed() => {}
@@ -279,10 +282,15 @@ pub(crate) async fn keep_up(engine: Engine, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn keep_up_once(engine: &Engine, is_start: bool) -> Result<(), state::Error> {
+/// At the start whatever is not swept, then each erasure a minute after it was made; one
+/// that failed waits as long. `last`: when this was last tried.
+async fn keep_up_once(engine: &Engine, last: &mut Option<Timestamp>) -> Result<(), state::Error> {
     engine.store.refresh_tombstones().await?;
+    let (now, is_start) = (engine.clock.now(), last.is_none());
+    let last = last.get_or_insert(now);
     let Some(since) = engine.store.unswept_since().await? else { return Ok(()) };
-    if is_start || since <= engine.clock.now().minus(SWEPT_AGAIN_AFTER) {
+    if is_start || now >= since.max(*last).plus(SWEPT_AGAIN_AFTER) {
+        *last = now;
         engine.sweep().await?;
     }
     Ok(())

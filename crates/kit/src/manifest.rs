@@ -5,6 +5,7 @@
 
 use crate::Settings;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// The facts of one vendor.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,7 +20,33 @@ pub struct Manifest {
     pub limits: Defaults,
     #[serde(default)]
     pub settings: Vec<Setting>,
+    #[serde(default)]
+    pub privacy: Privacy,
 }
+
+/// Which personal data go to the vendor and come from it. The contract suite holds it to
+/// what is really sent, and a test of each connector to what is really asked for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Privacy {
+    /// Settings with the address of the system that holds the data; the first that is set,
+    /// or has a default, counts.
+    pub hosts: Vec<String>,
+    /// The setting that says in which region the data lie, where the address tells.
+    pub region: Option<String>,
+    /// What people are asked for by: `phone`, `email`, `record`.
+    pub asks: Vec<String>,
+    /// Fields that are read, in the vendor's words.
+    pub reads: Vec<String>,
+    /// Settings whose values are further fields to read.
+    pub reads_settings: Vec<String>,
+    /// Every field that is written, as its path in the request, and what it is:
+    /// [`TECHNICAL`] where it says nothing of a person.
+    pub sends: BTreeMap<String, String>,
+}
+
+/// What a field is that says nothing of a person.
+pub const TECHNICAL: &str = "technical";
 
 /// Limits a connection has unless its configuration says otherwise.
 #[derive(Debug, Clone, Copy, Deserialize)]

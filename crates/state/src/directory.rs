@@ -221,8 +221,10 @@ impl Work for Remember {
                     // Erased: no answer brings them back, and who shares a key with them
                     // is not named by it alone.
                     if answer.contacts.len() > 1 {
-                        mark_shared(tx, &erasure, &answer.asked).await?;
-                        shared.extend(&answer.asked);
+                        let asked = answer.asked.iter().filter(|key| contact.keys.contains(key));
+                        let own: Vec<Hash> = asked.copied().collect();
+                        mark_shared(tx, &erasure, &own).await?;
+                        shared.extend(own);
                     }
                     continue;
                 }

@@ -37,6 +37,8 @@ enum Command {
     Audit(commands::AuditArgs),
     /// Show what is kept of one person, or erase it for good.
     Subject(commands::SubjectArgs),
+    /// Say which personal data go where, and how long they are kept.
+    Privacy(commands::PrivacyArgs),
     /// Make, list, replace or withdraw keys of the API.
     ApiKeys(commands::ApiKeysArgs),
     /// Rotate the store's data key while the server serves.
@@ -144,6 +146,7 @@ impl Cli {
             Command::Overrides(args) => commands::overrides(&args).await,
             Command::Audit(args) => commands::audit(&args).await,
             Command::Subject(args) => commands::subject(&args).await,
+            Command::Privacy(args) => commands::privacy(&args),
             Command::ApiKeys(args) => commands::api_keys(&args).await,
             Command::Keys(args) => commands::keys(&args).await,
             Command::Key => commands::key(),

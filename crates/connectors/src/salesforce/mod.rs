@@ -180,3 +180,21 @@ fn shapes(settings: &Settings) -> Result<Vec<Shape>, Error> {
 fn invalid(field: &str, reason: &str) -> Error {
     Error::Invalid { field: Some(field.to_owned()), reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{shapes, vendor};
+    use kit::Settings;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_field_that_is_read_is_in_the_manifest_and_no_other() {
+        let objects = toml::Value::from(vec!["Contact", "Lead"]);
+        let plain = [("objects".to_owned(), objects)].into();
+        let shapes = shapes(&Settings { plain, ..Settings::default() }).expect("shapes");
+        let read: BTreeSet<String> =
+            shapes.iter().flat_map(|s| &s.fields).map(|field| field.as_str().to_owned()).collect();
+        let told = vendor().connector.manifest.privacy.reads;
+        assert_eq!(read, told.into_iter().collect(), "list every field under [privacy] reads");
+    }
+}

@@ -154,3 +154,18 @@ fn shape(settings: &Settings) -> Result<Shape, Error> {
 fn invalid(field: &str, reason: &str) -> Error {
     Error::Invalid { field: Some(field.to_owned()), reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::mapping::Shape;
+    use super::vendor;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_property_that_is_read_is_in_the_manifest_and_no_other() {
+        let (select, _) = Shape::new(Vec::new(), None).expect("a shape").of_partner();
+        let read: BTreeSet<String> = select.iter().map(|name| name.as_str().to_owned()).collect();
+        let told = vendor().connector.manifest.privacy.reads;
+        assert_eq!(read, told.into_iter().collect(), "list every property under [privacy] reads");
+    }
+}

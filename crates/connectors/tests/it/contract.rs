@@ -5,9 +5,11 @@
 
 use crate::rig::{EMAIL, PHONE, Rig, ask, exercise, push};
 use crate::{acme_crm, logs};
-use domain::{CallId, Direction, Timestamp};
-use kit::{Activity, Error, Lane, Secret};
+use domain::{CallId, ContactPhone, Direction, MediaType, PhoneKind, Timestamp};
+use kit::manifest::TECHNICAL;
+use kit::{Activity, Ask, Conversation, Error, Lane, Profile, Push, Secret};
 use sim::faults::{Fault, Rule};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A rig for each connector.
@@ -301,4 +303,151 @@ async fn an_activity_is_there_once_however_often_it_is_written() {
         tried += 1;
     }
     assert!(tried > 0, "no connector keeps activities");
+}
+
+/// The path of every value in a body, without the places in lists.
+fn leaves(value: &serde_json::Value, path: &str, found: &mut BTreeMap<String, Vec<String>>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                // The names of attributes are the caller's.
+                let key = if path.ends_with("attributes") { "*" } else { key };
+                // Several in one request are as each alone.
+                let is_bulk = path.is_empty() && key == "entities";
+                leaves(value, &if is_bulk { String::new() } else { below(key) }, found);
+            }
+        }
+        serde_json::Value::Array(list) => {
+            list.iter().for_each(|one| leaves(one, path, found));
+        }
+        serde_json::Value::String(text) => {
+            found.entry(path.to_owned()).or_default().push(text.clone());
+        }
+        other => found.entry(path.to_owned()).or_default().push(other.to_string()),
+    }
+}
+
+/// Somebody of whom every piece can be told apart from all others.
+fn canary() -> Push {
+    let phone = |kind, last: u8| ContactPhone::new(kind, format!("+1317555017{last}"));
+    Push {
+        external_id: "CRM:zzexternal".to_owned(),
+        profile: Profile {
+            name: "Zzname".to_owned(),
+            first_name: Some("Zzfirst".to_owned()),
+            last_name: Some("Zzlast".to_owned()),
+            email: Some("zzemail@example.com".to_owned()),
+            phones: PhoneKind::ALL.into_iter().zip(1..).map(|(k, n)| phone(k, n)).collect(),
+            url: Some("https://zzurl.example".to_owned()),
+        },
+    }
+}
+
+/// Everything that a connector writes, written; which fields that took, and their values.
+async fn written(rig: &Rig) -> BTreeMap<String, Vec<String>> {
+    let connection = rig.open().await;
+    let mut record = "0035g00000Jd9XaAAJ".to_owned();
+    if let Some(lookup) = &connection.lookup {
+        let people = lookup.find(Lane::Background, &[ask()]).await.expect("people");
+        record = people[0].first().expect("somebody").record.clone();
+    }
+    rig.faults().requests().clear();
+    let id = || CallId::new("7f0d3c1e-0000-4000-8000-0000000000aa").expect("an id");
+    if let Some(center) = &connection.contact_center {
+        center.enrich(&[canary()]).await.expect("tried").remove(0).expect("written");
+        let other = Push { external_id: "CRM:zzother".to_owned(), ..canary() };
+        center.enrich(&[canary(), other]).await.expect("tried");
+        let conversation = Conversation {
+            id: id().to_string(),
+            has_ended: false,
+            participant: Some("7f0d3c1e-0000-4000-8000-0000000000ab".to_owned()),
+            communication: Some("7f0d3c1e-0000-4000-8000-0000000000ac".to_owned()),
+            media: MediaType::Voice,
+            contact: None,
+            attributes: BTreeMap::new(),
+        };
+        // It is no conversation of the simulator's: what was asked is what counts.
+        let attributes = [("zzname".to_owned(), "zzattribute".to_owned())].into();
+        center.set_attributes(&conversation, &attributes).await.ok();
+        center.associate(&conversation, "7f0d3c1e-0000-4000-8000-0000000000ad").await.ok();
+    }
+    if let Some(journal) = &connection.journal {
+        let activity = Activity {
+            call: id(),
+            record,
+            known: None,
+            subject: "zzsubject".to_owned(),
+            body: "zzbody".to_owned(),
+            direction: Direction::Inbound,
+            started: Timestamp(1_795_292_100_000),
+            duration_ms: 65_000,
+            wrap_up: Some("zzwrapup".to_owned()),
+        };
+        let known = Some(journal.write(&activity).await.expect("written").id);
+        journal.write(&Activity { known, ..activity }).await.expect("changed");
+    }
+    let mut found = BTreeMap::new();
+    for seen in rig.faults().requests().log() {
+        if let Ok(body) = serde_json::from_str(&seen.body) {
+            leaves(&body, "", &mut found);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_field_that_is_sent_is_in_the_manifest_and_no_other() {
+    for rig in rigs().await {
+        let privacy = &rig.connector.manifest.privacy;
+        let written = written(&rig).await;
+        let sent: Vec<&String> = written.keys().collect();
+        let told: Vec<&String> = privacy.sends.keys().collect();
+        assert_eq!(sent, told, "{}: list every field under [privacy.sends]", rig.name());
+        for (path, values) in &written {
+            let is_personal = values.iter().any(|value| {
+                let value = value.to_lowercase();
+                value.contains("zz") || value.contains("317555017")
+            });
+            let told = &privacy.sends[path];
+            assert!(!is_personal || told != TECHNICAL, "{}: {path} is personal", rig.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_people_are_asked_for_by_is_in_the_manifest() {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        let privacy = &rig.connector.manifest.privacy;
+        let Some(lookup) = &connection.lookup else {
+            assert!(privacy.asks.is_empty(), "{}", rig.name());
+            continue;
+        };
+        assert!(!privacy.reads.is_empty() && !privacy.hosts.is_empty(), "{}", rig.name());
+        let people = lookup.find(Lane::Background, &[ask()]).await.expect("people");
+        let record = people[0].first().expect("somebody").record.clone();
+        let asks = [
+            ("phone", Ask { phone: ask().phone, ..Ask::default() }),
+            ("email", Ask { email: Some(EMAIL.to_owned()), ..Ask::default() }),
+            ("record", Ask { record: Some(record.clone()), ..Ask::default() }),
+        ];
+        let mut sent = Vec::new();
+        for (kind, ask) in asks {
+            rig.faults().requests().clear();
+            lookup.find(Lane::Background, &[ask]).await.expect("an answer");
+            let log = rig.faults().requests().log();
+            let text: String =
+                log.iter().map(|seen| format!("{} {}", seen.target, seen.body)).collect();
+            let text = text.replace("%40", "@");
+            let is_sent = match kind {
+                "phone" => digits(&text).contains(&PHONE[5..]),
+                "email" => text.to_lowercase().contains(EMAIL),
+                _ => text.contains(&record),
+            };
+            sent.extend(is_sent.then_some(kind));
+        }
+        assert_eq!(sent, privacy.asks, "{}", rig.name());
+    }
 }

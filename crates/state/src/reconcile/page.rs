@@ -5,8 +5,8 @@ use crate::calls::{A_RECORD, Identified, NewCall, Record, Said, Who, identify, k
 use crate::crash;
 use crate::error::{Boxed, Error, Result};
 use crate::events::{NewEvent, Receive};
-use crate::jobs::{NewJob, SealedJob, note};
 use crate::feed::{NewsKind, Telling, take_turns};
+use crate::jobs::{NewJob, SealedJob, note};
 use crate::keys::Keyring;
 use crate::labels::Labels;
 use crate::sql::{Touched, Tx, Work};

@@ -13,7 +13,7 @@ use crate::keys::Keyring;
 use crate::overrides::{Override, number_hash, opened};
 use crate::store::Store;
 use domain::{CallId, Contact, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Calls and jobs in one export; beyond this it says that it is cut.
 const ROWS_MAX: usize = 10_000;
@@ -109,6 +109,8 @@ impl Store {
     }
 
     async fn export_jobs(&self, sought: &Sought, export: &mut Export) -> Result<()> {
+        let calls = export.calls.iter().map(|of| of.call.call.id.to_string());
+        let calls: HashSet<String> = calls.collect();
         let mut after = 0;
         loop {
             let rows = self.read(&tables::Jobs { after }).await?;
@@ -123,8 +125,7 @@ impl Store {
                     },
                 };
                 let call = row.opt_text(4)?;
-                let is_of_call =
-                    export.calls.iter().any(|of| Some(of.call.call.id.as_str()) == call);
+                let is_of_call = call.is_some_and(|call| calls.contains(call));
                 if !is_of_call && !sought.is_in_json(&self.keys(), &payload) {
                     continue;
                 }

@@ -232,7 +232,8 @@ impl Search<'_> {
                 rows.iter().map(|row| opened(keys, row)).collect::<Result<Vec<_>>>()
             });
             for found in known.await? {
-                let record = Record { connection: found.said.connection, record: found.said.record };
+                let record =
+                    Record { connection: found.said.connection, record: found.said.record };
                 let person = Person { external_id: found.said.external_id, name: String::new() };
                 people.entry(record).or_insert(person);
             }

@@ -11,6 +11,7 @@
 
 mod erase;
 mod export;
+pub mod facts;
 mod find;
 mod sought;
 mod sweep;

@@ -27,6 +27,7 @@ fn said(status: Status, at: i64) -> Identified {
         status,
         source: domain::Source::Crm,
         labels: Default::default(),
+        data: Default::default(),
         at: Timestamp(at),
     }
 }

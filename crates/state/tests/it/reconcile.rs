@@ -41,6 +41,7 @@ fn better(record: &str, jobs: Vec<NewJob>) -> Found {
         status: Status::Hit,
         source: Source::Crm,
         labels: Default::default(),
+        data: Default::default(),
         at: Timestamp(50),
     };
     Found::Better { identified, jobs }
@@ -106,6 +107,7 @@ async fn a_page_is_counted_once_and_changes_no_call_that_is_known_better(place: 
         status: Status::Hit,
         source: Source::Crm,
         labels: Default::default(),
+        data: Default::default(),
         at: Timestamp(40),
     };
     let known = store.identify_call(&id("b"), found, vec![], None).await.expect("identified");

@@ -185,9 +185,11 @@ async fn an_erased_person_is_not_stored_again(place: Place) {
     // A number that others turn out to have as well names none of them.
     let number = "+15550166666";
     let both = [contact("john", &[number], None), contact("jane", &[number], None)];
-    let asked = [Key::Phone(number.to_owned())];
+    let hers = "jane@example.com".to_owned();
+    let asked = [Key::Phone(number.to_owned()), Key::Email(hers.clone())];
     store.remember("crm", &asked, &both, Timestamp(61)).await.expect("remembered");
     assert_eq!(store.erased(Name::Phone(number)), Erased::Shared);
+    assert_eq!(store.erased(Name::Email(&hers)), Erased::No, "what he never had");
 }
 
 async fn an_erased_person_may_be_known_again(place: Place) {

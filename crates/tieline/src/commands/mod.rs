@@ -4,11 +4,13 @@ mod api_keys;
 mod client;
 mod corrections;
 mod pinned;
+mod privacy;
 mod reconcile;
 mod subjects;
 
 pub use api_keys::{ApiKeysArgs, api_keys};
 pub use corrections::{AuditArgs, KeysArgs, OverridesArgs, audit, keys, overrides};
+pub use privacy::{PrivacyArgs, privacy};
 pub use reconcile::{ReconcileArgs, reconcile};
 pub use subjects::{SubjectArgs, subject};
 

@@ -1,9 +1,7 @@
 //! The sections of `tieline.toml`, one struct each. Every field's comment is
 //! printed in the reference.
 
-use super::{
-    CallsSection, Period, ReconcileSection, SecretSource, ServerSection, StreamsSection,
-};
+use super::{CallsSection, Period, ReconcileSection, SecretSource, ServerSection, StreamsSection};
 use domain::matching::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +57,9 @@ pub struct StoreSection {
     /// Tieline, not of the machine (on PostgreSQL: of the server).
     #[serde(default)]
     pub durability: Durability,
+    /// Where the store lies, such as `EU (Frankfurt)`: only told, in `tieline privacy report`.
+    #[serde(default)]
+    pub data_region: Option<String>,
 }
 
 /// What a commit survives.
@@ -238,6 +239,10 @@ pub struct ConnectionSection {
     /// refuse names that lead inside.
     #[serde(default)]
     pub allow_private_addresses: bool,
+    /// Where the system keeps its data, such as `EU (Frankfurt)`, where its address does not say so:
+    /// only told, in `tieline privacy report`.
+    #[serde(default)]
+    pub data_region: Option<String>,
     /// Overrides of the connector's limits.
     #[serde(default)]
     pub limits: LimitsSection,

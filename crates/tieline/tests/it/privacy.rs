@@ -138,6 +138,20 @@ async fn walk(line: &mut Line, sap: &S4) -> (String, String) {
     for command in [["audit", "verify"], ["overrides", "list"], ["keys", "rotate"]] {
         line.command(&command).await;
     }
+    // A person's export is theirs to read; what is said of it elsewhere is not.
+    for address in ["export", "erase"] {
+        let address = format!("/api/v1/subjects/{address}");
+        for body in [
+            json!({ "phones": ["zzcanary-typed"] }),
+            json!({ "phones": [NUMBER], "reason": "Zzcanaryfirst" }),
+            json!({ "phones": [NUMBER], "dryRun": true }),
+        ] {
+            let answer = line.post(&address, &body).await;
+            if answer.status >= 400 {
+                errors.push_str(&answer.body.to_string());
+            }
+        }
+    }
     (errors, record)
 }
 

@@ -8,6 +8,7 @@ use sim::faults::{Fault, Rule};
 
 crate::facts! {
     everything_of_a_person_is_shown_and_then_gone
+    of_two_who_share_a_number_one_is_erased_and_the_other_stays
 }
 
 const NUMBER: &str = "+13175550177";
@@ -168,4 +169,129 @@ async fn everything_of_a_person_is_shown_and_then_gone(place: Place) {
     for word in PLANTED {
         assert!(!log.contains(word), "{word} in the log");
     }
+}
+
+async fn of_two_who_share_a_number_one_is_erased_and_the_other_stays(place: Place) {
+    let line = Line::with_salesforce().on(place).lookup("fresh_for", "0s");
+    let mut line = line.lookup("stale_limit", "0s").start().await;
+    line.lookup(json!({ "fromNumber": JOHN.1, "callId": "c-1" })).await.assert_hit("crm");
+    let (john, jane) = (line.id_of(JOHN.2), line.id_of(JANE.2));
+    let both = line.erase(&["--phone", JOHN.1]).await;
+    assert_eq!(both.code, Some(2), "several are meant: {both:?}");
+    assert!(both.out.contains(&john) && both.out.contains(&jane), "who they are: {both:?}");
+    assert!(both.err.contains("--external-id"), "{both:?}");
+    let refused = line.post("/api/v1/subjects/erase", &json!({ "phones": [JOHN.1] })).await;
+    assert_eq!((refused.status, &refused["error"]["code"]), (409, &json!("subject.several")));
+    assert!(!refused.body.to_string().contains(&john), "no id in an error: {refused:?}");
+    assert_eq!(line.get("/api/v1/subjects/tombstones").await.body, json!([]));
+
+    let one = line.erase(&["--external-id", &john]).await;
+    assert_eq!(one.code, Some(0), "{one:?}");
+    assert!(line.stored("c-1").await.status == 404, "the call was John's");
+    // The caller may be either of them: nobody is named, by whatever way it is found out.
+    for source in ["asked", "kept", "after a restart"] {
+        if source == "after a restart" {
+            line.restart().await;
+        }
+        let answer = line.call_from(JOHN.1).await;
+        answer.assert_by_number("ambiguous");
+        assert_eq!(answer["candidateCount"], 1, "{source}: {answer:?}");
+        assert!(!answer.body.to_string().contains(JOHN.0), "{source}: {answer:?}");
+    }
+    let hers = line.lookup(json!({ "email": JANE.2, "fromNumber": JANE.1, "callId": "c-2" })).await;
+    assert_eq!(hers.id(), jane, "her e-mail is hers: {hers:?}\n{}", line.log());
+    line.until_quiet().await;
+    let shown = line.export(&["--external-id", &john]).await;
+    assert_eq!((rows(&shown, "contacts"), rows(&shown, "calls")), (0, 0), "{shown}");
+    assert_eq!(rows(&line.export(&["--external-id", &jane]).await, "contacts"), 1);
+
+    let listed = line.command(&["subject", "tombstones", "list", "--json"]).await;
+    let listed: Value = serde_json::from_str(&listed.out).expect("a list");
+    let id = listed[0]["id"].as_str().expect("an id").to_owned();
+    assert!(!listed.to_string().contains(&john[4..]), "hashes alone: {listed}");
+    let back = line.command(&["subject", "tombstones", "remove", &id]).await;
+    assert_eq!(back.code, Some(0), "{back:?}");
+    let again = line.command(&["subject", "tombstones", "remove", &id]).await;
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(line.call_from(JOHN.1).await.id(), john, "a customer again");
+    assert_eq!(line.command(&["audit", "verify"]).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn an_export_is_for_nobody_elses_eyes() {
+    let line = Line::with_salesforce().start().await;
+    line.call_from(JOHN.1).await.assert_hit("crm");
+    let file = line.folder.join("john.json");
+    let out = file.display().to_string();
+    let words = ["subject", "export", "--email", JOHN.2, "--out", &out];
+    let first = line.command(&words).await;
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.out.contains("1  contacts") && !first.out.contains(JOHN.0), "{first:?}");
+    let text = std::fs::read_to_string(&file).expect("written");
+    assert!(text.contains(JOHN.0) && text.contains(JOHN.1));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    assert_eq!(line.command(&words).await.code, Some(3), "what is there is not written over");
+    let entry = line.get("/api/v1/audit").await.body[0].clone();
+    assert_eq!(entry["action"], "subject.exported", "{entry}");
+    assert!(!entry.to_string().contains(JOHN.2), "{entry}");
+}
+
+#[tokio::test]
+async fn who_cannot_be_meant_is_told_so_and_a_stranger_may_be_erased() {
+    let line = Line::with_salesforce().start().await;
+    for body in [
+        json!({}),
+        json!({ "phones": ["rubbish"] }),
+        json!({ "emails": ["nobody"] }),
+        json!({ "externalIds": ["XYZ:1"] }),
+        json!({ "externalIds": ["PHONE:00112233445566778899aabbccddeeff"] }),
+        json!({ "phones": [NUMBER], "reason": "John Doe" }),
+    ] {
+        let refused = line.post("/api/v1/subjects/erase", &body).await;
+        let code = &refused["error"]["code"];
+        assert_eq!((refused.status, code), (400, &json!("request.field_invalid")), "{body}");
+    }
+    let erased = line.erase(&["--phone", NUMBER]).await;
+    assert_eq!(erased.code, Some(0), "{erased:?}");
+    let erased: Value = serde_json::from_str(&erased.out).expect("JSON");
+    assert_eq!((&erased["removed"], &erased["erased"]), (&json!({}), &json!(true)));
+    line.call_from(NUMBER).await.assert_by_number("miss");
+}
+
+#[tokio::test]
+async fn the_privacy_report_says_which_field_goes_where() {
+    let labels = "[reports]\ndimensions = [\"loyaltyTier\"]\n\n[retention]\ncalls = \"14d\"";
+    let line = Line::with_salesforce().and_genesys().section(labels).lay().await;
+    let ended = line.command_elsewhere(&["privacy", "report", "--json"]).await;
+    assert_eq!(ended.code, Some(0), "without a server: {ended:?}");
+    let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let of = |name: &str| {
+        let all = report["connections"].as_array().expect("a list");
+        all.iter().find(|one| one["connection"] == name).expect(name)
+    };
+    let (crm, center) = (of("salesforce"), of("genesys"));
+    let reads = crm["reads"].to_string();
+    for field in ["MobilePhone", "CRM_Case_Id__c", "Account.Name"] {
+        assert!(reads.contains(field), "{field}: {reads}");
+    }
+    assert_eq!(crm["askedBy"], json!(["phone", "email", "record"]));
+    assert_eq!((&crm["host"], &center["host"]), (&json!("127.0.0.1"), &json!("127.0.0.1")));
+    let region = crm["region"].as_str().expect("a text");
+    assert!(region.contains("connections.salesforce.data_region"), "how to say it: {region}");
+    assert_eq!(center["sends"]["contact.workEmail"], "e-mail");
+    let name = center["sends"]["attributes.customerName"].as_str().expect("told");
+    assert!(name.starts_with("name"), "{name}");
+    assert!(center["sends"].get("action").is_none(), "nothing technical");
+    let store = &report["store"];
+    assert_eq!(store["plainLabels"], json!(["loyaltyTier"]));
+    let tables = store["tables"].as_array().expect("a list");
+    let calls = tables.iter().find(|one| one["table"] == "calls").expect("calls");
+    assert_eq!(calls["kept"], "14 days (retention.calls)");
+    let text = line.command_elsewhere(&["privacy", "report"]).await;
+    assert!(text.out.contains("sends     contact.firstName: first name"), "{text:?}");
 }

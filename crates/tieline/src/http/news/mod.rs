@@ -120,9 +120,10 @@ pub async fn of_agent(
 /// has an id there, which may be anybody's here: they follow the call of their token.
 fn own_id<'a>(app: &App, caller: &'a Caller) -> Option<&'a str> {
     let center = app.engine.connections.contact_center();
-    let is_ours = caller.connection.as_deref().is_none_or(|signed_in_at| {
-        center.is_some_and(|center| center.name == signed_in_at)
-    });
+    let is_ours = caller
+        .connection
+        .as_deref()
+        .is_none_or(|signed_in_at| center.is_some_and(|center| center.name == signed_in_at));
     caller.agent.as_deref().filter(|_| is_ours)
 }
 

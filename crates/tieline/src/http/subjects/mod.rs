@@ -49,7 +49,7 @@ pub struct EraseBody {
     #[serde(default)]
     dry_run: bool,
     /// A reference, such as a ticket's id: kept with the tombstones, so nothing personal.
-    /// At most 64 letters, digits and `-_.:/#`.
+    /// At most 64 letters, digits and `-_.:/#`, a digit among them.
     #[serde(default)]
     #[schema(example = "DSR-4711")]
     reason: String,
@@ -191,10 +191,13 @@ fn identifiers(app: &App, body: SubjectBody) -> Result<Identifiers, ApiError> {
 
 fn refuse_reason(reason: &str) -> Result<(), ApiError> {
     let is_one = |c: char| c.is_ascii_alphanumeric() || "-_.:/#".contains(c);
-    if reason.len() <= 64 && reason.chars().all(is_one) {
+    // A name has no digit, a ticket's id has one.
+    let is_reference = reason.is_empty() || reason.bytes().any(|b| b.is_ascii_digit());
+    if reason.len() <= 64 && reason.chars().all(is_one) && is_reference {
         return Ok(());
     }
-    let message = "reason is a reference: at most 64 letters, digits and -_.:/#.";
+    let message =
+        "reason is a reference: at most 64 letters, digits and -_.:/#, a digit among them.";
     Err(ApiError::field("reason", message, "Write a ticket's id; it is kept in clear."))
 }
 

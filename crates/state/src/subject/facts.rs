@@ -1,0 +1,264 @@
+//! What each table holds of people: for the privacy report, and so that no table is
+//! forgotten by an export or an erasure. A test holds this list to the schema.
+
+/// One table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    pub name: &'static str,
+    /// What it holds, in words for whoever answers for it.
+    pub holds: &'static str,
+    /// Columns in clear that say something of a person or a call.
+    pub clear: &'static [&'static str],
+    pub kept: Kept,
+    /// A person may be in it: an export shows and an erasure takes their rows.
+    pub is_personal: bool,
+}
+
+/// How long rows are kept, if nobody is erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// As long as `retention.calls` says.
+    AsCalls,
+    /// As long as `corrections.remember_for` says.
+    AsCorrections,
+    /// Until their own system no longer has the person.
+    AsInTheirSystem,
+    /// Until they are done; skipped ones a week more, dead ones until somebody decides.
+    AsWork,
+    /// Until somebody takes them away.
+    ForEver,
+}
+
+const fn table(
+    name: &'static str,
+    holds: &'static str,
+    clear: &'static [&'static str],
+    kept: Kept,
+    is_personal: bool,
+) -> Table {
+    Table { name, holds, clear, kept, is_personal }
+}
+
+/// Every table of the store.
+pub const TABLES: &[Table] = &[
+    table(
+        "calls",
+        "number, e-mail, externalId, agent and warnings of each call",
+        &[
+            "id",
+            "direction",
+            "media",
+            "queue",
+            "connection",
+            "status",
+            "source",
+            "certainty",
+            "earlier_calls",
+            "arrived_at",
+            "answered_in_us",
+            "identified_at",
+            "labels",
+        ],
+        Kept::AsCalls,
+        true,
+    ),
+    table("call_data", "what was kept of a call", &["call", "updated_at"], Kept::AsCalls, true),
+    table(
+        "call_events",
+        "what the contact center told of a call: agents, wrap-ups, notes",
+        &["call", "at", "received_at"],
+        Kept::AsCalls,
+        true,
+    ),
+    table(
+        "call_outcomes",
+        "what a call came to: agents, wrap-ups, notes",
+        &[
+            "call",
+            "started_at",
+            "ended_at",
+            "talk_ms",
+            "hold_ms",
+            "work_ms",
+            "handle_ms",
+            "queue",
+            "wrap_up",
+            "updated_at",
+            "journal",
+            "journal_connection",
+            "journal_record",
+        ],
+        Kept::AsCalls,
+        true,
+    ),
+    table(
+        "interactions",
+        "how many calls count to a keyed hash",
+        &["calls", "last_call_at"],
+        Kept::ForEver,
+        true,
+    ),
+    table(
+        "contacts",
+        "what CRMs say of people: names, numbers, e-mail, configured data",
+        &["connection", "as_of"],
+        Kept::AsInTheirSystem,
+        true,
+    ),
+    table(
+        "contact_keys",
+        "keyed hashes of their numbers and e-mails",
+        &["connection", "contact", "asked_at", "gone_at"],
+        Kept::AsInTheirSystem,
+        true,
+    ),
+    table(
+        "customer_data",
+        "what was kept of a customer beyond calls",
+        &["updated_at"],
+        Kept::ForEver,
+        true,
+    ),
+    table(
+        "links",
+        "which contact of the contact center is which record",
+        &["linked_at"],
+        Kept::ForEver,
+        true,
+    ),
+    table(
+        "overrides",
+        "agents' corrections: number, externalId, reason",
+        &["queue", "connection", "created_at", "expires_at"],
+        Kept::AsCorrections,
+        true,
+    ),
+    table(
+        "jobs",
+        "work to be done, with the profiles to be told",
+        &[
+            "kind",
+            "connection",
+            "state",
+            "call",
+            "run_at",
+            "due_at",
+            "attempts",
+            "lease",
+            "created_at",
+            "updated_at",
+            "note",
+        ],
+        Kept::AsWork,
+        true,
+    ),
+    table(
+        "audit",
+        "who changed or saw what, in a chain",
+        &["seq", "at", "actor", "action"],
+        Kept::ForEver,
+        true,
+    ),
+    table(
+        "keys",
+        "the store's keys, wrapped",
+        &["purpose", "created_at", "retired_at"],
+        Kept::ForEver,
+        false,
+    ),
+    table(
+        "api_keys",
+        "who may call the API: names and hashes",
+        &[
+            "id",
+            "name",
+            "scopes",
+            "requests_per_minute",
+            "created_at",
+            "expires_at",
+            "revoked_at",
+            "rotated_from",
+        ],
+        Kept::ForEver,
+        false,
+    ),
+    table(
+        "erasures",
+        "that somebody was erased: when, by which key, under which reference",
+        &["id", "at", "actor", "reason", "swept_at"],
+        Kept::ForEver,
+        false,
+    ),
+    table(
+        "tombstones",
+        "keyed hashes by which an erased person stays away",
+        &["erasure", "kind"],
+        Kept::ForEver,
+        false,
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::TABLES;
+    use crate::sql::schema::MIGRATIONS;
+    use std::collections::BTreeMap;
+
+    /// Columns of each table with their types, as the migrations declare them.
+    fn declared() -> BTreeMap<&'static str, Vec<(&'static str, &'static str)>> {
+        let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for migration in MIGRATIONS {
+            let mut table = "";
+            for line in migration.sqlite.lines() {
+                let mut words = line.split_whitespace();
+                if let Some(name) = line.strip_prefix("CREATE TABLE ") {
+                    table = name.trim_end_matches(" (");
+                    tables.entry(table).or_default();
+                } else if let Some(added) = line.strip_prefix("ALTER TABLE ") {
+                    let words: Vec<&str> = added.split_whitespace().collect();
+                    let kind = words[4].trim_end_matches(';');
+                    tables.entry(words[0]).or_default().push((words[3], kind));
+                } else if line.starts_with("    ")
+                    && let (Some(name), Some(kind)) = (words.next(), words.next())
+                    && !["UNIQUE", "PRIMARY"].contains(&name)
+                {
+                    tables.entry(table).or_default().push((name, kind.trim_end_matches(',')));
+                }
+            }
+        }
+        tables
+    }
+
+    #[test]
+    fn every_table_is_named_and_every_column_in_clear() {
+        // Counters of rows and versions, which say nothing.
+        const BARE: [&str; 3] = ["seq", "id", "version"];
+        let declared = declared();
+        let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        for table in declared.keys() {
+            assert!(names.contains(table), "{table}: say in TABLES whether a person may be in it");
+        }
+        for table in TABLES {
+            let columns = &declared[table.name];
+            for (column, kind) in columns {
+                let is_number = BARE.contains(column) && *kind == "INTEGER";
+                let is_named = *kind == "BLOB" || is_number || table.clear.contains(column);
+                assert!(is_named, "{}.{column} is in clear: name it in TABLES", table.name);
+            }
+            for column in table.clear {
+                assert!(columns.iter().any(|(name, _)| name == column), "{}.{column}", table.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_table_that_may_hold_a_person_is_swept() {
+        let sweep = include_str!("sweep.rs");
+        for table in TABLES.iter().filter(|table| table.is_personal) {
+            let is_swept = ["DELETE FROM", "UPDATE"]
+                .iter()
+                .any(|verb| sweep.contains(&format!("{verb} {} ", table.name)));
+            assert!(is_swept, "{} is named as personal and not swept", table.name);
+        }
+    }
+}

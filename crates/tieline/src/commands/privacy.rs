@@ -1,0 +1,232 @@
+//! `tieline privacy report`: which personal data go to which system and region, and how
+//! long they are kept here. From the configuration alone; no server is asked.
+//!
+//! Nothing of it is written by hand: what a connector reads and sends is in its manifest,
+//! which tests hold to its requests; what the store holds is in `state::subject::facts`,
+//! which tests hold to its schema.
+
+use super::say;
+use crate::cli::ConfigArgs;
+use crate::config::{self, Config, ConnectionSection, Loaded};
+use crate::exit::{self, Failure};
+use clap::{Args, Subcommand};
+use kit::Manifest;
+use kit::manifest::TECHNICAL;
+use serde::Serialize;
+use state::Location;
+use state::subject::facts::{Kept, TABLES};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Args)]
+pub struct PrivacyArgs {
+    #[command(subcommand)]
+    command: Privacy,
+}
+
+#[derive(Debug, Subcommand)]
+enum Privacy {
+    /// List for each connection and for the store which field goes where.
+    Report {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The whole report.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    store: StoreFacts,
+    connections: Vec<ConnectionFacts>,
+    logs: &'static str,
+    metrics: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoreFacts {
+    place: String,
+    region: String,
+    /// How what is personal lies there.
+    encryption: &'static str,
+    tables: Vec<TableFacts>,
+    /// Values of calls that are kept in clear, for reports.
+    plain_labels: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TableFacts {
+    table: &'static str,
+    holds: &'static str,
+    in_clear: &'static [&'static str],
+    kept: String,
+    personal: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConnectionFacts {
+    connection: String,
+    system: String,
+    host: String,
+    region: String,
+    /// What people are asked for by: it is sent there with each question.
+    asked_by: Vec<String>,
+    reads: Vec<String>,
+    /// Fields that are written there, and what each is.
+    sends: BTreeMap<String, String>,
+    note: String,
+}
+
+const UNKNOWN: &str = "unknown";
+const LOGS: &str = "none: ids are masked, and no name, number or e-mail is written";
+const METRICS: &str = "none: counts by connection and outcome";
+
+pub fn privacy(args: &PrivacyArgs) -> Result<(), Failure> {
+    let Privacy::Report { config, json } = &args.command;
+    let loaded = config::load(&config.config).map_err(exit::input)?;
+    let report = report(&loaded)?;
+    if *json {
+        return say(&serde_json::to_string(&report).map_err(exit::failed)?);
+    }
+    say(&text(&report))
+}
+
+fn report(loaded: &Loaded) -> Result<Report, Failure> {
+    let config = &loaded.config;
+    let mut connections = Vec::new();
+    for (name, section) in &config.connections {
+        let connector = connectors::by_name(&section.connector)
+            .ok_or_else(|| exit::input(format!("connections.{name}.type names no connector")))?;
+        connections.push(connection(loaded, name, section, &connector.manifest));
+    }
+    Ok(Report { store: store(loaded)?, connections, logs: LOGS, metrics: METRICS })
+}
+
+fn store(loaded: &Loaded) -> Result<StoreFacts, Failure> {
+    let config = &loaded.config;
+    let place = match crate::wiring::location(loaded)? {
+        place @ Location::Postgres { .. } => place.to_string(),
+        place => format!("{place} on this machine"),
+    };
+    let how = "; set store.data_region";
+    let tables = TABLES.iter().map(|table| TableFacts {
+        table: table.name,
+        holds: table.holds,
+        in_clear: table.clear,
+        kept: kept(table.kept, config),
+        personal: table.is_personal,
+    });
+    Ok(StoreFacts {
+        place,
+        region: config.store.data_region.clone().unwrap_or_else(|| format!("{UNKNOWN}{how}")),
+        encryption: "AES-256-GCM, each cell bound to its row; found by keyed hashes",
+        tables: tables.collect(),
+        plain_labels: config.reports.dimensions.clone(),
+    })
+}
+
+fn kept(kept: Kept, config: &Config) -> String {
+    let period = |period: std::time::Duration| match period.as_secs() {
+        0 => "for ever".to_owned(),
+        seconds if seconds % 86_400 == 0 => format!("{} days", seconds / 86_400),
+        seconds => format!("{seconds} seconds"),
+    };
+    match kept {
+        Kept::AsCalls => format!("{} (retention.calls)", period(config.retention.calls.0)),
+        Kept::AsCorrections => match config.corrections.remember_for.0 {
+            none if none.is_zero() => "not at all (corrections.remember_for)".to_owned(),
+            some => format!("{} (corrections.remember_for)", period(some)),
+        },
+        Kept::AsInTheirSystem => "until their own system no longer has them".to_owned(),
+        Kept::AsWork => "until done; skipped 7 days more, dead until decided".to_owned(),
+        Kept::ForEver => "until erased or taken away".to_owned(),
+    }
+}
+
+fn connection(
+    loaded: &Loaded,
+    name: &str,
+    section: &ConnectionSection,
+    manifest: &Manifest,
+) -> ConnectionFacts {
+    let privacy = &manifest.privacy;
+    let settings = loaded.settings.get(name).cloned().unwrap_or_default();
+    let default = |key: &str| {
+        let setting = manifest.settings.iter().find(|setting| setting.name == key)?;
+        setting.default.clone()
+    };
+    let said = |key: &str| settings.text(key).map(str::to_owned).or_else(|| default(key));
+    let region = privacy.region.as_deref().and_then(said);
+    let address = privacy.hosts.iter().find_map(|key| said(key)).unwrap_or_default();
+    let address = address.replace("{region}", region.as_deref().unwrap_or_default());
+    let host = reqwest::Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let how = format!("{UNKNOWN}; set connections.{name}.data_region");
+    let mut reads = privacy.reads.clone();
+    for key in &privacy.reads_settings {
+        reads.extend(settings.texts(key));
+        reads.extend(settings.pairs(key).into_iter().map(|(_, field)| field));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    reads.retain(|field| seen.insert(field.clone()));
+    let sends = privacy.sends.iter().filter(|(_, what)| *what != TECHNICAL);
+    let mut sends: BTreeMap<String, String> =
+        sends.map(|(field, what)| (field.clone(), what.clone())).collect();
+    let mut note = String::new();
+    let is_center = loaded.config.contact_center.as_ref().is_some_and(|c| c.connection == name);
+    if is_center {
+        if let Some(what) = sends.remove("attributes.*") {
+            for (attribute, of) in engine::ATTRIBUTES {
+                sends.insert(format!("attributes.{attribute}"), format!("{of} ({what})"));
+            }
+        }
+    } else if !loaded.config.calls.activity.enabled && !sends.is_empty() {
+        note = "calls.activity is off: nothing is written".to_owned();
+        sends.clear();
+    }
+    ConnectionFacts {
+        connection: name.to_owned(),
+        system: manifest.title.clone(),
+        host: host.unwrap_or_else(|| UNKNOWN.to_owned()),
+        region: section.data_region.clone().or(region).unwrap_or(how),
+        asked_by: privacy.asks.clone(),
+        reads,
+        sends,
+        note,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut lines = Vec::new();
+    let or_none = |list: String| if list.is_empty() { "nothing".to_owned() } else { list };
+    for one in &report.connections {
+        lines.push(format!(
+            "{} ({}): {}, region {}",
+            one.connection, one.system, one.host, one.region
+        ));
+        lines.push(format!("  asked by  {}", or_none(one.asked_by.join(", "))));
+        lines.push(format!("  reads     {}", or_none(one.reads.join(", "))));
+        if one.sends.is_empty() {
+            lines.push(format!("  sends     nothing {}", one.note).trim_end().to_owned());
+        }
+        let sends = one.sends.iter().map(|(field, what)| format!("  sends     {field}: {what}"));
+        lines.extend(sends);
+    }
+    let store = &report.store;
+    lines.push(format!("store: {}, region {}", store.place, store.region));
+    lines.push(format!("  encrypted {}", store.encryption));
+    for table in &store.tables {
+        lines.push(format!("  {:<14} {}", table.table, table.holds));
+        lines.push(format!("  {:<14} in clear: {}", "", table.in_clear.join(", ")));
+        lines.push(format!("  {:<14} kept: {}", "", table.kept));
+    }
+    let labels = or_none(store.plain_labels.join(", "));
+    lines.push(format!("  labels of calls in clear, for reports: {labels}"));
+    lines.push(format!("logs: {}", report.logs));
+    lines.push(format!("metrics: {}", report.metrics));
+    lines.join("\n")
+}
