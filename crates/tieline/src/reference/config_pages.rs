@@ -22,6 +22,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("LookupSection", "[lookup]"),
     ("CallsSection", "[calls]"),
     ("ActivitySection", "[calls.activity]"),
+    ("StreamsSection", "[streams]"),
     ("ContactCenterSection", "[contact_center]"),
     ("ConnectionSection", "[connections.NAME]"),
     ("LimitsSection", "[connections.NAME.limits]"),
