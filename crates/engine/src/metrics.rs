@@ -77,6 +77,7 @@ pub struct Metrics {
     jobs_kept: Family<Kept, Gauge>,
     requests_available: Family<Of, Gauge>,
     requests_under_way: Family<UnderWay, Gauge>,
+    streams: Gauge,
 }
 
 /// Upper bounds in seconds, dense around the default deadline of 300 ms.
@@ -92,7 +93,7 @@ pub struct About {
 }
 
 /// Every metric, in the order of registration.
-pub const ALL: [About; 10] = [
+pub const ALL: [About; 11] = [
     About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
     About {
         name: "tieline_lookup_seconds",
@@ -135,6 +136,7 @@ pub const ALL: [About; 10] = [
         kind: "gauge",
         help: "Requests of a connection under way, for calls and for background work",
     },
+    About { name: "tieline_streams", kind: "gauge", help: "Streams of news that are open" },
 ];
 
 impl Metrics {
@@ -152,6 +154,7 @@ impl Metrics {
             jobs_kept: Family::default(),
             requests_available: Family::default(),
             requests_under_way: Family::default(),
+            streams: Gauge::default(),
         };
         let [
             lookups,
@@ -164,6 +167,7 @@ impl Metrics {
             kept,
             available,
             under_way,
+            streams,
         ] = &ALL;
         registry.register(lookups.name, lookups.help, metrics.lookups.clone());
         registry.register(seconds.name, seconds.help, metrics.lookup_seconds.clone());
@@ -175,6 +179,7 @@ impl Metrics {
         registry.register(kept.name, kept.help, metrics.jobs_kept.clone());
         registry.register(available.name, available.help, metrics.requests_available.clone());
         registry.register(under_way.name, under_way.help, metrics.requests_under_way.clone());
+        registry.register(streams.name, streams.help, metrics.streams.clone());
         metrics
     }
 
@@ -203,6 +208,15 @@ impl Metrics {
             self.jobs_kept.get_or_create(&labels).set(i64::try_from(jobs).unwrap_or(i64::MAX));
         }
         Ok(())
+    }
+
+    /// A stream was opened; its end is [`Metrics::stream_closed`].
+    pub fn stream_opened(&self) {
+        self.streams.inc();
+    }
+
+    pub fn stream_closed(&self) {
+        self.streams.dec();
     }
 
     pub(crate) fn answered(

@@ -381,8 +381,15 @@ async fn more_streams_than_may_be_are_refused_and_calls_go_on() {
     assert_eq!(body["error"]["code"], "stream.too_many", "{body}");
     line.lookup(json!({ "fromNumber": JOHN.1, "callId": "c1" })).await.assert_hit("crm");
     assert_eq!(kinds(&line.get(&of_call("c1")).await), ["identified"]);
+    let open = async |count: u32| {
+        let metrics = Answer::of(line.http.get(line.url("/metrics"))).await;
+        let text = metrics.body.as_str().expect("text").to_owned();
+        text.lines().any(|line| line == format!("tieline_streams {count}"))
+    };
+    assert!(open(2).await);
     // Their places are free once they are gone.
     drop((one, other));
+    until("both are counted out", async || open(0).await).await;
     until("there is room again", async || {
         line.try_listen(By::WebSocket, &of_call("c1"), &headers[..1]).await.is_ok()
     })
