@@ -4,22 +4,22 @@
 //! follows: ten thousand idle streams cost neither queries nor wake-ups. A commit of this
 //! process wakes it; what other nodes commit it finds by looking now and then.
 //!
-//! [`Following`] is one who follows. It reads the store from the last id it has told,
-//! then joins the reader at just that place, so nothing is missed and nothing is told
-//! twice. Who is too slow is dropped by the reader and reads the store again from where
-//! it was: nothing is kept in memory for it.
+//! [`Following`] is one who follows. Who is too slow is let go by the reader and reads the
+//! store again from where it was: nothing is kept in memory for it.
+
+mod following;
+
+pub use following::{Following, Told};
 
 use domain::{CallId, Timestamp};
 use state::{News, Store, Topic};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
 /// News read at once by the one reader.
 const BATCH: usize = 500;
-/// News of one topic read at once; kept in memory until they are told.
-const PAGE: usize = 50;
 /// News that wait for one who follows; at the bound it reads the store again instead.
 const WAITING_MAX: usize = 16;
 /// A pause after what was read, so that a busy line is read in parts: at most fifty a
@@ -54,15 +54,6 @@ struct State {
 struct Follower {
     number: u64,
     to: mpsc::Sender<Arc<News>>,
-}
-
-/// What is told to one who follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// What came after the id they had seen is not kept any more: all that is kept
-    /// follows, beginning after this id.
-    Anew(i64),
-    News(Arc<News>),
 }
 
 impl Feed {
@@ -136,20 +127,6 @@ impl Feed {
         state.reached = (!state.followers.is_empty()).then_some(to);
     }
 
-    /// Follows a topic: what came after this id, or all that is kept.
-    #[must_use]
-    pub fn follow(&self, topic: Topic, call: Option<CallId>, after: Option<i64>) -> Following {
-        Following {
-            feed: self.clone(),
-            topic,
-            call,
-            seen: after,
-            told: after,
-            waiting: VecDeque::new(),
-            live: None,
-        }
-    }
-
     /// Joins the reader, if it has not handed out anything beyond this id yet.
     fn join(&self, topic: Topic, read_to: i64) -> Option<Live> {
         let mut state = self.lock();
@@ -204,100 +181,6 @@ impl Drop for Live {
     }
 }
 
-/// One who follows a topic.
-pub struct Following {
-    feed: Feed,
-    topic: Topic,
-    /// Beside the topic of a call.
-    call: Option<CallId>,
-    /// Everything up to this id was read, and waits or was told.
-    seen: Option<i64>,
-    /// Everything up to this id was told.
-    told: Option<i64>,
-    /// At most a page, and what came after it.
-    waiting: VecDeque<Told>,
-    live: Option<Live>,
-}
-
-impl Following {
-    /// What is to be told next; comes again until [`Following::was_told`]. Waits where
-    /// there is nothing. Dropped while it waits, it has lost nothing.
-    ///
-    /// # Errors
-    /// When the store cannot be read; may be tried again.
-    pub async fn next(&mut self) -> Result<Told, state::Error> {
-        loop {
-            if let Some(told) = self.waiting.front() {
-                return Ok(told.clone());
-            }
-            match &mut self.live {
-                None => self.read().await?,
-                Some(live) => match live.from.recv().await {
-                    Some(news) => self.take(news),
-                    None => self.live = None,
-                },
-            }
-        }
-    }
-
-    /// What [`Following::next`] gave was told.
-    pub fn was_told(&mut self) {
-        match self.waiting.pop_front() {
-            Some(Told::News(news)) => self.told = Some(news.id),
-            Some(Told::Anew(id)) => self.told = Some(id),
-            None => {}
-        }
-    }
-
-    /// The id after which to go on another time: everything up to it was told. It rises
-    /// also while there is nothing to tell.
-    pub fn place(&mut self) -> Option<i64> {
-        // First how far everybody was told, then whether something of it still waits.
-        if let (Some(reached), Some(live)) = (self.feed.reached(), &mut self.live) {
-            let mut came = Vec::new();
-            while let Ok(news) = live.from.try_recv() {
-                came.push(news);
-            }
-            let is_let_go = live.from.is_closed();
-            came.into_iter().for_each(|news| self.take(news));
-            if self.waiting.is_empty() && !is_let_go {
-                self.seen = self.seen.max(Some(reached));
-                self.told = self.told.max(Some(reached));
-            }
-        }
-        self.told
-    }
-
-    fn take(&mut self, news: Arc<News>) {
-        if self.seen.is_none_or(|seen| news.id > seen) {
-            self.seen = Some(news.id);
-            self.waiting.push_back(Told::News(news));
-        }
-    }
-
-    /// A page of the store; the last one joins the reader.
-    async fn read(&mut self) -> Result<(), state::Error> {
-        let Self { feed, topic, call, seen, .. } = self;
-        let store = &feed.inner.store;
-        let mut page = store.news_of(*topic, call.as_ref(), seen.unwrap_or(0), PAGE).await?;
-        if let Some(id) = *seen
-            && !page.goes_on_after(id)
-        {
-            page = store.news_of(*topic, call.as_ref(), 0, PAGE).await?;
-            self.waiting.push_back(Told::Anew((page.oldest - 1).max(0)));
-        }
-        if !page.has_more {
-            self.live = self.feed.join(self.topic, page.next);
-        }
-        self.waiting.extend(page.news.into_iter().map(|news| Told::News(Arc::new(news))));
-        self.seen = Some(page.next);
-        if self.waiting.is_empty() {
-            self.told = self.seen;
-        }
-        Ok(())
-    }
-}
-
 /// News of one topic at one moment, for those who ask instead of following.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -340,4 +223,140 @@ pub(crate) const NEWS_KEPT: Duration = Duration::from_secs(3_600);
 pub(crate) async fn forget(store: &Store, now: Timestamp) -> Result<(), state::Error> {
     while store.prune_news(now.minus(NEWS_KEPT)).await? > 0 {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Feed, Following, Told, WAITING_MAX};
+    use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp};
+    use state::{Location, MasterKey, NewCall, Options, Store, Topic};
+    use std::time::Duration;
+    use tokio::sync::watch;
+
+    struct Line {
+        store: Store,
+        feed: Feed,
+        _stop: watch::Sender<bool>,
+    }
+
+    impl Line {
+        async fn open() -> Self {
+            let master: MasterKey = "5a".repeat(32).parse().expect("a key");
+            let store = Store::open(&Location::SqliteMemory, &master, Options::default());
+            let store = store.await.expect("a store");
+            let (feed, (stop, stopped)) = (Feed::new(&store), watch::channel(false));
+            tokio::spawn(feed.clone().run(stopped));
+            Self { store, feed, _stop: stop }
+        }
+
+        fn agent(&self) -> Topic {
+            self.store.agent_topic("agent-7")
+        }
+
+        /// A call of that agent.
+        async fn call(&self, name: &str) {
+            let call = NewCall {
+                id: CallId::new(name).expect("an id"),
+                direction: Direction::Outbound,
+                media: MediaType::Voice,
+                number: None,
+                email: None,
+                asked_record: None,
+                dialled: None,
+                queue: None,
+                user: Some("agent-7".to_owned()),
+                connection: "crm".to_owned(),
+                external_id: ExternalId::Unknown,
+                contact: None,
+                status: Status::Unknown,
+                source: Source::None,
+                arrived_at: Timestamp(1),
+                answered_in_us: 1,
+                warnings: Vec::new(),
+                labels: Default::default(),
+                data: Default::default(),
+                deadline_us: 0,
+            };
+            self.store.record_call(call, Vec::new()).await.expect("recorded");
+        }
+    }
+
+    /// The call that is told next.
+    async fn told(following: &mut Following) -> String {
+        let next = tokio::time::timeout(Duration::from_secs(30), following.next());
+        let Told::News(news) = next.await.expect("in time").expect("read") else {
+            panic!("nothing was forgotten");
+        };
+        following.was_told();
+        news.call.to_string()
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_let_go_and_misses_nothing() {
+        let line = Line::open().await;
+        let mut slow = line.feed.follow(line.agent(), None, None);
+        let mut quick = line.feed.follow(line.agent(), None, None);
+        line.call("first").await;
+        assert_eq!(
+            (told(&mut slow).await, told(&mut quick).await),
+            ("first".into(), "first".into())
+        );
+        let count = WAITING_MAX * 3;
+        for n in 0..count {
+            line.call(&n.to_string()).await;
+            assert_eq!(told(&mut quick).await, n.to_string());
+        }
+        let followers = line.feed.lock().followers[&line.agent()].len();
+        assert_eq!(followers, 1, "the slow one has no place at the reader any more");
+        for n in 0..count {
+            assert_eq!(told(&mut slow).await, n.to_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_told_comes_again() {
+        let line = Line::open().await;
+        line.call("first").await;
+        let mut following = line.feed.follow(line.agent(), None, None);
+        let first = following.next().await.expect("read");
+        assert_eq!(following.next().await.expect("read"), first, "its carrier was interrupted");
+        assert_eq!(following.place(), None, "nor may anybody go on after it");
+        following.was_told();
+        let Told::News(news) = first else { panic!("news") };
+        assert_eq!(following.place(), Some(news.id));
+    }
+
+    #[tokio::test]
+    async fn the_place_rises_with_the_news_of_others_and_never_past_what_waits() {
+        let line = Line::open().await;
+        let mut idle = line.feed.follow(line.store.agent_topic("idle"), None, None);
+        let moment = Duration::from_millis(50);
+        let nothing = tokio::time::timeout(moment, idle.next()).await;
+        assert!(nothing.is_err(), "nothing is for them, and they follow now");
+        let mut busy = line.feed.follow(line.agent(), None, None);
+        for n in 0..5 {
+            line.call(&n.to_string()).await;
+            assert_eq!(told(&mut busy).await, n.to_string());
+        }
+        let newest = line.store.news_after(0, 100).await.expect("read").newest;
+        assert_eq!(newest, 10, "each call was told to itself and to its agent");
+        assert_eq!(idle.place(), Some(newest));
+        let mut again = line.feed.follow(line.agent(), None, Some(newest));
+        let nothing = tokio::time::timeout(moment, again.next()).await;
+        assert!(nothing.is_err(), "all of it was seen");
+        assert_eq!(again.place(), Some(newest));
+    }
+
+    #[tokio::test]
+    async fn the_reader_rests_while_nobody_follows() {
+        let line = Line::open().await;
+        let mut following = line.feed.follow(line.agent(), None, None);
+        line.call("first").await;
+        assert_eq!(told(&mut following).await, "first");
+        drop(following);
+        assert_eq!(line.feed.reached(), None);
+        line.call("second").await;
+        let mut following = line.feed.follow(line.agent(), None, Some(2));
+        assert_eq!(told(&mut following).await, "second");
+    }
 }

@@ -96,6 +96,7 @@ pub struct Metrics {
     reconcile_calls: Family<Examined, Counter>,
     requests_available: Family<Of, Gauge>,
     requests_under_way: Family<UnderWay, Gauge>,
+    streams: Gauge,
 }
 
 /// Upper bounds in seconds, dense around the default deadline of 300 ms.
@@ -111,7 +112,7 @@ pub struct About {
 }
 
 /// Every metric, in the order of registration.
-pub const ALL: [About; 13] = [
+pub const ALL: [About; 14] = [
     About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
     About {
         name: "tieline_lookup_seconds",
@@ -169,6 +170,7 @@ pub const ALL: [About; 13] = [
         kind: "gauge",
         help: "Requests of a connection under way, for calls and for background work",
     },
+    About { name: "tieline_streams", kind: "gauge", help: "Streams of news that are open" },
 ];
 
 impl Metrics {
@@ -189,6 +191,7 @@ impl Metrics {
             reconcile_calls: Family::default(),
             requests_available: Family::default(),
             requests_under_way: Family::default(),
+            streams: Gauge::default(),
         };
         let [
             lookups,
@@ -204,6 +207,7 @@ impl Metrics {
             examined,
             available,
             under_way,
+            streams,
         ] = &ALL;
         registry.register(lookups.name, lookups.help, metrics.lookups.clone());
         registry.register(seconds.name, seconds.help, metrics.lookup_seconds.clone());
@@ -218,6 +222,7 @@ impl Metrics {
         registry.register(examined.name, examined.help, metrics.reconcile_calls.clone());
         registry.register(available.name, available.help, metrics.requests_available.clone());
         registry.register(under_way.name, under_way.help, metrics.requests_under_way.clone());
+        registry.register(streams.name, streams.help, metrics.streams.clone());
         metrics
     }
 
@@ -246,6 +251,15 @@ impl Metrics {
             self.jobs_kept.get_or_create(&labels).set(i64::try_from(jobs).unwrap_or(i64::MAX));
         }
         Ok(())
+    }
+
+    /// A stream was opened; its end is [`Metrics::stream_closed`].
+    pub fn stream_opened(&self) {
+        self.streams.inc();
+    }
+
+    pub fn stream_closed(&self) {
+        self.streams.dec();
     }
 
     pub(crate) fn answered(

@@ -22,8 +22,8 @@ use crate::rows::{Details, Identity, decode, encode};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
 use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp, Value};
-pub(crate) use identify::identify;
 use identify::{Identify, count_in};
+pub(crate) use identify::{Known, identify, known};
 pub use list::{CallFilter, CallPage, LABELS_MAX, ListedCall, Place};
 use std::collections::BTreeMap;
 pub(crate) use who::{A_RECORD, AN_AGENT, Said, Who};
@@ -170,33 +170,6 @@ impl Store {
 /// The subject of a record: shared by its calls and its entry in the directory.
 pub(crate) fn record_hash(keys: &Keyring, connection: &str, record: &str) -> Hash {
     keys.hash("record", &[connection, record])
-}
-
-/// What decides about a call that is stored already.
-pub(crate) struct Known {
-    pub(crate) certainty: i64,
-    subject: Option<Hash>,
-    earlier_calls: i64,
-    arrived_at: i64,
-    status: String,
-    seq: i64,
-    labels: Option<String>,
-}
-
-pub(crate) async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>> {
-    const SQL: &str = "
-        SELECT certainty, subject, earlier_calls, arrived_at, status, seq, labels FROM calls
-        WHERE id = ?1 /*pg: FOR UPDATE */";
-    let Some(row) = tx.row(SQL, &[id.as_str().into()]).await? else { return Ok(None) };
-    Ok(Some(Known {
-        certainty: row.int(0)?,
-        subject: row.opt_hash(1)?,
-        earlier_calls: row.int(2)?,
-        arrived_at: row.int(3)?,
-        status: row.text(4)?.to_owned(),
-        seq: row.int(5)?,
-        labels: row.opt_text(6)?.map(str::to_owned),
-    }))
 }
 
 /// A call ready to be stored.

@@ -9,9 +9,11 @@
 //! Ids follow the order of commits without a gap, also where many nodes write
 //! ([`place`]); so "everything after this id" never misses what commits late.
 
+mod forget;
 mod place;
 mod read;
 
+pub(crate) use forget::forget_call;
 pub use read::Page;
 
 use crate::crash;

@@ -6,12 +6,12 @@
 //! and [`Store::fold_log`] does away with what the log still holds of them.
 
 use crate::error::{Boxed, Error, Result};
-use crate::feed::call_stream;
+use crate::feed::forget_call;
 use crate::keys::Keyring;
 use crate::labels;
 use crate::sql::{Touched, Tx, Work};
 use crate::store::{Engine, Store};
-use domain::{CallId, Timestamp};
+use domain::Timestamp;
 use std::sync::Arc;
 
 /// Calls in one part; a writer's queue is never held up for longer.
@@ -58,24 +58,15 @@ impl Work for Purge {
         // Calls lie in the order of their arrival: where the oldest are young, all are.
         const OLDEST: &str = "SELECT seq, id, arrived_at, labels FROM calls ORDER BY seq LIMIT ?1";
         const CALL: &str = "DELETE FROM calls WHERE seq = ?1";
-        const OF_CALL: [&str; 7] = [
+        const OF_CALL: [&str; 4] = [
             "DELETE FROM call_data WHERE call = ?1",
             "DELETE FROM call_events WHERE call = ?1",
             "DELETE FROM call_outcomes WHERE call = ?1",
-            // Places of news stay: the order has no gaps.
-            "UPDATE news SET stream = NULL, call = '-', kind = 'forgotten'
-                WHERE call = ?1 AND place = (SELECT news FROM calls WHERE id = ?1)",
-            "UPDATE news SET stream = NULL, call = '-', kind = 'forgotten'
-                WHERE call = ?1 AND stream IN (SELECT agent FROM call_agents WHERE call = ?1)",
-            "DELETE FROM call_agents WHERE call = ?1",
             "DELETE FROM jobs WHERE call = ?1 AND state IN ('skipped', 'dead')",
         ];
         const STRAY_EVENTS: &str = "
             DELETE FROM call_events WHERE received_at < ?1
                 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_events.call)";
-        const NEWS: &str = "
-            UPDATE news SET stream = NULL, call = '-', kind = 'forgotten'
-            WHERE call = ?1 AND stream = ?2";
         const STRAY_AGENTS: &str = "
             DELETE FROM call_agents WHERE at < ?1
                 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_agents.call)";
@@ -86,8 +77,7 @@ impl Work for Purge {
                 continue;
             }
             let call = row.text(1)?;
-            let stream = CallId::new(call).map(|call| call_stream(&self.keys, &call));
-            tx.execute(NEWS, &[call.into(), stream.as_ref().into()]).await?;
+            forget_call(tx, &self.keys, call).await?;
             for sql in OF_CALL {
                 tx.execute(sql, &[call.into()]).await?;
             }

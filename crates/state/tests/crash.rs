@@ -17,7 +17,7 @@ use state::overrides::{Corrected, Correction, NewOverride};
 use state::subject::{Identifiers, Record};
 use state::{
     Durability, Enriched, Identified, Journal, JournalState, Key, Location, MasterKey, NewCall,
-    NewEvent, NewJob, NewOutcome, Options, Outcome, Settled, Settlement, Store,
+    NewEvent, NewJob, NewOutcome, NewsKind, Options, Outcome, Settled, Settlement, Store,
 };
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -274,7 +274,8 @@ async fn end(store: &Store, call: &CallId) {
             let (lease, follow_up) = (job.lease, vec![]);
             let settle = Settlement { lease, outcome: Outcome::Done, follow_up };
             if kind == CLOSE_CALL {
-                let came_to = timeline::Outcome { talk_ms: 7, ..Default::default() };
+                let ended = Some(Timestamp(9));
+                let came_to = timeline::Outcome { ended, talk_ms: 7, ..Default::default() };
                 let jobs = vec![about("journal", &call)];
                 let journal = JournalState::Waiting;
                 let new = NewOutcome { outcome: came_to, journal, jobs };
@@ -342,6 +343,7 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
             lost.push(format!("{what} {name}"));
         }
     }
+    lost.extend(untold(&store, said).await);
     lost.extend(sums(&store).await);
     let corrected = said.iter().filter(|(what, _)| what == "corrected").count() as u64;
     let audit = store.verify_audit().await.expect("walked");
@@ -362,6 +364,43 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
     }
     store.close().await;
     lost
+}
+
+/// Whatever was done has been told, once, and nothing is told that was not done.
+async fn untold(store: &Store, said: &BTreeSet<(String, String)>) -> Vec<String> {
+    let page = store.news_after(0, 1000).await.expect("read");
+    let mut odd = Vec::new();
+    let ids: Vec<i64> = page.news.iter().map(|news| news.id).collect();
+    if page.has_more || !ids.iter().copied().eq(1..=page.newest) {
+        odd.push(format!("a gap in {ids:?}"));
+    }
+    let told = |call: &str, kind| {
+        page.news.iter().filter(|news| news.call.as_str() == call && news.kind == kind).count()
+    };
+    for (what, name) in said {
+        let kind = match what.as_str() {
+            "recorded" => NewsKind::Identified,
+            "identified" => NewsKind::Enriched,
+            "closed" => NewsKind::Ended,
+            _ => continue,
+        };
+        if told(name, kind) != 1 {
+            odd.push(format!("{what} {name} was told {} times", told(name, kind)));
+        }
+    }
+    for news in &page.news {
+        let call = store.call(&news.call).await.expect("asked");
+        let is_done = match news.kind {
+            NewsKind::Identified => call.is_some(),
+            NewsKind::Enriched => call.is_some_and(|known| known.call.external_id == crm()),
+            NewsKind::Ended => store.outcome(&news.call).await.expect("asked").is_some(),
+            NewsKind::Candidates | NewsKind::ContextChanged => false,
+        };
+        if !is_done {
+            odd.push(format!("{news:?} was told and not done"));
+        }
+    }
+    odd
 }
 
 /// Every stored call counts once and has exactly one job, of the stage it is in.

@@ -1,6 +1,6 @@
 //! Who a stored call was from: bettered, never worsened, counted to one subject.
 
-use super::{Enriched, Known, Who, known};
+use super::{Enriched, Who};
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::feed::{NewsKind, Telling, take_turns};
@@ -56,6 +56,33 @@ impl Work for Identify {
             Enriched::Kept { earlier_calls }
         })
     }
+}
+
+/// What decides about a call that is stored already.
+pub(crate) struct Known {
+    pub(crate) certainty: i64,
+    subject: Option<Hash>,
+    earlier_calls: i64,
+    arrived_at: i64,
+    status: String,
+    seq: i64,
+    labels: Option<String>,
+}
+
+pub(crate) async fn known(tx: &mut Tx<'_>, id: &CallId) -> Result<Option<Known>> {
+    const SQL: &str = "
+        SELECT certainty, subject, earlier_calls, arrived_at, status, seq, labels FROM calls
+        WHERE id = ?1 /*pg: FOR UPDATE */";
+    let Some(row) = tx.row(SQL, &[id.as_str().into()]).await? else { return Ok(None) };
+    Ok(Some(Known {
+        certainty: row.int(0)?,
+        subject: row.opt_hash(1)?,
+        earlier_calls: row.int(2)?,
+        arrived_at: row.int(3)?,
+        status: row.text(4)?.to_owned(),
+        seq: row.int(5)?,
+        labels: row.opt_text(6)?.map(str::to_owned),
+    }))
 }
 
 /// What became of a newer identification.

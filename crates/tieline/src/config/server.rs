@@ -45,7 +45,7 @@ impl Default for ServerSection {
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::XForwardedFor,
             tls: None,
-            connections_max: 16_384,
+            connections_max: 16_000,
             drain: Period::ms(10_000),
         }
     }

@@ -81,6 +81,13 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// What holds for every address behind the keys, so that no handler repeats it.
 fn guard(operation: &mut Operation, scope: Scope) {
     let extensions = operation.extensions.get_or_insert_with(Default::default);
+    // What an agent's token opens for that agent, a key that may read opens for all.
+    let scope = if scope == Scope::Agent {
+        extensions.insert("x-agent-token".to_owned(), true.into());
+        Scope::Read
+    } else {
+        scope
+    };
     extensions.insert("x-scope".to_owned(), scope.as_str().into());
     let ways = ["key", "bearer", "basic"];
     let ways = ways.map(|way| SecurityRequirement::new(way, std::iter::empty::<&str>()));

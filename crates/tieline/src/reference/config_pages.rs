@@ -23,6 +23,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("CallsSection", "[calls]"),
     ("ActivitySection", "[calls.activity]"),
     ("ReportsSection", "[reports]"),
+    ("StreamsSection", "[streams]"),
     ("ContactCenterSection", "[contact_center]"),
     ("ConnectionSection", "[connections.NAME]"),
     ("LimitsSection", "[connections.NAME.limits]"),

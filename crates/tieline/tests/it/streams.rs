@@ -2,10 +2,14 @@
 
 use crate::rig::listen::{By, Listener};
 use crate::rig::plan::{API_KEY, Plan};
-use crate::rig::{Answer, JANE, JOHN, Line, MARIA, Place, Signal, until, until_some};
+use crate::rig::{Answer, JANE, JOHN, Line, MARIA, MASTER_KEY, Place, Signal, until, until_some};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sim::faults::Fault;
-use std::time::{Duration, Instant};
+use state::{Location, Options, Store};
+use std::time::{Duration, Instant, SystemTime};
 
 crate::facts! {
     every_kind_of_news_arrives_over_every_carrier
@@ -377,8 +381,15 @@ async fn more_streams_than_may_be_are_refused_and_calls_go_on() {
     assert_eq!(body["error"]["code"], "stream.too_many", "{body}");
     line.lookup(json!({ "fromNumber": JOHN.1, "callId": "c1" })).await.assert_hit("crm");
     assert_eq!(kinds(&line.get(&of_call("c1")).await), ["identified"]);
+    let open = async |count: u32| {
+        let metrics = Answer::of(line.http.get(line.url("/metrics"))).await;
+        let text = metrics.body.as_str().expect("text").to_owned();
+        text.lines().any(|line| line == format!("tieline_streams {count}"))
+    };
+    assert!(open(2).await);
     // Their places are free once they are gone.
     drop((one, other));
+    until("both are counted out", async || open(0).await).await;
     until("there is room again", async || {
         line.try_listen(By::WebSocket, &of_call("c1"), &headers[..1]).await.is_ok()
     })
@@ -425,4 +436,43 @@ async fn a_client_that_does_not_read_costs_no_memory_and_misses_nothing() {
     })
     .await;
     assert_eq!(asked["more"], false);
+}
+
+/// A token of that server that ends so soon as none is issued.
+async fn token_that_ends(line: &mut Line, after: Duration) -> String {
+    let keys = line.get("/api/v1/api-keys").await;
+    let key = keys.body[0]["id"].as_str().expect("the file's key").to_owned();
+    assert_eq!(line.stop().await, Some(0));
+    let location: Location = line.place.location().parse().expect("a location");
+    let master = MASTER_KEY.parse().expect("a key");
+    let store = Store::open(&location, &master, Options::default()).await.expect("opened");
+    let signs = hmac::Key::new(hmac::HMAC_SHA256, &store.derived_key("access tokens")[..]);
+    store.close().await;
+    line.start_server().await;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let ends = u64::try_from((now + after).as_millis()).expect("a time");
+    let claims = json!({ "k": key, "s": "agent", "e": ends, "a": "agent-7" }).to_string();
+    let claims = URL_SAFE_NO_PAD.encode(claims);
+    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&signs, claims.as_bytes()));
+    format!("tt_{claims}.{signature}")
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_does_and_not_at_the_next_heartbeat() {
+    let slow = "[streams]\nheartbeat = \"1h\"\n";
+    let mut line = Line::with_salesforce().section(slow).start().await;
+    let own = token_that_ends(&mut line, Duration::from_secs(5)).await;
+    let credential = bearer(&own);
+    let mut listeners = Vec::new();
+    for by in BOTH {
+        let headers = [("authorization", credential.as_str())];
+        listeners.push(line.listen_with(by, &of_agent("agent-7"), &headers).await);
+    }
+    for listener in &mut listeners {
+        let closed = listener.closed().await;
+        assert_eq!(closed["code"], "auth.token_expired", "{closed}");
+        assert!(listener.close_code().is_none_or(|code| code == 1008));
+    }
+    let again = [("authorization", credential.as_str())];
+    assert_eq!(line.try_listen(By::Sse, &of_agent("agent-7"), &again).await.err(), Some(401));
 }

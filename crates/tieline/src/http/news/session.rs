@@ -76,6 +76,7 @@ impl Session {
         let following = streams.feed.follow(asked.topic, asked.call, after);
         let (stop, heartbeat) = (streams.stop.clone(), streams.heartbeat);
         let due = Instant::now() + heartbeat;
+        app.engine.metrics.stream_opened();
         Ok(Self { app, caller, following, stop, due, heartbeat, _place: place })
     }
 
@@ -124,6 +125,12 @@ impl Session {
     fn wake(&self) -> Instant {
         let left = self.caller.expires_at.map(|end| end.since(self.now()));
         left.map_or(self.due, |left| self.due.min(Instant::now() + left))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.app.engine.metrics.stream_closed();
     }
 }
 

@@ -22,8 +22,10 @@ const READ_MAX: usize = 1_024;
 const WRITE_MAX: usize = 512 * 1_024;
 /// How long the client may take to make room for one message.
 const SEND_MAX: Duration = Duration::from_secs(20);
-/// A client that has not answered for so many heartbeats is gone.
+/// A client that has not answered for so many heartbeats is gone, but a slow one (a page
+/// in the background) is given this long.
 const SILENT_BEATS: u32 = 3;
+const SILENT_MIN: Duration = Duration::from_secs(10);
 /// Frames of a client between two heartbeats: it has nothing to say.
 const FRAMES_MAX: u32 = 100;
 /// How long a goodbye may take.
@@ -75,7 +77,8 @@ async fn carry(mut socket: WebSocket, mut session: Session) {
         }
         if message.what == What::Heartbeat {
             frames = 0;
-            if heard_at.elapsed() > session.heartbeat * SILENT_BEATS {
+            let silent_max = (session.heartbeat * SILENT_BEATS).max(SILENT_MIN);
+            if heard_at.elapsed() > silent_max {
                 return;
             }
         }
