@@ -166,4 +166,6 @@ await past(contacts);
 const [source, first] = await writeAndFind(contacts);
 const merged = await enrichAndMerge(contacts, source, first);
 await call(contacts, merged);
+// How many there are above: none is left out silently.
+if (operations !== 33) throw new Error(`${operations} operations, not 33`);
 console.log(`${operations} operations ok`);

@@ -308,10 +308,11 @@ async fn an_outbound_calls_customer_is_whom_it_reached() {
         outbound: true,
         ani: "tel:+15550190000".to_owned(),
         dnis: format!("tel:{PHONE}"),
+        started_at: Some(1_795_305_600_000),
         ..NewCall::default()
     };
     rig.simulator.place_call(&call);
-    let (calls, _) = past(&connection, 0, i64::MAX / 2).await;
+    let (calls, _) = past(&connection, 1_795_305_600_000, 1_795_305_600_001).await;
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].address.as_deref(), Some(format!("tel:{PHONE}").as_str()));
     assert_eq!((calls[0].direction, &calls[0].dialled), (domain::Direction::Outbound, &None));
@@ -332,7 +333,7 @@ async fn what_the_platform_made_itself_is_kept_for_good_once() {
     assert_eq!(history.promote(&ids, false).await.expect("tried"), expected);
     assert_eq!(rig.simulator.contact(&made).expect("it")["type"], "Curated");
     assert_eq!(history.promote(&ids[..1], false).await.expect("tried"), [Ok(false)], "once");
-    let days = |days| std::time::Duration::from_secs(days * 86_400);
+    let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
     let withheld = NewCall { ani: "sip:anonymous@anonymous.invalid".into(), ..inbound() };
     let withheld = rig.simulator.place_call(&withheld).external_contact_id.expect("a contact");
     assert_eq!(rig.simulator.expire_contacts(days(59)), Vec::<String>::new());
