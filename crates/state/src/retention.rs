@@ -59,6 +59,9 @@ impl Work for Purge {
         const STRAY_EVENTS: &str = "
             DELETE FROM call_events WHERE received_at < ?1
                 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_events.call)";
+        const OLD_NOTES: &str = "
+            DELETE FROM reconcile_calls WHERE run IN (
+                SELECT id FROM reconcile_runs WHERE ended_at < ?1)";
         tx.touched = Touched::Nothing;
         let mut purged = 0;
         for row in tx.rows(OLDEST, &[PART.into()]).await? {
@@ -73,6 +76,7 @@ impl Work for Purge {
         }
         if purged == 0 {
             tx.execute(STRAY_EVENTS, &[self.before.into()]).await?;
+            tx.execute(OLD_NOTES, &[self.before.into()]).await?;
         }
         Ok(purged)
     }
