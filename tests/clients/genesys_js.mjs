@@ -184,4 +184,6 @@ const [source, first] = await writeAndFind(contacts);
 const merged = await enrichAndMerge(contacts, source, first);
 await call(contacts, merged);
 await aUser();
+// How many there are above: none is left out silently.
+if (operations !== 36) throw new Error(`${operations} operations, not 36`);
 console.log(`${operations} operations ok`);

@@ -25,6 +25,8 @@ from PureCloudPlatformClientV2.rest import ApiException
 RUN = uuid.uuid4().hex[:8]
 DIGITS = f"{uuid.uuid4().int % 10_000_000:07d}"
 PHONE, OTHER_PHONE = f"+1555{DIGITS}", f"+1556{DIGITS}"
+# How many there are below: none is left out silently.
+OPERATIONS = 44
 operations = 0
 
 
@@ -248,6 +250,8 @@ def main():
     refused("read of a deleted contact", 404, "not.found", lambda: contacts.get_externalcontacts_contact(merged))
     refused("client credentials are nobody", 400, "not.a.user", lambda: gc.UsersApi(client).get_users_me())
     a_user()
+    if operations != OPERATIONS:
+        sys.exit(f"{operations} operations, not {OPERATIONS}")
     print(f"{operations} operations ok")
 
 

@@ -70,6 +70,9 @@ impl Work for Purge {
         const STRAY_AGENTS: &str = "
             DELETE FROM call_agents WHERE at < ?1
                 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_agents.call)";
+        const OLD_NOTES: &str = "
+            DELETE FROM reconcile_calls WHERE run IN (
+                SELECT id FROM reconcile_runs WHERE ended_at < ?1)";
         tx.touched = Touched::Nothing;
         let mut purged = 0;
         for row in tx.rows(OLDEST, &[PART.into()]).await? {
@@ -88,6 +91,7 @@ impl Work for Purge {
         if purged == 0 {
             tx.execute(STRAY_EVENTS, &[self.before.into()]).await?;
             tx.execute(STRAY_AGENTS, &[self.before.into()]).await?;
+            tx.execute(OLD_NOTES, &[self.before.into()]).await?;
         }
         Ok(purged)
     }

@@ -120,7 +120,7 @@ impl History for Past {
         let mut outcomes = Vec::with_capacity(contacts.len());
         for id in contacts {
             outcomes.push(match kind(&answer, id) {
-                Ok(kind) if kind == "Curated" => Ok(false),
+                Ok("Curated") => Ok(false),
                 Ok(_) if is_dry => Ok(true),
                 Ok(_) => self.promote_one(id).await.map(|()| true),
                 Err(error) => Err(error),

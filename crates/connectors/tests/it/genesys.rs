@@ -308,10 +308,11 @@ async fn an_outbound_calls_customer_is_whom_it_reached() {
         outbound: true,
         ani: "tel:+15550190000".to_owned(),
         dnis: format!("tel:{PHONE}"),
+        started_at: Some(1_795_305_600_000),
         ..NewCall::default()
     };
     rig.simulator.place_call(&call);
-    let (calls, _) = past(&connection, 0, i64::MAX / 2).await;
+    let (calls, _) = past(&connection, 1_795_305_600_000, 1_795_305_600_001).await;
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].address.as_deref(), Some(format!("tel:{PHONE}").as_str()));
     assert_eq!((calls[0].direction, &calls[0].dialled), (domain::Direction::Outbound, &None));

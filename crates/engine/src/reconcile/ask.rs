@@ -158,15 +158,16 @@ impl Worker<'_> {
 
     /// Waits until what the contact center is being told has become little.
     pub(super) async fn until_there_is_room(&self) -> Result<(), Halt> {
-        let Some(center) = self.engine.connections.contact_center() else {
+        let center = self.engine.connections.contact_center();
+        let Some(center) = center.filter(|_| !self.run.is_dry) else {
             return self.held(async {}).await;
         };
         let mut waiting = u64::MAX;
         let mut moved = Instant::now();
         loop {
-            let store = &self.engine.store;
-            let now = store.jobs_waiting(PUSH, &center.name).await?
-                + store.jobs_waiting(ANNOTATE, &center.name).await?;
+            let (store, at) = (&self.engine.store, self.engine.clock.now());
+            let now = store.jobs_in_line(PUSH, &center.name, at).await?
+                + store.jobs_in_line(ANNOTATE, &center.name, at).await?;
             if now < waiting {
                 (waiting, moved) = (now, Instant::now());
             }

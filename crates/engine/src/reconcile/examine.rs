@@ -51,7 +51,7 @@ struct Asked {
 }
 
 enum Plan {
-    Said(Note),
+    Said(Box<Note>),
     Ask(Box<Asked>),
 }
 
@@ -75,7 +75,7 @@ impl Worker<'_> {
         let (mut notes, mut asked) = (Vec::new(), Vec::new());
         for subject in subjects {
             match self.plan(subject).await {
-                Plan::Said(note) => notes.push(note),
+                Plan::Said(note) => notes.push(*note),
                 Plan::Ask(ask) => asked.push(*ask),
             }
         }
@@ -106,15 +106,15 @@ impl Worker<'_> {
         if let Some(known) = known
             && matches!(known.external_id, ExternalId::Record { .. })
         {
-            return Plan::Said(said(call.clone(), "known", None));
+            return Plan::Said(Box::new(said(call.clone(), "known", None)));
         }
         let (ask, queue, dialled) = match (known, past) {
             (Some(known), _) => (ask_of(known), known.queue.clone(), None),
             (None, Some(past)) if past.ended.is_none() => {
-                return Plan::Said(said(call.clone(), "ongoing", None));
+                return Plan::Said(Box::new(said(call.clone(), "ongoing", None)));
             }
             (None, Some(past)) if past.address.is_none() => {
-                return Plan::Said(said(call.clone(), "internal", None));
+                return Plan::Said(Box::new(said(call.clone(), "internal", None)));
             }
             (None, Some(past)) => {
                 let customer = engine.customer(&request(past));
@@ -123,7 +123,7 @@ impl Worker<'_> {
             (None, None) => (None, None, None),
         };
         let Some(ask) = ask else {
-            return Plan::Said(said(call.clone(), "withheld", None));
+            return Plan::Said(Box::new(said(call.clone(), "withheld", None)));
         };
         let region = engine.options.region;
         let route = engine.connections.route(queue.as_deref(), dialled.as_deref(), region);
@@ -132,7 +132,7 @@ impl Worker<'_> {
                 Some(connection) => Arc::clone(connection),
                 None => {
                     let reason = "the call's connection is no longer configured".to_owned();
-                    return Plan::Said(refused(call.clone(), reason));
+                    return Plan::Said(Box::new(refused(call.clone(), reason)));
                 }
             },
             None => Arc::clone(route.connection),

@@ -1,3 +1,5 @@
+//! When runs begin, and how far back they look.
+
 use super::schedule::Schedule;
 use super::{Due, Reconciling, span};
 use crate::activity::{CallOptions, Template};

@@ -107,9 +107,15 @@ impl Store {
         Box::pin(async move { self.read(&Reasons { run }).await })
     }
 
-    /// How many jobs of a kind wait for a connection.
-    pub fn jobs_waiting<'a>(&'a self, kind: &'static str, connection: &'a str) -> Boxed<'a, u64> {
-        Box::pin(async move { self.read(&Waiting { kind, connection }).await })
+    /// How many jobs of a kind and a connection are due or under way. Those that wait
+    /// for another try are in nobody's way.
+    pub fn jobs_in_line<'a>(
+        &'a self,
+        kind: &'static str,
+        connection: &'a str,
+        now: Timestamp,
+    ) -> Boxed<'a, u64> {
+        Box::pin(async move { self.read(&InLine { kind, connection, now: now.0 }).await })
     }
 }
 
@@ -247,18 +253,21 @@ impl Work for Reasons {
     }
 }
 
-struct Waiting<'a> {
+struct InLine<'a> {
     kind: &'static str,
     connection: &'a str,
+    now: i64,
 }
 
-impl Work for Waiting<'_> {
+impl Work for InLine<'_> {
     type Output = u64;
     async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
         const SQL: &str = "
             SELECT count(*) FROM jobs
-            WHERE kind = ?1 AND connection = ?2 AND state IN ('waiting', 'leased')";
-        let row = tx.row(SQL, &[self.kind.into(), self.connection.into()]).await?;
+            WHERE kind = ?1 AND connection = ?2 AND state IN ('waiting', 'leased')
+                AND (state = 'leased' OR due_at <= ?3)";
+        let params = [self.kind.into(), self.connection.into(), self.now.into()];
+        let row = tx.row(SQL, &params).await?;
         Ok(row.map_or(Ok(0), |row| row.int(0))?.unsigned_abs())
     }
 }

@@ -190,10 +190,20 @@ async fn a_run_ends_with_what_is_to_be_told_and_nothing_else(place: Place) {
     assert_eq!(reasons, [("down".to_owned(), 2), ("refused".to_owned(), 1)]);
     let before = store.before_run(hold.run, &[id("q1")]).await.expect("read");
     assert!(!before[0].is_noted, "what there is nothing to tell of is forgotten");
+    // What is told of calls goes with them; the run itself stays.
+    store.purge_calls(Timestamp(101)).await.expect("purged");
+    assert_eq!(store.run_notes(hold.run, "", 10).await.expect("read").len(), 3);
+    store.purge_calls(Timestamp(102)).await.expect("purged");
+    assert_eq!(store.run_notes(hold.run, "", 10).await.expect("read").len(), 0);
+    assert!(store.run(hold.run).await.expect("read").is_some());
 }
 
 async fn what_others_could_not_be_told_is_noted_once(place: Place) {
     let store = place.open().await;
+    let later = NewJob { run_at: Timestamp(200), ..job(None, "in its pause", 200) };
+    store.enqueue(vec![job(None, "due", 1), later]).await.expect("enqueued");
+    assert_eq!(store.jobs_in_line("enrich", "crm", Timestamp(100)).await.expect("counted"), 1);
+    assert_eq!(store.jobs_in_line("enrich", "crm", Timestamp(200)).await.expect("counted"), 2);
     store.record_call(by_number(&store, "a", 10), vec![]).await.expect("stored");
     let hold = begun(&store, 100).await;
     let notes = vec![note("a", "linked", better("003A", vec![]))];

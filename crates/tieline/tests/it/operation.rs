@@ -257,6 +257,11 @@ async fn every_documented_metric_is_served() {
     let sign_in = json!({ "connection": "genesys", "shown": "nothing" });
     assert_eq!(line.post("/api/v1/agent-tokens/sign-in", &sign_in).await.status, 401);
     line.until_quiet().await;
+    assert_eq!(line.post("/api/v1/reconcile", &json!({})).await.status, 202);
+    until("the run has ended", async || {
+        line.get("/api/v1/reconcile/runs").await.body[0]["state"] == "done"
+    })
+    .await;
     let page = include_str!("../../../../docs/reference/metrics.md");
     let names: Vec<&str> = page.split('`').filter(|word| word.starts_with("tieline_")).collect();
     assert!(names.len() > 4, "the page names them");

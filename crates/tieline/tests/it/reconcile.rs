@@ -1,7 +1,9 @@
 //! Who calls were from is found out after the fact, once.
 
+use crate::rig::plan::salesforce_section;
 use crate::rig::{Answer, JANE, JOHN, Line, MARIA, Place, STRANGER, until, until_some};
 use connectors::genesys_cloud::sim::{NewCall, PlacedCall};
+use connectors::salesforce;
 use domain::Timestamp;
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
@@ -343,7 +345,38 @@ async fn the_command_shows_the_run_and_exits_as_it_went() {
     let partial = line.command(&["reconcile"]).await;
     assert_eq!(partial.code, Some(1), "{partial:?}");
     assert!(partial.err.contains("partial") && partial.err.contains("salesforce"), "{partial:?}");
+    let metrics = line.get("/metrics").await.body.to_string();
+    assert!(
+        metrics.contains("tieline_reconciliations_total{state=\\\"partial\\\"} 1"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("tieline_reconciled_calls_total{what=\\\"linked\\\"} 1"), "{metrics}");
     let log = line.log();
     assert!(!log.contains(STRANGER) && !log.contains("Newman"), "nobody is named in the log");
     assert_eq!(line.get("/api/v1/reconcile/runs/999").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_gone_fails_its_own_calls_alone() {
+    let second = salesforce::sim::start(Default::default()).await.expect("a Salesforce");
+    let section = salesforce_section("second", "SFB", &second.url());
+    let queue = "\n[[queues]]\nname = \"Second\"\nconnection = \"second\"\n";
+    let gone = format!("{section}{queue}");
+    let mut line = Line::with_salesforce().and_genesys().section(&gone).start().await;
+    let of_second = json!({ "fromNumber": STRANGER, "callId": "c-1", "queueId": "Second" });
+    line.lookup(of_second).await.assert_by_number("miss");
+    line.lookup(json!({ "fromNumber": STRANGER, "callId": "c-2" })).await.assert_by_number("miss");
+    line.until_quiet().await;
+    let id = becomes_known(&line);
+    let config = std::fs::read_to_string(&line.config).expect("the configuration");
+    std::fs::write(&line.config, config.replace(&gone, "")).expect("the configuration");
+    line.restart().await;
+    let report = reconcile(&line, json!({})).await;
+    assert_eq!((&report["state"], &report["examined"]), (&json!("done"), &json!(2)), "{report}");
+    let counts = &report["counts"];
+    assert_eq!((&counts["failed"], &counts["linked"]), (&json!(1), &json!(1)), "{report}");
+    let told = report["calls"].as_array().expect("a list");
+    let refused = told.iter().find(|call| call["callId"] == "c-1").expect("it is told");
+    assert!(refused["reason"].as_str().expect("a reason").contains("no longer configured"));
+    assert_eq!(line.stored("c-2").await["externalId"], id);
 }

@@ -54,6 +54,21 @@ fn a_good_file_loads_with_its_defaults() {
 }
 
 #[test]
+fn a_schedule_is_a_time_of_day_in_a_time_zone() {
+    for (section, word) in [
+        ("[reconcile]\nat = \"3 o'clock\"\n", "3 o'clock"),
+        ("[reconcile]\ntime_zone = \"Berlin\"\n", "Europe/Berlin"),
+        ("[reconcile]\nsince = \"0s\"\n", "since"),
+    ] {
+        let to = format!("{section}\n[[queues]]");
+        let told = loaded("[[queues]]", &to, &[]).expect_err("a mistake");
+        assert!(told.contains(word) && told.contains("reconcile"), "{told}");
+    }
+    let zone = "[reconcile]\nat = \"02:30\"\ntime_zone = \"Europe/Berlin\"\n\n[[queues]]";
+    assert!(loaded("[[queues]]", zone, &[]).is_ok());
+}
+
+#[test]
 fn an_unknown_key_is_told_its_line_and_the_nearest_name() {
     check(
         "default_region = \"US\"",
