@@ -155,6 +155,7 @@ impl Engine {
                 source: Source::Crm,
                 labels: labels(&self.options.dimensions, Some(&contact)),
                 data: listed(&self.options.columns, Some(&contact)),
+                says_more: false,
                 at: now,
             },
             remember,

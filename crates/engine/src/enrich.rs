@@ -83,6 +83,7 @@ pub(crate) async fn run(engine: &Engine, line: &str, job: &Leased) -> Result<End
         source: identity.source,
         labels: labels(&engine.options.dimensions, identity.contact.as_ref()),
         data: listed(&engine.options.columns, identity.contact.as_ref()),
+        says_more: false,
         at: now,
     };
     engine.metrics.enriched(&connection.name, identity.status);

@@ -155,6 +155,7 @@ fn identified(
         source: if is_new { identity.source } else { call.source },
         labels: labels(&engine.options.dimensions, identity.contact.as_ref()),
         data: listed(&engine.options.columns, identity.contact.as_ref()),
+        says_more: !identity.joined.is_empty(),
         at: now,
     };
     End::Identified { call: call.id.clone(), identified, jobs }

@@ -34,6 +34,7 @@ mod follow_up;
 pub mod jobs;
 mod journal;
 mod late;
+mod learned;
 mod lookup;
 pub mod metrics;
 mod misses;

@@ -11,7 +11,6 @@
 use crate::activity::CallOptions;
 use crate::answer::{Answer, Candidate, answer, labels, listed};
 use crate::connections::{Connection, Connections};
-use crate::flights::Landing;
 use crate::follow_up::{self, Found, Identity};
 use crate::late::Answered;
 use crate::overrides::{Answering, Corrections, queue_word};
@@ -19,9 +18,9 @@ use crate::reconcile::Reconciling;
 use crate::{Clock, Metrics};
 use domain::freshness::{Freshness, judge};
 use domain::matching::{Match, Policy, Wanted, choose};
-use domain::{CallId, Contact, Direction, ExternalId, MediaType, Region, Status, Timestamp};
-use kit::{Ask, Lane};
-use state::{Key, NewCall, Store};
+use domain::{CallId, Direction, ExternalId, MediaType, Region, Status, Timestamp};
+use kit::Ask;
+use state::{Key, NewCall, NewJob, Recorded, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -155,17 +154,25 @@ impl Engine {
             data: listed(&self.options.columns, identity.contact.as_ref()),
         };
         let answered = Answered { call: request.call, arrived, deadline };
-        let stored =
-            tokio::time::timeout_at(deadline + STORE_GRACE, self.store.record_call(call, jobs));
-        let stored = stored.await;
-        if !matches!(&stored, Ok(Ok(recorded)) if recorded.repeated) {
-            answered.note(&self.store);
-        }
-        let recorded = stored.map_err(|_| Error::StoreTooSlow)??;
-
+        let recorded = self.store_in_time(call, jobs, answered).await?;
         let answer = answer(identity, &connection, recorded.earlier_calls, warnings);
         self.metrics.answered(&connection.name, &answer, arrived.elapsed(), deadline);
         Ok(answer)
+    }
+
+    /// Stores the call; whether in time is noted behind the answer.
+    async fn store_in_time(
+        &self,
+        call: NewCall,
+        jobs: Vec<NewJob>,
+        answered: Answered,
+    ) -> Result<Recorded, Error> {
+        let until = answered.deadline + STORE_GRACE;
+        let stored = tokio::time::timeout_at(until, self.store.record_call(call, jobs)).await;
+        if !matches!(&stored, Ok(Ok(recorded)) if recorded.repeated) {
+            answered.note(&self.store);
+        }
+        Ok(stored.map_err(|_| Error::StoreTooSlow)??)
     }
 
     /// The directory first; the CRM, inside what is left, when it has nothing
@@ -265,14 +272,6 @@ impl Engine {
             drop(connection.behind.join(ask, lookup, &landing));
         }
     }
-
-    pub(crate) fn landing(&self, connection: &Arc<Connection>) -> Learned {
-        Learned {
-            store: self.store.clone(),
-            connection: Arc::clone(connection),
-            clock: self.clock.clone(),
-        }
-    }
 }
 
 pub(crate) fn micros(period: Duration) -> u64 {
@@ -298,61 +297,6 @@ pub(crate) fn keys(ask: &Ask) -> Vec<Key> {
     let email = ask.email.iter().map(|e| Key::Email(e.clone()));
     let record = ask.record.iter().map(|r| Key::Record(r.clone()));
     phone.chain(email).chain(record).collect()
-}
-
-/// Puts what the CRM said into the directory, whether or not a caller still waits.
-pub(crate) struct Learned {
-    store: Store,
-    connection: Arc<Connection>,
-    clock: Clock,
-}
-
-impl Landing for Learned {
-    fn lands_in_order(&self) -> bool {
-        self.store.writes_in_order()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    async fn landed(
-        &self,
-        lane: Lane,
-        answers: Vec<(Ask, Arc<Vec<Contact>>)>,
-        asked_at: Timestamp,
-    ) {
-        let name = &self.connection.name;
-        let mut learned = Vec::new();
-        for (ask, people) in &answers {
-            match people.is_empty() {
-                true => self.connection.misses.add(ask),
-                false => self.connection.misses.forget(ask),
-            }
-            // A quick search that finds nobody may only lag behind: it unmakes no one.
-            if lane == Lane::Background || !people.is_empty() {
-                learned.push((keys(ask), people));
-            }
-            if let (Some(gone), true) = (gone_record(ask), people.is_empty())
-                && let Err(error) = self.store.forget(name, gone).await
-            {
-                tracing::warn!("a record that is gone could not be forgotten: {error}");
-            }
-        }
-        let told: Vec<_> =
-            learned.iter().map(|(keys, people)| (keys.as_slice(), people.as_slice())).collect();
-        if told.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.remember_all(name, &told, asked_at).await {
-            tracing::warn!("the directory could not be written: {error}");
-        }
-    }
-}
-
-/// Asked for by its id alone: an empty answer says that the record is gone.
-fn gone_record(ask: &Ask) -> Option<&str> {
-    ask.record.as_deref().filter(|_| ask.phone.is_none() && ask.email.is_none())
 }
 
 /// Decides who it is from what was found.

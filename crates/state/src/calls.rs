@@ -26,7 +26,7 @@ use identify::{Identify, count_in};
 pub(crate) use identify::{Known, identify, known};
 pub use list::{CallFilter, CallPage, LABELS_MAX, ListedCall, Place};
 use std::collections::BTreeMap;
-pub(crate) use who::{A_RECORD, AN_AGENT, Said, Who};
+pub(crate) use who::{A_RECORD, AN_AGENT, Said, Who, record_hash};
 
 /// A call as it was answered.
 #[derive(Debug, Clone)]
@@ -81,6 +81,8 @@ pub struct Identified {
     pub source: Source,
     pub labels: BTreeMap<String, String>,
     pub data: BTreeMap<String, Value>,
+    /// More is known than who it is: whoever follows the call is told.
+    pub says_more: bool,
     pub at: Timestamp,
 }
 
@@ -129,11 +131,13 @@ impl Store {
     ) -> Boxed<'a, Enriched> {
         Box::pin(async move {
             let keys = self.keys();
+            let says_more = identified.says_more;
             let (at, connection, external_id, contact, said) = self.said(identified).await?;
             self.write(Identify {
                 who: Who::new(&keys, id, &connection, &external_id, contact, said)?,
                 id: id.clone(),
                 at,
+                says_more,
                 jobs: SealedJob::seal_all(&keys, jobs)?,
                 settle: settle.map(|settle| SealedSettlement::seal(&keys, settle)).transpose()?,
             })
@@ -165,11 +169,6 @@ impl Store {
             self.unseal(|keys| rows.iter().map(|row| stored(keys, row)).collect()).await
         })
     }
-}
-
-/// The subject of a record: shared by its calls and its entry in the directory.
-pub(crate) fn record_hash(keys: &Keyring, connection: &str, record: &str) -> Hash {
-    keys.hash("record", &[connection, record])
 }
 
 /// A call ready to be stored.

@@ -8,9 +8,12 @@
 //!
 //! Waiting → leased → gone (done), `skipped` or `dead`; or waiting again, later.
 
+mod lease;
 mod list;
 mod settle;
 
+pub(crate) use lease::ReleaseLeases;
+use lease::{NextDue, TakeLease, leased};
 pub use list::{JobCount, JobFilter, JobRow};
 pub use settle::{Outcome, Settled, Settlement};
 
@@ -18,7 +21,7 @@ use crate::crash;
 use crate::error::{Boxed, Error, Result};
 use crate::events::{CLOSE_CALL, is_told};
 use crate::keys::{Hash, Keyring, fill_random};
-use crate::sql::{Row, Touched, Tx, Work};
+use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
 use domain::{CallId, Timestamp};
 use std::time::Duration;
@@ -300,108 +303,8 @@ impl Work for Enqueue {
     }
 }
 
-struct TakeLease {
-    kind: &'static str,
-    connection: String,
-    limit: i64,
-    until: Timestamp,
-    now: Timestamp,
-    token: i64,
-}
-
-impl Work for TakeLease {
-    type Output = Vec<Row>;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
-        // What waits behind a running job of the same key stays there until that is settled.
-        const SQL: &str = "
-            WITH free AS MATERIALIZED (
-                SELECT due.id FROM jobs AS due
-                WHERE due.kind = ?1 AND due.connection = ?6 AND due.state IN ('waiting', 'leased') AND due.due_at <= ?2
-                    AND NOT (due.state = 'waiting' AND due.slot IS NOT NULL AND EXISTS (
-                        SELECT 1 FROM jobs AS running
-                        WHERE running.kind = due.kind AND running.slot = due.slot AND running.state = 'leased'
-                            AND running.slot IS NOT NULL))
-                ORDER BY due.due_at, due.id LIMIT ?3 /*pg: FOR UPDATE SKIP LOCKED */)
-            UPDATE jobs SET state = 'leased', due_at = ?4, attempts = attempts + 1, lease = ?5, updated_at = ?2
-            WHERE id IN (SELECT id FROM free)
-            RETURNING id, uid, payload, attempts, call, run_at, created_at";
-        tx.touched = Touched::Nothing;
-        crash::point("job.lease");
-        let (now, until) = (self.now.0, self.until.0);
-        let params = [
-            self.kind.into(),
-            now.into(),
-            self.limit.into(),
-            until.into(),
-            self.token.into(),
-            self.connection.as_str().into(),
-        ];
-        let rows = tx.rows(SQL, &params).await?;
-        crash::point("job.leased");
-        Ok(rows)
-    }
-}
-
-/// Makes what a process had in hand when it was killed due at once.
-pub(crate) struct ReleaseLeases;
-
-impl Work for ReleaseLeases {
-    type Output = ();
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
-        const SQL: &str = "
-            UPDATE jobs SET due_at = run_at
-            WHERE state IN ('waiting', 'leased') AND state = 'leased'";
-        const RUNS: &str = "UPDATE reconcile_runs SET held_until = 0 WHERE slot = 1";
-        tx.execute(SQL, &[]).await?;
-        tx.execute(RUNS, &[]).await.map(drop)
-    }
-}
-
-/// The job, and its place in the order.
-fn leased(
-    keys: &Keyring,
-    kind: &'static str,
-    token: i64,
-    row: &Row,
-) -> Result<((i64, i64), Leased)> {
-    let id = row.int(0)?;
-    let job = Leased {
-        lease: Lease { job: id, token },
-        kind,
-        payload: keys.open("jobs.payload", &bound_to(kind, row.blob(1)?), row.blob(2)?)?,
-        attempts: attempts(row.int(3)?),
-        subject: row.opt_text(4)?.and_then(CallId::new),
-        created_at: Timestamp(row.int(6)?),
-    };
-    Ok(((row.int(5)?, id), job))
-}
-
 fn attempts(count: i64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-struct NextDue<'a> {
-    kind: &'static str,
-    connection: &'a str,
-}
-
-impl Work for NextDue<'_> {
-    type Output = Option<Timestamp>;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
-        // As in TakeLease, or a worker would turn in circles over what it cannot have.
-        const SQL: &str = "
-            SELECT due.due_at FROM jobs AS due
-            WHERE due.kind = ?1 AND due.connection = ?2 AND due.state IN ('waiting', 'leased')
-                AND NOT (due.state = 'waiting' AND due.slot IS NOT NULL AND EXISTS (
-                    SELECT 1 FROM jobs AS running
-                    WHERE running.kind = due.kind AND running.slot = due.slot AND running.state = 'leased'
-                        AND running.slot IS NOT NULL))
-            ORDER BY due.due_at, due.id LIMIT 1";
-        let row = tx.row(SQL, &[self.kind.into(), self.connection.into()]).await?;
-        row.map(|row| Ok(Timestamp(row.int(0)?))).transpose()
-    }
 }
 
 /// An error's or a reason's beginning, on one line and without NUL, which PostgreSQL refuses.

@@ -152,6 +152,7 @@ fn identified(at: i64) -> Identified {
         source: Source::Crm,
         labels: Default::default(),
         data: Default::default(),
+        says_more: false,
         at: Timestamp(at),
     }
 }

@@ -45,13 +45,13 @@ impl Check for Access {
         findings.push(finding("conversation:communication:view", self.view().await));
         findings.push(finding("participant attributes", self.attributes().await));
         findings.push(finding("externalContacts:conversation:associate", self.associate().await));
-        if let Some(agents) = &self.agents {
-            findings.push(sign_in(agents).await);
-        }
         findings.push(finding("analytics:conversationDetail:view", self.history().await));
         findings.push(finding("externalContacts:contact:view", self.contact().await));
         if self.platform.policy.promote {
             findings.push(finding("externalContacts:identity:promote", self.promote().await));
+        }
+        if let Some(agents) = &self.agents {
+            findings.push(sign_in(agents).await);
         }
         findings
     }

@@ -240,6 +240,7 @@ impl Worker<'_> {
                     source: identity.source,
                     labels,
                     data,
+                    says_more: false,
                     at: now,
                 },
             },

@@ -15,6 +15,8 @@ pub(super) struct Identify {
     pub(super) id: CallId,
     pub(super) who: Who,
     pub(super) at: Timestamp,
+    /// Told as news also where nothing of the call changes.
+    pub(super) says_more: bool,
     pub(super) jobs: Vec<SealedJob>,
     pub(super) settle: Option<SealedSettlement>,
 }
@@ -39,7 +41,7 @@ impl Work for Identify {
         }
         let identified = identify(tx, &self.id, &known, &self.who, Some(self.at)).await?;
         crash::point("call.identified");
-        if identified.is_news {
+        if identified.is_news || (identified.applied && self.says_more) {
             let kind = NewsKind::Enriched.or_candidates(self.who.status);
             let (call, stream) = (&self.id, &self.who.stream);
             Telling { call, stream, kind, at: self.at }.tell(tx).await?;

@@ -1,6 +1,6 @@
 //! Who a call is from, ready to be stored with it.
 
-use super::{Identified, record_hash};
+use super::Identified;
 use crate::error::Result;
 use crate::feed::call_stream;
 use crate::keys::{Hash, Keyring};
@@ -16,6 +16,11 @@ const A_NUMBER: i64 = 1;
 pub(crate) const A_RECORD: i64 = 2;
 /// A person has said so and its own system has confirmed it: no search knows better.
 pub(crate) const AN_AGENT: i64 = 3;
+
+/// The subject of a record: shared by its calls and its entry in the directory.
+pub(crate) fn record_hash(keys: &Keyring, connection: &str, record: &str) -> Hash {
+    keys.hash("record", &[connection, record])
+}
 
 /// An identification, ready to be stored with its call.
 pub(crate) struct Who {
@@ -44,8 +49,9 @@ impl Store {
         &self,
         identified: Identified,
     ) -> Result<(Timestamp, String, ExternalId, Option<String>, Said)> {
-        let Identified { connection, external_id, contact, status, source, labels, data, at } =
-            identified;
+        let Identified {
+            connection, external_id, contact, status, source, labels, data, at, ..
+        } = identified;
         let said = Said { status, source, labels: self.admit(labels).await?, data };
         Ok((at, connection, external_id, contact, said))
     }

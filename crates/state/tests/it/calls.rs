@@ -32,6 +32,7 @@ fn identified(external_id: ExternalId, at: i64) -> Identified {
         source: Source::Crm,
         labels: Default::default(),
         data: Default::default(),
+        says_more: false,
         at: Timestamp(at),
     }
 }

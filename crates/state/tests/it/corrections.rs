@@ -47,6 +47,7 @@ fn identified(record: &str) -> Identified {
         source: Source::Crm,
         labels: Default::default(),
         data: Default::default(),
+        says_more: false,
         at: Timestamp(50),
     }
 }

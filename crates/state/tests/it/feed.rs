@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 crate::facts! {
     each_change_of_a_call_is_told_once_and_in_order
     what_changes_nothing_is_no_news
+    what_joins_the_same_person_later_is_news
     an_agent_is_told_from_when_they_are_named
     a_reader_goes_on_after_any_id_that_is_kept
     news_of_a_forgotten_call_are_forgotten_and_leave_no_gap
@@ -28,6 +29,7 @@ fn said(status: Status, at: i64) -> Identified {
         source: domain::Source::Crm,
         labels: Default::default(),
         data: Default::default(),
+        says_more: false,
         at: Timestamp(at),
     }
 }
@@ -139,6 +141,17 @@ async fn what_changes_nothing_is_no_news(place: Place) {
     close(&store, &id("stranger"), Some(44), 50).await;
     assert!(kinds(&store, "stranger").await.is_empty());
     assert_eq!(all(&store, 0).await.newest, 3);
+}
+
+async fn what_joins_the_same_person_later_is_news(place: Place) {
+    let store = place.open().await;
+    record(&store, of(&store, "one", Status::Miss)).await;
+    let more = Identified { says_more: true, ..said(Status::Hit, 70) };
+    for identified in [said(Status::Hit, 60), more] {
+        store.identify_call(&id("one"), identified, vec![], None).await.expect("identified");
+    }
+    let expected = [NewsKind::Identified, NewsKind::Enriched, NewsKind::Enriched];
+    assert_eq!(kinds(&store, "one").await, expected);
 }
 
 async fn an_agent_is_told_from_when_they_are_named(place: Place) {

@@ -42,6 +42,7 @@ fn better(record: &str, jobs: Vec<NewJob>) -> Found {
         source: Source::Crm,
         labels: Default::default(),
         data: Default::default(),
+        says_more: false,
         at: Timestamp(50),
     };
     Found::Better { identified, jobs }
@@ -108,6 +109,7 @@ async fn a_page_is_counted_once_and_changes_no_call_that_is_known_better(place: 
         source: Source::Crm,
         labels: Default::default(),
         data: Default::default(),
+        says_more: false,
         at: Timestamp(40),
     };
     let known = store.identify_call(&id("b"), found, vec![], None).await.expect("identified");

@@ -108,6 +108,7 @@ async fn calls_are_found_by_their_labels_as_they_are_now(place: Place) {
             .take(if call == "c2" { 2 } else { 1 })
             .collect(),
         data: [("case".to_owned(), Value::from("CASE-1"))].into(),
+        says_more: false,
         at: Timestamp(5_000),
     };
     for (call, value) in [("c1", "Silver"), ("c2", "Gold"), ("c2", "Gold")] {
@@ -299,6 +300,7 @@ async fn identification_counts_what_was_answered(place: Place) {
         source: Source::Crm,
         labels: labelled("tier", "Gold"),
         data: BTreeMap::new(),
+        says_more: false,
         at: Timestamp(12 * HOUR),
     };
     for _ in 0..2 {

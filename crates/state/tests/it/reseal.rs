@@ -38,6 +38,7 @@ async fn fill(store: &Store) {
         source: Source::Crm,
         labels: BTreeMap::new(),
         data: Default::default(),
+        says_more: false,
         at: Timestamp(2),
     };
     let remember = NewOverride {
