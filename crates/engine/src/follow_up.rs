@@ -314,16 +314,17 @@ pub const ATTRIBUTES: &[(&str, &str)] = &[
 /// answer in time, and what the platform's CRM clients pop a screen by.
 pub(crate) fn attributes(identity: &Identity) -> BTreeMap<String, String> {
     let mut set = BTreeMap::new();
+    // First, so that a name of theirs is never one of ours.
+    for (name, value) in &identity.joined {
+        set.insert(name.clone(), beside::text(value));
+    }
+    set.retain(|_, value| !value.is_empty());
     let mut put = |key: &str, value: String| {
         debug_assert!(ATTRIBUTES.iter().any(|(known, _)| *known == key), "{key} is not told");
         if !value.is_empty() {
             set.insert(key.to_owned(), value);
         }
     };
-    // First, so that a name of theirs is never one of ours.
-    for (name, value) in &identity.joined {
-        put(name, beside::text(value));
-    }
     put("externalId", identity.external_id.to_string());
     put("identityStatus", identity.status.as_str().to_owned());
     if let Some(contact) = &identity.contact {

@@ -183,6 +183,12 @@ fn connection(
             for (attribute, of) in engine::ATTRIBUTES {
                 sends.insert(format!("attributes.{attribute}"), format!("{of} ({what})"));
             }
+            for (attribute, other) in joined(loaded) {
+                sends.insert(
+                    format!("attributes.{attribute}"),
+                    format!("as {other} has it ({what})"),
+                );
+            }
         }
     } else if !loaded.config.calls.activity.enabled && !sends.is_empty() {
         note = "calls.activity is off: nothing is written".to_owned();
@@ -198,6 +204,16 @@ fn connection(
         sends,
         note,
     }
+}
+
+/// What stands beside a CRM joins what is told of its people: the names, and whose they are.
+fn joined(loaded: &Loaded) -> impl Iterator<Item = (String, &str)> {
+    let beside = loaded.config.connections.values().flat_map(|section| &section.beside);
+    beside.flat_map(|beside| {
+        let settings = loaded.settings.get(&beside.connection);
+        let names = settings.map(|settings| settings.pairs("data")).unwrap_or_default();
+        names.into_iter().map(|(name, _)| (name, beside.connection.as_str()))
+    })
 }
 
 fn text(report: &Report) -> String {

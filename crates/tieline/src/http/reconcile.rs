@@ -135,6 +135,7 @@ impl From<Noted> for NotedBody {
 
 /// Which page of a run's calls.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// `next` of the page before.
     #[serde(default)]

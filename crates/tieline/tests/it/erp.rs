@@ -435,6 +435,17 @@ async fn a_partial_answer_is_finished_with_the_word_of_both(place: Place) {
     assert_eq!((told["customerName"].as_str(), told["erpClass"].as_str()), (JOHN.0, "A"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_privacy_report_names_what_joins_from_beside() {
+    let both = Both::start(Place::disk(), |plan| plan.and_genesys()).await;
+    let ended = both.line.command_elsewhere(&["privacy", "report", "--json"]).await;
+    let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let all = report["connections"].as_array().expect("a list");
+    let center = all.iter().find(|one| one["connection"] == "genesys").expect("genesys");
+    let told = center["sends"]["attributes.erpClass"].as_str().expect("told");
+    assert!(told.contains("sap"), "{told}");
+}
+
 async fn a_correction_is_finished_when_the_erp_is_back(place: Place) {
     let both = Both::start(place, |plan| plan.and_genesys()).await;
     let line = &both.line;
