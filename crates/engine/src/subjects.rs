@@ -28,6 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Identifiers of each kind in one request.
 const ASKED_MAX: usize = 16;
 
+/// What a call is answered, and stored, with that names an erased person.
+pub(crate) const ERASED: &str = "the caller was erased here: nobody is looked up";
+
 /// Whom somebody asks about, as they typed it.
 #[derive(Clone, Default)]
 pub struct Asked {

@@ -9,7 +9,7 @@ mod ends;
 mod page;
 mod read;
 
-pub use page::{Found, Note, Page, Paged};
+pub use page::{ERASED, Found, Note, Page, Paged};
 pub use read::{Before, Noted, RunJobs, Told, Unresolved};
 
 use crate::crash;

@@ -12,12 +12,13 @@ use crate::contact_center;
 use crate::enrich::ask_of;
 use crate::follow_up::{self, Found, Identity};
 use crate::lookup::{Request, identify, keys, known};
-use crate::overrides::queue_word;
+use crate::overrides::{Answering, queue_word};
+use crate::subjects;
 use domain::matching::Policy;
 use domain::{CallId, Direction, ExternalId, Status};
 use kit::{Ask, PastCall};
 use state::customers::Link;
-use state::reconcile::{Found as Effect, Note, Step};
+use state::reconcile::{ERASED, Found as Effect, Note, Step};
 use state::{Identified, NewCall, NewEvent};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -123,7 +124,10 @@ impl Worker<'_> {
             (None, None) => (None, None, None),
         };
         let Some(ask) = ask else {
-            return Plan::Said(Box::new(said(call.clone(), "withheld", None)));
+            let is_erased =
+                |call: &NewCall| call.warnings.iter().any(|word| word == subjects::ERASED);
+            let what = if known.as_ref().is_some_and(is_erased) { ERASED } else { "withheld" };
+            return Plan::Said(Box::new(said(call.clone(), what, None)));
         };
         let region = engine.options.region;
         let route = engine.connections.route(queue.as_deref(), dialled.as_deref(), region);
@@ -148,7 +152,37 @@ impl Worker<'_> {
             find_by = Ask { record: Some(old.said.record), ..Ask::default() };
         }
         let queue = queue.or_else(|| route.queue.map(|queue| queue.name.clone()));
-        Plan::Ask(Box::new(Asked { subject, connection, policy, ask, find_by, queue }))
+        let is_erased = [&ask, &find_by].iter().any(|ask| engine.names_erased(ask, &connection));
+        let asked = Asked { subject, connection, policy, ask, find_by, queue };
+        if is_erased {
+            return Plan::Said(Box::new(self.erased(asked)));
+        }
+        Plan::Ask(Box::new(asked))
+    }
+
+    /// A call of somebody who was erased: no CRM is asked, and what was never seen is
+    /// stored as a lookup would have, without number or e-mail.
+    fn erased(&self, mut asked: Asked) -> Note {
+        let mut note = said(asked.subject.call.clone(), ERASED, None);
+        if asked.subject.known.is_some() {
+            return note; // the sweep's
+        }
+        note.also.push("unseen");
+        if self.run.is_dry {
+            return note;
+        }
+        let (engine, now) = (self.engine, self.engine.clock.now());
+        let who = Answering::erased(Arc::clone(&asked.connection), &asked.ask, now);
+        let identity = identify(engine, &who.connection, who.ask.as_ref(), who.found, asked.policy);
+        asked.ask = Ask::default();
+        if let Some(past) = &mut asked.subject.past {
+            past.dialled = None; // on an outbound call it is theirs
+        }
+        note.found = self.effect(asked, &identity);
+        if let Effect::Unseen { call, .. } = &mut note.found {
+            call.warnings.push(subjects::ERASED.to_owned());
+        }
+        note
     }
 
     /// Asks each CRM once for each that is asked for.
@@ -289,7 +323,10 @@ impl Worker<'_> {
         };
         let mut wanted: BTreeMap<String, &Subject> = BTreeMap::new();
         for subject in subjects {
-            let is_known = subject.known.as_ref().is_some_and(|known| known.contact.is_some());
+            let is_known = subject.known.as_ref().is_some_and(|known| {
+                let record = known.contact.as_ref();
+                record.is_some_and(|one| !self.engine.is_erased_record(&known.connection, one))
+            });
             let contact = subject.past.as_ref().and_then(|past| past.contact.clone());
             if let Some(contact) = contact.filter(|_| is_known) {
                 wanted.entry(contact).or_insert(subject);

@@ -7,11 +7,11 @@ use crate::error::{Boxed, Error, Result};
 use crate::events::{NewEvent, Receive};
 use crate::feed::{NewsKind, Telling, take_turns};
 use crate::jobs::{NewJob, SealedJob, note};
-use crate::keys::Keyring;
+use crate::keys::{Hash, Keyring};
 use crate::labels::Labels;
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
-use crate::subject::Guard;
+use crate::subject::{Guard, Name};
 use domain::{CallId, Timestamp};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,8 @@ pub enum Paged {
 
 /// A call that somebody else has identified meanwhile.
 const KNOWN: &str = "known";
+/// A call of somebody who was erased: nothing of it is stored.
+pub const ERASED: &str = "erased";
 
 impl Store {
     /// Commits a page. A call that this run has noted before is passed over.
@@ -109,8 +111,25 @@ struct Sealed {
 
 enum Effect {
     Nothing,
-    Better { who: Who, jobs: Vec<SealedJob> },
-    Unseen { record: Box<Record>, told: Receive },
+    Better {
+        who: Who,
+        jobs: Vec<SealedJob>,
+    },
+    /// `names`: hashes of all that it names somebody by.
+    Unseen {
+        record: Box<Record>,
+        names: Vec<Hash>,
+        told: Receive,
+    },
+}
+
+/// The hashes of all that a call names somebody by.
+fn names(keys: &Keyring, call: &NewCall) -> Vec<Hash> {
+    let phone = call.number.as_deref().map(Name::Phone);
+    let email = call.email.as_deref().map(Name::Email);
+    let record = call.contact.as_deref();
+    let record = record.map(|record| Name::Record { connection: &call.connection, record });
+    phone.into_iter().chain(email).chain(record).map(|name| name.hash(keys)).collect()
 }
 
 impl Sealed {
@@ -125,6 +144,7 @@ impl Sealed {
                 Effect::Better { who, jobs: SealedJob::seal_all(keys, jobs)? }
             }
             Found::Unseen { call, events, jobs } => Effect::Unseen {
+                names: names(keys, &call),
                 record: Box::new(Record::seal(keys, *call, labels, jobs)?),
                 told: Receive::seal(keys, events, Vec::new(), now)?,
             },
@@ -133,19 +153,22 @@ impl Sealed {
         Ok(Self { call: of.call, what: of.what, reason, also: of.also, effect })
     }
 
-    /// Whether it had any effect; a call that is known as a record has none.
-    async fn apply(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<bool> {
+    /// Why it had no effect, as a word to be counted instead; a call that is known as a
+    /// record has none.
+    async fn apply(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<Option<&'static str>> {
         match &self.effect {
-            Effect::Nothing => Ok(true),
+            Effect::Nothing => Ok(None),
             Effect::Better { who, jobs } => {
                 take_turns(tx, &self.call).await?;
-                let Some(known) = known(tx, &self.call).await? else { return Ok(false) };
+                let Some(known) = known(tx, &self.call).await? else {
+                    return Ok(Some(KNOWN));
+                };
                 if known.certainty >= A_RECORD || who.certainty < known.certainty {
-                    return Ok(false);
+                    return Ok(Some(KNOWN));
                 }
                 let whose: Vec<_> = who.subject().into_iter().collect();
                 if Guard::take(tx).await?.refuses(tx, &whose).await? {
-                    return Ok(false); // erased since they were looked up
+                    return Ok(Some(ERASED)); // since they were looked up
                 }
                 let identified = identify(tx, &self.call, &known, who, Some(now)).await?;
                 crash::point("reconcile.identified");
@@ -157,15 +180,19 @@ impl Sealed {
                 for job in jobs {
                     job.insert(tx).await?;
                 }
-                Ok(true)
+                Ok(None)
             }
-            Effect::Unseen { record, told } => {
+            Effect::Unseen { record, names, told } => {
                 if known(tx, &self.call).await?.is_some() {
-                    return Ok(false); // a flow or another node was faster
+                    return Ok(Some(KNOWN)); // a flow or another node was faster
+                }
+                let names: Vec<_> = names.iter().collect();
+                if Guard::take(tx).await?.refuses(tx, &names).await? {
+                    return Ok(Some(ERASED)); // since they were looked up
                 }
                 told.run(tx).await?;
                 record.run(tx).await?;
-                Ok(true)
+                Ok(None)
             }
         }
     }
@@ -199,12 +226,12 @@ impl Work for Commit {
                 continue; // this run has counted it before
             }
             let mut add = |word: &str| *counts.entry(word.to_owned()).or_default() += 1;
-            if note.apply(tx, self.now).await? {
+            if let Some(instead) = note.apply(tx, self.now).await? {
+                add(instead);
+                tx.execute(REASON, &[run.into(), call.into(), instead.into()]).await?;
+            } else {
                 add(note.what);
                 note.also.iter().for_each(|word| add(word));
-            } else {
-                add(KNOWN);
-                tx.execute(REASON, &[run.into(), call.into(), KNOWN.into()]).await?;
             }
             crash::point("reconcile.noted");
         }

@@ -25,6 +25,16 @@ pub struct ExportedCall {
     pub events: Vec<StoredEvent>,
     pub outcome: Option<StoredOutcome>,
     pub data: Kept,
+    pub reconciled: Vec<Reconciled>,
+}
+
+/// What a run of reconciliation tells of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconciled {
+    pub run: i64,
+    /// `linked`, `ambiguous`, …
+    pub what: String,
+    pub reason: Option<String>,
 }
 
 /// A record as the directory knows it.
@@ -103,7 +113,13 @@ impl Store {
                 let Some(call) = self.call(&id).await? else { continue };
                 let (events, outcome) = (self.events(&id).await?, self.outcome(&id).await?);
                 let data = self.data_of(Whose::Call(&id)).await?;
-                export.calls.push(ExportedCall { call, events, outcome, data });
+                let notes = self.read(&tables::NotesOf { call: id.as_str() }).await?;
+                let reconciled = notes.iter().map(|row| {
+                    let reason = row.opt_text(2)?.map(str::to_owned);
+                    Ok(Reconciled { run: row.int(0)?, what: row.text(1)?.to_owned(), reason })
+                });
+                let reconciled = reconciled.collect::<Result<_>>()?;
+                export.calls.push(ExportedCall { call, events, outcome, data, reconciled });
             }
         }
     }

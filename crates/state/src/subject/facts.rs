@@ -19,6 +19,8 @@ pub struct Table {
 pub enum Kept {
     /// As long as `retention.calls` says.
     AsCalls,
+    /// An hour, for whoever reads on.
+    AnHour,
     /// As long as `corrections.remember_for` says.
     AsCorrections,
     /// Until their own system no longer has the person.
@@ -58,9 +60,86 @@ pub const TABLES: &[Table] = &[
             "answered_in_us",
             "identified_at",
             "labels",
+            "news",
+            "deadline_us",
+            "answered",
         ],
         Kept::AsCalls,
         true,
+    ),
+    table(
+        "call_labels",
+        "report dimensions of calls: few values each, nothing of one person",
+        &["name", "value", "arrived_at"],
+        Kept::AsCalls,
+        true,
+    ),
+    table(
+        "call_agents",
+        "whose call it was, as keyed hashes",
+        &["call", "at"],
+        Kept::AsCalls,
+        true,
+    ),
+    table(
+        "news",
+        "that something was told of a call; what, is read from the call",
+        &["place", "call", "kind", "at"],
+        Kept::AnHour,
+        true,
+    ),
+    table(
+        "news_waiting",
+        "the same, for the moment before it is told (PostgreSQL only)",
+        &["call", "kind", "at"],
+        Kept::AnHour,
+        true,
+    ),
+    table(
+        "reconcile_calls",
+        "what a run of reconciliation found of a call, without who it was",
+        &["run", "call", "what", "reason"],
+        Kept::AsCalls,
+        true,
+    ),
+    table(
+        "reconcile_runs",
+        "runs of reconciliation: when, how far, and counts",
+        &[
+            "slot",
+            "due_at",
+            "is_dry",
+            "since_at",
+            "until_at",
+            "jobs_after",
+            "state",
+            "step",
+            "cursor",
+            "reached_at",
+            "counts",
+            "note",
+            "started_at",
+            "updated_at",
+            "ended_at",
+            "lease",
+            "held_until",
+        ],
+        Kept::ForEver,
+        false,
+    ),
+    table(
+        "label_names",
+        "names of report dimensions, and which were refused",
+        &["name", "refused_at", "bound"],
+        Kept::ForEver,
+        false,
+    ),
+    table(
+        "label_values",
+        "values of report dimensions, as long as a call has them",
+        &["name", "value"],
+        Kept::AsCalls,
+        false,
     ),
     table("call_data", "what was kept of a call", &["call", "updated_at"], Kept::AsCalls, true),
     table(
@@ -253,7 +332,13 @@ mod tests {
 
     #[test]
     fn every_table_that_may_hold_a_person_is_swept() {
-        let sweep = include_str!("sweep.rs");
+        // With what the sweep calls for whatever hangs on a call.
+        let sweep = [
+            include_str!("sweep.rs"),
+            include_str!("../feed/forget.rs"),
+            include_str!("../labels.rs"),
+        ]
+        .concat();
         for table in TABLES.iter().filter(|table| table.is_personal) {
             let is_swept = ["DELETE FROM", "UPDATE"]
                 .iter()

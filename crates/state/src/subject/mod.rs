@@ -19,7 +19,7 @@ mod tables;
 mod tombstones;
 
 pub use erase::{Erasure, Mark};
-pub use export::{Export, ExportedCall, ExportedJob, KnownContact};
+pub use export::{Export, ExportedCall, ExportedJob, KnownContact, Reconciled};
 pub use find::{Identifier, Identifiers, Person, Record, Subject, Why};
 pub use sweep::{Removed, Sweep};
 pub use tombstones::{Erased, Name};

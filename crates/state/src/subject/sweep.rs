@@ -11,7 +11,9 @@ use super::tables::{self, PAGE};
 use crate::audit::{Act, BLANKED, Sealed, about};
 use crate::crash;
 use crate::error::{Boxed, Result};
+use crate::feed::forget_call;
 use crate::keys::{Hash, Keyring};
+use crate::labels;
 use crate::rows::encode;
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
@@ -314,7 +316,14 @@ impl Work for RemoveCalls {
     type Output = Removed;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Removed> {
-        const OF_CALL: [(&str, &str); 4] = [
+        const OF_CALL: [(&str, &str); 6] = [
+            // First: what gets its place meanwhile is forgotten with the rest.
+            ("news_waiting", "DELETE FROM news_waiting WHERE call = ?1"),
+            (
+                "reconcile_calls",
+                "DELETE FROM reconcile_calls WHERE call = ?1
+                    AND run IN (SELECT id FROM reconcile_runs)",
+            ),
             ("call_data", "DELETE FROM call_data WHERE call = ?1"),
             ("call_events", "DELETE FROM call_events WHERE call = ?1"),
             ("call_outcomes", "DELETE FROM call_outcomes WHERE call = ?1"),
@@ -341,6 +350,9 @@ impl Work for RemoveCalls {
                         *removed.entry(table).or_default() +=
                             tx.execute(sql, &[id.as_str().into()]).await?;
                     }
+                    forget_call(tx, &self.keys, id).await?;
+                    let place = (row.int(7)?, row.int(0)?);
+                    labels::unindex(tx, row.opt_text(8)?, place).await?;
                     *removed.entry("calls").or_default() +=
                         tx.execute(CALL, &[id.as_str().into()]).await?;
                 }

@@ -36,9 +36,11 @@ impl Work for OneCall<'_> {
     }
 }
 
+/// As [`Calls`] reads it; then arrived_at, labels.
 pub(super) async fn call(tx: &mut Tx<'_>, id: &str) -> Result<Option<Row>> {
     const SQL: &str = "
-        SELECT seq, id, connection, certainty, subject, details, identity FROM calls WHERE id = ?1";
+        SELECT seq, id, connection, certainty, subject, details, identity, arrived_at, labels
+        FROM calls WHERE id = ?1";
     tx.row(SQL, &[id.into()]).await
 }
 
@@ -181,5 +183,20 @@ impl Work for CountOf {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Row>> {
         const SQL: &str = "SELECT calls, last_call_at FROM interactions WHERE subject = ?1";
         tx.row(SQL, &[(&self.subject).into()]).await
+    }
+}
+
+/// What runs of reconciliation found of a call and tell: run, what, reason.
+pub(super) struct NotesOf<'a> {
+    pub(super) call: &'a str,
+}
+
+impl Work for NotesOf<'_> {
+    type Output = Vec<Row>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
+        const SQL: &str = "
+            SELECT run, what, reason FROM reconcile_calls
+            WHERE call = ?1 AND run IN (SELECT id FROM reconcile_runs) ORDER BY run LIMIT ?2";
+        tx.rows(SQL, &[self.call.into(), PAGE.into()]).await
     }
 }

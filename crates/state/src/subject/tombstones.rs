@@ -39,7 +39,7 @@ pub enum Erased {
 }
 
 impl Name<'_> {
-    pub(super) fn hash(self, keys: &Keyring) -> Hash {
+    pub(crate) fn hash(self, keys: &Keyring) -> Hash {
         match self {
             Self::Phone(e164) => keys.hash("phone", &[e164]),
             Self::Email(email) => keys.hash("email", &[&email.trim().to_lowercase()]),

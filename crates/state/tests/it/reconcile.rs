@@ -4,6 +4,7 @@
 use crate::place::{Place, call, crm, id, job, phone};
 use domain::{Source, Status, Timestamp};
 use state::reconcile::{Begun, Found, Hold, NewRun, Note, Page, Paged, RunState, Step, Told};
+use state::subject::{Identifiers, Record};
 use state::{Enriched, Identified, NewCall, NewJob, Store};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ crate::facts! {
     calls_known_by_less_than_a_record_are_paged_oldest_first
     a_run_ends_with_what_is_to_be_told_and_nothing_else
     what_others_could_not_be_told_is_noted_once
+    nothing_is_stored_of_whoever_was_erased_since_they_were_looked_up
 }
 
 const HOLD: Duration = Duration::from_secs(30);
@@ -218,4 +220,43 @@ async fn what_others_could_not_be_told_is_noted_once(place: Place) {
     assert_eq!((run.counts["linked"], run.counts["reported"]), (1, 1));
     let noted = store.run_notes(hold.run, "", 10).await.expect("read");
     assert_eq!((noted[0].what.as_str(), noted[0].reason.as_str()), ("linked", "too late"));
+}
+
+async fn nothing_is_stored_of_whoever_was_erased_since_they_were_looked_up(place: Place) {
+    let store = place.open().await;
+    store.record_call(by_number(&store, "seen", 10), vec![]).await.expect("stored");
+    let hold = begun(&store, 100).await;
+    let number = "+15550177777";
+    let record = Record { connection: "crm".to_owned(), record: "gone".to_owned() };
+    let (phones, records) = ([number.to_owned()].into(), [record].into());
+    let asked = Identifiers { phones, records, ..Identifiers::default() };
+    let subject = store.subject(&asked, &Default::default()).await.expect("looked for");
+    let act = state::audit::Act {
+        actor: "test".to_owned(),
+        action: "subject.erased",
+        subject: String::new(),
+        details: Default::default(),
+    };
+    store.erase(&subject, "", act, Timestamp(110)).await.expect("erased");
+    let unseen = |call: NewCall| Found::Unseen {
+        call: Box::new(call),
+        events: vec![],
+        jobs: vec![job(None, "says who", 1)],
+    };
+    let by_number = NewCall { number: Some(number.to_owned()), ..call("new-1", crm("other")) };
+    let notes = vec![
+        note("new-1", "linked", unseen(by_number)),
+        note("new-2", "linked", unseen(call("new-2", crm("gone")))),
+        note("seen", "linked", better("gone", vec![job(None, "says who", 1)])),
+    ];
+    let paged = store.run_page(hold, page(notes, "x"), Timestamp(120)).await.expect("paged");
+    let Paged::Applied { counts } = paged else { panic!("it is held") };
+    assert_eq!(counts, [("erased".to_owned(), 3)].into());
+    for name in ["new-1", "new-2"] {
+        assert!(!store.call_exists(&id(name)).await.expect("asked"), "{name}");
+    }
+    let seen = store.call(&id("seen")).await.expect("read").expect("stays");
+    assert_eq!(seen.call.contact, None);
+    let told = store.jobs_in_line("enrich", "crm", Timestamp(1_000)).await.expect("counted");
+    assert_eq!(told, 0, "nobody is told");
 }

@@ -17,6 +17,7 @@ crate::facts! {
     tombstones_of_a_later_time_erase_in_a_restored_store
     an_erased_entry_stays_in_the_chain_and_no_other_may_lose_its_details
     nothing_sealed_of_an_erased_person_stays_in_the_files
+    news_labels_and_notes_of_an_erased_persons_calls_go_with_them
 }
 
 const SHARED: &str = "+15550199999";
@@ -299,4 +300,70 @@ async fn nothing_sealed_of_an_erased_person_stays_in_the_files(place: Place) {
     ] {
         assert_eq!(place.count(table).await, 0, "{table}");
     }
+}
+
+async fn news_labels_and_notes_of_an_erased_persons_calls_go_with_them(place: Place) {
+    let store = place.open().await;
+    for (name, record) in [("c-john", "john"), ("c-jane", "jane")] {
+        let data = [("segment".to_owned(), record.into())].into();
+        let labels = [("tier".to_owned(), "gold".to_owned())].into();
+        let new = NewCall { labels, data, ..call(name, crm(record)) };
+        store.record_call(new, vec![]).await.expect("recorded");
+        let mut event = Event::new(id(name), Timestamp(5), Kind::Joined);
+        event.agent = Some("agent-1".to_owned());
+        let event = NewEvent { event, is_timed: true };
+        store.record_events(vec![event], vec![], Timestamp(6)).await.expect("told");
+    }
+    let first = store.news_after(0, 100).await.expect("read");
+    // One more that waits for its place where news wait.
+    let data = [("note".to_owned(), "later".into())].into();
+    store.put_data(Whose::Call(&id("c-john")), data, None, Timestamp(7)).await.expect("kept");
+    note_of_a_run(&store).await;
+    let shown = store.export(&who(&store, &of_record("john")).await).await.expect("shown");
+    let [his] = &shown.calls[..] else { panic!("one call") };
+    assert_eq!(his.call.call.data["segment"], "john".into());
+    assert_eq!(his.reconciled.len(), 1);
+    assert_eq!(his.reconciled[0].what, "linked");
+
+    let removed = erase(&store, &of_record("john")).await;
+    assert_eq!(removed["reconcile_calls"], 1);
+    let left = store.news_after(0, 100).await.expect("read");
+    assert!(left.news.iter().all(|news| news.call == id("c-jane")), "{left:?}");
+    assert!(!left.news.is_empty() && left.newest >= first.newest, "no gap");
+    assert!(!store.is_agent_of("agent-1", &id("c-john")).await.expect("asked"));
+    assert!(store.is_agent_of("agent-1", &id("c-jane")).await.expect("asked"));
+    let jane = store.export(&who(&store, &of_record("jane")).await).await.expect("shown");
+    assert_eq!(jane.calls[0].reconciled.len(), 1);
+    if matches!(place.location, state::Location::SqliteMemory) {
+        return;
+    }
+    for (rows, left) in [
+        ("call_labels", 1),
+        ("reconcile_calls", 1),
+        ("call_agents", 1),
+        ("news WHERE call = 'c-john'", 0),
+        ("news_waiting", 0),
+    ] {
+        assert_eq!(place.count(rows).await, left, "{rows}");
+    }
+}
+
+/// A run of reconciliation that has something to tell of both calls.
+async fn note_of_a_run(store: &Store) {
+    use state::reconcile::{Found, NewRun, Note, Page};
+    let new =
+        NewRun { due_at: None, is_dry: false, since: Timestamp(0), until: Timestamp(1_000_000) };
+    store.begin_run(new, Timestamp(10)).await.expect("begun");
+    let hold = std::time::Duration::from_secs(30);
+    let (hold, _) = store.take_run(hold, Timestamp(10)).await.expect("answered").expect("a run");
+    let note = |call| Note {
+        call: id(call),
+        what: "linked",
+        reason: Some("a custom field is missing".to_owned()),
+        also: vec![],
+        found: Found::Nothing,
+    };
+    let notes = vec![note("c-john"), note("c-jane")];
+    let page = Page { notes, place: None, also: vec![], reached: None };
+    store.run_page(hold, page, Timestamp(11)).await.expect("paged");
 }

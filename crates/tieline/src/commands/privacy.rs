@@ -138,6 +138,7 @@ fn kept(kept: Kept, config: &Config) -> String {
     };
     match kept {
         Kept::AsCalls => format!("{} (retention.calls)", period(config.retention.calls.0)),
+        Kept::AnHour => "an hour, for whoever reads on".to_owned(),
         Kept::AsCorrections => match config.corrections.remember_for.0 {
             none if none.is_zero() => "not at all (corrections.remember_for)".to_owned(),
             some => format!("{} (corrections.remember_for)", period(some)),

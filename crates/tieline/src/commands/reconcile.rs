@@ -153,6 +153,7 @@ fn print(report: &Value) -> Result<(), Failure> {
         ("unknown to the CRM".to_owned(), count("unknown")),
         ("several records".to_owned(), count("ambiguous")),
         ("number withheld".to_owned(), count("withheld")),
+        ("of erased people".to_owned(), count("erased")),
         ("without a customer".to_owned(), count("internal")),
         ("still going on".to_owned(), count("ongoing")),
         ("left to the next run".to_owned(), count("unasked")),

@@ -54,8 +54,8 @@ pub struct RunBody {
     /// How many calls were looked at.
     examined: u64,
     /// How many came to what. Each call to one of `linked`, `known`, `unknown`, `ambiguous`,
-    /// `withheld`, `internal`, `ongoing`, `unasked`, `refused`; besides, `unseen`: never looked up
-    /// before; `promoted`: contacts kept for good; `reported`: linked, and others could
+    /// `withheld`, `erased` (of somebody who was erased here: no CRM was asked), `internal`,
+    /// `ongoing`, `unasked`, `refused`; besides, `unseen`: never looked up before; `promoted`: contacts kept for good; `reported`: linked, and others could
     /// not be told all; `failed`; `unread`: the history ended early.
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     counts: Counts,
@@ -84,12 +84,13 @@ impl From<Run> for RunBody {
 }
 
 /// Of these words each call has one.
-const EXAMINED: [&str; 9] = [
+const EXAMINED: [&str; 10] = [
     "linked",
     "known",
     "unknown",
     "ambiguous",
     "withheld",
+    "erased",
     "internal",
     "ongoing",
     "unasked",

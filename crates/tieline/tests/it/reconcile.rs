@@ -22,7 +22,7 @@ crate::facts! {
 }
 
 /// Begins a run and waits for its end; its report.
-async fn reconcile(line: &Line, body: Value) -> Value {
+pub(crate) async fn reconcile(line: &Line, body: Value) -> Value {
     let begun = line.post("/api/v1/reconcile", &body).await;
     assert_eq!(begun.status, 202, "{begun:?}");
     let path = format!("/api/v1/reconcile/runs/{}", begun["runId"]);
@@ -35,7 +35,7 @@ async fn reconcile(line: &Line, body: Value) -> Value {
 }
 
 /// Everything that was ever written to the vendors: method and path of each request.
-fn writes(line: &Line) -> Vec<String> {
+pub(crate) fn writes(line: &Line) -> Vec<String> {
     let platform = line.genesys().faults().requests().log();
     let crm = line.salesforce.faults().requests().log();
     let reads = ["/oauth/", "/services/oauth2/", "/details/query", "/bulk/contacts?", "/search"];

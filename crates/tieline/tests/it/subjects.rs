@@ -1,14 +1,17 @@
 //! One person asks: everything of them is shown, then it is gone, and nothing brings
 //! them back.
 
+use super::reconcile::{reconcile, writes};
 use crate::rig::plan::API_KEY;
 use crate::rig::{Ended, JANE, JOHN, Line, Place};
+use connectors::genesys_cloud::sim::NewCall;
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
 
 crate::facts! {
     everything_of_a_person_is_shown_and_then_gone
     of_two_who_share_a_number_one_is_erased_and_the_other_stays
+    a_past_call_of_an_erased_person_is_nobodys
 }
 
 const NUMBER: &str = "+13175550177";
@@ -294,4 +297,32 @@ async fn the_privacy_report_says_which_field_goes_where() {
     assert_eq!(calls["kept"], "14 days (retention.calls)");
     let text = line.command_elsewhere(&["privacy", "report"]).await;
     assert!(text.out.contains("sends     contact.firstName: first name"), "{text:?}");
+}
+
+async fn a_past_call_of_an_erased_person_is_nobodys(place: Place) {
+    let quick = "[calls]\nsettle_for = \"50ms\"\n";
+    let line = Line::with_salesforce().and_genesys().section(quick).on(place).start().await;
+    let person = json!({ "LastName": "Zzeraselast", "Email": EMAIL, "Phone": NUMBER });
+    line.salesforce.add("Contact", &person).expect("added");
+    // The flow never asked for it; the platform remembers it, with the number.
+    let past = NewCall { ani: format!("sip:{NUMBER}@10.1.2.3"), ..NewCall::default() };
+    let past = line.genesys().place_call(&past).conversation_id;
+    assert!(line.genesys().end_call(&past));
+    assert_eq!(line.erase(&["--phone", NUMBER, "--reason", "DSR-1"]).await.code, Some(0));
+    let asked = line.crm_requests();
+    let dry = reconcile(&line, json!({ "since": "1h", "dryRun": true })).await;
+    assert_eq!(line.stored(&past).await.status, 404);
+    let report = reconcile(&line, json!({ "since": "1h" })).await;
+    assert_eq!(report["counts"], json!({ "erased": 1, "unseen": 1 }), "{report}");
+    assert_eq!((&dry["counts"], &report["examined"]), (&report["counts"], &json!(1)));
+    line.until_quiet().await;
+    assert_eq!(line.crm_requests(), asked, "no CRM was asked");
+    assert_eq!(writes(&line), Vec::<String>::new(), "nobody was told");
+    let stored = line.stored(&past).await;
+    assert_eq!((stored.status, &stored["number"]), (200, &Value::Null), "{stored:?}");
+    assert!(stored["warnings"].to_string().contains("erased"), "{stored:?}");
+    assert!(!stored["warnings"].to_string().contains(NUMBER));
+    assert_eq!(line.export(&["--phone", NUMBER]).await["contacts"], json!([]));
+    let again = reconcile(&line, json!({ "since": "1h" })).await;
+    assert_eq!(again["counts"], json!({ "erased": 1 }), "{again}");
 }

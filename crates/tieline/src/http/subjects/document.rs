@@ -96,6 +96,7 @@ pub(super) fn counts(preview: &Preview) -> BTreeMap<String, u64> {
         ("call_data", of_calls(|call| usize::from(call.data.version > 0))),
         ("call_events", of_calls(|call| call.events.len())),
         ("call_outcomes", of_calls(|call| usize::from(call.outcome.is_some()))),
+        ("reconcile_calls", of_calls(|call| call.reconciled.len())),
         ("contacts", export.contacts.len()),
         ("customer_data", export.customer_data.len()),
         ("interactions", export.interactions.len()),
@@ -136,8 +137,12 @@ fn contact(known: KnownContact) -> Json {
 }
 
 fn call(exported: ExportedCall) -> Json {
-    let ExportedCall { call: stored, events, outcome, data: kept } = exported;
+    let ExportedCall { call: stored, events, outcome, data: kept, reconciled } = exported;
     let call = stored.call;
+    let reconciled = reconciled
+        .into_iter()
+        .map(|one| json!({ "run": one.run, "found": one.what, "reason": one.reason }));
+    let reconciled: Vec<Json> = reconciled.collect();
     json!({
         "callId": call.id.to_string(), "direction": call.direction.as_str(),
         "mediaType": call.media.as_str(), "number": call.number, "email": call.email,
@@ -147,9 +152,10 @@ fn call(exported: ExportedCall) -> Json {
         "status": call.status.as_str(), "source": call.source.as_str(),
         "arrivedAt": call.arrived_at.to_string(), "identifiedAt": at(stored.identified_at),
         "previousInteractionCount": stored.earlier_calls, "warnings": call.warnings,
-        "labels": call.labels, "kept": data(kept),
+        "labels": call.labels, "shown": values(call.data), "kept": data(kept),
+        "deadlineUs": call.deadline_us, "answeredInUs": call.answered_in_us,
         "events": events.into_iter().map(event).collect::<Vec<_>>(),
-        "outcome": outcome.map(came_to),
+        "outcome": outcome.map(came_to), "reconciled": reconciled,
     })
 }
 
