@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use state::reconcile::{Begun, Counts, Noted, Run};
+use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// A run to begin.
@@ -16,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ReconcileBody {
     /// How far it looks back, such as `24h`, which it is when this is absent.
+    #[schema(schema_with = super::schemas::since)]
     since: Option<String>,
     /// Finds out what a run would do and writes nothing anywhere.
     dry_run: bool,
@@ -166,12 +168,8 @@ pub async fn begin(
     request: Request,
 ) -> Result<(StatusCode, Json<BegunBody>), ApiError> {
     let body: ReconcileBody = read_json(request).await?;
-    let since = body.since.as_deref().unwrap_or(SINCE).parse::<Period>();
-    let since = since.map_err(|wrong| ApiError::field("since", wrong, "Write 24h or 3d."))?;
-    if since.0.is_zero() {
-        return Err(ApiError::field("since", "since is no time at all.", "Write 24h or 3d."));
-    }
-    match app.engine.reconcile(since.0, body.dry_run).await? {
+    let since = period(body.since.as_deref().unwrap_or(SINCE))?;
+    match app.engine.reconcile(since, body.dry_run).await? {
         Begun::Started { run } => Ok((StatusCode::ACCEPTED, Json(BegunBody { run_id: run }))),
         Begun::Busy { run } => {
             let message = format!("Run {run} is under way.");
@@ -181,6 +179,15 @@ pub async fn begin(
         }
         Begun::Had => Err(unknown()),
     }
+}
+
+/// Up to six digits and a unit: seconds, minutes, hours or days; not none at all.
+fn period(text: &str) -> Result<Duration, ApiError> {
+    let number = text.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();
+    let is_number = (1..=6).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    let read = text.parse::<Period>().ok().filter(|_| is_number && !number.starts_with('0'));
+    read.map(|period| period.0)
+        .ok_or_else(|| ApiError::field("since", "since is no length of time.", "Write 24h or 3d."))
 }
 
 /// The runs of late, newest first, at most 100.

@@ -54,6 +54,21 @@ pub(super) fn cursor() -> Object {
     text().pattern(Some("^([0-9a-f]{1,16}[.][0-9a-f]{1,16})?$")).build()
 }
 
+/// The id of a piece of news, or empty for none.
+pub(super) fn news_id() -> Object {
+    text().pattern(Some("^[0-9]{0,18}$")).build()
+}
+
+/// How far back: as `period` of a reconciliation reads it, or none.
+pub(super) fn since() -> Object {
+    nullable_text().pattern(Some("^[1-9][0-9]{0,5}[smhd]$")).examples(["24h"]).build()
+}
+
+/// What a vendor's page has in hand.
+pub(super) fn shown() -> Object {
+    text().pattern(Some("^[!-~]{1,32768}$")).build()
+}
+
 fn date_time() -> ObjectBuilder {
     text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 }

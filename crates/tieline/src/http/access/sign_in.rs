@@ -10,7 +10,7 @@ use super::agent_tokens::{self, AgentToken, LIFETIME};
 use super::{Caller, Claims, Scopes, pages};
 use crate::http::error::ErrorBody;
 use crate::http::input::read_json;
-use crate::http::{ApiError, App, actor};
+use crate::http::{ApiError, App, actor, schemas};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -32,10 +32,13 @@ const ASKED_FOR: Duration = Duration::from_secs(10);
 #[serde(rename_all = "camelCase")]
 pub struct SignInRequest {
     /// Name of the connection at whose vendor the agent is signed in.
+    #[schema(required = true)]
     connection: Option<String>,
     /// What the vendor's page has in hand: the agent's access token, or a signed request.
+    #[schema(required = true, schema_with = schemas::shown)]
     shown: Option<String>,
     /// Only for this call.
+    #[schema(schema_with = schemas::some_call_id)]
     call_id: Option<String>,
 }
 

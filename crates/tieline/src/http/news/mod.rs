@@ -38,6 +38,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub struct NewsQuery {
     /// The last id that was seen; the header `Last-Event-ID` goes before it. Without
     /// either: everything that is kept, which is the last hour.
+    #[param(schema_with = super::schemas::news_id)]
     after: Option<String>,
     /// An agent's token, where no header can be sent: a browser's WebSocket and
     /// EventSource. Never a key.
@@ -170,10 +171,11 @@ fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 /// address as it was first.
 fn after(headers: &HeaderMap, query: Option<&str>) -> Result<Option<i64>, ApiError> {
     let header = headers.get(&LAST_EVENT_ID).and_then(|value| value.to_str().ok());
-    let Some(text) = header.or(query).map(str::trim).filter(|text| !text.is_empty()) else {
+    let Some(text) = header.or(query).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let id = text.parse().ok().filter(|id| *id >= 0);
+    let is_id = text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit());
+    let id = text.parse().ok().filter(|_| is_id);
     id.map(Some).ok_or_else(|| {
         let fix = "Pass an id as it was told, or leave it out to read everything that is kept.";
         ApiError::field("after", "after is no id of a piece of news.", fix)

@@ -56,6 +56,7 @@ impl From<Erasure> for ErasureBody {
 
 /// Which page.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ErasuresQuery {
     /// So many of the newest are left out.
     #[serde(default)]
