@@ -149,6 +149,17 @@ fn kept(kept: Kept, config: &Config) -> String {
     }
 }
 
+/// What systems beside a CRM add to a conversation: each name, and whose it is.
+fn joined(loaded: &Loaded) -> BTreeMap<String, String> {
+    let besides = loaded.config.connections.values().flat_map(|section| &section.beside);
+    let names = besides.flat_map(|beside| {
+        let settings = loaded.settings.get(&beside.connection);
+        let pairs = settings.map(|settings| settings.pairs("data")).unwrap_or_default();
+        pairs.into_iter().map(|(name, _)| (name, beside.connection.clone()))
+    });
+    names.collect()
+}
+
 fn connection(
     loaded: &Loaded,
     name: &str,
@@ -183,6 +194,12 @@ fn connection(
         if let Some(what) = sends.remove("attributes.*") {
             for (attribute, of) in engine::ATTRIBUTES {
                 sends.insert(format!("attributes.{attribute}"), format!("{of} ({what})"));
+            }
+            for (attribute, system) in joined(loaded) {
+                sends.insert(
+                    format!("attributes.{attribute}"),
+                    format!("data of {system} ({what})"),
+                );
             }
         }
     } else if !loaded.config.calls.activity.enabled && !sends.is_empty() {
