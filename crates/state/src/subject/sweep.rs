@@ -39,6 +39,7 @@ enum Step {
     Jobs,
     Audit,
     Calls,
+    Accounts,
     Found,
     Done,
 }
@@ -65,6 +66,7 @@ impl Store {
                 Step::Jobs => self.sweep_jobs(sweep).await?,
                 Step::Audit => self.sweep_audit(sweep, now).await?,
                 Step::Calls => self.sweep_calls(sweep).await?,
+                Step::Accounts => self.sweep_accounts(sweep).await?,
                 Step::Found => self.sweep_found(sweep).await?,
                 Step::Done => return Ok(false),
             };
@@ -179,6 +181,27 @@ impl Store {
         Ok(Some(last.int(0)?))
     }
 
+    /// Accounts that are a record of the person's: only what is sealed says so.
+    async fn sweep_accounts(&self, sweep: &mut Sweep) -> Result<Option<i64>> {
+        let rows = self.read(&tables::Contacts { after: sweep.after }).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let hits = |keys: &Keyring| {
+            let hits = rows.iter().filter_map(|row| match tables::contact(keys, row) {
+                Ok(contact) => {
+                    let connection = row.text(3).unwrap_or_default();
+                    sweep.sought.account(keys, connection, &contact).then(|| row.int(0))
+                }
+                Err(error) => tables::readable(error).map(Err),
+            });
+            hits.collect::<Result<Vec<i64>>>()
+        };
+        let ids = self.unseal(hits).await?;
+        if !ids.is_empty() {
+            sweep.add("contacts", self.write(RemoveContacts { ids }).await?);
+        }
+        Ok(Some(last.int(0)?))
+    }
+
     async fn sweep_found(&self, sweep: &mut Sweep) -> Result<Option<i64>> {
         let done = usize::try_from(sweep.after).unwrap_or(usize::MAX);
         let mut hashes: Vec<Hash> = sweep.sought.hashes.iter().copied().collect();
@@ -205,7 +228,8 @@ impl Step {
         match self {
             Self::Jobs => Self::Audit,
             Self::Audit => Self::Calls,
-            Self::Calls => Self::Found,
+            Self::Calls => Self::Accounts,
+            Self::Accounts => Self::Found,
             Self::Found | Self::Done => Self::Done,
         }
     }
@@ -360,6 +384,23 @@ impl Work for RemoveCalls {
         }
         tx.added_jobs = true;
         crash::point("sweep.calls");
+        Ok(removed)
+    }
+}
+
+struct RemoveContacts {
+    ids: Vec<i64>,
+}
+
+impl Work for RemoveContacts {
+    type Output = u64;
+    /// Whose entries changed is not told: all are read anew.
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        let mut removed = 0;
+        for id in &self.ids {
+            removed += tx.execute("DELETE FROM contacts WHERE id = ?1", &[(*id).into()]).await?;
+        }
+        crash::point("sweep.accounts");
         Ok(removed)
     }
 }
