@@ -141,7 +141,7 @@ impl Engine {
                 Said::Nothing => (None, None),
                 Said::Unknown(kept) => (kept, Some(None)),
                 Said::Asked(flight, kept) => match timeout_at(until, flight.outcome()).await {
-                    Ok(Ok(found)) => (found.first().map(|account| account.data.clone()), None),
+                    Ok(Ok(found)) => (self.data_of_account(other, &found), None),
                     Ok(Err(error)) => (kept, Some(Some(error.kind()))),
                     Err(_) => (kept, Some(Some("deadline"))),
                 },
@@ -162,7 +162,17 @@ impl Engine {
     pub(crate) fn linked(&self, beside: &Beside, person: &Contact) -> Option<Linked<'_>> {
         let id = beside.linked_by.account_of(person)?;
         let other = self.connections.get(&beside.connection)?;
+        if self.is_erased_account(&other.name, &id) {
+            return None;
+        }
         Some(Linked { other, accounts: other.accounts.as_ref()?, id })
+    }
+
+    /// What a system answered of an account, unless that is an erased person.
+    pub(crate) fn data_of_account(&self, other: &Connection, found: &[Contact]) -> Option<Data> {
+        let account = found.first()?;
+        let is_erased = self.is_erased_record(&other.name, &account.record);
+        (!is_erased).then(|| account.data.clone())
     }
 
     /// From our own copy where it may answer; else it is asked, as far as may be.

@@ -98,12 +98,12 @@ async fn join_late(
     let known = engine.kept_account(other, &account, Instant::now() + STORE_MAX).await;
     let known = known.filter(|(_, as_of)| *as_of >= call.arrived_at).map(|(data, _)| data);
     let data = match (late, known) {
-        (Some(found), _) => found.first().map(|account| account.data.clone()),
+        (Some(found), _) => engine.data_of_account(other, &found),
         (None, Some(data)) => Some(data),
         (None, None) => {
             let found =
                 enrich::thoroughly(&accounts.behind, &ask, &accounts.lookup, &landing).await?;
-            found.first().map(|account| account.data.clone())
+            engine.data_of_account(other, &found)
         }
     };
     let mut identity = Identity::person(call.external_id.clone(), contact, &found);

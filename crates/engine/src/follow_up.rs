@@ -299,7 +299,8 @@ fn told(attributes: &BTreeMap<String, String>) -> &'static str {
     if attributes.is_empty() { "untold" } else { "told" }
 }
 
-/// Every attribute that is ever set on a conversation, and what it says.
+/// Every attribute that is ever set on a conversation, and what it says; besides, the data
+/// of systems beside the CRM, under the names that the configuration gives it.
 pub const ATTRIBUTES: &[(&str, &str)] = &[
     ("externalId", "externalId"),
     ("identityStatus", "how the caller was found"),
@@ -313,12 +314,9 @@ pub const ATTRIBUTES: &[(&str, &str)] = &[
 /// The customer participant's attributes: what a flow would have set from an
 /// answer in time, and what the platform's CRM clients pop a screen by.
 pub(crate) fn attributes(identity: &Identity) -> BTreeMap<String, String> {
-    let mut set = BTreeMap::new();
     // First, so that a name of theirs is never one of ours.
-    for (name, value) in &identity.joined {
-        set.insert(name.clone(), beside::text(value));
-    }
-    set.retain(|_, value| !value.is_empty());
+    let joined = identity.joined.iter().map(|(name, value)| (name.clone(), beside::text(value)));
+    let mut set: BTreeMap<_, _> = joined.filter(|(_, text)| !text.is_empty()).collect();
     let mut put = |key: &str, value: String| {
         debug_assert!(ATTRIBUTES.iter().any(|(known, _)| *known == key), "{key} is not told");
         if !value.is_empty() {

@@ -8,13 +8,17 @@
 //! deleted: the answer names what was put there.
 
 use crate::Connection;
+use crate::beside::Linked;
 use crate::follow_up::Found;
 use crate::lookup::Engine;
 use crate::overrides::Answering;
 use domain::{Caller, Contact, ExternalId, Timestamp, phone};
 use kit::Ask;
+use state::Key;
 use state::audit::Act;
-use state::subject::{Erased, Export, Identifiers, Name, Record, Removed, Subject};
+use state::subject::{
+    Erased, Export, Identifier, Identifiers, Name, Record, Removed, Subject, Why,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,11 +128,59 @@ impl Engine {
             Some((connection.name.clone(), prefix.as_str().to_owned()))
         });
         let prefixes: BTreeMap<String, String> = prefixes.collect();
-        let subject = self.store.subject(asked, &prefixes).await?;
+        let mut subject = self.store.subject(asked, &prefixes).await?;
+        self.add_accounts(&mut subject).await?;
         let export = self.store.export(&subject).await?;
         let elsewhere = self.elsewhere(&export);
         let erasures = self.store.erasures_of(asked).await?;
         Ok(Preview { subject, export, elsewhere, erasures })
+    }
+
+    /// The accounts that the records who are meant are linked to. One that others of the
+    /// CRM are linked to as well is a house's, not a person's: it stays.
+    async fn add_accounts(&self, subject: &mut Subject) -> Result<(), state::Error> {
+        let Subject { people, accounts, .. } = subject;
+        for (record, person) in &*people {
+            let Some(crm) = self.connections.get(&record.connection) else { continue };
+            let keys = [Key::Record(record.record.clone())];
+            for entry in self.store.find(&crm.name, &keys).await? {
+                for account in self.accounts_of(crm, &entry.contact) {
+                    let why = Why::Of(person.external_id.clone());
+                    accounts.insert(account, Identifier { why, is_shared: false });
+                }
+            }
+        }
+        if accounts.is_empty() {
+            return Ok(());
+        }
+        // Nothing leads from an account to its people: everybody is looked at.
+        for crm in self.connections.all().filter(|crm| !crm.beside.is_empty()) {
+            let mut place = Some(0);
+            while let Some(after) = place {
+                let (all, next) = self.store.directory_page(&crm.name, after).await?;
+                for other in all {
+                    for account in self.accounts_of(crm, &other) {
+                        let record = other.record.clone();
+                        let is_meant =
+                            people.contains_key(&Record { connection: crm.name.clone(), record });
+                        if let Some(account) = accounts.get_mut(&account) {
+                            account.is_shared |= !is_meant;
+                        }
+                    }
+                }
+                place = next;
+            }
+        }
+        Ok(())
+    }
+
+    fn accounts_of(&self, crm: &Connection, person: &Contact) -> Vec<Record> {
+        let linked = crm.beside.iter().filter_map(|beside| self.linked(beside, person));
+        let account = |linked: Linked<'_>| Record {
+            connection: linked.other.name.clone(),
+            record: linked.id,
+        };
+        linked.map(account).collect()
     }
 
     /// What we have put into other systems, as far as is known here.
@@ -180,6 +232,9 @@ impl Engine {
         let made = self.store.erase(subject, reason, act, self.clock.now()).await?;
         for connection in self.connections.all() {
             connection.misses.forget_all();
+            if let Some(accounts) = &connection.accounts {
+                accounts.misses.forget_all();
+            }
         }
         let removed = self.sweep().await?;
         Ok(Erasure { id: made.id, removed, tombstones: made.marks.len() })
@@ -226,6 +281,11 @@ impl Engine {
         let record = record.map(|record| Name::Record { connection: &owner.name, record });
         let mut names = phone.into_iter().chain(email).chain(record);
         names.any(|name| self.store.erased(name) == Erased::Yes)
+    }
+
+    /// Whether an account was an erased person's alone: nobody asks for it.
+    pub(crate) fn is_erased_account(&self, connection: &str, id: &str) -> bool {
+        self.store.erased(Name::Account { connection, id }) == Erased::Yes
     }
 
     pub(crate) fn is_erased_record(&self, connection: &str, record: &str) -> bool {

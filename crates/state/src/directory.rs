@@ -17,7 +17,7 @@ use crate::keys::{Hash, Keyring};
 use crate::rows::{ContactRow, encode};
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
-use crate::subject::{Guard, mark_shared};
+use crate::subject::{Guard, Name, mark_shared};
 use domain::{Contact, Timestamp};
 
 pub(crate) use recent::Recent;
@@ -114,9 +114,10 @@ impl Store {
             let ring = self.keys();
             let account = |&(id, account): &(&str, &Contact)| {
                 let place = hash_of(&ring, connection, &Key::Account(id.to_owned()));
-                Remembered::under(&ring, place, account, Vec::new())
+                let whose = Some(record_hash(&ring, connection, &account.record));
+                Ok(Remembered { whose, ..Remembered::under(&ring, place, account, Vec::new())? })
             };
-            let contacts = accounts.iter().map(account).collect::<Result<_>>()?;
+            let contacts = accounts.iter().map(account).collect::<Result<Vec<_>>>()?;
             let answers = vec![Answer { asked: Vec::new(), contacts }];
             let connection = connection.to_owned();
             self.write(Remember { connection, answers, as_of: as_of.0 }).await.map(drop)
@@ -164,7 +165,7 @@ fn hash_of(keys: &Keyring, connection: &str, key: &Key) -> Hash {
         Key::Phone(e164) => keys.hash("phone", &[e164]),
         Key::Email(email) => keys.hash("email", &[email]),
         Key::Record(record) => record_hash(keys, connection, record),
-        Key::Account(id) => keys.hash("account", &[connection, id]),
+        Key::Account(id) => Name::Account { connection, id }.hash(keys),
     }
 }
 
@@ -173,6 +174,8 @@ struct Remembered {
     record: Hash,
     sealed: Vec<u8>,
     keys: Vec<Hash>,
+    /// Of an account: the record that it is, which may be an erased person's.
+    whose: Option<Hash>,
 }
 
 impl Remembered {
@@ -189,7 +192,8 @@ impl Remembered {
 
     fn under(ring: &Keyring, record: Hash, contact: &Contact, keys: Vec<Hash>) -> Result<Self> {
         let plain = encode(&ContactRow::from(contact))?;
-        Ok(Self { record, sealed: ring.seal("contacts.sealed", &record, plain)?, keys })
+        let sealed = ring.seal("contacts.sealed", &record, plain)?;
+        Ok(Self { record, sealed, keys, whose: None })
     }
 }
 
@@ -216,7 +220,8 @@ impl Work for Remember {
         let mut shared = Vec::new();
         for answer in &self.answers {
             for contact in &answer.contacts {
-                let names: Vec<&Hash> = contact.keys.iter().chain([&contact.record]).collect();
+                let names: Vec<&Hash> =
+                    contact.keys.iter().chain([&contact.record]).chain(&contact.whose).collect();
                 if let Some(erasure) = guard.refusal(tx, &names).await? {
                     // Erased: no answer brings them back, and who shares a key with them
                     // is not named by it alone.

@@ -2,7 +2,7 @@
 //! was restored from a backup older than they are.
 
 use super::find::{Identifiers, Subject};
-use super::sought::{SHARED, marks};
+use super::sought::{ACCOUNT, SHARED, marks};
 use super::tombstones::{Erased, Name, TOMBSTONES_MAX, alone};
 use crate::audit::{Act, Sealed};
 use crate::crash;
@@ -29,13 +29,14 @@ pub struct Erasure {
 /// One tombstone. It says nothing of anybody without the store's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// `phone`, `email`, `record`, `number`, `subject`, `external_id` or `shared`.
+    /// `phone`, `email`, `record`, `number`, `subject`, `external_id`, `account` or `shared`.
     pub kind: String,
     pub hash: [u8; 16],
 }
 
 /// The kinds that a tombstone may be of.
-const KINDS: [&str; 7] = ["phone", "email", "record", "number", "subject", "external_id", SHARED];
+const KINDS: [&str; 8] =
+    ["phone", "email", "record", "number", "subject", "external_id", ACCOUNT, SHARED];
 
 impl Store {
     /// Puts up the tombstones of a subject, and writes down that it was done. From the

@@ -9,7 +9,7 @@ use crate::calls::{StoredCall, record_hash};
 use crate::customers::{Kept, Link, Whose};
 use crate::error::{Boxed, Result};
 use crate::events::{StoredEvent, StoredOutcome};
-use crate::keys::Keyring;
+use crate::keys::{Hash, Keyring};
 use crate::overrides::{Override, number_hash, opened};
 use crate::store::Store;
 use domain::{CallId, Contact, Timestamp};
@@ -62,6 +62,8 @@ pub struct ExportedJob {
 pub struct Export {
     pub calls: Vec<ExportedCall>,
     pub contacts: Vec<KnownContact>,
+    /// Accounts beside the CRM that are theirs alone.
+    pub accounts: Vec<KnownContact>,
     pub customer_data: Vec<(Record, Kept)>,
     pub overrides: Vec<Override>,
     /// Contacts of the contact center; [`Link::center`] is empty, for it is kept as a hash.
@@ -84,6 +86,7 @@ impl Store {
             self.export_jobs(&sought, &mut export).await?;
             self.export_audit(&sought, &mut export).await?;
             self.export_records(subject, &mut export).await?;
+            self.export_accounts(subject, &sought, &mut export).await?;
             self.export_numbers(subject, &mut export).await?;
             export.overrides.sort_unstable_by_key(|found| found.id);
             export.overrides.dedup_by_key(|found| found.id);
@@ -208,6 +211,45 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Accounts of theirs: those that they alone are linked to, and those that are one of
+    /// their records, under whatever id.
+    async fn export_accounts(
+        &self,
+        subject: &Subject,
+        sought: &Sought,
+        export: &mut Export,
+    ) -> Result<()> {
+        let keys = self.keys();
+        let own = subject.accounts.iter().filter(|(_, found)| !found.is_shared);
+        let own: HashSet<Hash> = own.map(|(one, _)| one.account().hash(&keys)).collect();
+        let mut after = 0;
+        loop {
+            let rows = self.read(&tables::Contacts { after }).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.int(0)?;
+            for row in &rows {
+                let contact = match self.unseal(|keys| tables::contact(keys, row)).await {
+                    Ok(contact) => contact,
+                    Err(error) => match tables::readable(error) {
+                        Some(error) => return Err(error),
+                        None => continue,
+                    },
+                };
+                let (connection, place) = (row.text(3)?, row.hash(1)?);
+                let is_person = place == record_hash(&keys, connection, &contact.record);
+                let is_theirs = sought.account(&keys, connection, &contact);
+                if own.contains(&place) || (is_theirs && !is_person) {
+                    export.accounts.push(KnownContact {
+                        connection: connection.to_owned(),
+                        contact,
+                        as_of: Timestamp(row.int(4)?),
+                        is_pushed: false,
+                    });
+                }
+            }
+        }
     }
 
     /// What is found by a number that is the subject's alone.

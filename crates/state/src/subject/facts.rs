@@ -334,7 +334,7 @@ mod tests {
     fn every_table_that_may_hold_a_person_is_swept() {
         // With what the sweep calls for whatever hangs on a call.
         let sweep = [
-            include_str!("sweep.rs"),
+            include_str!("remove.rs"),
             include_str!("../feed/forget.rs"),
             include_str!("../labels.rs"),
         ]

@@ -6,6 +6,7 @@
 
 use super::sought::Sought;
 use super::tables;
+use super::tombstones::Name;
 use crate::calls::record_hash;
 use crate::error::{Boxed, Result};
 use crate::keys::{Hash, Keyring};
@@ -24,6 +25,13 @@ const PEOPLE_MAX: usize = 1_000;
 pub struct Record {
     pub connection: String,
     pub record: String,
+}
+
+impl Record {
+    /// This as the name of an account.
+    pub(super) fn account(&self) -> Name<'_> {
+        Name::Account { connection: &self.connection, id: &self.record }
+    }
 }
 
 /// What a person was asked for by.
@@ -68,6 +76,9 @@ pub struct Subject {
     pub people: BTreeMap<Record, Person>,
     pub phones: BTreeMap<String, Identifier>,
     pub emails: BTreeMap<String, Identifier>,
+    /// Accounts of theirs in systems beside the CRM, by connection and the id by which
+    /// their records are linked to it.
+    pub accounts: BTreeMap<Record, Identifier>,
     /// Who shares a number or an e-mail and is not meant.
     pub others: BTreeMap<Record, Person>,
     /// More people than are looked at.
@@ -103,6 +114,25 @@ impl Store {
             search.mark_shared(&mut found).await?;
             found.is_cut |= found.people.len() > PEOPLE_MAX;
             Ok(found)
+        })
+    }
+
+    /// What the directory has of a connection, 500 entries after a place; the next place
+    /// is `None` behind the last.
+    pub fn directory_page<'a>(
+        &'a self,
+        connection: &'a str,
+        after: i64,
+    ) -> Boxed<'a, (Vec<Contact>, Option<i64>)> {
+        Box::pin(async move {
+            let rows = self.read(&tables::Contacts { after }).await?;
+            let next = rows.last().map(|row| row.int(0)).transpose()?;
+            let contacts = self.unseal(|keys| {
+                let own =
+                    rows.iter().filter(|row| row.text(3).is_ok_and(|name| name == connection));
+                own.map(|row| tables::contact(keys, row)).collect::<Result<Vec<_>>>()
+            });
+            Ok((contacts.await?, next))
         })
     }
 }

@@ -13,6 +13,7 @@ mod erase;
 mod export;
 pub mod facts;
 mod find;
+mod remove;
 mod sought;
 mod sweep;
 mod tables;

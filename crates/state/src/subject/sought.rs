@@ -11,6 +11,7 @@ use crate::keys::{Hash, Keyring};
 use crate::overrides::number_hash;
 use crate::rows::{Details, decode};
 use crate::sql::Row;
+use domain::Contact;
 use std::collections::{BTreeMap, HashSet};
 
 /// The kinds of hashes by which one person is found.
@@ -23,6 +24,8 @@ pub(super) const NUMBER: &str = "number";
 pub(super) const SUBJECT: &str = "subject";
 /// As it is written in jobs and in the audit log.
 pub(super) const EXTERNAL_ID: &str = "external_id";
+/// An account beside the CRM, by the id that records are linked to it by.
+pub(super) const ACCOUNT: &str = "account";
 /// A number or an e-mail that others have as well: nothing is removed by it.
 pub(super) const SHARED: &str = "shared";
 
@@ -46,6 +49,9 @@ pub(super) fn marks(keys: &Keyring, subject: &Subject) -> BTreeMap<Hash, &'stati
     }
     for record in subject.people.keys() {
         marks.insert(record_hash(keys, &record.connection, &record.record), RECORD);
+    }
+    for (account, _) in subject.accounts.iter().filter(|(_, found)| !found.is_shared) {
+        marks.insert(account.account().hash(keys), ACCOUNT);
     }
     for person in subject.people.values().filter(|person| !person.external_id.is_empty()) {
         marks.insert(external_id(keys, &person.external_id), EXTERNAL_ID);
@@ -97,6 +103,12 @@ impl Sought {
     /// Whether a call came from one of the numbers or e-mails, whoever it was.
     pub(super) fn names(&self, keys: &Keyring, row: &Row) -> Result<bool> {
         Ok(self.called(keys, &details(keys, row)?))
+    }
+
+    /// Whether an entry of the directory is an account that is one of the records, under
+    /// whatever id records of other systems are linked to it.
+    pub(super) fn account(&self, keys: &Keyring, connection: &str, contact: &Contact) -> bool {
+        self.hashes.contains(&record_hash(keys, connection, &contact.record))
     }
 
     fn called(&self, keys: &Keyring, details: &Details) -> bool {

@@ -2,19 +2,17 @@
 //! a time, as often as is wanted.
 //!
 //! In this order, because a call leads to its entries of the audit log: jobs that speak
-//! of the person, entries of the audit log, calls with all that hangs on them, and what
-//! is found by a hash at once. Entries of the audit log stay in the chain and lose what
+//! of the person, entries of the audit log, calls with all that hangs on them, accounts
+//! beside the CRM, and what is found by a hash at once. Entries of the audit log stay in the chain and lose what
 //! is sealed; an entry of its own, in the same transaction, says which ones.
 
-use super::sought::{CallHit, SHARED, Sought, details};
+use super::remove::{Blank, RemoveCalls, RemoveContacts, RemoveFound, RemoveJobs};
+use super::sought::{CallHit, SHARED, Sought};
 use super::tables::{self, PAGE};
 use crate::audit::{Act, BLANKED, Sealed, about};
 use crate::crash;
 use crate::error::{Boxed, Result};
-use crate::feed::forget_call;
 use crate::keys::{Hash, Keyring};
-use crate::labels;
-use crate::rows::encode;
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
@@ -39,6 +37,7 @@ enum Step {
     Jobs,
     Audit,
     Calls,
+    Accounts,
     Found,
     Done,
 }
@@ -65,6 +64,7 @@ impl Store {
                 Step::Jobs => self.sweep_jobs(sweep).await?,
                 Step::Audit => self.sweep_audit(sweep, now).await?,
                 Step::Calls => self.sweep_calls(sweep).await?,
+                Step::Accounts => self.sweep_accounts(sweep).await?,
                 Step::Found => self.sweep_found(sweep).await?,
                 Step::Done => return Ok(false),
             };
@@ -179,6 +179,27 @@ impl Store {
         Ok(Some(last.int(0)?))
     }
 
+    /// Accounts that are a record of the person's: only what is sealed says so.
+    async fn sweep_accounts(&self, sweep: &mut Sweep) -> Result<Option<i64>> {
+        let rows = self.read(&tables::Contacts { after: sweep.after }).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let hits = |keys: &Keyring| {
+            let hits = rows.iter().filter_map(|row| match tables::contact(keys, row) {
+                Ok(contact) => {
+                    let connection = row.text(3).unwrap_or_default();
+                    sweep.sought.account(keys, connection, &contact).then(|| row.int(0))
+                }
+                Err(error) => tables::readable(error).map(Err),
+            });
+            hits.collect::<Result<Vec<i64>>>()
+        };
+        let ids = self.unseal(hits).await?;
+        if !ids.is_empty() {
+            sweep.add("contacts", self.write(RemoveContacts { ids }).await?);
+        }
+        Ok(Some(last.int(0)?))
+    }
+
     async fn sweep_found(&self, sweep: &mut Sweep) -> Result<Option<i64>> {
         let done = usize::try_from(sweep.after).unwrap_or(usize::MAX);
         let mut hashes: Vec<Hash> = sweep.sought.hashes.iter().copied().collect();
@@ -205,7 +226,8 @@ impl Step {
         match self {
             Self::Jobs => Self::Audit,
             Self::Audit => Self::Calls,
-            Self::Calls => Self::Found,
+            Self::Calls => Self::Accounts,
+            Self::Accounts => Self::Found,
             Self::Found | Self::Done => Self::Done,
         }
     }
@@ -263,141 +285,5 @@ impl Work for End {
         }
         crash::point("sweep.ended");
         Ok(())
-    }
-}
-
-struct RemoveJobs {
-    ids: Vec<i64>,
-}
-
-impl Work for RemoveJobs {
-    type Output = u64;
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
-        tx.touched = Touched::Nothing;
-        let mut removed = 0;
-        for id in &self.ids {
-            removed += tx.execute("DELETE FROM jobs WHERE id = ?1", &[(*id).into()]).await?;
-        }
-        tx.added_jobs = true; // what waited behind one of them may run now
-        crash::point("sweep.jobs");
-        Ok(removed)
-    }
-}
-
-/// What is sealed of entries is gone; their digests hold the chain together.
-struct Blank {
-    entries: Vec<i64>,
-    act: Sealed,
-}
-
-impl Work for Blank {
-    type Output = u64;
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
-        const SQL: &str = "UPDATE audit SET sealed = ?2 WHERE seq = ?1";
-        const NOTHING: &[u8] = &[];
-        tx.touched = Touched::Nothing;
-        let mut blanked = 0;
-        for seq in &self.entries {
-            blanked += tx.execute(SQL, &[(*seq).into(), NOTHING.into()]).await?;
-        }
-        self.act.append(tx).await?;
-        crash::point("sweep.audit");
-        Ok(blanked)
-    }
-}
-
-struct RemoveCalls {
-    keys: Arc<Keyring>,
-    sought: Arc<Sought>,
-    ids: Vec<String>,
-}
-
-impl Work for RemoveCalls {
-    type Output = Removed;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Removed> {
-        const OF_CALL: [(&str, &str); 6] = [
-            // First: what gets its place meanwhile is forgotten with the rest.
-            ("news_waiting", "DELETE FROM news_waiting WHERE call = ?1"),
-            (
-                "reconcile_calls",
-                "DELETE FROM reconcile_calls WHERE call = ?1
-                    AND run IN (SELECT id FROM reconcile_runs)",
-            ),
-            ("call_data", "DELETE FROM call_data WHERE call = ?1"),
-            ("call_events", "DELETE FROM call_events WHERE call = ?1"),
-            ("call_outcomes", "DELETE FROM call_outcomes WHERE call = ?1"),
-            ("jobs", "DELETE FROM jobs WHERE call = ?1"),
-        ];
-        const CALL: &str = "DELETE FROM calls WHERE id = ?1";
-        const DETAILS: &str = "UPDATE calls SET details = ?2 WHERE id = ?1";
-        tx.touched = Touched::Nothing;
-        let mut removed = Removed::new();
-        for id in &self.ids {
-            // Somebody may have said meanwhile that it was another's.
-            let Some(row) = tables::call(tx, id).await? else { continue };
-            match self.sought.call(&self.keys, &row)? {
-                CallHit::No => {}
-                CallHit::Asked => {
-                    let mut details = details(&self.keys, &row)?;
-                    details.record = None;
-                    let sealed =
-                        self.keys.seal("calls.details", id.as_bytes(), encode(&details)?)?;
-                    tx.execute(DETAILS, &[id.as_str().into(), sealed[..].into()]).await?;
-                }
-                CallHit::Whole => {
-                    for (table, sql) in OF_CALL {
-                        *removed.entry(table).or_default() +=
-                            tx.execute(sql, &[id.as_str().into()]).await?;
-                    }
-                    forget_call(tx, &self.keys, id).await?;
-                    let place = (row.int(7)?, row.int(0)?);
-                    labels::unindex(tx, row.opt_text(8)?, place).await?;
-                    *removed.entry("calls").or_default() +=
-                        tx.execute(CALL, &[id.as_str().into()]).await?;
-                }
-            }
-        }
-        tx.added_jobs = true;
-        crash::point("sweep.calls");
-        Ok(removed)
-    }
-}
-
-struct RemoveFound {
-    hashes: Vec<Hash>,
-}
-
-impl Work for RemoveFound {
-    type Output = Removed;
-
-    /// Whose entries in the directory changed is not told: all are read anew.
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Removed> {
-        const BY_HASH: [(&str, &str); 5] = [
-            ("customer_data", "DELETE FROM customer_data WHERE subject = ?1"),
-            ("links", "DELETE FROM links WHERE subject = ?1"),
-            ("overrides", "DELETE FROM overrides WHERE record = ?1"),
-            ("overrides", "DELETE FROM overrides WHERE number = ?1"),
-            ("interactions", "DELETE FROM interactions WHERE subject = ?1"),
-        ];
-        const OF_CONNECTION: [(&str, &str); 2] = [
-            ("contact_keys", "DELETE FROM contact_keys WHERE connection = ?1 AND hash = ?2"),
-            ("contacts", "DELETE FROM contacts WHERE connection = ?1 AND record = ?2"),
-        ];
-        let mut removed = Removed::new();
-        let connections = tables::Connections.run(tx).await?;
-        for hash in &self.hashes {
-            for (table, sql) in BY_HASH {
-                *removed.entry(table).or_default() += tx.execute(sql, &[hash.into()]).await?;
-            }
-            for connection in &connections {
-                for (table, sql) in OF_CONNECTION {
-                    let params = [connection.as_str().into(), hash.into()];
-                    *removed.entry(table).or_default() += tx.execute(sql, &params).await?;
-                }
-            }
-        }
-        crash::point("sweep.found");
-        Ok(removed)
     }
 }

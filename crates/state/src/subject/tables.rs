@@ -112,6 +112,21 @@ impl Work for Holders<'_> {
     }
 }
 
+/// Contacts and accounts after a place, as [`Holders`] reads them.
+pub(super) struct Contacts {
+    pub(super) after: i64,
+}
+
+impl Work for Contacts {
+    type Output = Vec<Row>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
+        const SQL: &str = "
+            SELECT id, record, sealed, connection, as_of, pushed FROM contacts
+            WHERE id > ?1 ORDER BY id LIMIT ?2";
+        tx.rows(SQL, &[self.after.into(), PAGE.into()]).await
+    }
+}
+
 /// The contact of a record, as [`Holders`] reads it.
 pub(super) struct OneContact<'a> {
     pub(super) connection: &'a str,

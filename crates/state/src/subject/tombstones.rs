@@ -27,6 +27,11 @@ pub enum Name<'a> {
         connection: &'a str,
         record: &'a str,
     },
+    /// An account, by the id that records of other systems are linked to it by.
+    Account {
+        connection: &'a str,
+        id: &'a str,
+    },
 }
 
 /// Whether a name is that of an erased person.
@@ -44,6 +49,7 @@ impl Name<'_> {
             Self::Phone(e164) => keys.hash("phone", &[e164]),
             Self::Email(email) => keys.hash("email", &[&email.trim().to_lowercase()]),
             Self::Record { connection, record } => record_hash(keys, connection, record),
+            Self::Account { connection, id } => keys.hash("account", &[connection, id]),
         }
     }
 }

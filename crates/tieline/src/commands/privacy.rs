@@ -149,6 +149,17 @@ fn kept(kept: Kept, config: &Config) -> String {
     }
 }
 
+/// What systems beside a CRM add to a conversation: each name, and whose it is.
+fn joined(loaded: &Loaded) -> BTreeMap<String, String> {
+    let besides = loaded.config.connections.values().flat_map(|section| &section.beside);
+    let names = besides.flat_map(|beside| {
+        let settings = loaded.settings.get(&beside.connection);
+        let pairs = settings.map(|settings| settings.pairs("data")).unwrap_or_default();
+        pairs.into_iter().map(|(name, _)| (name, beside.connection.clone()))
+    });
+    names.collect()
+}
+
 fn connection(
     loaded: &Loaded,
     name: &str,
@@ -184,10 +195,10 @@ fn connection(
             for (attribute, of) in engine::ATTRIBUTES {
                 sends.insert(format!("attributes.{attribute}"), format!("{of} ({what})"));
             }
-            for (attribute, other) in joined(loaded) {
+            for (attribute, system) in joined(loaded) {
                 sends.insert(
                     format!("attributes.{attribute}"),
-                    format!("as {other} has it ({what})"),
+                    format!("data of {system} ({what})"),
                 );
             }
         }
@@ -205,16 +216,6 @@ fn connection(
         sends,
         note,
     }
-}
-
-/// What stands beside a CRM joins what is told of its people: the names, and whose they are.
-fn joined(loaded: &Loaded) -> impl Iterator<Item = (String, &str)> {
-    let beside = loaded.config.connections.values().flat_map(|section| &section.beside);
-    beside.flat_map(|beside| {
-        let settings = loaded.settings.get(&beside.connection);
-        let names = settings.map(|settings| settings.pairs("data")).unwrap_or_default();
-        names.into_iter().map(|(name, _)| (name, beside.connection.as_str()))
-    })
 }
 
 fn text(report: &Report) -> String {

@@ -119,11 +119,7 @@ pub async fn call(
         Some(id) => app.engine.store.call(&id).await?,
         None => None,
     };
-    let Some(call) = stored else {
-        let message = "No call of this id is stored.";
-        let fix = "Check the id: it is the one that was passed as callId.";
-        return Err(ApiError::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId"));
-    };
+    let call = stored.ok_or_else(ApiError::unknown_call)?;
     let outcome = app.engine.store.outcome(&call.call.id).await?;
     let own_data = app.engine.store.data_of(Whose::Call(&call.call.id)).await?.data;
     let known = app.engine.data_of_call(&call).await?;

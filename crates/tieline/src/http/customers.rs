@@ -153,7 +153,7 @@ pub async fn keep_call_data(
 ) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
     let changes = changes(read_json(request).await?)?;
-    let id = CallId::new(&call).ok_or_else(unknown_call)?;
+    let id = CallId::new(&call).ok_or_else(ApiError::unknown_call)?;
     let before = app.engine.store.data_of(state::customers::Whose::Call(&id)).await?;
     let wanted = wanted(&headers);
     if let Some(wanted) = wanted
@@ -165,14 +165,14 @@ pub async fn keep_call_data(
     match app.engine.keep_of_call(&id, changes, seen).await? {
         Changed::Kept => Ok(tagged(&app, &HeaderMap::new(), call_data_of(&app, &call).await?)),
         Changed::Meanwhile => Err(meanwhile()),
-        Changed::Unknown => Err(unknown_call()),
+        Changed::Unknown => Err(ApiError::unknown_call()),
     }
 }
 
 async fn call_data_of(app: &App, call: &str) -> Result<CallDataBody, ApiError> {
-    let id = CallId::new(call).ok_or_else(unknown_call)?;
+    let id = CallId::new(call).ok_or_else(ApiError::unknown_call)?;
     if !app.engine.store.call_exists(&id).await? {
-        return Err(unknown_call());
+        return Err(ApiError::unknown_call());
     }
     let kept = app.engine.store.data_of(state::customers::Whose::Call(&id)).await?;
     Ok(CallDataBody {
@@ -277,12 +277,6 @@ fn unknown() -> ApiError {
     let message = "No customer has this id.";
     let fix = "Pass an externalId as PREFIX:id, or the contact center's id of a known contact.";
     ApiError::new(StatusCode::NOT_FOUND, "customer.unknown", message, fix).at("id")
-}
-
-fn unknown_call() -> ApiError {
-    let message = "No call of this id is stored.";
-    let fix = "Check the id: it is the one that was passed as callId.";
-    ApiError::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId")
 }
 
 fn meanwhile() -> ApiError {

@@ -100,6 +100,12 @@ pages! {
 }
 
 impl ApiError {
+    pub fn unknown_call() -> Self {
+        let message = "No call of this id is stored.";
+        let fix = "Check the id: it is the one that was passed as callId.";
+        Self::new(StatusCode::NOT_FOUND, "call.unknown", message, fix).at("callId")
+    }
+
     pub fn new(
         status: StatusCode,
         code: &'static str,

@@ -26,6 +26,8 @@ crate::facts! {
     past_its_limit_the_copy_of_an_account_serves_marked_when_the_erp_fails
     a_partial_answer_is_finished_with_the_word_of_both
     a_correction_is_finished_when_the_erp_is_back
+    an_account_of_two_stays_with_the_one_who_is_not_erased
+    an_erased_account_is_not_kept_again
 }
 
 const SERVICE: &str = "/sap/opu/odata/sap/API_BUSINESS_PARTNER";
@@ -576,4 +578,67 @@ async fn what_knows_no_accounts_cannot_stand_beside() {
         log.contains("connections.salesforce.beside.0.connection: `genesys` knows no accounts"),
         "{log}"
     );
+}
+
+/// An export, or an erasure that happens.
+async fn subject(line: &Line, verb: &str, who: &str) -> Value {
+    let mut words = vec!["subject", verb, "--external-id", who];
+    if verb == "erase" {
+        words.push("--json");
+    }
+    let ended = line.command(&words).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    serde_json::from_str(&ended.out).expect("JSON")
+}
+
+fn account_of(document: &Value) -> Option<&Value> {
+    let all = document["subject"]["identifiers"].as_array().expect("a list");
+    all.iter().find(|one| one["kind"] == "account")
+}
+
+async fn an_account_of_two_stays_with_the_one_who_is_not_erased(place: Place) {
+    let both = Both::start(place, |plan| plan).await;
+    let line = &both.line;
+    line.call_from(JOHN.1).await.assert_joined("crm");
+    let jane = json!({ "email": JANE.2, "callId": "jane" });
+    let answer = line.lookup(jane.clone()).await;
+    assert!(answer["data"]["erpAccountStatus"].is_string(), "{answer:?}");
+    let (john_id, jane_id) = (line.id_of(JOHN.2), line.id_of(JANE.2));
+    let shown = subject(line, "export", &john_id).await;
+    let account = account_of(&shown).expect("linked");
+    assert_eq!((&account["value"], &account["shared"]), (&json!("sap 2000001"), &json!(true)));
+    assert_eq!(shown["accounts"], json!([]), "a house's is nobody's alone");
+    subject(line, "erase", &john_id).await;
+    let asked = both.asked();
+    let answer = line.lookup(jane.clone()).await;
+    assert!(answer["data"]["erpAccountStatus"].is_string(), "{answer:?}");
+    assert_eq!(both.asked(), asked, "our copy of the account has stayed");
+
+    let shown = subject(line, "export", &jane_id).await;
+    assert_eq!(account_of(&shown).expect("linked")["shared"], false);
+    assert_eq!(shown["accounts"][0]["record"], ACME, "{shown}");
+    assert!(shown["accounts"][0]["data"]["erpAccountStatus"].is_string(), "{shown}");
+    let erased = subject(line, "erase", &jane_id).await;
+    assert_eq!(erased["removed"]["contacts"], 2, "she and the account: {erased}");
+    let left = subject(line, "export", &format!("ERP:{ACME}")).await;
+    assert_eq!(left["accounts"], json!([]), "{left}");
+}
+
+async fn an_erased_account_is_not_kept_again(place: Place) {
+    let both = Both::start(place, |plan| plan).await;
+    let line = &both.line;
+    line.call_from(JOHN.1).await.assert_joined("crm");
+    let erp = format!("ERP:{ACME}");
+    let shown = subject(line, "export", &erp).await;
+    assert_eq!(shown["accounts"][0]["record"], ACME, "{shown}");
+    let erased = subject(line, "erase", &erp).await;
+    assert_eq!(erased["removed"]["contacts"], 1, "{erased}");
+    // SAP has it still, and John is linked to it still.
+    for _ in 0..2 {
+        let answer = line.call_from(JOHN.1).await;
+        assert_eq!(answer["status"], "hit");
+        assert_eq!(answer["data"].get("erpAccountStatus"), None, "{answer:?}");
+        line.until_quiet().await;
+    }
+    assert_eq!(subject(line, "export", &erp).await["accounts"], json!([]));
 }

@@ -299,6 +299,18 @@ async fn the_privacy_report_says_which_field_goes_where() {
     assert!(text.out.contains("sends     contact.firstName: first name"), "{text:?}");
 }
 
+#[tokio::test]
+async fn the_privacy_report_names_what_an_erp_adds_to_a_conversation() {
+    let (plan, _sap) = super::erp::with_sap("erpAccountStatus = \"status\"").await;
+    let line = plan.and_genesys().lay().await;
+    let ended = line.command_elsewhere(&["privacy", "report", "--json"]).await;
+    let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let all = report["connections"].as_array().expect("a list");
+    let center = all.iter().find(|one| one["connection"] == "genesys").expect("genesys");
+    let status = center["sends"]["attributes.erpAccountStatus"].as_str().expect("told");
+    assert!(status.starts_with("data of sap"), "{status}");
+}
+
 async fn a_past_call_of_an_erased_person_is_nobodys(place: Place) {
     let quick = "[calls]\nsettle_for = \"50ms\"\n";
     let line = Line::with_salesforce().and_genesys().section(quick).on(place).start().await;
@@ -319,7 +331,7 @@ async fn a_past_call_of_an_erased_person_is_nobodys(place: Place) {
     assert_eq!(line.crm_requests(), asked, "no CRM was asked");
     assert_eq!(writes(&line), Vec::<String>::new(), "nobody was told");
     let stored = line.stored(&past).await;
-    assert_eq!((stored.status, &stored["number"]), (200, &Value::Null), "{stored:?}");
+    assert_eq!((&stored["fromNumber"], &stored["email"]), (&json!(""), &json!("")), "{stored:?}");
     assert!(stored["warnings"].to_string().contains("erased"), "{stored:?}");
     assert!(!stored["warnings"].to_string().contains(NUMBER));
     assert_eq!(line.export(&["--phone", NUMBER]).await["contacts"], json!([]));

@@ -61,7 +61,8 @@ struct Asked {
         (status = 101, description = "WebSocket: each message is a MessageBody", body = MessageBody),
         (status = 200, description = "What there is; as `text/event-stream`, each `data` is a MessageBody", body = NewsBatch),
         (status = 304, description = "Nothing since the `ETag` of `If-None-Match`"),
-        (status = 400, body = ErrorBody), (status = 503, description = "Too many streams", body = ErrorBody)
+        (status = 400, body = ErrorBody), (status = 404, description = "No call can have this id", body = ErrorBody),
+        (status = 503, description = "Too many streams", body = ErrorBody)
     ),
     security(("key" = []), ("bearer" = []))
 )]
@@ -72,10 +73,7 @@ pub async fn of_call(
     Params(query): Params<NewsQuery>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let Some(call) = CallId::new(&call) else {
-        let message = "callId is 1 to 128 visible ASCII characters.";
-        return Err(ApiError::field("callId", message, "Pass the conversation's id unchanged."));
-    };
+    let call = CallId::new(&call).ok_or_else(ApiError::unknown_call)?;
     if caller.agent.is_some() {
         let is_theirs = match (&caller.call, own_id(&app, &caller)) {
             (Some(only), _) => **only == *call.as_str(),

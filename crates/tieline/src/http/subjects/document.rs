@@ -23,6 +23,9 @@ pub struct Document {
     /// What their own systems say of them, as far as it is kept here.
     #[schema(value_type = Vec<Object>)]
     contacts: Vec<Json>,
+    /// What systems beside the CRM say of accounts that they alone are linked to.
+    #[schema(value_type = Vec<Object>)]
+    accounts: Vec<Json>,
     /// What was kept of them besides.
     #[schema(value_type = Vec<Object>)]
     customer_data: Vec<Json>,
@@ -49,7 +52,8 @@ pub struct Document {
 impl Document {
     pub(super) fn of(preview: Preview, now: Timestamp) -> Self {
         let Preview { subject, export, elsewhere, erasures } = preview;
-        let Export { calls, contacts, customer_data, overrides, links: _, jobs, .. } = export;
+        let Export { calls, contacts, accounts, customer_data, overrides, links: _, jobs, .. } =
+            export;
         let customer_data = customer_data.into_iter().map(|(record, kept)| {
             json!({ "connection": record.connection, "record": record.record, "kept": data(kept) })
         });
@@ -75,6 +79,7 @@ impl Document {
             complete: !(export.is_cut || subject.is_cut),
             subject: WhoBody::of(subject),
             contacts: contacts.into_iter().map(contact).collect(),
+            accounts: accounts.into_iter().map(contact).collect(),
             customer_data: customer_data.collect(),
             calls: calls.into_iter().map(call).collect(),
             interactions: interactions.collect(),
@@ -97,7 +102,7 @@ pub(super) fn counts(preview: &Preview) -> BTreeMap<String, u64> {
         ("call_events", of_calls(|call| call.events.len())),
         ("call_outcomes", of_calls(|call| usize::from(call.outcome.is_some()))),
         ("reconcile_calls", of_calls(|call| call.reconciled.len())),
-        ("contacts", export.contacts.len()),
+        ("contacts", export.contacts.len() + export.accounts.len()),
         ("customer_data", export.customer_data.len()),
         ("interactions", export.interactions.len()),
         ("jobs", export.jobs.len()),

@@ -69,12 +69,13 @@ pub struct PersonBody {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentifierBody {
-    /// `phone` or `email`.
+    /// `phone`, `email`, or `account` for one of a system beside the CRM.
     kind: &'static str,
     value: String,
     /// `asked`, or the externalId whose record has it.
     because: String,
-    /// Others have it as well: nothing is erased by it, and calls by it name nobody.
+    /// Others have it as well: nothing is erased by it, and calls by it name nobody. An
+    /// account of several people of the CRM stays.
     shared: bool,
 }
 
@@ -232,18 +233,22 @@ impl From<Elsewhere> for ElsewhereBody {
 
 impl WhoBody {
     fn of(subject: Subject) -> Self {
-        let Subject { people, phones, emails, others, is_cut: _ } = subject;
+        let Subject { people, phones, emails, accounts, others, is_cut: _ } = subject;
+        let accounts = accounts.into_iter().map(|(account, found)| {
+            ("account", (format!("{} {}", account.connection, account.record), found))
+        });
         let phones = phones.into_iter().map(|found| ("phone", found));
         let emails = emails.into_iter().map(|found| ("email", found));
-        let identifiers = phones.chain(emails).map(|(kind, (value, found))| IdentifierBody {
-            kind,
-            value,
-            because: match found.why {
-                Why::Asked => "asked".to_owned(),
-                Why::Of(external_id) => external_id,
-            },
-            shared: found.is_shared,
-        });
+        let identifiers =
+            phones.chain(emails).chain(accounts).map(|(kind, (value, found))| IdentifierBody {
+                kind,
+                value,
+                because: match found.why {
+                    Why::Asked => "asked".to_owned(),
+                    Why::Of(external_id) => external_id,
+                },
+                shared: found.is_shared,
+            });
         Self {
             identifiers: identifiers.collect(),
             people: people.into_iter().map(person).collect(),
