@@ -37,6 +37,7 @@ pub const POINTS: &[&str] = &[
     "sweep.jobs",
     "sweep.audit",
     "sweep.calls",
+    "sweep.accounts",
     "sweep.found",
     "sweep.ended",
     "reconcile.begun",
