@@ -62,7 +62,7 @@ async fn make(store: &Store, calls: i64) -> Result<(), Any> {
                     let new = call(n, n * DAYS * DAY / calls.max(1));
                     let job = NewJob {
                         connection: "crm".to_owned(),
-                        kind: "close_call",
+                        kind: "make_outcome",
                         key: None,
                         payload: Vec::new(),
                         run_at: Timestamp(0),
@@ -79,7 +79,7 @@ async fn make(store: &Store, calls: i64) -> Result<(), Any> {
     }
     loop {
         let hour = Duration::from_secs(3_600);
-        let jobs = store.lease("close_call", "crm", 1_000, hour, Timestamp(1)).await?;
+        let jobs = store.lease("make_outcome", "crm", 1_000, hour, Timestamp(1)).await?;
         if jobs.is_empty() {
             return Ok(());
         }
