@@ -15,6 +15,7 @@ use crate::follow_up::{self, Found, Identity};
 use crate::late::Answered;
 use crate::overrides::{Answering, Corrections, queue_word};
 use crate::reconcile::Reconciling;
+use crate::subjects::ERASED;
 use crate::{Clock, Metrics};
 use domain::freshness::{Freshness, judge};
 use domain::matching::{Match, Policy, Wanted, choose};
@@ -83,9 +84,6 @@ pub enum Error {
 /// How long past the deadline a slow disk is waited for before the flow is told
 /// to take its failure exit: an answer that was not stored is not given.
 const STORE_GRACE: Duration = Duration::from_secs(1);
-
-/// Said of a call that names somebody who was erased.
-const ERASED: &str = "the caller was erased here: nobody is looked up";
 
 impl Engine {
     /// Answers one call. The deadline counts from `arrived`.

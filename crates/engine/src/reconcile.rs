@@ -70,7 +70,9 @@ impl Engine {
         let now = self.clock.now();
         let earlier = self.store.runs(PAGE).await?;
         let since = span(&earlier, now, since, due_at.is_some(), self.options.keep_calls_for);
-        let new = NewRun { due_at, is_dry, since, until: now };
+        // A call of this very millisecond is over no less than one of the last.
+        let until = now.plus(Duration::from_millis(1));
+        let new = NewRun { due_at, is_dry, since, until };
         let begun = self.store.begin_run(new, now).await?;
         self.options.reconcile.nudge.notify_one();
         Ok(begun)

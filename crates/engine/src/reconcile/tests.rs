@@ -180,7 +180,7 @@ async fn a_run_that_was_missed_is_made_up_for_once() {
     due.begin(&second).await;
     let run = second.store.runs(1).await.expect("runs").remove(0);
     assert_eq!(had(&second).await, Some(at("2026-11-24T02:30:00+01:00")), "once, for the last");
-    assert_eq!(run.since, at("2026-11-21T02:00:00Z"), "from where the last one ended");
+    assert_eq!(run.since, at("2026-11-21T02:00:00.001Z"), "from where the last one ended");
     due.begin(&second).await;
     assert_eq!(had(&second).await, None);
     let third = engine_of("2026-11-24T10:00:00Z").await;
