@@ -83,17 +83,21 @@ async fn corrections_are_kept(line: &Line, told: &[Told]) -> Vec<String> {
 /// What is wrong with a call's end once nothing more is done about it. Over PostgreSQL
 /// a job that a dead worker holds is as good as done: it is not lost.
 async fn end_is_kept(line: &Line, told: &Told) -> Option<String> {
-    let mut odd = None;
+    let (mut odd, mut was_quiet) = (None, false);
     until("nothing more is done about the call", async || {
         let of_call = |jobs: Vec<Value>| jobs.iter().any(|job| job["callId"] == told.call);
-        // Jobs first: without any, what is seen afterwards is the end of it.
+        // Jobs first: without any, what is seen afterwards is the end of it. A job that is
+        // leased between the two questions is in neither answer, but in one of the next.
         let is_held = of_call(line.jobs_in("leased").await);
         let is_waiting = of_call(line.jobs_in("waiting").await);
         odd = end_is_odd(line, told).await;
         if is_held && matches!(line.place, Place::Postgres(_)) {
             odd = None;
         }
-        odd.is_none() || (!is_held && !is_waiting)
+        let is_quiet = !is_held && !is_waiting;
+        let has_ended = odd.is_none() || (is_quiet && was_quiet);
+        was_quiet = is_quiet;
+        has_ended
     })
     .await;
     odd
