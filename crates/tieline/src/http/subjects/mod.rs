@@ -208,7 +208,7 @@ fn of_whom(app: &App, asked: &Identifiers) -> String {
     let all: Vec<String> =
         asked.phones.iter().chain(&asked.emails).cloned().chain(records).collect();
     let digest = app.engine.store.digest(&all.join("\n"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    state::hex(&digest)
 }
 
 impl ErasedBody {

@@ -39,10 +39,10 @@ pub struct TombstoneBody {
 
 impl From<Erasure> for ErasureBody {
     fn from(erasure: Erasure) -> Self {
-        let tombstones = erasure.marks.into_iter().map(|mark| TombstoneBody {
-            kind: mark.kind,
-            hash: mark.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        });
+        let tombstones = erasure
+            .marks
+            .into_iter()
+            .map(|mark| TombstoneBody { kind: mark.kind, hash: state::hex(&mark.hash) });
         Self {
             id: erasure.id,
             erased_at: erasure.at.to_string(),
