@@ -1,8 +1,8 @@
 //! What a connector is: facts, a way to open it, and what it can then do.
 
 use crate::{
-    CallEvents, Error, History, Http, Journal, Lane, Limits, Manifest, Network, Settings, SignIn,
-    Tokens,
+    CallEvents, Changes, Error, History, Http, Journal, Lane, Limits, Manifest, Network, Requests,
+    Settings, SignIn, Tokens, Writes,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region, Value};
@@ -40,7 +40,33 @@ pub struct Capabilities {
     pub history: Option<Arc<dyn History>>,
     pub journal: Option<Arc<dyn Journal>>,
     pub sign_in: Option<Arc<dyn SignIn>>,
+    pub changes: Option<Arc<dyn Changes>>,
+    pub writes: Option<Arc<dyn Writes>>,
+    pub requests: Option<Arc<dyn Requests>>,
     pub check: Arc<dyn Check>,
+}
+
+impl Capabilities {
+    /// A connection that can say what it lacks, and nothing else yet: a connector names
+    /// what its vendor can, and takes the rest from here.
+    #[must_use]
+    pub fn new(http: Http, check: Arc<dyn Check>) -> Self {
+        Self {
+            http,
+            tokens: None,
+            lookup: None,
+            accounts: None,
+            contact_center: None,
+            calls: None,
+            history: None,
+            journal: None,
+            sign_in: None,
+            changes: None,
+            writes: None,
+            requests: None,
+            check,
+        }
+    }
 }
 
 /// Identifiers to find a person by; at least one is there.

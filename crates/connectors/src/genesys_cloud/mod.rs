@@ -71,19 +71,15 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         known_source: Mutex::new(None),
     });
     Ok(Capabilities {
-        http,
         tokens: Some(tokens),
-        lookup: None,
-        accounts: None,
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
         calls: Some(Arc::new(events::Events { apps: apps.clone() })),
         history: Some(Arc::new(history::Past {
             platform: Arc::clone(&platform),
             events: events::Events { apps },
         })),
-        journal: None,
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
-        check: Arc::new(check::Access { platform, agents }),
+        ..Capabilities::new(http, Arc::new(check::Access { platform, agents }))
     })
 }
 

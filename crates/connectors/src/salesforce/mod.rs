@@ -65,20 +65,15 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let client = Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api_version));
     let agents = agents(settings, &http, &client, org)?.map(Arc::new);
     Ok(Capabilities {
-        http,
         tokens: Some(tokens),
         lookup: Some(Arc::new(lookup::Directory {
             client: Arc::clone(&client),
             shapes: shapes.clone(),
             region: opening.region,
         })),
-        accounts: None,
-        contact_center: None,
-        calls: None,
-        history: None,
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
-        check: Arc::new(check::Access { client, shapes, agents }),
+        ..Capabilities::new(http, Arc::new(check::Access { client, shapes, agents }))
     })
 }
 

@@ -56,11 +56,6 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         Identity::User { .. } => None,
     };
     Ok(Capabilities {
-        calls: None,
-        history: None,
-        journal: None,
-        sign_in: None,
-        http: client.http.clone(),
         tokens,
         lookup: Some(Arc::new(lookup::Directory {
             client: Arc::clone(&client),
@@ -72,8 +67,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             shape: shape.clone(),
             link,
         })),
-        contact_center: None,
-        check: Arc::new(check::Access { client, shape }),
+        ..Capabilities::new(client.http.clone(), Arc::new(check::Access { client, shape }))
     })
 }
 

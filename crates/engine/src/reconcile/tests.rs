@@ -77,16 +77,10 @@ fn connections() -> Connections {
         timeout: HOUR,
     };
     let capabilities = Capabilities {
-        http: Http::new(limits, Network::default()).expect("a client"),
-        tokens: None,
-        lookup: None,
-        accounts: None,
-        contact_center: None,
-        calls: None,
-        history: None,
-        journal: None,
-        sign_in: None,
-        check: Arc::new(Mute),
+        ..Capabilities::new(
+            Http::new(limits, Network::default()).expect("a client"),
+            Arc::new(Mute),
+        )
     };
     let behaviour = Behaviour {
         policy: Policy::First,

@@ -41,15 +41,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         region: opening.region,
     });
     Ok(Capabilities {
-        http,
-        tokens: None,
         lookup: Some(Arc::clone(&client) as Arc<dyn kit::Lookup>),
-        accounts: None,
-        contact_center: None,
-        calls: None,
-        history: None,
-        journal: None,
-        sign_in: None,
-        check: client,
+        ..Capabilities::new(http, client)
     })
 }

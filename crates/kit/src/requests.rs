@@ -1,0 +1,80 @@
+//! Requests that an administrator wrote, sent as a connection's user.
+//!
+//! A data action names method, path, query, headers and body; the connector adds where
+//! and who, and reads the vendor's signals as everywhere. Values of a call are put in by
+//! [`Language`] where the vendor has a query language, so that none can end a literal.
+
+use crate::{Error, Lane};
+use async_trait::async_trait;
+use std::fmt;
+
+/// Where in a request a value is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// The path; percent-encoding comes after the language.
+    Path,
+    /// The query parameter of this name; percent-encoding comes after the language.
+    Query(&'a str),
+    /// The text of the body's member of this name, such as `q`; JSON's own escaping
+    /// comes after the language.
+    Json(&'a str),
+}
+
+/// A vendor's query language, as far as values are concerned.
+#[derive(Clone, Copy)]
+pub struct Language {
+    /// As its vendor calls it, such as `SOQL`.
+    pub name: &'static str,
+    /// A value as it is written where `before` ends: the text of this place up to there,
+    /// values before it left out. Where no value may stand (outside quotes), or this
+    /// value cannot be written at all, the reason is told instead. What is told names
+    /// no value.
+    pub literal: fn(before: &str, value: &str) -> Result<String, &'static str>,
+}
+
+impl fmt::Debug for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A request with all values in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Custom {
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: String,
+    /// Below the API's own address, percent-encoded, beginning with `/`.
+    pub path: String,
+    /// Names and values, not yet encoded.
+    pub query: Vec<(String, String)>,
+    /// Besides what the connector sets itself; it refuses those that would replace it.
+    pub headers: Vec<(String, String)>,
+    pub body: Option<serde_json::Value>,
+}
+
+impl fmt::Debug for Custom {
+    /// Without values, which name customers (invariant 9).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Custom")
+            .field("method", &self.method)
+            .field("query", &self.query.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("has_body", &self.body.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sends what an administrator wrote.
+#[async_trait]
+pub trait Requests: Send + Sync {
+    /// The language of a place, where the vendor has one there.
+    fn language(&self, place: Place<'_>) -> Option<Language>;
+
+    /// Sends it to this connection's own system, within its limits, with its credentials,
+    /// and returns the JSON of an answer that means success (`null` for one without body).
+    /// It never leaves the API's host and path, whatever the path says.
+    ///
+    /// # Errors
+    /// Any [`Error`], as the vendor's signals mean.
+    async fn send(&self, lane: Lane, request: &Custom) -> Result<serde_json::Value, Error>;
+}
