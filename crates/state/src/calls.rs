@@ -26,6 +26,7 @@ use identify::{Identify, count_in};
 pub(crate) use identify::{Known, identify, known};
 pub use list::{CallFilter, CallPage, LABELS_MAX, ListedCall, Place};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 pub(crate) use who::{A_RECORD, AN_AGENT, Said, Who, record_hash};
 
 /// A call as it was answered.
@@ -203,11 +204,11 @@ impl Work for Record {
         }
         let repeated = inserted.is_none();
         let earlier_calls = match inserted {
-            Some((earlier_calls, agents)) => {
+            Some((earlier_calls, is_named)) => {
                 if let Some(agent) = &self.agent {
                     name(tx, &self.id, agent, self.arrived_at).await?;
                 }
-                if self.agent.is_some() || agents > 0 {
+                if self.agent.is_some() || is_named {
                     telling.tell_agents(tx).await?;
                 }
                 earlier_calls
@@ -224,7 +225,7 @@ impl Work for Record {
 impl Record {
     /// `labels`: those of the call that may be kept.
     pub(crate) fn seal(
-        keys: &Keyring,
+        keys: &Arc<Keyring>,
         call: NewCall,
         labels: Labels,
         jobs: Vec<NewJob>,
@@ -266,16 +267,17 @@ impl Record {
     }
 
     /// Stores a new call and counts it; `None` where its id is stored already. Beside the
-    /// count: how many agents were named on the call before it came.
-    async fn insert(&self, tx: &mut Tx<'_>, news: Option<i64>) -> Result<Option<(i64, i64)>> {
+    /// count: was an agent named on the call before it came.
+    async fn insert(&self, tx: &mut Tx<'_>, news: Option<i64>) -> Result<Option<(i64, bool)>> {
         const SQL: &str = "
             INSERT INTO calls (id, direction, media, queue, connection, status, source, certainty, subject,
                 earlier_calls, arrived_at, answered_in_us, details, identity, labels, news, deadline_us)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
                 coalesce((SELECT calls FROM interactions WHERE subject = ?9), 0), ?10, ?11, ?12, ?13, ?14, ?15, ?16)
             ON CONFLICT (id) DO NOTHING
-            RETURNING earlier_calls, (SELECT count(*) FROM call_agents WHERE call = ?1), seq";
+            /*pg: RETURNING seq, earlier_calls, (SELECT count(*) FROM call_agents WHERE call = ?1) */";
         const RECOUNTED: &str = "UPDATE calls SET earlier_calls = ?2 WHERE id = ?1";
+        const NAMED: &str = "SELECT 1 FROM call_agents WHERE call = ?1 LIMIT 1";
         let labels = labels::written(&self.who.labels);
         let params = [
             self.id.as_str().into(),
@@ -295,16 +297,20 @@ impl Record {
             news.into(),
             self.deadline_us.into(),
         ];
-        let Some(row) = tx.row(SQL, &params).await? else { return Ok(None) };
+        let Some(row) = tx.insert(SQL, &params).await? else { return Ok(None) };
         crash::point("call.inserted");
-        labels::index(tx, &self.who.labels, (self.arrived_at.0, row.int(2)?)).await?;
+        labels::index(tx, &self.who.labels, (self.arrived_at.0, row.int(0)?)).await?;
         let counted = count_in(tx, self.who.subject.as_ref(), self.arrived_at.0).await?;
-        if counted != row.int(0)? {
+        if tx.is_postgres() && counted != row.int(1)? {
             // Another node has counted a call of the same subject meanwhile.
             tx.execute(RECOUNTED, &[self.id.as_str().into(), counted.into()]).await?;
         }
         crash::point("call.counted");
-        Ok(Some((counted, row.int(1)?)))
+        let is_named = match tx.is_postgres() {
+            true => row.int(2)? > 0,
+            false => tx.row(NAMED, &[self.id.as_str().into()]).await?.is_some(),
+        };
+        Ok(Some((counted, is_named)))
     }
 
     /// The same call again: its newer identification, unless that knows less.

@@ -24,6 +24,7 @@ use domain::timeline::Event;
 use domain::{CallId, Timestamp};
 use row::EventRow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The job that closes a call. It is stored only for a call of which something was
 /// told, so that who does not know whether anything was may always ask for it.
@@ -87,7 +88,7 @@ struct Sealed {
 }
 
 impl Sealed {
-    fn seal(keys: &Keyring, NewEvent { event, is_timed }: NewEvent) -> Result<Self> {
+    fn seal(keys: &Arc<Keyring>, NewEvent { event, is_timed }: NewEvent) -> Result<Self> {
         let (call, at) = (event.call.clone(), event.at);
         let agent = event.agent.as_deref().filter(|agent| !agent.trim().is_empty());
         let agent = agent.map(|agent| agent_stream(keys, agent));
@@ -112,7 +113,7 @@ pub(crate) struct Receive {
 
 impl Receive {
     pub(crate) fn seal(
-        keys: &Keyring,
+        keys: &Arc<Keyring>,
         events: Vec<NewEvent>,
         jobs: Vec<NewJob>,
         now: Timestamp,

@@ -137,20 +137,19 @@ pub(crate) async fn take_turns(tx: &mut Tx<'_>, call: &CallId) -> Result<()> {
 impl Telling<'_> {
     /// A new call's first news, before the call itself. On the call's path.
     pub(crate) async fn first(&self, tx: &mut Tx<'_>) -> Result<First> {
-        const PLACED: &str =
-            "INSERT INTO news (call, kind, at) VALUES (?1, ?2, ?3) RETURNING place";
+        const PLACED: &str = "INSERT INTO news (call, kind, at) VALUES (?1, ?2, ?3)";
         // Takes its turn in the same statement.
         const WAITING: &str = "
             INSERT INTO news_waiting (stream, call, kind, at) SELECT ?1, ?2, ?3, ?4
-            FROM (SELECT pg_advisory_xact_lock(7465658, hashtext(?2))) AS taken RETURNING seq";
+            FROM (SELECT pg_advisory_xact_lock(7465658, hashtext(?2))) AS taken /*pg: RETURNING seq */";
         const GONE: Error = Error::Corrupt { what: "news that were just told" };
         let (call, kind, at) =
             (self.call.as_str().into(), self.kind.as_str().into(), self.at.0.into());
         tx.added_news = true;
         let is_placed = !tx.is_postgres();
         let row = match is_placed {
-            true => tx.row(PLACED, &[call, kind, at]).await?,
-            false => tx.row(WAITING, &[self.stream.into(), call, kind, at]).await?,
+            true => tx.insert(PLACED, &[call, kind, at]).await?,
+            false => tx.insert(WAITING, &[self.stream.into(), call, kind, at]).await?,
         };
         let row = row.ok_or(GONE)?.int(0)?;
         crash::point("news.told");

@@ -24,6 +24,7 @@ use crate::keys::{Hash, Keyring, fill_random};
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
 use domain::{CallId, Timestamp};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -219,7 +220,17 @@ impl Store {
 }
 
 /// A job ready to be stored.
-pub(crate) struct SealedJob {
+pub(crate) enum SealedJob {
+    Sealed(Sealed),
+    /// Stored only where something was told of the call. Each lookup brings one, and hardly
+    /// ever is there anything told by then: it is sealed when it is needed.
+    IfTold {
+        job: NewJob,
+        keys: Arc<Keyring>,
+    },
+}
+
+pub(crate) struct Sealed {
     kind: &'static str,
     connection: String,
     slot: Option<Hash>,
@@ -230,10 +241,34 @@ pub(crate) struct SealedJob {
 }
 
 impl SealedJob {
-    pub(crate) fn seal_all(keys: &Keyring, jobs: Vec<NewJob>) -> Result<Vec<Self>> {
-        jobs.into_iter().map(|job| Self::seal(keys, job)).collect()
+    pub(crate) fn seal_all(keys: &Arc<Keyring>, jobs: Vec<NewJob>) -> Result<Vec<Self>> {
+        let seal = |job: NewJob| match job.kind {
+            CLOSE_CALL => Ok(Self::IfTold { job, keys: Arc::clone(keys) }),
+            _ => Sealed::seal(keys, job).map(Self::Sealed),
+        };
+        jobs.into_iter().map(seal).collect()
     }
 
+    pub(crate) fn call(&self) -> Option<&CallId> {
+        match self {
+            Self::Sealed(job) => job.call.as_ref(),
+            Self::IfTold { job, .. } => job.subject.as_ref(),
+        }
+    }
+
+    /// Stores the job, or gives its payload to the one that already waits.
+    pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
+        match self {
+            Self::Sealed(job) => job.insert(tx).await,
+            Self::IfTold { job, keys } if is_told(tx, job.subject.as_ref()).await? => {
+                Sealed::seal(keys, job.clone())?.insert(tx).await
+            }
+            Self::IfTold { .. } => Ok(()),
+        }
+    }
+}
+
+impl Sealed {
     fn seal(keys: &Keyring, job: NewJob) -> Result<Self> {
         let mut uid = [0; 16];
         fill_random(&mut uid)?;
@@ -248,12 +283,7 @@ impl SealedJob {
         })
     }
 
-    pub(crate) fn call(&self) -> Option<&CallId> {
-        self.call.as_ref()
-    }
-
-    /// Stores the job, or gives its payload to the one that already waits.
-    pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
+    async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
         const SQL: &str = "
             INSERT INTO jobs (uid, kind, slot, state, call, payload, run_at, due_at, attempts, created_at, updated_at, connection)
             VALUES (?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?6, 0, ?6, ?6, ?7)
@@ -264,9 +294,6 @@ impl SealedJob {
                     THEN excluded.run_at ELSE jobs.run_at END,
                 due_at = CASE WHEN jobs.attempts = 0 AND excluded.due_at < jobs.due_at
                     THEN excluded.due_at ELSE jobs.due_at END";
-        if self.kind == CLOSE_CALL && !is_told(tx, self.call.as_ref()).await? {
-            return Ok(());
-        }
         crash::point("job.insert");
         let params = [
             (&self.uid).into(),

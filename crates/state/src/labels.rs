@@ -103,7 +103,7 @@ impl Store {
         for (name, value) in &labels {
             let allowed = match self.dimensions().allow(name, value) {
                 Some(allowed) => allowed,
-                None => self.look_up(name, value).await?,
+                None => Box::pin(self.look_up(name, value)).await?,
             };
             if !allowed {
                 refused.push(name.clone());

@@ -299,8 +299,10 @@ impl Store {
     pub(crate) async fn write<W: Work + 'static>(&self, work: W) -> Result<W::Output> {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
+            // Apart, like every wait for PostgreSQL here: what such a transaction holds
+            // while it waits is kilobytes, and would be carried through each call over SQLite.
             Engine::Postgres(postgres) => {
-                let (output, added) = postgres.write(&work).await?;
+                let (output, added) = Box::pin(postgres.write(&work)).await?;
                 self.inner.nudges.send(added);
                 crash::point("write.answered");
                 Ok(output)
@@ -312,7 +314,7 @@ impl Store {
     pub(crate) async fn read<W: Work>(&self, work: &W) -> Result<W::Output> {
         match &self.inner.engine {
             Engine::Sqlite(sqlite) => sqlite.read(work),
-            Engine::Postgres(postgres) => postgres.read(work).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.read(work)).await,
         }
     }
 
@@ -321,7 +323,7 @@ impl Store {
     pub(crate) async fn read_apart<W: Work + 'static>(&self, work: W) -> Result<W::Output> {
         let store = self.clone();
         match &self.inner.engine {
-            Engine::Postgres(postgres) => postgres.read(&work).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.read(&work)).await,
             Engine::Sqlite(_) => {
                 let read = tokio::task::spawn_blocking(move || match &store.inner.engine {
                     Engine::Sqlite(sqlite) => sqlite.read(&work),

@@ -153,11 +153,17 @@ pub(super) async fn count_in(tx: &mut Tx<'_>, subject: Option<&Hash>, at: i64) -
             calls = interactions.calls + 1,
             last_call_at = CASE WHEN excluded.last_call_at > interactions.last_call_at
                 THEN excluded.last_call_at ELSE interactions.last_call_at END
-        RETURNING calls";
+        /*pg: RETURNING calls - 1 */";
+    const BEFORE: &str = "SELECT calls FROM interactions WHERE subject = ?1";
     let Some(subject) = subject else { return Ok(0) };
-    let row = tx.row(SQL, &[subject.into(), at.into()]).await?;
-    let calls = row.ok_or(Error::Corrupt { what: "a count that was just made" })?.int(0)?;
-    Ok(calls - 1)
+    if tx.is_postgres() {
+        let before = tx.insert(SQL, &[subject.into(), at.into()]).await?;
+        return before.ok_or(Error::Corrupt { what: "a count that was just made" })?.int(0);
+    }
+    // One writer: nobody counts in between.
+    let before = tx.row(BEFORE, &[subject.into()]).await?;
+    tx.execute(SQL, &[subject.into(), at.into()]).await?;
+    before.map_or(Ok(0), |row| row.int(0))
 }
 
 /// Takes a call back from a subject. The time of its last call stays as it was:

@@ -7,6 +7,7 @@ use crate::keys::Keyring;
 use crate::sql::{Touched, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
+use std::sync::Arc;
 
 /// What became of a leased job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    pub(crate) fn seal(keys: &Keyring, settlement: Settlement) -> Result<Self> {
+    pub(crate) fn seal(keys: &Arc<Keyring>, settlement: Settlement) -> Result<Self> {
         let Settlement { lease, outcome, follow_up } = settlement;
         Ok(Self { lease, outcome, follow_up: SealedJob::seal_all(keys, follow_up)? })
     }

@@ -14,6 +14,7 @@ use crate::store::Store;
 use crate::subject::{Guard, Name};
 use domain::{CallId, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a run has found out of one call.
 pub struct Note {
@@ -124,7 +125,7 @@ enum Effect {
 }
 
 /// The hashes of all that a call names somebody by.
-fn names(keys: &Keyring, call: &NewCall) -> Vec<Hash> {
+fn names(keys: &Arc<Keyring>, call: &NewCall) -> Vec<Hash> {
     let phone = call.number.as_deref().map(Name::Phone);
     let email = call.email.as_deref().map(Name::Email);
     let record = call.contact.as_deref();
@@ -133,7 +134,7 @@ fn names(keys: &Keyring, call: &NewCall) -> Vec<Hash> {
 }
 
 impl Sealed {
-    fn seal(keys: &Keyring, of: Note, labels: Labels, now: Timestamp) -> Result<Self> {
+    fn seal(keys: &Arc<Keyring>, of: Note, labels: Labels, now: Timestamp) -> Result<Self> {
         let effect = match of.found {
             Found::Nothing => Effect::Nothing,
             Found::Better { identified, jobs } => {

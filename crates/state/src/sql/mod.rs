@@ -144,6 +144,19 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// Inserts at most one row; its number, or `None` where it was not inserted. The text
+    /// says which column that is, to PostgreSQL alone: `/*pg: RETURNING seq */`; what it
+    /// returns besides is in the row there and nowhere else. SQLite knows the last row's
+    /// number anyway, and would make a table in memory for each `RETURNING`.
+    pub(crate) async fn insert(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>> {
+        match &mut self.on {
+            On::Sqlite(connection) => sqlite::insert(connection, sql, params),
+            On::Postgres(connection) => {
+                Ok(postgres::rows(connection, sql, params).await?.into_iter().next())
+            }
+        }
+    }
+
     /// Several statements without parameters, each engine its own text.
     pub(crate) async fn batch(
         &mut self,

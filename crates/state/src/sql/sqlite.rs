@@ -11,7 +11,7 @@ mod statement;
 mod writer;
 
 pub(crate) use owned::{Owned, beside, private_file};
-pub(super) use statement::{batch, execute, rows};
+pub(super) use statement::{batch, execute, insert, rows};
 
 use super::{Nudges, Tx, Work, at_once};
 use crate::directory::Recent;

@@ -39,6 +39,15 @@ pub(crate) fn execute(connection: &Connection, sql: &str, params: &[Param<'_>]) 
         .map_err(|error| Error::sqlite("writing", &error))
 }
 
+pub(crate) fn insert(
+    connection: &Connection,
+    sql: &str,
+    params: &[Param<'_>],
+) -> Result<Option<Row>> {
+    let inserted = execute(connection, sql, params)?;
+    Ok((inserted > 0).then(|| Row(vec![Cell::Int(connection.last_insert_rowid())])))
+}
+
 pub(crate) fn batch(connection: &Connection, sql: &str) -> Result<()> {
     connection.execute_batch(sql).map_err(|error| Error::sqlite("writing", &error))
 }
