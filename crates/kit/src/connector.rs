@@ -67,6 +67,24 @@ impl Capabilities {
             check,
         }
     }
+
+    /// The names of what it can do, as [`Manifest::expected`] has them.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        let all = [
+            ("lookup", self.lookup.is_some()),
+            ("accounts", self.accounts.is_some()),
+            ("contact_center", self.contact_center.is_some()),
+            ("calls", self.calls.is_some()),
+            ("history", self.history.is_some()),
+            ("journal", self.journal.is_some()),
+            ("sign_in", self.sign_in.is_some()),
+            ("changes", self.changes.is_some()),
+            ("writes", self.writes.is_some()),
+            ("requests", self.requests.is_some()),
+        ];
+        all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
+    }
 }
 
 /// Identifiers to find a person by; at least one is there.

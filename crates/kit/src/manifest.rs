@@ -18,6 +18,13 @@ pub struct Manifest {
     /// What it is for, in one sentence of the documentation.
     pub about: String,
     pub limits: Defaults,
+    /// It owns conversations, so other things are expected of it than of a CRM.
+    #[serde(default)]
+    pub is_contact_center: bool,
+    /// The capabilities that the vendor's kind has and this connector has not, each with the
+    /// vendor's fact that forbids it. The contract suite compares it with what is opened.
+    #[serde(default)]
+    pub absent: BTreeMap<String, String>,
     #[serde(default)]
     pub settings: Vec<Setting>,
     #[serde(default)]
@@ -47,6 +54,13 @@ pub struct Privacy {
 
 /// What a field is that says nothing of a person.
 pub const TECHNICAL: &str = "technical";
+
+/// What a CRM or another system that knows customers may be able to do.
+pub const OF_CRMS: [&str; 7] =
+    ["lookup", "accounts", "changes", "writes", "journal", "requests", "sign_in"];
+/// What a contact center may be able to do.
+pub const OF_CONTACT_CENTERS: [&str; 7] =
+    ["contact_center", "calls", "history", "changes", "writes", "requests", "sign_in"];
 
 /// Limits a connection has unless its configuration says otherwise.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -118,6 +132,12 @@ impl Manifest {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         toml::from_str(text).unwrap_or_else(|error| panic!("a manifest is malformed: {error}"))
+    }
+
+    /// The capabilities that are expected of a vendor of this kind, by name.
+    #[must_use]
+    pub fn expected(&self) -> &'static [&'static str] {
+        if self.is_contact_center { &OF_CONTACT_CENTERS } else { &OF_CRMS }
     }
 
     /// Every mistake in `settings`, all at once.

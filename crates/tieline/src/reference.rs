@@ -39,6 +39,7 @@ fn files() -> Vec<(String, String)> {
         ("docs/reference/openapi.json".to_owned(), openapi()),
         ("docs/reference/errors.md".to_owned(), format!("{MADE}{}", errors())),
     ];
+    files.push(("docs/reference/connectors/README.md".to_owned(), format!("{MADE}{}", capabilities())));
     for connector in connectors::all().into_iter().map(|vendor| vendor.connector) {
         let path = format!("docs/reference/connectors/{}.md", connector.manifest.name);
         files.push((path, format!("{MADE}{}", connector_page(&connector))));
@@ -89,6 +90,34 @@ fn errors() -> String {
     for (code, text) in http::error::PAGES {
         let meaning = text.lines().nth(2).unwrap_or_default();
         writeln!(page, "| [`{code}`](../errors/{code}.md) | {meaning} |").ok();
+    }
+    page
+}
+
+/// Which vendor can do what, and why another cannot.
+fn capabilities() -> String {
+    let all = || connectors::all().into_iter().map(|vendor| vendor.connector.manifest);
+    let mut page = "# Connectors\n\nWhat each can do. Below, for what one cannot: the vendor's fact that forbids it.\n".to_owned();
+    let kinds = [("Systems that know customers", false), ("Contact centers", true)];
+    for (title, is_contact_center) in kinds {
+        let of_kind = || all().filter(|manifest| manifest.is_contact_center == is_contact_center);
+        let Some(columns) = of_kind().next().map(|manifest| manifest.expected()) else { continue };
+        let names: Vec<String> = columns.iter().map(|name| format!("`{name}`")).collect();
+        // Writing to a String cannot fail.
+        write!(page, "\n## {title}\n\n| | {} |\n", names.join(" | ")).ok();
+        writeln!(page, "| --- |{}", " --- |".repeat(columns.len())).ok();
+        for manifest in of_kind() {
+            let cell = |name: &&str| if manifest.absent.contains_key(*name) { "–" } else { "yes" };
+            let cells: Vec<&str> = columns.iter().map(cell).collect();
+            let (title, name) = (&manifest.title, &manifest.name);
+            writeln!(page, "| [{title}]({name}.md) | {} |", cells.join(" | ")).ok();
+        }
+    }
+    page.push_str("\n## What forbids the rest\n\n| Connector | Capability | Fact |\n| --- | --- | --- |\n");
+    for manifest in all() {
+        for (name, fact) in &manifest.absent {
+            writeln!(page, "| {} | `{name}` | {fact} |", manifest.title).ok();
+        }
     }
     page
 }

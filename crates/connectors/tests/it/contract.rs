@@ -9,7 +9,7 @@ use domain::{CallId, ContactPhone, Direction, MediaType, PhoneKind, Timestamp};
 use kit::manifest::TECHNICAL;
 use kit::{Activity, Ask, Conversation, Error, Lane, Profile, Push, Secret};
 use sim::faults::{Fault, Rule};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A rig for each connector.
@@ -411,6 +411,24 @@ async fn every_field_that_is_sent_is_in_the_manifest_and_no_other() {
             });
             let told = &privacy.sends[path];
             assert!(!is_personal || told != TECHNICAL, "{}: {path} is personal", rig.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_connector_cannot_do_has_its_reason_and_nothing_else_has() {
+    for rig in rigs().await {
+        let manifest = &rig.connector.manifest;
+        let mut can = Vec::new();
+        for login in &rig.logins {
+            can.extend(rig.open_with(login.clone()).expect("complete settings").names());
+        }
+        let missing = manifest.expected().iter().filter(|name| !can.contains(*name));
+        let missing: BTreeSet<&str> = missing.copied().collect();
+        let told: BTreeSet<&str> = manifest.absent.keys().map(String::as_str).collect();
+        assert_eq!(missing, told, "{}: say why under [absent]", rig.name());
+        for (name, fact) in &manifest.absent {
+            assert!(fact.len() > 20, "{}: {name} has no reason", rig.name());
         }
     }
 }
