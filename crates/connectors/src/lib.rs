@@ -9,7 +9,7 @@ use kit::Connector;
 mod simulation;
 
 #[cfg(feature = "sim")]
-pub use simulation::{Setup, Simulate, Simulation, Simulator, Starting};
+pub use simulation::{Sample, Setup, Simulate, Simulation, Simulator, Starting};
 
 pub mod genesys_cloud;
 pub mod salesforce;

@@ -5,7 +5,7 @@
 //! one logs in, what goes wrong on purpose, and how much it holds.
 
 use async_trait::async_trait;
-use kit::Settings;
+use kit::{Fields, Settings};
 use sim::faults::Faults;
 use std::io;
 use std::pin::Pin;
@@ -38,6 +38,23 @@ pub struct Simulation {
     pub api: &'static str,
 }
 
+/// Records that anybody may make here, to try `changes` and `writes` on.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The vendor's name of the object.
+    pub object: &'static str,
+    /// A text field of which at most one record has a value; sixteen characters fit.
+    pub key: &'static str,
+    /// Two more text fields, which clients may change and empty.
+    pub fields: [&'static str; 2],
+    /// What a new record needs besides its key.
+    pub needs: Fields,
+    /// Method, and a part of the address, of the one request that makes a record.
+    pub made_by: (&'static str, &'static str),
+    /// May a client delete one?
+    pub can_delete: bool,
+}
+
 /// A running simulator, whatever its vendor.
 #[async_trait]
 pub trait Simulator: Send + Sync {
@@ -53,6 +70,19 @@ pub trait Simulator: Send + Sync {
 
     /// How many contacts it holds: a write that is repeated makes no more of them.
     fn contacts(&self) -> usize;
+
+    /// By what the contract suite tries whole records; asked of every vendor that tells
+    /// changes or takes writes.
+    fn sample(&self) -> Option<Sample> {
+        None
+    }
+
+    /// A cursor as it would be long after it was given out, when the vendor no longer
+    /// takes it; `None` where cursors hold for good.
+    fn outlived(&self, cursor: &str) -> Option<String> {
+        let _ = cursor;
+        None
+    }
 
     /// Stops answering; requests in flight get a second.
     async fn stop(self: Box<Self>);

@@ -27,6 +27,7 @@ pub(super) enum Send<'a> {
     PostNothing,
     Put(&'a Value),
     Patch(&'a Value),
+    Delete,
 }
 
 /// Sends within the connection's limits.
@@ -120,6 +121,7 @@ impl Client {
             Send::PostNothing => Request::post(url),
             Send::Put(body) => Request::put(url).json(body),
             Send::Patch(body) => Request::patch(url).json(body),
+            Send::Delete => Request::delete(url),
         };
         Ok(request.header("accept", "application/json"))
     }

@@ -3,7 +3,7 @@
 //! It keeps contacts of its own, carries attributes on live conversations, and
 //! says what it lacks. `platform` is what it does, `client` the way to it,
 //! `mapping` its JSON both ways, `events` what it tells of calls, `history` what it
-//! remembers of them, `sign_in` whose token an agent's page shows, `check` what it
+//! remembers of them, `scan` and `writes` (over `records`) what whole contacts are, `sign_in` whose token an agent's page shows, `check` what it
 //! needs to be granted. Set-up and quirks are in README.md.
 
 mod check;
@@ -12,11 +12,14 @@ mod events;
 mod history;
 mod mapping;
 mod platform;
+mod records;
+mod scan;
 mod sign_in;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]
 pub mod simulate;
+mod writes;
 
 use crate::Vendor;
 use client::Client;
@@ -73,6 +76,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     Ok(Capabilities {
         tokens: Some(tokens),
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
+        changes: Some(Arc::new(scan::Scan { platform: Arc::clone(&platform) })),
+        writes: Some(Arc::new(writes::Contacts { platform: Arc::clone(&platform) })),
         calls: Some(Arc::new(events::Events { apps: apps.clone() })),
         history: Some(Arc::new(history::Past {
             platform: Arc::clone(&platform),

@@ -1,10 +1,12 @@
 //! The simulated Genesys Cloud, for those who do not know it by name.
 
 use super::sim::{self, Config, GenesysCloud};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
-use kit::{Secret, Settings};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kit::{Fields, Secret, Settings};
 
 /// What the path of every request to the platform has in it, save the login's.
 pub const API: &str = "/api/v2/";
@@ -53,6 +55,26 @@ impl Simulator for GenesysCloud {
 
     fn contacts(&self) -> usize {
         Self::contacts(self).len()
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        Some(Sample {
+            object: "contacts",
+            key: "externalIds",
+            fields: ["title", "middleName"],
+            needs: Fields::new(),
+            made_by: ("POST", "contacts/enrich"),
+            can_delete: true,
+        })
+    }
+
+    /// Two days later: the platform's cursors live for one.
+    fn outlived(&self, cursor: &str) -> Option<String> {
+        let (head, own) = cursor.rsplit_once('.')?;
+        let told = String::from_utf8(URL_SAFE_NO_PAD.decode(own).ok()?).ok()?;
+        let (issued, place) = told.split_once('.')?;
+        let issued = issued.parse::<i64>().ok()? - 2 * 24 * 3_600_000;
+        Some(format!("{head}.{}", URL_SAFE_NO_PAD.encode(format!("{issued}.{place}"))))
     }
 
     async fn stop(self: Box<Self>) {

@@ -9,6 +9,7 @@
 use super::sign_in;
 use super::soql::{Name, Soql, Sosl};
 use async_trait::async_trait;
+use domain::Timestamp;
 use kit::http::Request;
 use kit::oauth::{self, Claims};
 use kit::{Error, Http, Lane, Mint, Minted, Reply, Secret, Token, Tokens};
@@ -36,8 +37,9 @@ pub(super) struct Login {
     pub(super) endpoint: Url,
     pub(super) grant: Grant,
     pub(super) lifetime: Duration,
-    /// Our own org, told with every token: it never changes.
+    /// Our own org and user, told with every token: they never change.
     pub(super) org: Arc<OnceLock<String>>,
+    pub(super) user: Arc<OnceLock<String>>,
 }
 
 impl Login {
@@ -74,8 +76,9 @@ impl Mint for Login {
         if self.endpoint.scheme() == "https" && !instance.starts_with("https://") {
             return Err(Error::protocol("an instance_url without TLS"));
         }
-        if let Some((org, _)) = granted.id.as_deref().and_then(sign_in::identity) {
+        if let Some((org, user)) = granted.id.as_deref().and_then(sign_in::identity) {
             self.org.get_or_init(|| org);
+            self.user.get_or_init(|| user);
         }
         Ok(Minted {
             value: Secret::new(granted.access_token),
@@ -100,13 +103,24 @@ pub(super) struct Client {
 pub(super) enum Write<'a> {
     Create(&'a Value),
     Change(&'a Value),
+    /// Only if it was not changed after this HTTP date.
+    ChangeSince(&'a Value, &'a str),
+    Delete,
 }
 
 #[derive(Clone, Copy)]
 enum What<'a> {
-    /// With this query, if any.
-    Read(Option<&'a str>),
+    /// With these parameters.
+    Read(&'a [(&'a str, &'a str)]),
     Write(Write<'a>),
+}
+
+/// What the org answered.
+pub(super) struct Heard {
+    pub(super) body: Value,
+    instance: String,
+    /// Its own clock.
+    pub(super) date: Option<Timestamp>,
 }
 
 /// Rows, and the org's address, which the token named.
@@ -136,7 +150,8 @@ impl Client {
     /// The rows a query selects, all pages.
     pub(super) async fn query(&self, lane: Lane, soql: &Soql) -> Result<Rows, Error> {
         let path = format!("/services/data/v{}/query", self.api_version);
-        let (mut page, instance) = self.get(lane, &path, Some(soql.as_str())).await?;
+        let Heard { body: mut page, instance, .. } =
+            self.get(lane, &path, &[("q", soql.as_str())]).await?;
         let mut rows = taken(&mut page, "records")?;
         for _ in 1..PAGES_MAX {
             let next = page.get("nextRecordsUrl").and_then(Value::as_str);
@@ -147,7 +162,7 @@ impl Client {
                 return Err(Error::protocol("a next page at another address"));
             }
             let next = next.to_owned();
-            page = self.get(lane, &next, None).await?.0;
+            page = self.get(lane, &next, &[]).await?.body;
             rows.append(&mut taken(&mut page, "records")?);
         }
         Ok(Rows { rows, instance })
@@ -156,15 +171,37 @@ impl Client {
     /// The first page of a query that also sees what was deleted or merged away lately.
     pub(super) async fn query_all(&self, lane: Lane, soql: &Soql) -> Result<Vec<Value>, Error> {
         let path = format!("/services/data/v{}/queryAll", self.api_version);
-        let (mut page, _) = self.get(lane, &path, Some(soql.as_str())).await?;
-        taken(&mut page, "records")
+        let mut heard = self.get(lane, &path, &[("q", soql.as_str())]).await?;
+        taken(&mut heard.body, "records")
+    }
+
+    /// The same with what else the answer tells: whether there is more, and the org's clock.
+    pub(super) async fn query_all_page(&self, soql: &Soql) -> Result<(Vec<Value>, Heard), Error> {
+        let path = format!("/services/data/v{}/queryAll", self.api_version);
+        let mut heard = self.get(Lane::Background, &path, &[("q", soql.as_str())]).await?;
+        Ok((taken(&mut heard.body, "records")?, heard))
+    }
+
+    /// The records of an object that were deleted between two moments.
+    pub(super) async fn deleted(
+        &self,
+        object: &Name,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<Value, Error> {
+        let object = object.as_str();
+        let path = format!("/services/data/v{}/sobjects/{object}/deleted/", self.api_version);
+        let (start, end) = (start.to_string(), end.to_string());
+        let asked = [("start", start.as_str()), ("end", end.as_str())];
+        self.get(Lane::Background, &path, &asked).await.map(|heard| heard.body)
     }
 
     /// The records a search finds.
     pub(super) async fn search(&self, lane: Lane, sosl: &Sosl) -> Result<Rows, Error> {
         let path = format!("/services/data/v{}/search", self.api_version);
-        let (mut answer, instance) = self.get(lane, &path, Some(sosl.as_str())).await?;
-        let rows = taken(&mut answer, "searchRecords")?;
+        let Heard { mut body, instance, .. } =
+            self.get(lane, &path, &[("q", sosl.as_str())]).await?;
+        let rows = taken(&mut body, "searchRecords")?;
         Ok(Rows { rows, instance })
     }
 
@@ -172,22 +209,22 @@ impl Client {
     /// background; what the org answers.
     pub(super) async fn write(&self, what: Write<'_>, path: &str) -> Result<Value, Error> {
         let path = format!("/services/data/v{}/{path}", self.api_version);
-        self.send(Lane::Background, &path, What::Write(what)).await.map(|(answer, _)| answer)
+        self.send(Lane::Background, &path, What::Write(what)).await.map(|heard| heard.body)
     }
 
     /// What the user may do with an object, as the org describes it.
     pub(super) async fn describe(&self, object: &Name) -> Result<Value, Error> {
         let object = object.as_str();
         let path = format!("/services/data/v{}/sobjects/{object}/describe", self.api_version);
-        self.get(Lane::Background, &path, None).await.map(|(answer, _)| answer)
+        self.get(Lane::Background, &path, &[]).await.map(|heard| heard.body)
     }
 
-    async fn get(&self, lane: Lane, path: &str, q: Option<&str>) -> Result<(Value, String), Error> {
-        self.send(lane, path, What::Read(q)).await
+    async fn get(&self, lane: Lane, path: &str, query: &[(&str, &str)]) -> Result<Heard, Error> {
+        self.send(lane, path, What::Read(query)).await
     }
 
     /// One request; in the background a refused token is replaced once.
-    async fn send(&self, lane: Lane, path: &str, what: What<'_>) -> Result<(Value, String), Error> {
+    async fn send(&self, lane: Lane, path: &str, what: What<'_>) -> Result<Heard, Error> {
         let token = self.token(lane).await?;
         match self.send_with(lane, &token, path, what).await {
             Err(Error::Unauthorized { .. }) if lane == Lane::Background => {
@@ -204,18 +241,22 @@ impl Client {
         token: &Arc<Token>,
         path: &str,
         what: What<'_>,
-    ) -> Result<(Value, String), Error> {
+    ) -> Result<Heard, Error> {
         let instance = token.base_url.clone().unwrap_or_default();
         let mut url = Url::parse(&instance)
             .and_then(|base| base.join(path))
             .map_err(|_| Error::protocol("an instance_url that is no address"))?;
-        if let What::Read(Some(q)) = what {
-            url.query_pairs_mut().append_pair("q", q);
+        if let What::Read(query @ [_, ..]) = what {
+            url.query_pairs_mut().extend_pairs(query);
         }
         let request = match what {
             What::Read(_) => Request::get(url),
             What::Write(Write::Create(body)) => Request::post(url).json(body),
             What::Write(Write::Change(body)) => Request::patch(url).json(body),
+            What::Write(Write::ChangeSince(body, seen)) => {
+                Request::patch(url).json(body).header("if-unmodified-since", seen)
+            }
+            What::Write(Write::Delete) => Request::delete(url),
         };
         let request = request
             .authorization(&format!("Bearer {}", token.value.reveal()))
@@ -224,10 +265,11 @@ impl Client {
         if let Some(left) = reply.header("sforce-limit-info").and_then(requests_left) {
             self.http.budget().told_left(left);
         }
+        let date = reply.date();
         match classify(reply) {
             // A change is answered with nothing.
-            Ok(reply) if reply.status == 204 => Ok((Value::Null, instance)),
-            Ok(reply) => Ok((reply.json()?, instance)),
+            Ok(reply) if reply.status == 204 => Ok(Heard { body: Value::Null, instance, date }),
+            Ok(reply) => Ok(Heard { body: reply.json()?, instance, date }),
             Err(error) => {
                 self.heed(&error, token);
                 Err(error)
@@ -277,11 +319,16 @@ pub(super) fn classify(reply: Reply) -> Result<Reply, Error> {
         (_, "INVALID_FIELD" | "INVALID_TYPE") => {
             Error::Forbidden { missing: named_in(message).unwrap_or_else(|| code.to_owned()) }
         }
-        (_, "UNABLE_TO_LOCK_ROW") | (409 | 412, _) => {
+        // Another try finds the record that was made meanwhile.
+        (_, "UNABLE_TO_LOCK_ROW" | "DUPLICATE_VALUE") | (409 | 412, _) => {
             Error::Conflict { reason: named(status, code) }
         }
         (_, "QUERY_TIMEOUT" | "REQUEST_RUNNING_TOO_LONG" | "SERVER_UNAVAILABLE")
         | (408 | 420 | 500.., _) => Error::unavailable(named(status, code)),
+        // A list of records, where one was named by an external id.
+        (300, _) if body.get(0).is_some_and(Value::is_string) => {
+            Error::Conflict { reason: "several records have this external id".to_owned() }
+        }
         (404, "") | (300..=399, _) => Error::protocol(named(status, code)),
         (404, _) => Error::NotFound,
         (410, _) => Error::Invalid {
@@ -290,7 +337,14 @@ pub(super) fn classify(reply: Reply) -> Result<Reply, Error> {
         },
         (403, "") => Error::protocol(named(status, code)),
         (403, _) => Error::Forbidden { missing: code.to_owned() },
-        _ => Error::Invalid { field: named_in(message), reason: named(status, code) },
+        _ => {
+            let field = first.get("fields").and_then(|fields| fields.get(0)?.as_str());
+            let field = field.and_then(Name::new).map(|name| name.as_str().to_owned());
+            Error::Invalid {
+                field: field.or_else(|| named_in(message)),
+                reason: named(status, code),
+            }
+        }
     })
 }
 

@@ -164,7 +164,7 @@ fn checksum_letter(five: &[u8]) -> char {
 
 /// The value at a path through related records; their absence is a null there.
 /// Field names keep the case in which the vendor spells them, whatever was asked.
-fn at<'a>(row: &'a serde_json::Value, path: &str) -> Option<&'a serde_json::Value> {
+pub(super) fn at<'a>(row: &'a serde_json::Value, path: &str) -> Option<&'a serde_json::Value> {
     path.split('.').try_fold(row, |record, step| {
         let fields = record.as_object()?;
         let found = fields.get(step).or_else(|| {

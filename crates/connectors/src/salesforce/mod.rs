@@ -1,15 +1,18 @@
 //! Salesforce: who is calling, by phone, e-mail or record id; and what came of it.
 //!
-//! It can look up, keep activities, and say what it lacks. `lookup` is the way of a
-//! question, `journal` that of an activity, `client` the way to the org, `soql` the only way to write a query, `mapping`
+//! It can look up, keep activities, tell what changed, write, and say what it lacks. `lookup` is
+//! the way of a question, `journal` that of an activity, `changes` and `writes` (over `records`)
+//! those of whole records, `client` the way to the org, `soql` the only way to write a query, `mapping`
 //! what an answer means, `sign_in` whose token an agent's page shows (`signed_request`
 //! reads one form of it). Set-up and quirks are in README.md.
 
+mod changes;
 mod check;
 mod client;
 mod journal;
 mod lookup;
 mod mapping;
+mod records;
 mod sign_in;
 mod signed_request;
 #[cfg(feature = "sim")]
@@ -17,6 +20,7 @@ pub mod sim;
 #[cfg(feature = "sim")]
 pub mod simulate;
 mod soql;
+mod writes;
 
 use crate::Vendor;
 use client::{Client, Grant, Login};
@@ -47,9 +51,10 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let shapes = shapes(settings)?;
     let api_version = api_version(settings)?;
     let http = Http::new(opening.limits, opening.network)?;
-    let org = Arc::new(OnceLock::new());
+    let (org, user) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
     let login = Login {
         org: Arc::clone(&org),
+        user: Arc::clone(&user),
         http: http.clone(),
         endpoint: endpoint(settings)?,
         grant: grant(settings)?,
@@ -72,6 +77,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             region: opening.region,
         })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
+        changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
+        writes: Some(Arc::new(writes::Records::new(Arc::clone(&client), user))),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { client, shapes, agents }))
     })

@@ -16,9 +16,8 @@ mod seeds;
 mod soql;
 mod store;
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -158,6 +157,8 @@ struct World {
     results: Results<soql::Found>,
     used: AtomicU64,
     limit: AtomicU64,
+    /// The log of deletions begins here.
+    purged: AtomicI64,
 }
 
 /// Fills an org as configured and serves it on 127.0.0.1.
@@ -183,8 +184,10 @@ async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
         )
         .response();
     };
-    let path = parts.uri.path().split('/').filter(|part| !part.is_empty()).map(decode).collect();
-    let query = parts.uri.query().map(|text| decode_form(text.as_bytes())).unwrap_or_default();
+    let path =
+        parts.uri.path().split('/').filter(|part| !part.is_empty()).map(http::decode).collect();
+    let query =
+        parts.uri.query().map(|text| http::decode_form(text.as_bytes())).unwrap_or_default();
     let asked =
         http::Asked { method: &parts.method, path, query, headers: &parts.headers, body: &body };
     let length = parts.uri.path_and_query().map_or(0, |both| both.as_str().len());
@@ -220,6 +223,15 @@ impl Salesforce {
         let mut store = self.world.write();
         let (object, row) = store.locate(id).map_err(|_| "NOT_FOUND".to_owned())?;
         store.delete(object, row).map(|_| ()).map_err(told)
+    }
+
+    /// As if a record had been deleted so long ago, and since then emptied from the recycle
+    /// bin if wanted.
+    pub fn delete_before(&self, id: &str, ago: Duration, emptied: bool) -> Result<(), String> {
+        let mut store = self.world.write();
+        let (object, row) = store.locate(id).map_err(|_| "NOT_FOUND".to_owned())?;
+        store.delete_before(object, row, millis(ago), emptied);
+        Ok(())
     }
 
     /// Merges a record into another of its object, as a user does on a page.
@@ -293,6 +305,12 @@ impl Salesforce {
         self.world.write().search.set_lag(millis(lag));
     }
 
+    /// Purges the log of deletions, as the vendor does when it is full: what was deleted
+    /// before now is no longer told, save by what lies in the recycle bin.
+    pub fn purge_deletions(&self) {
+        self.world.purged.store(store::clock::now(), Ordering::Relaxed);
+    }
+
     /// Lets every open query cursor expire.
     pub fn expire_cursors(&self) {
         self.world.results.clear();
@@ -318,6 +336,7 @@ impl World {
             results: Results::new(MOST_CURSORS, CURSOR_LIFE),
             used: AtomicU64::new(0),
             limit: AtomicU64::new(config.daily_limit),
+            purged: AtomicI64::new(0),
             config,
         };
         for (object, body) in &world.config.rows {
@@ -363,34 +382,6 @@ fn told(refused: Refused) -> String {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Names and values of a query string or form; the last of a name counts.
-fn decode_form(text: &[u8]) -> HashMap<String, String> {
-    url::form_urlencoded::parse(text).into_owned().collect()
-}
-
-/// Percent-decoding of a path segment, where a `+` is a plus.
-fn decode(text: &str) -> String {
-    if !text.contains('%') {
-        return text.to_owned();
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
-        match (bytes[at], hex.and_then(|two| u8::from_str_radix(two, 16).ok())) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 3;
-                continue;
-            }
-            (byte, _) => out.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

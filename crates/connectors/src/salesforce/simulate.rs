@@ -1,7 +1,7 @@
 //! The simulated Salesforce, for those who do not know it by name.
 
 use super::sim::{self, Config, Salesforce};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
@@ -10,6 +10,7 @@ use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kit::{Secret, Settings};
+use serde_json::json;
 use std::io;
 use std::sync::OnceLock;
 
@@ -106,6 +107,26 @@ impl Simulator for Salesforce {
 
     fn contacts(&self) -> usize {
         self.count("Contact")
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        Some(Sample {
+            object: "Contact",
+            key: "External_Id__c",
+            fields: ["Title", "Department"],
+            needs: [("LastName".to_owned(), json!("Sample"))].into_iter().collect(),
+            made_by: ("PATCH", "External_Id__c"),
+            can_delete: true,
+        })
+    }
+
+    /// Twenty days later: the log of deletions holds fifteen.
+    fn outlived(&self, cursor: &str) -> Option<String> {
+        let mut parts: Vec<&str> = cursor.split('.').collect();
+        let log = parts.get(3)?.parse::<i64>().ok()? - 20 * 24 * 3_600_000;
+        let log = log.to_string();
+        parts[3] = &log;
+        Some(parts.join("."))
     }
 
     async fn stop(self: Box<Self>) {

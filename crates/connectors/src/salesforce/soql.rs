@@ -22,6 +22,10 @@ pub(super) struct Name(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Digits(String);
 
+/// A record's id: letters and digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RecordId(String);
+
 /// The text of a condition, complete and escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Condition(String);
@@ -50,6 +54,18 @@ impl Name {
     /// Names are the same in any case.
     pub(super) fn is(&self, other: &str) -> bool {
         self.0.eq_ignore_ascii_case(other)
+    }
+}
+
+impl RecordId {
+    /// The id, or `None` when it is not 15 to 18 letters and digits.
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let fits = (15..=18).contains(&text.len());
+        (fits && text.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -96,6 +112,13 @@ impl Condition {
         Self(format!("{} >= {moment}", field.0))
     }
 
+    /// What changed at this moment and has a higher id, or changed later: what follows
+    /// that record in the order of [`Soql::changes`].
+    pub(super) fn changed_after(moment: Timestamp, id: &RecordId) -> Self {
+        let id = &id.0;
+        Self(format!("(SystemModstamp > {moment} OR (SystemModstamp = {moment} AND Id > '{id}'))"))
+    }
+
     /// At least one of the conditions holds; `None` when there are none.
     pub(super) fn any(conditions: Vec<Self>) -> Option<Self> {
         Self::joined(conditions, " OR ")
@@ -134,6 +157,21 @@ impl Soql {
             let _ = write!(text, " WHERE {} ORDER BY CreatedDate, Id", condition.0);
         }
         let _ = write!(text, " LIMIT {limit}");
+        Self(text)
+    }
+
+    /// Rows of `object` that meet `condition`, in the order of their changes.
+    pub(super) fn changes(
+        object: &Name,
+        fields: &[Name],
+        condition: Option<&Condition>,
+        limit: usize,
+    ) -> Self {
+        let mut text = format!("SELECT {} FROM {}", list(fields), object.0);
+        if let Some(condition) = condition {
+            let _ = write!(text, " WHERE {}", condition.0);
+        }
+        let _ = write!(text, " ORDER BY SystemModstamp, Id LIMIT {limit}");
         Self(text)
     }
 

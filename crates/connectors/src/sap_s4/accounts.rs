@@ -75,6 +75,7 @@ impl Accounts for Ledger {
             filter: Some(filter),
             select: select.clone(),
             expand: expand.clone(),
+            order: None,
             top: ROWS_MAX,
         };
         let queries = Filter::packed(filters).into_iter().map(query).collect();

@@ -72,7 +72,7 @@ impl Access {
             _ => (Vec::new(), Vec::new()),
         };
         select.retain(|field| !missing.contains(field));
-        Query { set, filter: Some(Filter::eq(&property, "0")), select, expand, top: 1 }
+        Query { set, filter: Some(Filter::eq(&property, "0")), select, expand, order: None, top: 1 }
     }
 }
 

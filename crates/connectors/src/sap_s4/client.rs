@@ -8,6 +8,7 @@
 use super::odata::{Entity, Query, below};
 use super::session::Session;
 use super::signals::{classify, message, wants_csrf};
+use domain::Timestamp;
 use kit::http::Request;
 use kit::{Error, Http, Lane, Reply, Secret, Token, Tokens};
 use serde_json::Value;
@@ -109,6 +110,21 @@ impl Client {
         Ok(rows)
     }
 
+    /// One page of rows, whether there are more, and the system's clock.
+    pub(super) async fn page(
+        &self,
+        query: &Query,
+    ) -> Result<(Vec<Value>, bool, Option<Timestamp>), Error> {
+        let url = query.url(&self.service, &self.fixed());
+        let reply = self.get(Lane::Background, &url).await?;
+        let mut page = reply.json()?;
+        let has_next = page.pointer("/d/__next").is_some_and(Value::is_string);
+        match page.pointer_mut("/d/results").map(Value::take) {
+            Some(Value::Array(rows)) => Ok((rows, has_next, reply.date())),
+            _ => Err(Error::protocol("an answer without d/results")),
+        }
+    }
+
     /// One entity, and its ETag.
     ///
     /// # Errors
@@ -151,28 +167,49 @@ impl Client {
         fields: &Value,
     ) -> Result<Updated, Error> {
         let url = entity.url(&self.service, &self.fixed());
-        let patch = |held: &super::session::Held| {
-            let request = Request::patch(url.clone())
-                .json(fields)
-                .header("accept", "application/json")
-                .secret_header("x-csrf-token", held.token.reveal())
-                .secret_header("cookie", held.cookies.reveal());
+        let patch = || {
+            let request = Request::patch(url.clone()).json(fields);
             match etag {
                 Some(etag) => request.header("if-match", etag),
                 None => request,
             }
         };
-        let mut held = self.session.open(self, None).await?;
-        let mut reply = self.send(Lane::Background, &|| patch(&held)).await?;
-        if wants_csrf(&reply) {
-            held = self.session.open(self, Some(&held)).await?;
-            reply = self.send(Lane::Background, &|| patch(&held)).await?;
-        }
-        let reply = self.told(reply, None)?;
+        let reply = self.change(&patch).await?;
         Ok(Updated {
             etag: reply.header("etag").map(str::to_owned),
             message: message(&reply).map(|(code, _)| code),
         })
+    }
+
+    /// Creates an entity of a set; it as it is then.
+    ///
+    /// # Errors
+    /// `Invalid` naming the property that was refused, any other [`Error`].
+    pub(super) async fn create(&self, set: &str, fields: &Value) -> Result<Value, Error> {
+        let mut url = below(&self.service, set);
+        url.query_pairs_mut().extend_pairs(self.fixed());
+        let reply = self.change(&|| Request::post(url.clone()).json(fields)).await?;
+        match reply.json()?.get_mut("d").map(Value::take) {
+            Some(row @ Value::Object(_)) => Ok(row),
+            _ => Err(Error::protocol("an answer without d")),
+        }
+    }
+
+    /// A change within the session; one that has ended is replaced once.
+    async fn change(&self, request: &(dyn Fn() -> Request + Sync)) -> Result<Reply, Error> {
+        let within = |held: &super::session::Held| {
+            request()
+                .header("accept", "application/json")
+                .secret_header("x-csrf-token", held.token.reveal())
+                .secret_header("cookie", held.cookies.reveal())
+        };
+        let mut held = self.session.open(self, None).await?;
+        let mut reply = self.send(Lane::Background, &|| within(&held)).await?;
+        if wants_csrf(&reply) {
+            held = self.session.open(self, Some(&held)).await?;
+            reply = self.send(Lane::Background, &|| within(&held)).await?;
+        }
+        self.told(reply, None)
     }
 
     async fn get(&self, lane: Lane, url: &Url) -> Result<Reply, Error> {

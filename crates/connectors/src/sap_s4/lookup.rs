@@ -132,6 +132,7 @@ impl Directory {
             filter: Some(filter),
             select: select.clone(),
             expand: expand.clone(),
+            order: None,
             top: ROWS_MAX,
         };
         self.client.all(lane, Filter::packed(filters).into_iter().map(query).collect()).await
@@ -199,6 +200,7 @@ fn queries(set: &'static str, filters: Vec<Filter>, fields: &[&str]) -> Vec<Quer
         filter: Some(filter),
         select: select.clone(),
         expand: Vec::new(),
+        order: None,
         top: ROWS_MAX,
     };
     Filter::packed(filters).into_iter().map(query).collect()

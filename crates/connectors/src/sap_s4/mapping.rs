@@ -338,7 +338,7 @@ fn at<'a>(row: &'a Json, path: &str) -> Option<&'a Json> {
 }
 
 /// A text that says something: SAP has blanks where others have nulls.
-fn text<'a>(row: &'a Json, field: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(row: &'a Json, field: &str) -> Option<&'a str> {
     row.get(field)?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
@@ -354,14 +354,14 @@ fn moment(row: &Json, date: &str, time: &str) -> Option<Timestamp> {
     Some(Timestamp(day + text(row, time).and_then(time_of_day).unwrap_or(0)))
 }
 
-fn date(text: &str) -> Option<Timestamp> {
+pub(super) fn date(text: &str) -> Option<Timestamp> {
     let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
     // An offset in minutes may follow; the milliseconds are UTC all the same.
     let end = inner.get(1..)?.find(['+', '-']).map_or(inner.len(), |at| at + 1);
     inner[..end].parse().ok().map(Timestamp)
 }
 
-fn time_of_day(text: &str) -> Option<i64> {
+pub(super) fn time_of_day(text: &str) -> Option<i64> {
     let mut rest = text.strip_prefix("PT")?;
     let mut seconds: i64 = 0;
     for (mark, worth) in [('H', 3_600), ('M', 60), ('S', 1)] {

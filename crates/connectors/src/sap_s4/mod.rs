@@ -1,21 +1,25 @@
 //! SAP S/4HANA: business partners by number, phone or e-mail, and accounts that a CRM links to.
 //!
-//! It can look up, tell what it knows of an account, and say what it lacks. `lookup`
-//! is the way of a question, `client` the way to the system, `odata` the only way to
+//! It can look up, tell what it knows of an account, tell what changed, write, and say what
+//! it lacks. `lookup` is the way of a question, `changes` and `writes` (over `records`) those
+//! of whole records, `client` the way to the system, `odata` the only way to
 //! write a request, `mapping` what an answer means. Set-up and quirks are in README.md.
 
 mod accounts;
+mod changes;
 mod check;
 mod client;
 mod lookup;
 mod mapping;
 mod odata;
+mod records;
 mod session;
 mod signals;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]
 pub mod simulate;
+mod writes;
 
 pub use client::{Client, Updated};
 pub use odata::{Entity, Name};
@@ -62,6 +66,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             shape: shape.clone(),
             region,
         })),
+        changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
+        writes: Some(Arc::new(writes::Partners { client: Arc::clone(&client) })),
         accounts: Some(Arc::new(accounts::Ledger {
             client: Arc::clone(&client),
             shape: shape.clone(),

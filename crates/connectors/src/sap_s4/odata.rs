@@ -6,6 +6,7 @@
 //!
 //! Source: OData 2.0, "URI Conventions" (primitive types, `$filter`, `$expand`).
 
+use domain::Timestamp;
 use url::Url;
 
 /// Longest `$filter` in one address, percent-encoded. SAP states no limit; proxies
@@ -31,6 +32,8 @@ pub(super) struct Query {
     pub(super) filter: Option<Filter>,
     pub(super) select: Vec<Name>,
     pub(super) expand: Vec<Name>,
+    /// The property that rows are ordered by, where that matters.
+    pub(super) order: Option<&'static str>,
     pub(super) top: u16,
 }
 
@@ -68,6 +71,22 @@ impl Filter {
     /// The property begins with this text.
     pub(super) fn starts_with(property: &Name, value: &str) -> Self {
         Self(format!("startswith({},{})", property.0, literal(value)))
+    }
+
+    /// The property comes after this text in the system's own order.
+    pub(super) fn after(property: &Name, value: &str) -> Self {
+        Self(format!("{} gt {}", property.0, literal(value)))
+    }
+
+    /// The property holds this day or a later one.
+    pub(super) fn since_day(property: &Name, day: Timestamp) -> Self {
+        let day: String = day.to_string().chars().take(10).collect();
+        Self(format!("{} ge datetime'{day}T00:00:00'", property.0))
+    }
+
+    /// Both conditions hold.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(format!("({}) and ({})", self.0, other.0))
     }
 
     /// At least one of the conditions holds; `None` when there are none.
@@ -111,6 +130,9 @@ impl Query {
             if !names.is_empty() {
                 options.push((key, list(names)));
             }
+        }
+        if let Some(order) = self.order {
+            options.push(("$orderby", order.to_owned()));
         }
         options.push(("$top", self.top.to_string()));
         let options = options.iter().map(|(key, value)| format!("{key}={}", encoded(value)));
@@ -202,6 +224,7 @@ mod tests {
             filter: Some(filter),
             select: vec![name("AddressID")],
             expand: vec![],
+            order: None,
             top: 7,
         }
     }

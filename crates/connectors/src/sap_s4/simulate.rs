@@ -1,10 +1,11 @@
 //! The simulated S/4HANA, for those who do not know it by name.
 
 use super::sim::{self, Config, S4};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
 use kit::{Secret, Settings};
+use serde_json::json;
 use std::io;
 
 /// What the path of every request to the service has in it.
@@ -77,6 +78,18 @@ impl Simulator for S4 {
 
     fn contacts(&self) -> usize {
         self.partners()
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        let needs = [("BusinessPartnerCategory", "1"), ("LastName", "Sample")];
+        Some(Sample {
+            object: "A_BusinessPartner",
+            key: "BusinessPartnerIDByExtSystem",
+            fields: ["SearchTerm2", "MiddleName"],
+            needs: needs.into_iter().map(|(name, text)| (name.to_owned(), json!(text))).collect(),
+            made_by: ("POST", "A_BusinessPartner"),
+            can_delete: false,
+        })
     }
 
     async fn stop(self: Box<Self>) {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A rig for each connector.
-async fn rigs() -> Vec<Rig> {
+pub(crate) async fn rigs() -> Vec<Rig> {
     let mut rigs = Vec::new();
     for vendor in connectors::all().into_iter().chain([acme_crm::vendor()]) {
         rigs.push(Rig::of(vendor).await);

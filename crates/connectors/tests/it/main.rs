@@ -8,8 +8,10 @@ mod genesys;
 mod genesys_sim;
 mod logs;
 mod openapi;
+mod records;
 mod rig;
 mod salesforce;
+mod salesforce_records;
 mod sap;
 mod sap_mock;
 

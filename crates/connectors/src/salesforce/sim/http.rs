@@ -317,3 +317,31 @@ fn label(version: &str) -> String {
     let season = ["Winter", "Spring", "Summer"][usize::try_from(since % 3).unwrap_or(0)];
     format!("{season} '{}", 24 + since / 3)
 }
+
+/// Names and values of a query string or form; the last of a name counts.
+pub(super) fn decode_form(text: &[u8]) -> HashMap<String, String> {
+    url::form_urlencoded::parse(text).into_owned().collect()
+}
+
+/// Percent-decoding of a path segment, where a `+` is a plus.
+pub(super) fn decode(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
+        match (bytes[at], hex.and_then(|two| u8::from_str_radix(two, 16).ok())) {
+            (b'%', Some(byte)) => {
+                out.push(byte);
+                at += 3;
+                continue;
+            }
+            (byte, _) => out.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}

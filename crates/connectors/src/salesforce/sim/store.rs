@@ -46,6 +46,8 @@ pub(crate) enum State {
     Alive,
     /// In the recycle bin since.
     Deleted,
+    /// Emptied from the recycle bin: only the log of deletions knows it.
+    Emptied,
     /// Taken back: never was.
     Erased,
 }
@@ -336,6 +338,16 @@ impl Store {
             self.replace(object, row, Row { values: pack(&values), ..deleted });
         }
         Ok(undo)
+    }
+
+    /// As if a record had been deleted so long ago, and emptied from the bin if wanted.
+    pub(crate) fn delete_before(&mut self, object: usize, row: u32, ago: i64, emptied: bool) {
+        if let Some(before) = self.row(object, row).cloned() {
+            let at = clock::now() - ago;
+            let state = if emptied { State::Emptied } else { State::Deleted };
+            self.replace(object, row, Row { state, modified: at, stamp: at, ..before });
+            self.touch(object, row);
+        }
     }
 
     /// Makes a change not have happened.

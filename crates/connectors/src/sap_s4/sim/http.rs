@@ -78,7 +78,12 @@ impl Answer {
 
     /// The gateway's error.
     pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Answer {
-        let detail = json!({ "code": code, "message": message, "propertyref": "", "severity": "error", "transition": false, "target": "" });
+        Answer::error_at(status, code, message, "")
+    }
+
+    /// The same, naming the property at fault.
+    pub(super) fn error_at(status: StatusCode, code: &str, message: &str, at: &str) -> Answer {
+        let detail = json!({ "code": code, "message": message, "propertyref": at, "severity": "error", "transition": false, "target": "" });
         let body = json!({ "error": {
             "code": code,
             "message": { "lang": "en", "value": message },

@@ -71,7 +71,14 @@ impl Store {
     /// Sets values of a row, which makes it another version.
     pub(super) fn change(&mut self, set: usize, at: usize, values: Map<String, Json>) {
         let row = &mut self.rows[set][at];
-        row.values.extend(values);
+        for (name, value) in values {
+            // What is emptied is blank.
+            if value.is_null() {
+                row.values.remove(&name)
+            } else {
+                row.values.insert(name, value)
+            };
+        }
         row.version += 1;
     }
 

@@ -40,7 +40,7 @@ impl World {
             return refuse(("invalid_request", "must use HTTP POST"));
         }
         let mut form = asked.query.clone();
-        form.extend(super::super::decode_form(asked.body));
+        form.extend(super::decode_form(asked.body));
         let granted = match form.get("grant_type").map(String::as_str) {
             Some(JWT_BEARER) => self.jwt_bearer(&form),
             Some("client_credentials") => self.client_credentials(&form, asked.headers),
@@ -138,7 +138,7 @@ impl World {
 
     /// `POST /services/oauth2/revoke`
     pub(super) fn revoke(&self, asked: &Asked<'_>) -> Answer {
-        let form = super::super::decode_form(asked.body);
+        let form = super::decode_form(asked.body);
         let token = form.get("token").or_else(|| asked.query.get("token"));
         match token.map(|token| self.tokens.revoke(token)) {
             Some(true) => Answer::empty(StatusCode::OK),

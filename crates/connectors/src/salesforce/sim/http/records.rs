@@ -1,5 +1,7 @@
 //! Single records: `/sobjects/{object}/…`.
 
+use std::sync::atomic::Ordering;
+
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Map, Value as Json, json};
 
@@ -205,11 +207,16 @@ impl World {
         if end < start + 60_000 {
             return refuse("endDate must be at least one minute greater than startDate");
         }
+        let oldest = oldest.max(self.purged.load(Ordering::Relaxed));
         let store = self.read();
         let within = |row: &u32| {
             store.row(object, *row).is_some_and(|found| {
-                let state = if deleted { State::Deleted } else { State::Alive };
-                found.state == state && found.modified >= start && found.modified < end
+                let is_meant = match found.state {
+                    State::Alive => !deleted,
+                    State::Deleted | State::Emptied => deleted && found.modified >= oldest,
+                    State::Erased => false,
+                };
+                is_meant && (start..end).contains(&found.modified)
             })
         };
         let rows: Vec<u32> = (0..store.rows(object)).filter(within).collect();

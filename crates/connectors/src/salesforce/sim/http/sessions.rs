@@ -148,7 +148,7 @@ impl World {
 
     /// `POST /services/oauth2/introspect`
     pub(super) fn introspect(&self, asked: &Asked<'_>) -> Answer {
-        let form = super::super::decode_form(asked.body);
+        let form = super::decode_form(asked.body);
         let Some(app) = self.app(&form, asked.headers) else {
             let body = json!({ "error": "invalid_client", "error_description": "invalid client credentials" });
             return Answer::json(StatusCode::UNAUTHORIZED, &body);
