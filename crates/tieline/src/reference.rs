@@ -39,7 +39,10 @@ fn files() -> Vec<(String, String)> {
         ("docs/reference/openapi.json".to_owned(), openapi()),
         ("docs/reference/errors.md".to_owned(), format!("{MADE}{}", errors())),
     ];
-    files.push(("docs/reference/connectors/README.md".to_owned(), format!("{MADE}{}", capabilities())));
+    files.push((
+        "docs/reference/connectors/README.md".to_owned(),
+        format!("{MADE}{}", capabilities()),
+    ));
     for connector in connectors::all().into_iter().map(|vendor| vendor.connector) {
         let path = format!("docs/reference/connectors/{}.md", connector.manifest.name);
         files.push((path, format!("{MADE}{}", connector_page(&connector))));
@@ -107,13 +110,16 @@ fn capabilities() -> String {
         write!(page, "\n## {title}\n\n| | {} |\n", names.join(" | ")).ok();
         writeln!(page, "| --- |{}", " --- |".repeat(columns.len())).ok();
         for manifest in of_kind() {
-            let cell = |name: &&str| if manifest.absent.contains_key(*name) { "–" } else { "yes" };
+            let cell =
+                |name: &&str| if manifest.absent.contains_key(*name) { "–" } else { "yes" };
             let cells: Vec<&str> = columns.iter().map(cell).collect();
             let (title, name) = (&manifest.title, &manifest.name);
             writeln!(page, "| [{title}]({name}.md) | {} |", cells.join(" | ")).ok();
         }
     }
-    page.push_str("\n## What forbids the rest\n\n| Connector | Capability | Fact |\n| --- | --- | --- |\n");
+    page.push_str(
+        "\n## What forbids the rest\n\n| Connector | Capability | Fact |\n| --- | --- | --- |\n",
+    );
     for manifest in all() {
         for (name, fact) in &manifest.absent {
             writeln!(page, "| {} | `{name}` | {fact} |", manifest.title).ok();

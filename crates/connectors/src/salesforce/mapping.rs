@@ -6,7 +6,7 @@
 
 use super::soql::Name;
 use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
-use kit::Error;
+use kit::{Account, Error};
 use std::collections::BTreeMap;
 
 /// An object that holds people.
@@ -123,16 +123,58 @@ impl Shape {
             modified_at: time("LastModifiedDate"),
             last_call_at: None,
             account: text("AccountId").map(str::to_owned),
-            data: self.data(row),
+            data: data(&self.data, row),
             record,
         })
     }
+}
 
-    fn data(&self, row: &serde_json::Value) -> BTreeMap<String, Value> {
-        let value = |path: &Name| at(row, path.as_str()).and_then(value);
-        let pairs = self.data.iter();
-        pairs.filter_map(|(name, path)| Some((name.clone(), value(path)?))).collect()
+/// What is read of an account.
+#[derive(Debug, Clone)]
+pub(super) struct Ledger {
+    /// The field by which it is known elsewhere.
+    pub(super) key: Name,
+    /// Every field asked for, each once.
+    pub(super) fields: Vec<Name>,
+    data: Vec<(String, Name)>,
+}
+
+impl Ledger {
+    pub(super) fn new(key: Name, data: Vec<(String, Name)>) -> Self {
+        let mut fields = vec![fixed("Id"), fixed("Name")];
+        for field in std::iter::once(&key).chain(data.iter().map(|(_, path)| path)) {
+            if !fields.iter().any(|known| known.is(field.as_str())) {
+                fields.push(field.clone());
+            }
+        }
+        Self { key, fields, data }
     }
+
+    /// Reads one row.
+    ///
+    /// # Errors
+    /// `Protocol` when the row has no id of the vendor's form.
+    pub(super) fn account(
+        &self,
+        row: &serde_json::Value,
+        instance: &str,
+    ) -> Result<Account, Error> {
+        let text = |field: &str| at(row, field).and_then(serde_json::Value::as_str);
+        let record = text("Id").and_then(record_id);
+        let record = record.ok_or_else(|| Error::protocol("a row without an Id"))?;
+        Ok(Account {
+            name: text("Name").unwrap_or_default().trim().to_owned(),
+            url: Some(format!("{instance}/lightning/r/Account/{record}/view")),
+            data: data(&self.data, row),
+            record,
+        })
+    }
+}
+
+/// The configured fields of a row, without those that are empty.
+fn data(pairs: &[(String, Name)], row: &serde_json::Value) -> BTreeMap<String, Value> {
+    let value = |path: &Name| at(row, path.as_str()).and_then(value);
+    pairs.iter().filter_map(|(name, path)| Some((name.clone(), value(path)?))).collect()
 }
 
 /// The object that a row says it is of.

@@ -6,6 +6,7 @@
 //! what an answer means, `sign_in` whose token an agent's page shows (`signed_request`
 //! reads one form of it). Set-up and quirks are in README.md.
 
+mod accounts;
 mod changes;
 mod check;
 mod client;
@@ -25,7 +26,7 @@ mod writes;
 use crate::Vendor;
 use client::{Client, Grant, Login};
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
-use mapping::{Object, Shape};
+use mapping::{Ledger, Object, Shape};
 use soql::Name;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub fn vendor() -> Vendor {
 fn open(opening: Opening) -> Result<Capabilities, Error> {
     let settings = &opening.settings;
     let shapes = shapes(settings)?;
+    let ledger = ledger(settings)?;
     let api_version = api_version(settings)?;
     let http = Http::new(opening.limits, opening.network)?;
     let (org, user) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
@@ -76,6 +78,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             shapes: shapes.clone(),
             region: opening.region,
         })),
+        accounts: Some(Arc::new(accounts::Accounts { client: Arc::clone(&client), ledger })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
         writes: Some(Arc::new(writes::Records::new(Arc::clone(&client), user))),
@@ -151,6 +154,21 @@ fn api_version(settings: &Settings) -> Result<String, Error> {
     Ok(version.to_owned())
 }
 
+fn ledger(settings: &Settings) -> Result<Ledger, Error> {
+    let key = accounts::key(settings.text("account_key"))?;
+    Ok(Ledger::new(key, fields(settings, "account_data")?))
+}
+
+/// The fields that a map of the settings names.
+fn fields(settings: &Settings, key: &'static str) -> Result<Vec<(String, Name)>, Error> {
+    let field = |(name, text): (String, String)| {
+        let path = Name::new(&text);
+        let path = path.ok_or_else(|| invalid(key, &format!("`{text}` is no field name")))?;
+        Ok((name, path))
+    };
+    settings.pairs(key).into_iter().map(field).collect()
+}
+
 fn shapes(settings: &Settings) -> Result<Vec<Shape>, Error> {
     let mut objects = settings.texts("objects");
     if objects.is_empty() {
@@ -158,19 +176,13 @@ fn shapes(settings: &Settings) -> Result<Vec<Shape>, Error> {
     }
     objects.sort();
     objects.dedup();
-    let path = |key: &'static str, text: &str| {
-        Name::new(text).ok_or_else(|| invalid(key, &format!("`{text}` is no field name")))
+    let name = |text: &String| {
+        let name = Name::new(text);
+        name.ok_or_else(|| invalid("phone_fields", &format!("`{text}` is no field name")))
     };
     let phone_fields = settings.texts("phone_fields");
-    let phone_fields: Result<Vec<Name>, Error> =
-        phone_fields.iter().map(|text| path("phone_fields", text)).collect();
-    let phone_fields = phone_fields?;
-    let data: Result<Vec<(String, Name)>, Error> = settings
-        .pairs("data")
-        .into_iter()
-        .map(|(name, text)| Ok((name, path("data", &text)?)))
-        .collect();
-    let data = data?;
+    let phone_fields = phone_fields.iter().map(name).collect::<Result<Vec<Name>, Error>>()?;
+    let data = fields(settings, "data")?;
     let shape = |text: &String| {
         let object = Object::parse(text)
             .ok_or_else(|| invalid("objects", &format!("`{text}` is neither Contact nor Lead")))?;

@@ -11,6 +11,7 @@ mod openapi;
 mod records;
 mod rig;
 mod salesforce;
+mod salesforce_accounts;
 mod salesforce_records;
 mod sap;
 mod sap_mock;
