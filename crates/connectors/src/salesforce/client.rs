@@ -6,8 +6,8 @@
 //! No message of the vendor's is passed on whole: it may quote the query, and
 //! the query holds a customer's number (invariant 9).
 
-use super::sign_in;
 use super::soql::{Name, Soql, Sosl};
+use super::{requests, sign_in};
 use async_trait::async_trait;
 use kit::http::Request;
 use kit::oauth::{self, Claims};
@@ -107,6 +107,7 @@ enum What<'a> {
     /// With this query, if any.
     Read(Option<&'a str>),
     Write(Write<'a>),
+    Custom(&'a kit::Custom),
 }
 
 /// Rows, and the org's address, which the token named.
@@ -182,6 +183,20 @@ impl Client {
         self.get(Lane::Background, &path, None).await.map(|(answer, _)| answer)
     }
 
+    /// What an administrator wrote; `path` is the whole of it.
+    pub(super) async fn custom(
+        &self,
+        lane: Lane,
+        path: &str,
+        custom: &kit::Custom,
+    ) -> Result<Value, Error> {
+        self.send(lane, path, What::Custom(custom)).await.map(|(answer, _)| answer)
+    }
+
+    pub(super) fn api_version(&self) -> &str {
+        &self.api_version
+    }
+
     async fn get(&self, lane: Lane, path: &str, q: Option<&str>) -> Result<(Value, String), Error> {
         self.send(lane, path, What::Read(q)).await
     }
@@ -216,10 +231,14 @@ impl Client {
             What::Read(_) => Request::get(url),
             What::Write(Write::Create(body)) => Request::post(url).json(body),
             What::Write(Write::Change(body)) => Request::patch(url).json(body),
+            What::Custom(custom) => requests::request(custom, url)?,
         };
-        let request = request
+        let mut request = request
             .authorization(&format!("Bearer {}", token.value.reveal()))
             .header("accept", "application/json");
+        if let What::Custom(custom) = what {
+            request = request.more_headers(&custom.headers)?;
+        }
         let reply = self.http.send(lane, request).await?;
         if let Some(left) = reply.header("sforce-limit-info").and_then(requests_left) {
             self.http.budget().told_left(left);

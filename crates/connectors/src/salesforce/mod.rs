@@ -10,6 +10,7 @@ mod client;
 mod journal;
 mod lookup;
 mod mapping;
+mod requests;
 mod sign_in;
 mod signed_request;
 #[cfg(feature = "sim")]
@@ -72,6 +73,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             region: opening.region,
         })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
+        requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { client, shapes, agents }))
     })

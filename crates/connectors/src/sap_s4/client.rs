@@ -151,24 +151,15 @@ impl Client {
         fields: &Value,
     ) -> Result<Updated, Error> {
         let url = entity.url(&self.service, &self.fixed());
-        let patch = |held: &super::session::Held| {
-            let request = Request::patch(url.clone())
-                .json(fields)
-                .header("accept", "application/json")
-                .secret_header("x-csrf-token", held.token.reveal())
-                .secret_header("cookie", held.cookies.reveal());
+        let patch = || {
+            let request =
+                Request::patch(url.clone()).json(fields).header("accept", "application/json");
             match etag {
                 Some(etag) => request.header("if-match", etag),
                 None => request,
             }
         };
-        let mut held = self.session.open(self, None).await?;
-        let mut reply = self.send(Lane::Background, &|| patch(&held)).await?;
-        if wants_csrf(&reply) {
-            held = self.session.open(self, Some(&held)).await?;
-            reply = self.send(Lane::Background, &|| patch(&held)).await?;
-        }
-        let reply = self.told(reply, None)?;
+        let reply = self.change(Lane::Background, &patch).await?;
         Ok(Updated {
             etag: reply.header("etag").map(str::to_owned),
             message: message(&reply).map(|(code, _)| code),
@@ -190,8 +181,28 @@ impl Client {
         self.told(reply, None)
     }
 
+    /// One change, under the session that SAP demands of changes; made once more with a
+    /// new one where the system refuses that of before.
+    pub(super) async fn change(
+        &self,
+        lane: Lane,
+        request: &(dyn Fn() -> Request + Sync),
+    ) -> Result<Reply, Error> {
+        let guarded = |held: &super::session::Held| {
+            let request = request().secret_header("x-csrf-token", held.token.reveal());
+            request.secret_header("cookie", held.cookies.reveal())
+        };
+        let mut held = self.session.open(self, None).await?;
+        let mut reply = self.send(lane, &|| guarded(&held)).await?;
+        if wants_csrf(&reply) {
+            held = self.session.open(self, Some(&held)).await?;
+            reply = self.send(lane, &|| guarded(&held)).await?;
+        }
+        self.told(reply, None)
+    }
+
     /// One request as this identity; in the background a refused token is replaced once.
-    async fn send(
+    pub(super) async fn send(
         &self,
         lane: Lane,
         request: &(dyn Fn() -> Request + Sync),
@@ -225,7 +236,7 @@ impl Client {
     }
 
     /// What an answer means; what a refusal asks for is kept to.
-    fn told(&self, reply: Reply, token: Option<&Arc<Token>>) -> Result<Reply, Error> {
+    pub(super) fn told(&self, reply: Reply, token: Option<&Arc<Token>>) -> Result<Reply, Error> {
         let outcome = classify(reply);
         match (&outcome, &self.identity, token) {
             (Err(Error::Unauthorized { .. }), Identity::Tokens(tokens), Some(token)) => {

@@ -10,6 +10,7 @@ mod client;
 mod lookup;
 mod mapping;
 mod odata;
+mod requests;
 mod session;
 mod signals;
 #[cfg(feature = "sim")]
@@ -67,6 +68,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             shape: shape.clone(),
             link,
         })),
+        requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         ..Capabilities::new(client.http.clone(), Arc::new(check::Access { client, shape }))
     })
 }
