@@ -25,7 +25,8 @@ impl Engine {
         let now = self.clock.now();
         let calls: BTreeSet<CallId> = events.iter().map(|e| e.event.call.clone()).collect();
         let line = &self.connections.default_connection().name;
-        let jobs = calls.iter().map(|call| close(self, line, call, now)).collect();
+        let mut jobs: Vec<NewJob> = calls.iter().map(|call| close(self, line, call, now)).collect();
+        jobs.extend(self.after_events(&events, now));
         self.store.record_events(events, jobs, now).await
     }
 }

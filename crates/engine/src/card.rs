@@ -2,6 +2,7 @@
 //!
 //! Put together from what is stored, always the newest: no CRM is asked, and nobody waits.
 
+use crate::actions::Enrichment;
 use crate::answer::Candidate;
 use crate::enrich::ask_of;
 use crate::follow_up::Found;
@@ -24,6 +25,8 @@ pub struct Card {
     /// What is kept of this call.
     pub kept: BTreeMap<String, Value>,
     pub outcome: Option<StoredOutcome>,
+    /// What its queue's CRM was asked behind an answer, if it was.
+    pub enrichment: Option<Enrichment>,
 }
 
 impl Engine {
@@ -46,7 +49,8 @@ impl Engine {
         };
         let kept = self.store.data_of(Whose::Call(id)).await?.data;
         let outcome = self.store.outcome(id).await?;
-        Ok(Some(Card { call, contact, as_of, candidates, kept, outcome }))
+        let enrichment = self.enrichment_of(id).await?;
+        Ok(Some(Card { call, contact, as_of, candidates, kept, outcome, enrichment }))
     }
 
     /// Everybody who has what the call was asked for by, as the directory knows them.

@@ -1,6 +1,7 @@
 //! Which connection answers for which queue.
 
 use crate::accounts::Accounts;
+use crate::actions::Serving;
 use crate::beside::Beside;
 use crate::flights::Flights;
 use crate::misses::Misses;
@@ -8,7 +9,7 @@ use domain::freshness::Limits;
 use domain::matching::Policy;
 use domain::{Caller, Prefix, Region, phone};
 use kit::{Capabilities, Lane};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct Connection {
     pub name: String,
     /// What its externalIds begin with; `None` for one that identifies nobody.
     pub prefix: Option<Prefix>,
+    /// The word for its connector, as the configuration has it.
+    pub kind: String,
     pub capabilities: Capabilities,
     pub policy: Policy,
     pub freshness: Limits,
@@ -57,6 +60,7 @@ impl Connection {
         Self {
             name: name.to_owned(),
             prefix,
+            kind: String::new(),
             beside: Vec::new(),
             accounts: accounts.map(|accounts| Accounts::new(accounts, &behaviour)),
             capabilities,
@@ -70,6 +74,12 @@ impl Connection {
             )),
             misses: Arc::new(Misses::new(behaviour.remember_misses_for)),
         }
+    }
+
+    /// Of this connector.
+    #[must_use]
+    pub fn of_kind(self, kind: &str) -> Self {
+        Self { kind: kind.to_owned(), ..self }
     }
 
     /// With these systems beside it.
@@ -90,13 +100,17 @@ pub struct Queue {
     pub connection: String,
     pub deadline: Option<Duration>,
     pub policy: Option<Policy>,
+    /// What an enrichment of its calls asks.
+    pub serving: Serving,
 }
 
 /// Every connection and queue; read by calls without a lock.
 pub struct Connections {
     by_name: BTreeMap<String, Arc<Connection>>,
+    by_prefix: HashMap<Prefix, Arc<Connection>>,
     queues: Vec<Queue>,
-    by_word: BTreeMap<String, usize>,
+    by_word: HashMap<String, usize>,
+    lists_dids: bool,
     default: Arc<Connection>,
     contact_center: Option<Arc<Connection>>,
 }
@@ -134,13 +148,16 @@ impl Connections {
         contact_center: Option<Arc<Connection>>,
         queues: Vec<Queue>,
     ) -> Self {
-        let mut by_word = BTreeMap::new();
+        let mut by_word = HashMap::new();
         for (index, queue) in queues.iter().enumerate() {
             let words = queue.ids.iter().chain(&queue.dids).chain([&queue.name]);
             by_word.extend(words.map(|word| (word.to_lowercase(), index)));
         }
+        let prefixed = all.iter().filter_map(|c| Some((c.prefix.clone()?, Arc::clone(c))));
+        let by_prefix = prefixed.collect();
+        let lists_dids = queues.iter().any(|queue| !queue.dids.is_empty());
         let by_name = all.into_iter().map(|c| (c.name.clone(), c)).collect();
-        Self { by_name, queues, by_word, default, contact_center }
+        Self { by_name, by_prefix, queues, by_word, lists_dids, default, contact_center }
     }
 
     #[must_use]
@@ -166,7 +183,7 @@ impl Connections {
     /// The connection whose externalIds begin with `prefix`.
     #[must_use]
     pub fn by_prefix(&self, prefix: &Prefix) -> Option<&Arc<Connection>> {
-        self.by_name.values().find(|c| c.prefix.as_ref() == Some(prefix))
+        self.by_prefix.get(prefix)
     }
 
     /// The connection for a call: by queue id or name, else by the dialled
@@ -187,10 +204,11 @@ impl Connections {
         };
         let is_number =
             |text: &str| is_e164(text) || matches!(phone::parse(text, region), Caller::Number(_));
-        let lists_dids = self.queues.iter().any(|q| !q.dids.is_empty());
         route.warning = match (wanted, dialled) {
             (Some(_), _) => Some(unknown_queue(route.queue)),
-            (None, Some(text)) if route.queue.is_none() && (lists_dids || !is_number(text)) => {
+            (None, Some(text))
+                if route.queue.is_none() && (self.lists_dids || !is_number(text)) =>
+            {
                 Some(
                     "toNumber names no configured queue or DID: the default connection answers"
                         .into(),
@@ -199,6 +217,13 @@ impl Connections {
             _ => None,
         };
         route
+    }
+
+    /// The queue of an id, a name, or a number that leads to it.
+    #[must_use]
+    pub fn queue_by_word(&self, word: &str, region: Region) -> Option<&Queue> {
+        let word = word.trim();
+        self.queue(word).or_else(|| self.by_did(word, region))
     }
 
     fn through<'a>(&'a self, queue: &'a Queue) -> Route<'a> {

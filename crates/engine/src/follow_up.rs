@@ -36,6 +36,8 @@ pub(crate) struct Found {
     pub has_all: bool,
     pub is_stale: bool,
     pub has_failed: bool,
+    /// Why the CRM was not heard, as a code.
+    pub failure: Option<&'static str>,
 }
 
 impl Found {
@@ -49,6 +51,7 @@ impl Found {
             has_all: true,
             is_stale: false,
             has_failed: false,
+            failure: None,
         }
     }
 
@@ -59,6 +62,10 @@ impl Found {
 
     pub(crate) fn failed(now: Timestamp) -> Self {
         Self { has_failed: true, ..Self::nobody(now) }
+    }
+
+    pub(crate) fn because(self, failure: &'static str) -> Self {
+        Self { failure: Some(failure), ..self }
     }
 
     /// As old as its oldest part; `None` when the directory has nobody.
@@ -109,6 +116,8 @@ pub(crate) struct Identity {
     pub joined: BTreeMap<String, Value>,
     /// Of these systems those that could not say it in time, or at all.
     pub missing: Vec<String>,
+    /// Why the CRM was not heard, as a code.
+    pub failure: Option<&'static str>,
 }
 
 impl Identity {
@@ -124,6 +133,7 @@ impl Identity {
             pushed: None,
             joined: BTreeMap::new(),
             missing: Vec::new(),
+            failure: found.failure,
         }
     }
 

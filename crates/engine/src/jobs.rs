@@ -5,12 +5,14 @@
 //! ends, after a day, as a dead letter that `tieline jobs` shows and redrives.
 //! Because a killed process leases its jobs again, every handler can be repeated.
 
+use crate::actions::{self, ACCEPT, ASK};
 use crate::finish::FINISH;
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::journal::JOURNAL;
 use crate::lookup::Engine;
 use crate::{call_end, contact_center, enrich, feed, finish, journal, reconcile, rotate, subjects};
 use domain::{CallId, Timestamp};
+use state::enrichments::Enrichment as Kept;
 use state::events::CLOSE_CALL;
 use state::{Identified, Journal, JournalState, Leased, NewJob, NewOutcome, Outcome, Settlement};
 use std::sync::Arc;
@@ -36,6 +38,11 @@ pub(crate) enum End {
     Closed {
         call: CallId,
         came_to: Box<NewOutcome>,
+    },
+    /// Done, with what a queue's CRM has said: committed together.
+    Enriched {
+        kept: Box<Kept>,
+        jobs: Vec<NewJob>,
     },
     /// Done, or skipped for a reason, with what became of the call's activity.
     Journaled {
@@ -149,7 +156,7 @@ impl Runner {
 
 fn lines(connection: &str) -> impl Iterator<Item = Line> {
     let line = |kind| Line { kind, connection: connection.to_owned() };
-    [ENRICH, FINISH, PUSH, ANNOTATE, CLOSE_CALL, JOURNAL].map(line).into_iter()
+    [ENRICH, FINISH, PUSH, ANNOTATE, CLOSE_CALL, JOURNAL, ASK, ACCEPT].map(line).into_iter()
 }
 
 /// Ends what is left of connections that are no longer configured.
@@ -243,8 +250,8 @@ async fn lease(
     let room = match line.kind {
         PUSH if under_way > 0 => 0,
         PUSH => contact_center::batch_max(engine),
-        ENRICH | FINISH => ENRICH_MAX.saturating_sub(under_way),
-        CLOSE_CALL => CLOSE_MAX.saturating_sub(under_way),
+        ENRICH | FINISH | ASK => ENRICH_MAX.saturating_sub(under_way),
+        CLOSE_CALL | ACCEPT => CLOSE_MAX.saturating_sub(under_way),
         _ => ANNOTATE_MAX.saturating_sub(under_way),
     };
     if room == 0 {
@@ -293,6 +300,8 @@ async fn run(engine: &Engine, line: &Line, jobs: &[Leased]) -> Vec<Result<End, F
             FINISH => finish::run(engine, &line.connection, job).await,
             CLOSE_CALL => call_end::run(engine, &line.connection, job).await,
             JOURNAL => journal::write(engine, &line.connection, job).await,
+            ASK => actions::ask_behind(engine, job).await,
+            ACCEPT => actions::accept(engine, job).await,
             _ => contact_center::annotate(engine, &line.connection, job).await,
         });
     }
@@ -335,6 +344,9 @@ async fn commit(
         }
         Ok(End::Closed { call, came_to }) => {
             store.keep_outcome(&call, *came_to, settlement, now).await.map(drop)
+        }
+        Ok(End::Enriched { kept, jobs }) => {
+            store.keep_enrichment(*kept, jobs, settlement, now).await.map(drop)
         }
         Ok(End::Journaled { call, state, written, .. }) => {
             store.keep_journal(&call, state, written, settlement, now).await.map(drop)

@@ -8,6 +8,8 @@
 //! Whoever asks for their data, or to be forgotten, is served by [`subjects`].
 //! Whoever follows a call or an agent is told by [`feed`]; [`card`] is what they see.
 //!
+//! What a queue's own CRM is asked for by a flow: [`actions`].
+//!
 //! What is told of a call makes [`call_end`] close it and [`journal`] tell the CRM.
 //!
 //! After the fact, [`reconcile`] finds out who calls were from.
@@ -15,6 +17,7 @@
 //! This crate names no vendor, writes no SQL and serves no HTTP.
 
 mod accounts;
+pub mod actions;
 mod activity;
 mod answer;
 mod beside;
@@ -43,6 +46,7 @@ pub mod reconcile;
 mod rotate;
 mod subjects;
 
+pub use actions::{Action, Actions};
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
 pub use answer::{Answer, Candidate};
 pub use beside::Beside;

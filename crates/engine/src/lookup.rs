@@ -8,6 +8,7 @@
 //! `domain::freshness`. What a CRM answers: `kit::Lookup`. What is left to do
 //! after the answer: [`crate::follow_up`].
 
+use crate::actions::{self, Actions};
 use crate::activity::CallOptions;
 use crate::answer::{Answer, Candidate, answer, labels, listed};
 use crate::connections::{Connection, Connections};
@@ -33,6 +34,7 @@ pub struct Engine {
     pub connections: Arc<Connections>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
+    pub actions: Arc<Actions>,
     pub options: Options,
 }
 
@@ -250,16 +252,16 @@ impl Engine {
         };
         let landing = Arc::new(self.landing(connection));
         let flight = connection.flights.join(ask, lookup, &landing);
-        let failure = match tokio::time::timeout_at(until, flight.outcome()).await {
+        let (failure, code) = match tokio::time::timeout_at(until, flight.outcome()).await {
             Ok(Ok(people)) => return Found::from_crm(people.to_vec(), kept, now),
-            Ok(Err(error)) => error.kind(),
-            Err(_) => "deadline",
+            Ok(Err(error)) => (error.kind(), actions::code(&error)),
+            Err(_) => ("deadline", "crm.deadline"),
         };
         self.metrics.crm_failed(&connection.name, failure);
         match kept {
             // Older than its limit, but better than nobody; the answer says so.
-            Some(kept) => kept.marked_stale(),
-            None => Found::failed(now),
+            Some(kept) => kept.marked_stale().because(code),
+            None => Found::failed(now).because(code),
         }
     }
 

@@ -236,6 +236,7 @@ impl Engine {
                 accounts.misses.forget_all();
             }
         }
+        self.actions.forget_all();
         let removed = self.sweep().await?;
         Ok(Erasure { id: made.id, removed, tombstones: made.marks.len() })
     }

@@ -217,6 +217,20 @@ impl Request {
         Self { method, url, headers: HeaderMap::new(), body: Vec::new() }
     }
 
+    /// A request by the name of its method, as an administrator writes it.
+    ///
+    /// # Errors
+    /// `Invalid` naming `method` when there is no such method.
+    pub fn of(method: &str, url: Url) -> Result<Self, Error> {
+        let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let method = known.into_iter().find(|known| known.as_str() == method);
+        let method = method.ok_or_else(|| Error::Invalid {
+            field: Some("method".to_owned()),
+            reason: "is none of GET, POST, PUT, PATCH and DELETE".to_owned(),
+        })?;
+        Ok(Self::new(method, url))
+    }
+
     #[must_use]
     pub fn get(url: Url) -> Self {
         Self::new(Method::GET, url)
@@ -273,6 +287,26 @@ impl Request {
     pub fn basic(self, user: &str, password: &Secret) -> Self {
         let pair = STANDARD.encode(format!("{user}:{}", password.reveal()));
         self.authorization(&format!("Basic {pair}"))
+    }
+
+    /// Adds headers that an administrator wrote, after those that the connector sets.
+    ///
+    /// # Errors
+    /// `Invalid` naming a header that is set already, or that no request can carry.
+    pub fn more_headers(mut self, headers: &[(String, String)]) -> Result<Self, Error> {
+        for (name, value) in headers {
+            let refused = |reason: &str| Error::Invalid {
+                field: Some(format!("headers.{name}")),
+                reason: reason.to_owned(),
+            };
+            let key = HeaderName::from_bytes(name.as_bytes());
+            let key = key.map_err(|_| refused("is no name of a header"))?;
+            let value = HeaderValue::from_str(value).map_err(|_| refused("has no such value"))?;
+            if self.headers.insert(key, value).is_some() {
+                return Err(refused("is set by the connection"));
+            }
+        }
+        Ok(self)
     }
 
     #[must_use]

@@ -24,6 +24,7 @@ mod requests;
 pub mod secret;
 pub mod settings;
 pub mod sign_in;
+pub mod template;
 pub mod tokens;
 
 pub use calls::{Activity, CallEvents, Journal, Written};
@@ -41,4 +42,5 @@ pub use requests::{Custom, Language, Place, Requests};
 pub use secret::Secret;
 pub use settings::Settings;
 pub use sign_in::{SignIn, SignedIn};
+pub use template::{Draft, Given, Template, Unfilled};
 pub use tokens::{Mint, Minted, Token, Tokens};

@@ -15,6 +15,7 @@
 //! | [`subject`] | one person: shown, forgotten, kept from coming back |
 //! | [`audit`] | who changed or saw what, in a chain |
 //! | [`access`] | keys of those who may call the API |
+//! | [`enrichments`] | what a queue's CRM is asked behind an answer |
 //! | [`events`] | what was told of calls, and what each came to |
 //! | [`feed`] | news of calls, for whoever follows a call or an agent |
 //! | `retention` | calls that are too old are forgotten for real |
@@ -34,6 +35,7 @@ pub mod calls;
 pub mod crash;
 pub mod customers;
 pub mod directory;
+pub mod enrichments;
 mod error;
 pub mod events;
 pub mod feed;

@@ -191,6 +191,13 @@ const COLUMNS: &[Column] = &[
         text_place,
     ),
     one(
+        "enrichments.sealed",
+        "SELECT id, sealed, call, queue FROM enrichments WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "UPDATE enrichments SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",
+        Start::Number,
+        |row| Ok([row.text(2)?, " ", row.text(3)?].concat().into_bytes()),
+    ),
+    one(
         "links.sealed",
         "SELECT contact, sealed, contact FROM links WHERE contact > ?1 ORDER BY contact LIMIT ?2",
         "UPDATE links SET sealed = ?2 WHERE contact = ?1 AND sealed = ?3",

@@ -58,8 +58,9 @@ impl Work for Purge {
         // Calls lie in the order of their arrival: where the oldest are young, all are.
         const OLDEST: &str = "SELECT seq, id, arrived_at, labels FROM calls ORDER BY seq LIMIT ?1";
         const CALL: &str = "DELETE FROM calls WHERE seq = ?1";
-        const OF_CALL: [&str; 4] = [
+        const OF_CALL: [&str; 5] = [
             "DELETE FROM call_data WHERE call = ?1",
+            "DELETE FROM enrichments WHERE call = ?1",
             "DELETE FROM call_events WHERE call = ?1",
             "DELETE FROM call_outcomes WHERE call = ?1",
             "DELETE FROM jobs WHERE call = ?1 AND state IN ('skipped', 'dead')",
@@ -67,6 +68,9 @@ impl Work for Purge {
         const STRAY_EVENTS: &str = "
             DELETE FROM call_events WHERE received_at < ?1
                 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_events.call)";
+        const STRAY_ENRICHMENTS: &str = "
+            DELETE FROM enrichments WHERE created_at < ?1
+                AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = enrichments.call)";
         const STRAY_AGENTS: &str = "
             DELETE FROM call_agents WHERE at < ?1
                 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_agents.call)";
@@ -90,6 +94,7 @@ impl Work for Purge {
         }
         if purged == 0 {
             tx.execute(STRAY_EVENTS, &[self.before.into()]).await?;
+            tx.execute(STRAY_ENRICHMENTS, &[self.before.into()]).await?;
             tx.execute(STRAY_AGENTS, &[self.before.into()]).await?;
             tx.execute(OLD_NOTES, &[self.before.into()]).await?;
         }

@@ -62,10 +62,12 @@ impl Running {
         let reports = &loaded.config.reports;
         store.use_dimensions(&reports.dimensions, reports.values_max).await?;
         let connections = Arc::new(wiring::connections(loaded)?);
+        let actions = Arc::new(wiring::actions::all(loaded, &connections)?);
         let mut registry = Registry::default();
         let engine = Engine {
             store,
             connections,
+            actions,
             clock: Clock::System,
             metrics: Arc::new(Metrics::register(&mut registry)),
             options: Options {

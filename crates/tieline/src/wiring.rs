@@ -1,5 +1,7 @@
 //! From a checked configuration to the parts of a running server.
 
+pub mod actions;
+
 use crate::config::{Config, ConnectionSection, Durability, LimitsSection, Loaded, ServerSection};
 use crate::exit::{self, Failure};
 use crate::http::{self, Tls};
@@ -106,13 +108,15 @@ pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
     let default = by_name(&config.lookup.default_connection)
         .ok_or_else(|| exit::input("lookup.default_connection names no connection"))?;
     let platform = config.contact_center.as_ref().and_then(|c| by_name(&c.connection));
+    let fields = config.enriched();
     let queues = config.queues.iter().map(|queue| Queue {
         name: queue.name.clone(),
         ids: queue.ids.clone(),
         dids: queue.dids.iter().filter_map(|did| e164(did, loaded)).collect(),
-        connection: queue.connection.clone(),
+        connection: config.connection_of(queue).to_owned(),
         deadline: queue.deadline.map(|d| d.0),
         policy: queue.policy.map(Into::into),
+        serving: actions::serving(queue, &fields),
     });
     let queues = queues.collect();
     Ok(Connections::new(all, default, platform, queues))
@@ -237,7 +241,8 @@ fn connection(
         linked_by: LinkedBy::parse(&beside.linked_by),
     });
     let beside = beside.collect();
-    Ok(Connection::new(name, prefix, capabilities, behaviour).with_beside(beside))
+    let connection = Connection::new(name, prefix, capabilities, behaviour);
+    Ok(connection.of_kind(&section.connector).with_beside(beside))
 }
 
 /// Hosts of the proxies that requests go out by: reqwest takes them from these variables.

@@ -28,6 +28,8 @@ pub(super) enum Send<'a> {
     Put(&'a Value),
     Patch(&'a Value),
     Delete,
+    /// What an administrator wrote, with a path of its own.
+    Custom(&'a kit::Custom),
 }
 
 /// Sends within the connection's limits.
@@ -56,11 +58,31 @@ impl Client {
     /// # Errors
     /// See [`classify`].
     pub(super) async fn send(&self, what: Send<'_>, path: &str) -> Result<Reply, Error> {
+        self.send_in(Lane::Background, what, path).await
+    }
+
+    /// The same in either lane: a call takes the token there is and is told at once.
+    ///
+    /// # Errors
+    /// See [`classify`].
+    pub(super) async fn send_in(
+        &self,
+        lane: Lane,
+        what: Send<'_>,
+        path: &str,
+    ) -> Result<Reply, Error> {
+        if lane == Lane::Call {
+            let token = self
+                .tokens
+                .current()
+                .ok_or_else(|| Error::Unauthorized { reason: "no token yet".to_owned() })?;
+            return self.send_with(lane, &token, what, path).await;
+        }
         let token = self.token().await?;
-        match self.send_with(&token, what, path).await {
+        match self.send_with(lane, &token, what, path).await {
             Err(Error::Unauthorized { .. }) => {
                 let token = self.token().await?;
-                self.send_with(&token, what, path).await
+                self.send_with(lane, &token, what, path).await
             }
             outcome => outcome,
         }
@@ -88,13 +110,14 @@ impl Client {
 
     async fn send_with(
         &self,
+        lane: Lane,
         token: &Arc<Token>,
         what: Send<'_>,
         path: &str,
     ) -> Result<Reply, Error> {
         let request = self.request(what, path)?;
         let request = request.authorization(&format!("Bearer {}", token.value.reveal()));
-        let outcome = classify(self.http.send(Lane::Background, request).await?);
+        let outcome = classify(self.http.send(lane, request).await?);
         match &outcome {
             Err(Error::Unauthorized { .. }) => self.tokens.reject(token),
             Err(Error::RateLimited { retry_after }) => {
@@ -122,8 +145,38 @@ impl Client {
             Send::Put(body) => Request::put(url).json(body),
             Send::Patch(body) => Request::patch(url).json(body),
             Send::Delete => Request::delete(url),
+            Send::Custom(custom) => return self.custom(custom),
         };
         Ok(request.header("accept", "application/json"))
+    }
+
+    /// What an administrator wrote, and no other address than below `/api/v2/`.
+    fn custom(&self, custom: &kit::Custom) -> Result<Request, Error> {
+        let path = format!("/api/v2{}", custom.path);
+        let joined = self.api.join(&path).ok();
+        // Whatever it comes to: an address resolves `..` by itself.
+        let url = joined.filter(|url| {
+            url.host() == self.api.host() && url.path() == path && url.query().is_none()
+        });
+        let mut url = url.ok_or_else(|| Error::Invalid {
+            field: Some("path".to_owned()),
+            reason: "leads out of the API".to_owned(),
+        })?;
+        if !custom.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&custom.query);
+        }
+        let mut request = Request::of(&custom.method, url)?.header("accept", "application/json");
+        if let Some(body) = &custom.body {
+            request = request.json(body);
+        }
+        // Ours cannot be replaced, whichever is set first.
+        if custom.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+            return Err(Error::Invalid {
+                field: Some("headers.authorization".to_owned()),
+                reason: "is set by the connection".to_owned(),
+            });
+        }
+        request.more_headers(&custom.headers)
     }
 }
 

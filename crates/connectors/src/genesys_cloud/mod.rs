@@ -13,6 +13,7 @@ mod history;
 mod mapping;
 mod platform;
 mod records;
+mod requests;
 mod scan;
 mod sign_in;
 #[cfg(feature = "sim")]
@@ -83,6 +84,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             platform: Arc::clone(&platform),
             events: events::Events { apps },
         })),
+        requests: Some(Arc::new(requests::Written { client: Arc::clone(&platform.client) })),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { platform, agents }))
     })

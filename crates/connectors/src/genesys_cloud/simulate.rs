@@ -18,7 +18,7 @@ pub fn start(setup: Setup) -> Starting {
         let rate_per_minute = setup.requests_per_minute.unwrap_or(usual.rate_per_minute);
         let organization =
             sim::start(Config { port: setup.port, rate_per_minute, ..usual }).await?;
-        let logins = vec![login(&organization)];
+        let logins = vec![login(&organization), with_widget(&organization)];
         Ok(Simulation { simulator: Box::new(organization), logins, api: API })
     })
 }
@@ -37,6 +37,14 @@ pub fn login(organization: &GenesysCloud) -> Settings {
         plain: plain.map(|(key, text)| (key.to_owned(), text.into())).into(),
         secrets: [("client_secret".to_owned(), secret)].into(),
     }
+}
+
+/// The same, and the client through which its agents sign in.
+fn with_widget(organization: &GenesysCloud) -> Settings {
+    let mut settings = login(organization);
+    let widgets = vec![organization.config().widget_client_id.clone()];
+    settings.plain.insert("widget_client_id".to_owned(), widgets.into());
+    settings
 }
 
 #[async_trait]

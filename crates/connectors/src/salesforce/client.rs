@@ -6,8 +6,8 @@
 //! No message of the vendor's is passed on whole: it may quote the query, and
 //! the query holds a customer's number (invariant 9).
 
-use super::sign_in;
 use super::soql::{Name, Soql, Sosl};
+use super::{requests, sign_in};
 use async_trait::async_trait;
 use domain::Timestamp;
 use kit::http::Request;
@@ -113,6 +113,7 @@ enum What<'a> {
     /// With these parameters.
     Read(&'a [(&'a str, &'a str)]),
     Write(Write<'a>),
+    Custom(&'a kit::Custom),
 }
 
 /// What the org answered.
@@ -219,6 +220,20 @@ impl Client {
         self.get(Lane::Background, &path, &[]).await.map(|heard| heard.body)
     }
 
+    /// What an administrator wrote; `path` is the whole of it.
+    pub(super) async fn custom(
+        &self,
+        lane: Lane,
+        path: &str,
+        custom: &kit::Custom,
+    ) -> Result<Value, Error> {
+        self.send(lane, path, What::Custom(custom)).await.map(|heard| heard.body)
+    }
+
+    pub(super) fn api_version(&self) -> &str {
+        &self.api_version
+    }
+
     async fn get(&self, lane: Lane, path: &str, query: &[(&str, &str)]) -> Result<Heard, Error> {
         self.send(lane, path, What::Read(query)).await
     }
@@ -257,10 +272,14 @@ impl Client {
                 Request::patch(url).json(body).header("if-unmodified-since", seen)
             }
             What::Write(Write::Delete) => Request::delete(url),
+            What::Custom(custom) => requests::request(custom, url)?,
         };
-        let request = request
+        let mut request = request
             .authorization(&format!("Bearer {}", token.value.reveal()))
             .header("accept", "application/json");
+        if let What::Custom(custom) = what {
+            request = request.more_headers(&custom.headers)?;
+        }
         let reply = self.http.send(lane, request).await?;
         if let Some(left) = reply.header("sforce-limit-info").and_then(requests_left) {
             self.http.budget().told_left(left);

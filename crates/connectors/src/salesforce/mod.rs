@@ -14,6 +14,7 @@ mod journal;
 mod lookup;
 mod mapping;
 mod records;
+mod requests;
 mod sign_in;
 mod signed_request;
 #[cfg(feature = "sim")]
@@ -82,6 +83,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
         writes: Some(Arc::new(writes::Records::new(Arc::clone(&client), user))),
+        requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { client, shapes, agents }))
     })

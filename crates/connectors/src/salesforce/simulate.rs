@@ -60,10 +60,17 @@ pub async fn with_logins(config: Config) -> io::Result<(Salesforce, Vec<Settings
     };
     let by_secret = client(vec![("data", data.into())], ("client_secret", &config.consumer_secret));
     let user = config.username.clone();
-    let by_key = client(
-        vec![("auth", "jwt_bearer".into()), ("username", user.into())],
+    let widget = config.widget_key.clone();
+    let mut by_key = client(
+        vec![
+            ("auth", "jwt_bearer".into()),
+            ("username", user.into()),
+            ("widget_client_id", widget.into()),
+        ],
         ("private_key", &keys.private),
     );
+    let secret = Secret::new(config.widget_secret.clone());
+    by_key.secrets.insert("widget_client_secret".to_owned(), secret);
     Ok((org, vec![by_secret, by_key]))
 }
 

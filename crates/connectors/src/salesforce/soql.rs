@@ -216,9 +216,17 @@ fn list(fields: &[Name]) -> String {
     names.join(", ")
 }
 
-/// Appends `'…'`. Exactly the vendor's escapes: any other backslash is an error there.
+/// Appends `'…'`.
 fn push_literal(text: &mut String, value: &str) {
     text.push('\'');
+    text.push_str(&escaped(value));
+    text.push('\'');
+}
+
+/// What stands between the quotes. Exactly the vendor's escapes: any other backslash is
+/// an error there.
+pub(super) fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len() + 8);
     for c in value.chars() {
         match c {
             '\\' => text.push_str("\\\\"),
@@ -235,7 +243,7 @@ fn push_literal(text: &mut String, value: &str) {
             c => text.push(c),
         }
     }
-    text.push('\'');
+    text
 }
 
 #[cfg(test)]

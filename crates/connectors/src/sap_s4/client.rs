@@ -168,13 +168,14 @@ impl Client {
     ) -> Result<Updated, Error> {
         let url = entity.url(&self.service, &self.fixed());
         let patch = || {
-            let request = Request::patch(url.clone()).json(fields);
+            let request =
+                Request::patch(url.clone()).json(fields).header("accept", "application/json");
             match etag {
                 Some(etag) => request.header("if-match", etag),
                 None => request,
             }
         };
-        let reply = self.change(&patch).await?;
+        let reply = self.change(Lane::Background, &patch).await?;
         Ok(Updated {
             etag: reply.header("etag").map(str::to_owned),
             message: message(&reply).map(|(code, _)| code),
@@ -188,28 +189,12 @@ impl Client {
     pub(super) async fn create(&self, set: &str, fields: &Value) -> Result<Value, Error> {
         let mut url = below(&self.service, set);
         url.query_pairs_mut().extend_pairs(self.fixed());
-        let reply = self.change(&|| Request::post(url.clone()).json(fields)).await?;
+        let post = || Request::post(url.clone()).json(fields).header("accept", "application/json");
+        let reply = self.change(Lane::Background, &post).await?;
         match reply.json()?.get_mut("d").map(Value::take) {
             Some(row @ Value::Object(_)) => Ok(row),
             _ => Err(Error::protocol("an answer without d")),
         }
-    }
-
-    /// A change within the session; one that has ended is replaced once.
-    async fn change(&self, request: &(dyn Fn() -> Request + Sync)) -> Result<Reply, Error> {
-        let within = |held: &super::session::Held| {
-            request()
-                .header("accept", "application/json")
-                .secret_header("x-csrf-token", held.token.reveal())
-                .secret_header("cookie", held.cookies.reveal())
-        };
-        let mut held = self.session.open(self, None).await?;
-        let mut reply = self.send(Lane::Background, &|| within(&held)).await?;
-        if wants_csrf(&reply) {
-            held = self.session.open(self, Some(&held)).await?;
-            reply = self.send(Lane::Background, &|| within(&held)).await?;
-        }
-        self.told(reply, None)
     }
 
     async fn get(&self, lane: Lane, url: &Url) -> Result<Reply, Error> {
@@ -227,8 +212,28 @@ impl Client {
         self.told(reply, None)
     }
 
+    /// One change, under the session that SAP demands of changes; made once more with a
+    /// new one where the system refuses that of before.
+    pub(super) async fn change(
+        &self,
+        lane: Lane,
+        request: &(dyn Fn() -> Request + Sync),
+    ) -> Result<Reply, Error> {
+        let guarded = |held: &super::session::Held| {
+            let request = request().secret_header("x-csrf-token", held.token.reveal());
+            request.secret_header("cookie", held.cookies.reveal())
+        };
+        let mut held = self.session.open(self, None).await?;
+        let mut reply = self.send(lane, &|| guarded(&held)).await?;
+        if wants_csrf(&reply) {
+            held = self.session.open(self, Some(&held)).await?;
+            reply = self.send(lane, &|| guarded(&held)).await?;
+        }
+        self.told(reply, None)
+    }
+
     /// One request as this identity; in the background a refused token is replaced once.
-    async fn send(
+    pub(super) async fn send(
         &self,
         lane: Lane,
         request: &(dyn Fn() -> Request + Sync),
@@ -262,7 +267,7 @@ impl Client {
     }
 
     /// What an answer means; what a refusal asks for is kept to.
-    fn told(&self, reply: Reply, token: Option<&Arc<Token>>) -> Result<Reply, Error> {
+    pub(super) fn told(&self, reply: Reply, token: Option<&Arc<Token>>) -> Result<Reply, Error> {
         let outcome = classify(reply);
         match (&outcome, &self.identity, token) {
             (Err(Error::Unauthorized { .. }), Identity::Tokens(tokens), Some(token)) => {

@@ -13,6 +13,7 @@ mod lookup;
 mod mapping;
 mod odata;
 mod records;
+mod requests;
 mod session;
 mod signals;
 #[cfg(feature = "sim")]
@@ -73,6 +74,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             shape: shape.clone(),
             link,
         })),
+        requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         ..Capabilities::new(client.http.clone(), Arc::new(check::Access { client, shape }))
     })
 }

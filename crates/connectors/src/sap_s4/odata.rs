@@ -189,7 +189,7 @@ fn literal(value: &str) -> String {
 
 /// Percent-encodes all but letters, digits, `-`, `_`, `.`, `~`, and `/` and `,` between
 /// names. A space is `%20`: not every gateway reads `+` as one.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len() + text.len() / 2);
     for byte in text.bytes() {

@@ -7,7 +7,7 @@ use crate::rig::{EMAIL, PHONE, Rig, ask, exercise, push};
 use crate::{acme_crm, logs};
 use domain::{CallId, ContactPhone, Direction, MediaType, PhoneKind, Timestamp};
 use kit::manifest::TECHNICAL;
-use kit::{Activity, Ask, Conversation, Error, Lane, Profile, Push, Secret};
+use kit::{Activity, Ask, Conversation, Custom, Error, Lane, Profile, Push, Secret};
 use sim::faults::{Fault, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -430,6 +430,46 @@ async fn what_a_connector_cannot_do_has_its_reason_and_nothing_else_has() {
         for (name, fact) in &manifest.absent {
             assert!(fact.len() > 20, "{}: {name} has no reason", rig.name());
         }
+    }
+}
+
+#[tokio::test]
+async fn what_an_administrator_writes_never_leaves_the_api_nor_replaces_who_asks() {
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        let Some(requests) = &connection.requests else { continue };
+        let get = |path: &str| Custom {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+        };
+        let mut odd: Vec<Custom> = [
+            "/../../../oauth2/token",
+            "/x/../../../../y",
+            "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/y",
+            "/\\evil.example/x",
+            "/x?y=1",
+            "/x#y",
+        ]
+        .map(get)
+        .into();
+        for name in ["Authorization", "authorization"] {
+            let headers = vec![(name.to_owned(), "Basic eDp5".to_owned())];
+            odd.push(Custom { headers, ..get("/x") });
+        }
+        odd.push(Custom { method: "TRACE".to_owned(), ..get("/x") });
+        odd.push(Custom { headers: vec![("a b".to_owned(), "x".to_owned())], ..get("/x") });
+        rig.faults().requests().clear();
+        for request in odd {
+            let what = format!("{}: {} {:?}", rig.name(), request.path, request);
+            for lane in [Lane::Call, Lane::Background] {
+                let error = requests.send(lane, &request).await.expect_err(&what);
+                assert_eq!(error.kind(), "invalid", "{what}: {error}");
+            }
+        }
+        assert_eq!(rig.faults().requests().log().len(), 0, "{}: nothing was sent", rig.name());
     }
 }
 

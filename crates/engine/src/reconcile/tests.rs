@@ -98,6 +98,7 @@ async fn engine(store: Store, now: &str) -> Engine {
     let schedule = Schedule::new("02:30", "Europe/Berlin").expect("a schedule");
     let template = || Template::parse("").expect("no placeholder");
     Engine {
+        actions: Arc::default(),
         store,
         connections: Arc::new(connections()),
         clock: Clock::held(at(now)),

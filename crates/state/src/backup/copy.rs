@@ -143,6 +143,20 @@ const TABLES: &[Table] = &[
         counted: false,
     },
     Table {
+        name: "enrichments",
+        key: 1,
+        columns: &[
+            ("id", Int),
+            ("call", Text),
+            ("queue", Text),
+            ("state", Text),
+            ("sealed", Blob),
+            ("created_at", Int),
+            ("updated_at", Int),
+        ],
+        counted: true,
+    },
+    Table {
         name: "links",
         key: 1,
         columns: &[("contact", Blob), ("subject", Blob), ("sealed", Blob), ("linked_at", Int)],

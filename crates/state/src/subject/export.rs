@@ -7,6 +7,7 @@ use super::tables;
 use crate::audit::Entry;
 use crate::calls::{StoredCall, record_hash};
 use crate::customers::{Kept, Link, Whose};
+use crate::enrichments::Enrichment;
 use crate::error::{Boxed, Result};
 use crate::events::{StoredEvent, StoredOutcome};
 use crate::keys::{Hash, Keyring};
@@ -25,6 +26,7 @@ pub struct ExportedCall {
     pub events: Vec<StoredEvent>,
     pub outcome: Option<StoredOutcome>,
     pub data: Kept,
+    pub enrichments: Vec<Enrichment>,
     pub reconciled: Vec<Reconciled>,
 }
 
@@ -122,7 +124,15 @@ impl Store {
                     Ok(Reconciled { run: row.int(0)?, what: row.text(1)?.to_owned(), reason })
                 });
                 let reconciled = reconciled.collect::<Result<_>>()?;
-                export.calls.push(ExportedCall { call, events, outcome, data, reconciled });
+                let enrichments = self.enrichments(&id).await?;
+                export.calls.push(ExportedCall {
+                    call,
+                    events,
+                    outcome,
+                    data,
+                    enrichments,
+                    reconciled,
+                });
             }
         }
     }

@@ -143,6 +143,13 @@ pub const TABLES: &[Table] = &[
     ),
     table("call_data", "what was kept of a call", &["call", "updated_at"], Kept::AsCalls, true),
     table(
+        "enrichments",
+        "what a queue's CRM was asked behind an answer, and what it said",
+        &["call", "queue", "state", "created_at", "updated_at"],
+        Kept::AsCalls,
+        true,
+    ),
+    table(
         "call_events",
         "what the contact center told of a call: agents, wrap-ups, notes",
         &["call", "at", "received_at"],

@@ -1,16 +1,19 @@
 //! Removes whatever the tombstones of erasures name: from every table, a bounded part at
 //! a time, as often as is wanted.
 //!
-//! In this order, because a call leads to its entries of the audit log: jobs that speak
-//! of the person, entries of the audit log, calls with all that hangs on them, accounts
+//! In this order, because a call leads to its entries of the audit log: jobs and
+//! enrichments that speak of the person, entries of the audit log, calls with all that hangs on them, accounts
 //! beside the CRM, and what is found by a hash at once. Entries of the audit log stay in the chain and lose what
 //! is sealed; an entry of its own, in the same transaction, says which ones.
 
-use super::remove::{Blank, RemoveCalls, RemoveContacts, RemoveFound, RemoveJobs};
+use super::remove::{
+    Blank, RemoveCalls, RemoveContacts, RemoveEnrichments, RemoveFound, RemoveJobs,
+};
 use super::sought::{CallHit, SHARED, Sought};
 use super::tables::{self, PAGE};
 use crate::audit::{Act, BLANKED, Sealed, about};
 use crate::crash;
+use crate::enrichments::sealed_json;
 use crate::error::{Boxed, Result};
 use crate::keys::{Hash, Keyring};
 use crate::sql::{Row, Touched, Tx, Work};
@@ -35,6 +38,7 @@ pub struct Sweep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Jobs,
+    Enrichments,
     Audit,
     Calls,
     Accounts,
@@ -62,6 +66,7 @@ impl Store {
         Box::pin(async move {
             let next = match sweep.step {
                 Step::Jobs => self.sweep_jobs(sweep).await?,
+                Step::Enrichments => self.sweep_enrichments(sweep).await?,
                 Step::Audit => self.sweep_audit(sweep, now).await?,
                 Step::Calls => self.sweep_calls(sweep).await?,
                 Step::Accounts => self.sweep_accounts(sweep).await?,
@@ -116,6 +121,25 @@ impl Store {
         let ids = self.unseal(hits).await?;
         if !ids.is_empty() {
             sweep.add("jobs", self.write(RemoveJobs { ids }).await?);
+        }
+        Ok(Some(last.int(0)?))
+    }
+
+    async fn sweep_enrichments(&self, sweep: &mut Sweep) -> Result<Option<i64>> {
+        let rows = self.read(&tables::Enrichments { after: sweep.after }).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let sought = &sweep.sought;
+        let hits = |keys: &Keyring| {
+            let hits = rows.iter().filter_map(|row| match sealed_json(keys, row) {
+                Ok(json) if sought.is_in_json(keys, &json) => Some(row.int(0)),
+                Ok(_) => None,
+                Err(error) => tables::readable(error).map(Err),
+            });
+            hits.collect::<Result<Vec<i64>>>()
+        };
+        let ids = self.unseal(hits).await?;
+        if !ids.is_empty() {
+            sweep.add("enrichments", self.write(RemoveEnrichments { ids }).await?);
         }
         Ok(Some(last.int(0)?))
     }
@@ -224,7 +248,8 @@ impl Sweep {
 impl Step {
     fn next(self) -> Self {
         match self {
-            Self::Jobs => Self::Audit,
+            Self::Jobs => Self::Enrichments,
+            Self::Enrichments => Self::Audit,
             Self::Audit => Self::Calls,
             Self::Calls => Self::Accounts,
             Self::Accounts => Self::Found,

@@ -58,6 +58,21 @@ impl Work for Jobs {
     }
 }
 
+/// Enrichments after a place, as [`crate::enrichments`] reads them.
+pub(super) struct Enrichments {
+    pub(super) after: i64,
+}
+
+impl Work for Enrichments {
+    type Output = Vec<Row>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
+        const SQL: &str = "
+            SELECT id, call, queue, state, sealed, created_at FROM enrichments
+            WHERE id > ?1 ORDER BY id LIMIT ?2";
+        tx.rows(SQL, &[self.after.into(), PAGE.into()]).await
+    }
+}
+
 /// Entries of the audit log after a place, as [`crate::audit`] reads them.
 pub(super) struct Audit {
     pub(super) after: i64,

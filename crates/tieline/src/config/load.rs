@@ -1,5 +1,6 @@
 //! Reads the file, lays the environment over it, and checks the whole.
 
+pub mod actions;
 mod beside;
 
 use super::mistakes::{line_of, line_of_key, nearest};
@@ -195,6 +196,7 @@ impl Check<'_> {
             settings.extend(self.connection(name, section).map(|s| (name.clone(), s)));
         }
         self.beside(&config, &names);
+        self.actions(&config, &names);
         let prefixes = self.prefixes(&config);
         region.map(|region| Loaded { config, region, settings, prefixes })
     }
@@ -225,7 +227,9 @@ impl Check<'_> {
         let mut taken: BTreeMap<String, &str> = BTreeMap::new();
         for (index, queue) in config.queues.iter().enumerate() {
             let index = index.to_string();
-            self.known(names, &["queues", &index, "connection"], &queue.connection);
+            if let Some(connection) = &queue.connection {
+                self.known(names, &["queues", &index, "connection"], connection);
+            }
             let mut words = vec![queue.name.to_lowercase()];
             words.extend(queue.ids.iter().map(|id| id.to_lowercase()));
             for did in &queue.dids {
@@ -316,8 +320,8 @@ impl Check<'_> {
                 }
             }
         }
-        let answering = config.queues.iter().map(|q| &q.connection);
-        let answering = answering.chain([&config.lookup.default_connection]);
+        let answering = config.queues.iter().map(|queue| config.connection_of(queue));
+        let answering = answering.chain([config.lookup.default_connection.as_str()]);
         for name in answering.collect::<std::collections::BTreeSet<_>>() {
             let section = config.connections.get(name);
             if section.is_some_and(|section| section.prefix.is_none()) {

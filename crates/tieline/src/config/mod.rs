@@ -5,8 +5,9 @@
 //! tells every mistake at once. The doc comments here are the reference manual
 //! (`docs/reference/config.md` and `tieline.example.toml` are made from them).
 
+pub mod actions;
 mod calls;
-mod load;
+pub mod load;
 mod mistakes;
 mod period;
 mod reconcile;
@@ -15,12 +16,15 @@ mod sections;
 mod server;
 mod streams;
 
+pub use actions::ActionSection;
 pub use calls::CallsSection;
 pub use load::{Loaded, load};
 pub use mistakes::{Mistake, Mistakes};
 pub use period::Period;
 pub use reconcile::ReconcileSection;
 pub use secret::SecretSource;
-pub use sections::{Config, ConnectionSection, Durability, LimitsSection, LogFormat, LogSection};
+pub use sections::{
+    Config, ConnectionSection, Durability, LimitsSection, LogFormat, LogSection, QueueSection,
+};
 pub use server::{AddressRange, ForwardedHeader, ServerSection, TlsSection};
 pub use streams::StreamsSection;

@@ -1,6 +1,7 @@
 //! The sections of `tieline.toml`, one struct each. Every field's comment is
 //! printed in the reference.
 
+use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{CallsSection, Period, ReconcileSection, SecretSource, ServerSection, StreamsSection};
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -33,6 +34,9 @@ pub struct Config {
     /// One authorized account of a vendor each, by a name of your own.
     #[serde(default)]
     pub connections: BTreeMap<String, ConnectionSection>,
+    /// Requests by names of your own, which queues and flows ask for.
+    #[serde(default)]
+    pub actions: BTreeMap<String, ActionSection>,
     /// Which connection answers for which queue. Others use `lookup.default_connection`.
     #[serde(default)]
     pub queues: Vec<QueueSection>,
@@ -296,7 +300,8 @@ pub struct LimitsSection {
     pub timeout: Option<Period>,
 }
 
-/// A queue and what serves it.
+/// A queue and what serves it. That of the name `Standard_CRM` also serves enrichments of
+/// queues which are not here.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueSection {
@@ -308,8 +313,34 @@ pub struct QueueSection {
     /// Numbers that lead to it.
     #[serde(default)]
     pub dids: Vec<String>,
-    /// The connection that answers.
-    pub connection: String,
+    /// The connection that says who is calling. Absent: that of `action`, where it has a
+    /// `prefix`, else `lookup.default_connection`.
+    #[serde(default)]
+    pub connection: Option<String>,
+    /// The action that an enrichment of its calls runs. Absent: the connection's own lookup.
+    #[serde(default)]
+    pub action: Option<String>,
+    /// `sync`: the flow waits for an enrichment. `async`: it is answered `pending` at once,
+    /// and runs behind; what comes of it is told by the live stream, as attributes of the
+    /// call, and to whoever asks.
+    #[serde(default)]
+    pub mode: QueueMode,
+    /// What an `async` enrichment waits for: nothing (`immediately`), or that an agent has
+    /// `accepted` the call, as an event or `POST /api/v1/calls/{callId}/accepted` says.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// A connection or an action that is asked where the first has failed, inside the same
+    /// deadline. Absent: nobody else is asked.
+    #[serde(default)]
+    pub fallback_crm: Option<String>,
+    /// The queue that is answered where the CRM cannot be asked, so that the flow can route
+    /// there.
+    #[serde(default)]
+    pub fallback_queue: Option<String>,
+    /// Values of fields where everything has failed, such as `{ tier = "standard" }`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub otherwise: BTreeMap<String, toml::Value>,
     /// Overrides the connection's deadline.
     #[serde(default)]
     pub deadline: Option<Period>,

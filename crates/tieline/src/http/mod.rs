@@ -9,6 +9,7 @@ mod actor;
 mod admin;
 mod context;
 mod customers;
+mod enrich;
 pub mod error;
 mod events;
 mod health;
@@ -62,6 +63,11 @@ pub fn router(app: App) -> Router {
     // With a key: called by the contact center, on the call's path.
     let calls = Router::new()
         .route("/api/v1/genesys/lookup", post(lookup::answer))
+        .route("/api/v1/queues/{queue}/enrich", post(enrich::enrich))
+        .route("/api/v1/actions/{name}/execute", post(enrich::execute))
+        .route("/api/v1/calls/{call_id}/enrichment", get(enrich::of_call))
+        .route("/api/v1/calls/{call_id}/accepted", post(enrich::accepted))
+        .route("/api/v1/connections/{name}/ready", get(enrich::ready))
         .route("/api/v1/genesys/events", post(events::receive))
         .route("/api/v1/genesys/update-context", post(context::update));
     // With a key: called by operators and our own CLI.

@@ -5,8 +5,8 @@ use super::access::Scope;
 use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
-    access, admin, context, customers, events, health, keys, lookup, news, overrides, reconcile,
-    reports,
+    access, admin, context, customers, enrich, events, health, keys, lookup, news, overrides,
+    reconcile, reports,
 };
 use axum::Json;
 use axum::extract::State;
@@ -27,7 +27,7 @@ use utoipa::{Modify, OpenApi};
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        lookup::answer, context::update, events::receive, customers::customer, customers::keep, customers::call_data,
+        lookup::answer, enrich::enrich, enrich::execute, enrich::of_call, enrich::accepted, enrich::ready, context::update, events::receive, customers::customer, customers::keep, customers::call_data,
         customers::keep_call_data, keys::rotate, reports::handle_time, reports::identification::identification, reports::calls::list, overrides::list, overrides::one, overrides::clear,
         overrides::clear_many, overrides::audit, overrides::verify, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
         reconcile::begin, reconcile::runs, reconcile::one,

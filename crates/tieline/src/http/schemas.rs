@@ -3,6 +3,8 @@
 //! It says no less and no more than what is accepted: a test speaks with the server
 //! by the description alone, in what it allows and in what it does not.
 
+use engine::actions::fields::Kind;
+use engine::actions::{CODES, FIXED, Word};
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType,
     Type,
@@ -159,6 +161,51 @@ fn in_any_case(words: &[&str]) -> Object {
     let words: Vec<String> = words.iter().map(|word| word.chars().map(letter).collect()).collect();
     let pattern = format!(r"^\s*({})?\s*$", words.join("|"));
     nullable_text().pattern(Some(pattern)).build()
+}
+
+/// Values that an action or a lookup is asked with, `callId` among them.
+pub(super) fn values(needs_call: bool) -> Object {
+    let null = || ObjectBuilder::new().schema_type(Type::Null);
+    let kept = || text().max_length(Some(1_024)).pattern(Some(r"^[^\u0000]*$"));
+    let truth = ObjectBuilder::new().schema_type(Type::Boolean);
+    let number = ObjectBuilder::new().schema_type(Type::Number);
+    let plain = AnyOfBuilder::new().item(kept()).item(number).item(truth).item(null());
+    let value: RefOr<Schema> = any_of(plain).into();
+    let id = if needs_call { call_id() } else { some_call_id() };
+    let some = || any_of(AnyOfBuilder::new().item(kept()).item(null()));
+    let values = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("callId", id)
+        .property("ani", some())
+        .property("dnis", some())
+        .property("email", some())
+        .property("externalId", some())
+        .additional_properties(Some(AdditionalProperties::RefOr(value)))
+        .max_properties(Some(64))
+        .examples([serde_json::json!({ "callId": CALL_ID, "ani": "+15550199999" })]);
+    if needs_call { values.required("callId").build() } else { values.build() }
+}
+
+/// The declared fields beside the keys that are always there; nothing is null.
+pub(super) fn enrichment() -> Object {
+    let one_of = |words: Vec<&'static str>| text().enum_values(Some(words)).build();
+    let truth = ObjectBuilder::new().schema_type(Type::Boolean);
+    let number = ObjectBuilder::new().schema_type(Type::Number);
+    let plain = AnyOfBuilder::new().item(text()).item(number).item(truth);
+    let value: RefOr<Schema> = any_of(plain).into();
+    let mut answer = ObjectBuilder::new().schema_type(Type::Object);
+    for (name, kind) in FIXED {
+        let schema = match (*name, kind) {
+            ("status", _) => one_of(Word::ALL.map(Word::as_str).to_vec()),
+            ("errorCode", _) => one_of(CODES.iter().copied().chain([""]).collect()),
+            ("source", _) => one_of(vec!["crm", "directory", "cache", "none"]),
+            ("latencyMs", _) => whole().build(),
+            (_, Kind::Flag) => ObjectBuilder::new().schema_type(Type::Boolean).build(),
+            _ => text().build(),
+        };
+        answer = answer.property(*name, schema).required(*name);
+    }
+    answer.additional_properties(Some(AdditionalProperties::RefOr(value))).build()
 }
 
 /// Data of a customer or a call: names with plain values, `null` to remove one.

@@ -31,7 +31,12 @@ use Scope::{Admin, Agent, Agents, Context, Events, Lookup, Read};
 /// Method, path and what they need; `*` is any one segment. HEAD counts as GET.
 const NEEDED: &[(&str, &str, Scope)] = &[
     ("POST", "/api/v1/genesys/lookup", Lookup),
+    ("POST", "/api/v1/queues/*/enrich", Lookup),
+    ("POST", "/api/v1/actions/*/execute", Lookup),
+    ("GET", "/api/v1/calls/*/enrichment", Lookup),
+    ("GET", "/api/v1/connections/*/ready", Lookup),
     ("POST", "/api/v1/genesys/events", Events),
+    ("POST", "/api/v1/calls/*/accepted", Events),
     ("POST", "/api/v1/genesys/update-context", Context),
     ("PUT", "/api/v1/calls/*/data", Context),
     ("PUT", "/api/v2/customers/*", Context),

@@ -62,6 +62,9 @@ pub struct CardBody {
     /// What is kept of this call.
     call_data: BTreeMap<String, serde_json::Value>,
     outcome: OutcomeBody,
+    /// What its queue's CRM was asked behind an answer: the flat answer, `pending` until it
+    /// is done; empty where it was asked for nothing.
+    enrichment: BTreeMap<String, serde_json::Value>,
 }
 
 /// Somebody whom a call could be from.
@@ -129,6 +132,7 @@ impl From<Card> for CardBody {
             candidates: candidates.collect(),
             call_data: values(card.kept),
             outcome: OutcomeBody::of(card.outcome),
+            enrichment: card.enrichment.map(|one| values(one.flat())).unwrap_or_default(),
         }
     }
 }

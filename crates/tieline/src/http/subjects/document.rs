@@ -7,6 +7,7 @@ use engine::Preview;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use state::customers::Kept;
+use state::enrichments::Enrichment;
 use state::subject::{Export, ExportedCall, ExportedJob, KnownContact};
 use state::{StoredEvent, StoredOutcome};
 use std::collections::BTreeMap;
@@ -100,6 +101,7 @@ pub(super) fn counts(preview: &Preview) -> BTreeMap<String, u64> {
         ("calls", export.calls.len()),
         ("call_data", of_calls(|call| usize::from(call.data.version > 0))),
         ("call_events", of_calls(|call| call.events.len())),
+        ("enrichments", of_calls(|call| call.enrichments.len())),
         ("call_outcomes", of_calls(|call| usize::from(call.outcome.is_some()))),
         ("reconcile_calls", of_calls(|call| call.reconciled.len())),
         ("contacts", export.contacts.len() + export.accounts.len()),
@@ -142,7 +144,8 @@ fn contact(known: KnownContact) -> Json {
 }
 
 fn call(exported: ExportedCall) -> Json {
-    let ExportedCall { call: stored, events, outcome, data: kept, reconciled } = exported;
+    let ExportedCall { call: stored, events, outcome, data: kept, enrichments, reconciled } =
+        exported;
     let call = stored.call;
     let reconciled = reconciled
         .into_iter()
@@ -161,6 +164,14 @@ fn call(exported: ExportedCall) -> Json {
         "deadlineUs": call.deadline_us, "answeredInUs": call.answered_in_us,
         "events": events.into_iter().map(event).collect::<Vec<_>>(),
         "outcome": outcome.map(came_to), "reconciled": reconciled,
+        "enrichments": enrichments.into_iter().map(enrichment).collect::<Vec<_>>(),
+    })
+}
+
+fn enrichment(kept: Enrichment) -> Json {
+    let Enrichment { queue, asked, answer, created_at, .. } = kept;
+    json!({
+        "queue": queue, "asked": asked, "answer": answer, "createdAt": created_at.to_string(),
     })
 }
 

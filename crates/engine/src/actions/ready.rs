@@ -1,0 +1,54 @@
+//! Whether a connection can be asked now: a live token, and a budget above its floor.
+
+use crate::connections::Connection;
+use crate::lookup::Engine;
+
+/// What is answered before a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ready {
+    pub connection: String,
+    pub crm_type: String,
+    /// A request of a call would go out now.
+    pub is_ready: bool,
+    /// There is a live token, or none is needed.
+    pub has_token: bool,
+    /// The budget is at its floor: calls of its queues are answered without it.
+    pub is_degraded: bool,
+    /// Requests that could go out at once.
+    pub budget: i64,
+    /// Why it is not ready, or empty: `crm.unauthorized` or `crm.degraded`.
+    pub error_code: &'static str,
+}
+
+impl Engine {
+    /// Whether a connection can be asked; `None` where there is none of this name.
+    #[must_use]
+    pub fn ready(&self, name: &str) -> Option<Ready> {
+        let connection = self.connections.get(name)?;
+        let tokens = connection.capabilities.tokens.as_ref();
+        let has_token = tokens.is_none_or(|tokens| tokens.current().is_some());
+        let is_degraded = is_degraded(connection);
+        let error_code = match (has_token, is_degraded) {
+            (false, _) => "crm.unauthorized",
+            (true, true) => "crm.degraded",
+            (true, false) => "",
+        };
+        #[allow(clippy::cast_possible_truncation)]
+        let budget = connection.capabilities.http.budget().available().floor() as i64;
+        Some(Ready {
+            connection: connection.name.clone(),
+            crm_type: connection.kind.clone(),
+            is_ready: error_code.is_empty(),
+            has_token,
+            is_degraded,
+            budget,
+            error_code,
+        })
+    }
+}
+
+/// Whether calls are answered without this connection. One place for it: the floor is
+/// the budget's to know.
+pub(super) fn is_degraded(connection: &Connection) -> bool {
+    connection.capabilities.http.budget().available() < 1.0
+}
