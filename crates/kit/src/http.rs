@@ -21,6 +21,18 @@ use url::Url;
 /// Answers larger than this are given up: a page of records is far smaller.
 const BODY_MAX: usize = 16 * 1024 * 1024;
 
+/// Headers that say who asks, or how the request is framed: a connector may set them after
+/// those of an administrator, who may set none.
+const OURS: [&str; 7] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "host",
+    "proxy-authorization",
+    "transfer-encoding",
+];
+
 /// How much of a vendor one connection may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -301,6 +313,9 @@ impl Request {
             };
             let key = HeaderName::from_bytes(name.as_bytes());
             let key = key.map_err(|_| refused("is no name of a header"))?;
+            if OURS.contains(&key.as_str()) {
+                return Err(refused("is set by the connection"));
+            }
             let value = HeaderValue::from_str(value).map_err(|_| refused("has no such value"))?;
             if self.headers.insert(key, value).is_some() {
                 return Err(refused("is set by the connection"));

@@ -169,13 +169,6 @@ impl Client {
         if let Some(body) = &custom.body {
             request = request.json(body);
         }
-        // Ours cannot be replaced, whichever is set first.
-        if custom.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
-            return Err(Error::Invalid {
-                field: Some("headers.authorization".to_owned()),
-                reason: "is set by the connection".to_owned(),
-            });
-        }
         request.more_headers(&custom.headers)
     }
 }
