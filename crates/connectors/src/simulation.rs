@@ -61,8 +61,8 @@ pub trait Simulator: Send + Sync {
     /// Where it listens, without a slash at the end.
     fn url(&self) -> String;
 
-    /// What goes wrong on purpose, and what was asked. `unauthorized` and `throttled`
-    /// are among the vendor's own answers.
+    /// What goes wrong on purpose, and what was asked. `unauthorized`, `throttled` and
+    /// `forbidden` are among the vendor's own answers.
     fn faults(&self) -> &Faults;
 
     /// Ends every token given out so far. Nothing, where the vendor gives none.

@@ -158,6 +158,48 @@ impl Fault {
     }
 }
 
+impl std::str::FromStr for Fault {
+    type Err = String;
+
+    /// A word as one types it: `hang`, `hang_mid_body`, `reset`, `truncate`, `html200`, a
+    /// status, or `slow:` and a time (`slow:2s`, `slow:300ms`). 401, 403 and 429 are the
+    /// vendor's own refusals, whatever status it gives them.
+    fn from_str(word: &str) -> Result<Fault, String> {
+        let odd = || {
+            format!(
+                "`{word}` is no fault: hang, hang_mid_body, reset, truncate, html200, slow:2s, or a status such as 503"
+            )
+        };
+        Ok(match word {
+            "hang" => Fault::Hang,
+            "hang_mid_body" => Fault::HangMidBody,
+            "reset" => Fault::Reset,
+            "truncate" => Fault::Truncate,
+            "html200" => Fault::Html200,
+            "401" => Fault::Unauthorized,
+            "403" => Fault::Vendor("forbidden".to_owned()),
+            "429" => Fault::Throttled,
+            _ => match word.strip_prefix("slow:") {
+                Some(time) => Fault::slow(time_of(time).ok_or_else(odd)?),
+                None => {
+                    let code = word.parse().ok().filter(|code| (400..600).contains(code));
+                    Fault::Status { code: code.ok_or_else(odd)?, body: None }
+                }
+            },
+        })
+    }
+}
+
+/// `2s` or `300ms`, up to an hour.
+fn time_of(text: &str) -> Option<Duration> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1),
+        None => (text.strip_suffix('s')?, 1_000),
+    };
+    let ms = number.parse::<u64>().ok()?.checked_mul(unit)?;
+    (ms <= 3_600_000).then(|| Duration::from_millis(ms))
+}
+
 type VendorAnswer = Box<dyn Fn(&str) -> Option<Response> + Send + Sync>;
 
 /// The faults of one simulator and the record of its requests; clones share both.
@@ -323,6 +365,22 @@ mod tests {
         assert_eq!(plan.rules[2].fault, Fault::slow(Duration::from_millis(200)));
         let again = serde_json::to_string(&plan).expect("a plan is JSON");
         assert_eq!(serde_json::from_str::<Plan>(&again).expect("its own JSON"), plan);
+    }
+
+    #[test]
+    fn a_fault_reads_from_the_word_one_types() {
+        let check = |word: &str, expected: Fault| assert_eq!(word.parse(), Ok(expected), "{word}");
+        check("hang", Fault::Hang);
+        check("503", Fault::Status { code: 503, body: None });
+        check("403", Fault::Vendor("forbidden".to_owned()));
+        check("429", Fault::Throttled);
+        check("401", Fault::Unauthorized);
+        check("slow:2s", Fault::Slow { ms: 2_000 });
+        check("slow:300ms", Fault::Slow { ms: 300 });
+        for word in ["", "hung", "200", "600", "slow", "slow:", "slow:2", "slow:-1s", "slow:2h"] {
+            let refused = word.parse::<Fault>().expect_err(word);
+            assert!(refused.contains("hang, ") && refused.contains(&format!("`{word}`")));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::exit::Failure;
+use crate::simulate::fault::Switch;
 use crate::{commands, demo, reference, serve, simulate};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -74,6 +75,10 @@ pub struct DemoArgs {
     /// People in the simulated CRM.
     #[arg(long, value_name = "N", default_value_t = 3_000)]
     pub people: usize,
+    /// Let a system misbehave from the start, such as salesforce=hang, 503, 403, 429, 401 or
+    /// slow:2s; later by `tieline sim fault`. May be given for each system.
+    #[arg(long, value_name = "SYSTEM=FAULT")]
+    pub fault: Vec<Switch>,
 }
 
 #[derive(Debug, Args)]

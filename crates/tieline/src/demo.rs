@@ -32,6 +32,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
     let running = Running::start(&loaded, &[Secret::new(KEY.to_owned())]).await?;
     setup::wait_for_tokens(&running).await?;
     setup::remember_earlier_calls(&running, &world).await?;
+    world.switch(&args.fault)?;
 
     let mut lines = running.lines();
     introduce(args, &running, &world, &folder, &file)?;

@@ -2,12 +2,15 @@
 //!
 //! The first line on standard output tells its address and what one logs in with;
 //! what it does wrong on purpose is set with flags, or later by `POST /_sim/faults`.
-//! Which systems there are, `connectors::all()` says.
+//! Which systems there are, `connectors::all()` says. `tieline sim fault` does the same
+//! to the systems of a demo.
+
+pub mod fault;
 
 use crate::exit::{self, Failure};
 use crate::serve::until_told_to_stop;
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, Subcommand};
 use connectors::{Setup, Simulation};
 use serde_json::{Map, Value};
 use sim::faults::Plan;
@@ -16,10 +19,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct SimArgs {
+    #[command(subcommand)]
+    command: Option<SimCommand>,
     /// The system, by the word that a connection's `type` says.
-    #[arg(value_parser = systems())]
-    system: String,
+    #[arg(value_parser = systems(), required = true)]
+    system: Option<String>,
     /// Port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -40,6 +46,12 @@ pub struct SimArgs {
     no_log: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum SimCommand {
+    /// Let a system of the running demo misbehave, or behave again.
+    Fault(fault::FaultArgs),
+}
+
 fn systems() -> PossibleValuesParser {
     let system = |vendor: connectors::Vendor| {
         let manifest = vendor.connector.manifest;
@@ -49,9 +61,13 @@ fn systems() -> PossibleValuesParser {
 }
 
 pub async fn run(args: &SimArgs) -> Result<(), Failure> {
+    if let Some(SimCommand::Fault(args)) = &args.command {
+        return fault::run(args).await;
+    }
     let plan = plan(args)?;
-    let vendor = connectors::all().into_iter().find(|v| v.connector.manifest.name == args.system);
-    let vendor = vendor.ok_or_else(|| exit::input(format!("there is no {}", args.system)))?;
+    let system = args.system.as_deref().unwrap_or_default();
+    let vendor = connectors::all().into_iter().find(|v| v.connector.manifest.name == system);
+    let vendor = vendor.ok_or_else(|| exit::input(format!("there is no {system}")))?;
     let starting = (vendor.simulate)(Setup {
         port: args.port,
         people: args.people,

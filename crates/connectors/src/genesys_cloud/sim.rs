@@ -133,11 +133,12 @@ fn add_queue(world: &mut World, id: &str, name: &str) {
 }
 
 /// The platform's own refusals, by the names a fault plan gives them:
-/// `unauthorized`, `throttled` (or `throttled:SECONDS`), `unavailable`, `conflict`.
+/// `unauthorized`, `throttled` (or `throttled:SECONDS`), `forbidden`, `unavailable`, `conflict`.
 fn own_answer(platform: &Platform, name: &str) -> Option<axum::response::Response> {
     let problem = match name.split_once(':').unwrap_or((name, "")) {
         ("unauthorized", _) => Problem::bad_credentials(),
         ("throttled", seconds) => Problem::too_many_requests(seconds.parse().unwrap_or(1)),
+        ("forbidden", _) => Problem::not_authorized(),
         ("unavailable", _) => Problem::unavailable(),
         ("conflict", _) => Problem::conflict(
             "The request conflicts with the current state of the target resource.",

@@ -154,6 +154,21 @@ async fn a_throttle_in_the_vendors_own_signal_is_kept_to() {
     }
 }
 
+#[tokio::test]
+async fn a_missing_permission_in_the_vendors_own_signal_is_told_as_one() {
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        rig.faults().add(Rule::always(Fault::Vendor("forbidden".to_owned())).on(rig.api));
+        let error = exercise(&connection).await.expect_err("forbidden");
+        assert_eq!(error.kind(), "forbidden", "{}: {error}", rig.name());
+        let findings = connection.check.check().await;
+        let flaws: Vec<_> = findings.iter().filter_map(|one| one.outcome.as_ref().err()).collect();
+        assert!(!flaws.is_empty(), "{}: a check sees it", rig.name());
+        rig.faults().clear();
+        exercise(&connection).await.expect("well again");
+    }
+}
+
 /// The faults of a sick vendor, and what each must be called.
 fn sicknesses() -> Vec<(Fault, &'static str)> {
     let status = |code, body: Option<&str>| Fault::Status { code, body: body.map(str::to_owned) };

@@ -2,6 +2,8 @@
 
 use crate::exit::{self, Failure};
 use crate::serve::Running;
+use crate::simulate::fault::{self, Place, Places, Switch};
+use ::sim::faults::Faults;
 use connectors::{genesys_cloud, salesforce};
 use domain::{CallId, Direction, ExternalId, MediaType, Prefix, Source, Status};
 use serde_json::{Value, json};
@@ -79,6 +81,8 @@ impl Folder {
         let filled = values.iter().fold(TEMPLATE.to_owned(), |filled, (name, value)| {
             filled.replace(&format!("@{name}@"), value)
         });
+        let places = serde_json::to_string_pretty(&world.places()).map_err(exit::failed)?;
+        self.write(fault::FILE, &places)?;
         self.write("tieline.toml", &filled)?;
         Ok(self.path.join("tieline.toml"))
     }
@@ -150,6 +154,33 @@ impl World {
         let queue = genesys.queues().into_iter().next().unwrap_or_default();
         let people = known(&salesforce).map_err(exit::failed)?;
         Ok(Self { salesforce, salesforce_client: client, genesys, queue, people })
+    }
+
+    /// Its systems by name: where each is, and what it does wrong.
+    pub fn systems(&self) -> Vec<(&'static str, Place, &Faults)> {
+        let place = |url: String, api: &str| Place { url, api: api.to_owned() };
+        let (crm, center) = (&self.salesforce, &self.genesys);
+        vec![
+            ("salesforce", place(crm.url(), salesforce::simulate::API), crm.faults()),
+            ("genesys", place(center.url(), genesys_cloud::simulate::API), center.faults()),
+        ]
+    }
+
+    /// Lets systems misbehave from now on.
+    pub fn switch(&self, switches: &[Switch]) -> Result<(), Failure> {
+        let places = self.places();
+        for switch in switches {
+            let place = switch.place(&places)?;
+            let system = self.systems().into_iter().find(|(_, found, _)| found.url == place.url);
+            if let Some((_, _, faults)) = system {
+                faults.set(switch.plan(place));
+            }
+        }
+        Ok(())
+    }
+
+    fn places(&self) -> Places {
+        self.systems().into_iter().map(|(name, place, _)| (name.to_owned(), place)).collect()
     }
 
     pub async fn stop(self) {

@@ -294,3 +294,35 @@ async fn a_script_follows_a_call_from_its_lookup_to_the_report() {
         format!("group,calls,mean_ms,p50_ms,p95_ms\r\n{tier},1,300000,300000,300000\r\n")
     );
 }
+
+#[tokio::test]
+async fn its_systems_misbehave_when_told_and_behave_again() {
+    let demo = Demo::start(&["--fault", "salesforce=503"]).await;
+    let call = |id: &str, number: &str| json!({ "fromNumber": number, "callId": id });
+    let down = demo.lookup(call("down", "+15550199999")).await;
+    assert_eq!(down["status"], "partial", "{down:?}");
+    let switch = async |words: &[&str]| {
+        let words = [&["sim", "fault"], words].concat();
+        Ended::of(&words, &environment(&demo.folder)).await
+    };
+    let ended = switch(&["salesforce=off", "genesys=slow:20ms"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.err.contains("salesforce behaves"), "{ended:?}");
+    let mut tries = 0;
+    until("the CRM is asked again", async || {
+        tries += 1;
+        demo.lookup(call(&format!("up-{tries}"), "+15550198888")).await["status"] == "hit"
+    })
+    .await;
+
+    // A word that is none, or a system that is not there, switches nothing.
+    for words in [["salesforce=hang", "nobody=503"], ["salesforce=hang", "genesys=hung"]] {
+        let ended = switch(&words).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+    }
+    let answer = demo.lookup(call("still", "+15550198888")).await;
+    assert_eq!(answer["status"], "hit", "{answer:?}");
+    let ended = Ended::of(&["sim", "fault", "salesforce=off", "--data", "/nowhere"], &[]).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("simulators.json"), "{ended:?}");
+}

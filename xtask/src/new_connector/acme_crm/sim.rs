@@ -51,6 +51,7 @@ fn record((at, person): (usize, sim::seed::Person)) -> Value {
 fn own_answer(name: &str) -> Option<Response> {
     match name {
         "unauthorized" => Some(refusal(StatusCode::UNAUTHORIZED).into_response()),
+        "forbidden" => Some(refusal(StatusCode::FORBIDDEN).into_response()),
         "throttled" => {
             let told = [("retry-after", "1")];
             Some((told, refusal(StatusCode::TOO_MANY_REQUESTS)).into_response())

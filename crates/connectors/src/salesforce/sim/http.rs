@@ -121,6 +121,11 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
             headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())],
             body: MAINTENANCE.as_bytes().to_vec(),
         },
+        "forbidden" => Answer::error(
+            StatusCode::FORBIDDEN,
+            "INSUFFICIENT_ACCESS",
+            "insufficient access rights on cross-reference id",
+        ),
         "unavailable" => Answer::error(
             StatusCode::SERVICE_UNAVAILABLE,
             "SERVER_UNAVAILABLE",

@@ -116,6 +116,7 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
         "unauthorized" => gate::unauthorized(true),
         "throttled" => error(StatusCode::TOO_MANY_REQUESTS, "/IWFND/CM_BEC/026")
             .with("retry-after", "1".to_owned()),
+        "forbidden" => error(StatusCode::FORBIDDEN, "/IWFND/CM_CONSUMER/101"),
         "busy" => Answer {
             status: StatusCode::SERVICE_UNAVAILABLE,
             headers: vec![
