@@ -41,6 +41,9 @@ pub struct Grant {
     /// What the token is good for, in the vendor's words.
     #[serde(default)]
     pub scope: Option<String>,
+    /// What buys the next token, at vendors that give one.
+    #[serde(default)]
+    pub refresh_token: Option<String>,
 }
 
 /// A whole number, also as a text; whatever else stands there says nothing.
@@ -100,6 +103,13 @@ pub fn client_credentials(endpoint: Url, id: &str, secret: &Secret) -> Login {
     let request =
         Request::post(endpoint).basic(id, secret).form(&[("grant_type", "client_credentials")]);
     Login { request, secrets: vec![secret.clone(), Secret::new(pair)] }
+}
+
+/// A grant whose client is named in the form itself (RFC 6749 §2.3.1, the other way).
+/// `secrets`: those of the pairs that must not come back in an error.
+#[must_use]
+pub fn form(endpoint: Url, pairs: &[(&str, &str)], secrets: Vec<Secret>) -> Login {
+    Login { request: Request::post(endpoint).form(pairs), secrets }
 }
 
 /// What a JWT bearer assertion claims.

@@ -15,6 +15,8 @@ const PYPI: &[&str] = &[
     "simple-salesforce==1.12.10",
     "PureCloudPlatformClientV2==269.0.0",
     "pyodata==1.12.1",
+    "pysnow==0.7.17",
+    "pysnc==1.2.1",
     "Authlib==1.9.9",
     "requests==2.34.2",
     // No client but a system to speak to, which a test of crate `connectors` starts.
