@@ -96,6 +96,17 @@ pub struct Login {
     secrets: Vec<Secret>,
 }
 
+impl Login {
+    /// The same with the client's own proof as HTTP Basic.
+    #[must_use]
+    pub fn basic(mut self, id: &str, secret: &Secret) -> Self {
+        let pair = STANDARD.encode(format!("{id}:{}", secret.reveal()));
+        self.secrets.extend([secret.clone(), Secret::new(pair)]);
+        self.request = self.request.basic(id, secret);
+        self
+    }
+}
+
 /// Client credentials by HTTP Basic (RFC 6749 §2.3.1).
 #[must_use]
 pub fn client_credentials(endpoint: Url, id: &str, secret: &Secret) -> Login {

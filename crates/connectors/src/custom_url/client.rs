@@ -38,13 +38,24 @@ pub(super) struct Paging {
 pub(super) enum Next {
     Nowhere,
     /// Its address stands at this JSON pointer.
-    Link { at: String },
+    Link {
+        at: String,
+    },
     /// What stands at this JSON pointer goes into this parameter.
-    Cursor { at: String, parameter: String },
+    Cursor {
+        at: String,
+        parameter: String,
+    },
     /// So many records are read; their number goes into this parameter.
-    Offset { parameter: String, size: usize },
+    Offset {
+        parameter: String,
+        size: usize,
+    },
     /// Pages are counted from 1 in this parameter; one with fewer records is the last.
-    Page { parameter: String, size: usize },
+    Page {
+        parameter: String,
+        size: usize,
+    },
 }
 
 /// A request that repeats itself page by page.
@@ -112,7 +123,8 @@ impl Client {
     /// The next page's address, which must lie where the source does.
     fn linked(&self, page: &Json, at: &str, here: &Url) -> Result<Option<Url>, Error> {
         let Some(link) = told(page, at) else { return Ok(None) };
-        let next = here.join(&link).map_err(|_| Error::protocol("a next page that is no address"))?;
+        let next =
+            here.join(&link).map_err(|_| Error::protocol("a next page that is no address"))?;
         let is_ours = next.origin() == self.base.origin()
             && is_below(&self.base, &next)
             && next.username().is_empty()
@@ -136,9 +148,10 @@ impl Client {
             if let Some(body) = &filled.body {
                 request = request.json(body);
             }
-            filled.headers.iter().try_fold(request, |request, (name, value)| {
-                request.named_header(name, value)
-            })
+            filled
+                .headers
+                .iter()
+                .try_fold(request, |request, (name, value)| request.named_header(name, value))
         };
         self.exchange(lane, &build).await
     }

@@ -17,11 +17,17 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// With what a request proves who asks.
 pub(super) enum Identity {
     Nobody,
-    User { name: String, password: Secret },
+    User {
+        name: String,
+        password: Secret,
+    },
     /// Always the same token.
     Bearer(Secret),
     /// A key in a header of this name.
-    Key { header: String, key: Secret },
+    Key {
+        header: String,
+        key: Secret,
+    },
     Tokens(Arc<Tokens>),
 }
 
@@ -65,7 +71,8 @@ impl Mint for Login {
         let mut pairs = vec![("grant_type", "client_credentials")];
         pairs.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
         if self.in_form {
-            pairs.extend([("client_id", self.id.as_str()), ("client_secret", self.secret.reveal())]);
+            pairs
+                .extend([("client_id", self.id.as_str()), ("client_secret", self.secret.reveal())]);
         }
         let mut login = oauth::form(self.endpoint.clone(), &pairs, vec![self.secret.clone()]);
         if !self.in_form {

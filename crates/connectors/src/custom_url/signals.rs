@@ -89,7 +89,9 @@ impl Errors {
         let known = self.codes.iter().find(|(known, _)| *known == code);
         let status = reply.status;
         match known {
-            Some((code, meaning)) => Some(meaning.error(reply, &format!("{code}, status {status}"))),
+            Some((code, meaning)) => {
+                Some(meaning.error(reply, &format!("{code}, status {status}")))
+            }
             None if reply.is_success() => {
                 Some(Error::unavailable(format!("an error at {at}, with status {status}")))
             }

@@ -119,7 +119,10 @@ impl Text {
             let hole = allowed.iter().find(|hole| hole.name() == name).ok_or_else(|| {
                 let names: Vec<String> =
                     allowed.iter().map(|hole| format!("{{{}}}", hole.name())).collect();
-                format!("`{{{name}}}` is nothing that can stand there; one of: {}", names.join(", "))
+                format!(
+                    "`{{{name}}}` is nothing that can stand there; one of: {}",
+                    names.join(", ")
+                )
             })?;
             if !plain.is_empty() {
                 pieces.push(Piece::Plain(std::mem::take(&mut plain)));
@@ -171,7 +174,9 @@ impl Template {
         let segments: Result<Vec<Text>, String> =
             path.split('/').map(|segment| Text::parse(segment, allowed)).collect();
         let segments = segments?;
-        if path.split('/').any(|segment| matches!(segment.to_ascii_lowercase().as_str(), "." | ".." | "%2e" | "%2e%2e")) {
+        if path.split('/').any(|segment| {
+            matches!(segment.to_ascii_lowercase().as_str(), "." | ".." | "%2e" | "%2e%2e")
+        }) {
             return Err("it holds a step to another folder".to_owned());
         }
         let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
@@ -179,9 +184,8 @@ impl Template {
             Ok((plain(name), Text::parse(&plain(value), allowed)?))
         });
         let query: Result<Vec<(String, Text)>, String> = pairs.collect();
-        let headers = headers
-            .iter()
-            .map(|(name, value)| Ok((name.clone(), Text::parse(value, allowed)?)));
+        let headers =
+            headers.iter().map(|(name, value)| Ok((name.clone(), Text::parse(value, allowed)?)));
         let headers: Result<Vec<(String, Text)>, String> = headers.collect();
         let body: Option<Json> = body
             .map(|text| serde_json::from_str(text).map_err(|_| "its body is no JSON".to_owned()))
@@ -314,7 +318,8 @@ mod tests {
     use serde_json::json;
     use url::Url;
 
-    const ALL: &[Hole] = &[Hole::PhoneE164, Hole::PhoneDigits, Hole::PhoneNational, Hole::Email, Hole::Record];
+    const ALL: &[Hole] =
+        &[Hole::PhoneE164, Hole::PhoneDigits, Hole::PhoneNational, Hole::Email, Hole::Record];
 
     fn base() -> Url {
         Url::parse("https://api.example.com/v2").expect("an address")
