@@ -200,6 +200,10 @@ impl Client {
 /// # Errors
 /// `Protocol` when nothing stands at the pointer.
 pub(super) fn records<'a>(page: &'a Json, at: &str) -> Result<Vec<&'a Json>, Error> {
+    if page.is_null() {
+        // An answer without a body.
+        return Ok(Vec::new());
+    }
     match page.pointer(at) {
         Some(Json::Array(items)) if items.iter().all(Json::is_object) => Ok(items.iter().collect()),
         Some(one @ Json::Object(_)) => Ok(vec![one]),

@@ -60,7 +60,9 @@ impl Way {
     ) -> Result<Option<Vec<Json>>, Error> {
         match client.pages(lane, asked).await {
             Ok(pages) => Ok(Some(pages)),
-            Err(Error::NotFound) if self.template.is_in_path() => Ok(None),
+            Err(Error::NotFound) if self.template.is_in_path() || client.errors.tells_nobody() => {
+                Ok(None)
+            }
             Err(Error::NotFound) => Err(Error::Invalid {
                 field: Some(self.setting.to_owned()),
                 reason: "the source has nothing at this address (status 404)".to_owned(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use url::Url;
 
 /// Set by us, or by HTTP itself.
-const OWN_HEADERS: [&str; 7] = [
+pub(super) const OWN_HEADERS: [&str; 7] = [
     "authorization",
     "cookie",
     "host",

@@ -5,6 +5,7 @@ use super::client::{Client, Next, Paging};
 use super::login::{Identity, Login};
 use super::lookup::{Way, Ways};
 use super::mapping::{Shape, is_pointer};
+use super::requests::OWN_HEADERS;
 use super::signals::{Errors, Meaning};
 use super::template::{Hole, Template};
 use kit::{Error, Http, Settings, Tokens};
@@ -69,10 +70,29 @@ fn way(
         };
     };
     is_pointer(at).map_err(|reason| invalid(at_key, &reason))?;
-    let headers = settings.pairs("headers");
+    let headers = headers(settings)?;
     let template = Template::parse(target, body, &headers, holes)
         .map_err(|reason| invalid(key, &format!("cannot be: {reason}")))?;
     Ok(Some(Way { setting: key, template, records: at.to_owned() }))
+}
+
+/// Headers of every request, of which none may replace what the connection itself sets.
+fn headers(settings: &Settings) -> Result<Vec<(String, String)>, Error> {
+    let own_key = settings.text("api_key_header").unwrap_or("x-api-key");
+    let headers = settings.pairs("headers");
+    for (name, _) in &headers {
+        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(invalid("headers", &format!("`{name}` is no name of a header")));
+        }
+        let own = OWN_HEADERS.into_iter().chain([own_key]);
+        if own.into_iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            let reason =
+                format!("`{name}` is set by the connection itself: secrets belong to auth");
+            return Err(invalid("headers", &reason));
+        }
+    }
+    Ok(headers)
 }
 
 /// What a record holds, and that it can be compared with what was asked.

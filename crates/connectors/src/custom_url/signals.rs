@@ -55,6 +55,11 @@ impl Meaning {
 }
 
 impl Errors {
+    /// Has the source a code of its own for "nobody"?
+    pub(super) fn tells_nobody(&self) -> bool {
+        self.codes.iter().any(|(_, meaning)| *meaning == Meaning::NotFound)
+    }
+
     /// The JSON of an answer that means success; `null` for one without a body.
     ///
     /// # Errors

@@ -168,7 +168,7 @@ impl Template {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | '\\');
         let path = path.strip_prefix('/').ok_or("it does not begin with /")?;
-        if target.contains(odd) || path.contains("//") {
+        if target.contains(odd) || path.starts_with('/') || path.contains("//") {
             return Err("it holds a blank, #, \\ or //".to_owned());
         }
         let segments: Result<Vec<Text>, String> =

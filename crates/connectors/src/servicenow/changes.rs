@@ -52,6 +52,16 @@ struct Cursor {
     deleted: Option<Place>,
 }
 
+/// Rows of a table in an order of time.
+struct Scan<'a> {
+    table: &'a Name,
+    time: &'a Name,
+    /// What holds besides.
+    also: Vec<AnyOf>,
+    fields: Vec<Name>,
+    most: usize,
+}
+
 /// Rows in order of change, and whether there are more behind them.
 struct Page {
     rows: Vec<Json>,
@@ -70,8 +80,9 @@ impl Changes for Feed {
         let mut cursor = Cursor::read(ask.cursor.as_deref())?;
         let most = ask.page_max.clamp(1, PAGE_MAX);
         let updated = Name::fixed("sys_updated_on");
-        let page =
-            self.after(&table, &updated, cursor.saved.as_ref(), &[], read(&fields), most).await?;
+        let scan =
+            Scan { table: &table, time: &updated, also: vec![], fields: read(&fields), most };
+        let page = self.after(&scan, cursor.saved.as_ref()).await?;
         let mut changes = Vec::with_capacity(page.rows.len());
         for row in &page.rows {
             changes.push(Change::Saved(record_of(row, &table, &fields)?));
@@ -109,10 +120,10 @@ impl Feed {
         let audit = Name::fixed("sys_audit_delete");
         let (created, key) = (Name::fixed("sys_created_on"), Name::fixed("documentkey"));
         let of_table = Term::is(&Name::fixed("tablename"), table.as_str()).map(AnyOf::from);
-        let of_table: Vec<AnyOf> = of_table.into_iter().collect();
         let columns = ["sys_id", "sys_created_on", "documentkey", "tablename"].map(Name::fixed);
-        let page =
-            self.after(&audit, &created, Some(&from), &of_table, columns.to_vec(), most).await?;
+        let (also, fields_of_audit) = (of_table.into_iter().collect(), columns.to_vec());
+        let scan = Scan { table: &audit, time: &created, also, fields: fields_of_audit, most };
+        let page = self.after(&scan, Some(&from)).await?;
         if page.rows.iter().any(|row| stored(row, "tablename") != Some(table.as_str())) {
             return Err(ignored(&audit));
         }
@@ -136,36 +147,22 @@ impl Feed {
     }
 
     /// Rows after a place: first the rest of its second by id, then what is later.
-    async fn after(
-        &self,
-        table: &Name,
-        time: &Name,
-        from: Option<&Place>,
-        also: &[AnyOf],
-        fields: Vec<Name>,
-        most: usize,
-    ) -> Result<Page, Error> {
-        let query = |terms: Vec<Option<Term>>| {
-            let all = terms.into_iter().flatten().map(AnyOf::from).chain(also.iter().cloned());
-            let limit = u32::try_from(most).unwrap_or(u32::MAX);
-            let mut query = Query::of(table, all.collect(), fields.clone(), limit)
-                .ordered(&[time, &Name::fixed("sys_id")]);
-            query.is_counted = true;
-            query
-        };
-        let Some(from) = from else { return self.visible(query(vec![]), time, None).await };
+    async fn after(&self, scan: &Scan<'_>, from: Option<&Place>) -> Result<Page, Error> {
+        let time = scan.time;
+        let Some(from) = from else { return self.visible(scan.query(vec![]), time, None).await };
         if from.id.is_empty() {
-            let since = query(vec![Some(Term::since(time, &from.at))]);
+            let since = scan.query(vec![Some(Term::since(time, &from.at))]);
             return self.visible(since, time, Some(from)).await;
         }
         let beyond = Term::beyond(&Name::fixed("sys_id"), &from.id);
-        let ties = query(vec![Some(Term::at(time, &from.at)), beyond]);
+        let ties = scan.query(vec![Some(Term::at(time, &from.at)), beyond]);
         let ties = self.visible(ties, time, Some(from)).await?;
         if !ties.rows.is_empty() {
             // What is later comes with the next page.
             return Ok(Page { has_more: true, ..ties });
         }
-        self.visible(query(vec![Some(Term::after(time, &from.at))]), time, Some(from)).await
+        let later = scan.query(vec![Some(Term::after(time, &from.at))]);
+        self.visible(later, time, Some(from)).await
     }
 
     /// The first page on which the query shows us something, in the order asked for.
@@ -195,6 +192,17 @@ impl Feed {
         }
         let missing = format!("most rows of {}, which an ACL hides", query.table.as_str());
         Err(Error::Forbidden { missing })
+    }
+}
+
+impl Scan<'_> {
+    fn query(&self, terms: Vec<Option<Term>>) -> Query {
+        let all = terms.into_iter().flatten().map(AnyOf::from).chain(self.also.iter().cloned());
+        let limit = u32::try_from(self.most).unwrap_or(u32::MAX);
+        let mut query = Query::of(self.table, all.collect(), self.fields.clone(), limit)
+            .ordered(&[self.time, &Name::fixed("sys_id")]);
+        query.is_counted = true;
+        query
     }
 }
 

@@ -85,7 +85,7 @@ impl Dictionary {
             Err(Error::Forbidden { .. }) => return Ok(None),
             tables => tables?,
         };
-        let steps = columns.iter().map(|column| step(column)).chain(["sys_id"]);
+        let steps = columns.iter().map(step).chain(["sys_id"]);
         let steps: BTreeSet<&str> = steps.collect();
         let of = |column, values: Vec<&str>| Term::one_of(&Name::fixed(column), values);
         let all = [

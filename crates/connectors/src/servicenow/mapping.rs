@@ -153,7 +153,8 @@ fn shown(row: &Json, column: &str) -> String {
 pub(super) fn is_asked(stored: &str, asked: &str) -> bool {
     let fold = |text: &str| text.trim().to_lowercase();
     let (stored, asked) = (fold(stored), fold(asked));
-    stored == asked || (!stored.is_empty() && !(stored.is_ascii() && asked.is_ascii()))
+    let may_be_folded = !stored.is_ascii() || !asked.is_ascii();
+    stored == asked || (may_be_folded && !stored.is_empty())
 }
 
 /// Why an answer that holds rows nobody asked for cannot be trusted.

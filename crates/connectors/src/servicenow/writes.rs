@@ -74,9 +74,13 @@ impl Writes for Records {
                 let mut body = body(&wanted);
                 body.insert(column.as_str().to_owned(), key.1.into());
                 let row = self.client.create(&table, &read(&columns), &Json::Object(body)).await?;
-                if stored(&row, column.as_str()).map(str::trim) != Some(key.1.trim()) {
-                    let missing = format!("writing {}.{}", table.as_str(), column.as_str());
-                    return Err(Error::Forbidden { missing });
+                let is_keyed = stored(&row, column.as_str()).map(str::trim) == Some(key.1.trim());
+                let lost = wanted.iter().find(|(column, value)| {
+                    !value.is_empty() && stored(&row, column.as_str()) == Some("")
+                });
+                let lost = lost.map(|(column, _)| column).filter(|_| is_keyed);
+                if let Some(lost) = lost.or((!is_keyed).then_some(&column)) {
+                    return Err(unwritable(&table, lost));
                 }
                 Ok(Saved { id: record(&row)?, version: version(&row), is_new: true })
             }
@@ -202,14 +206,12 @@ impl Records {
         let columns: Vec<Name> = open.iter().map(|(column, _)| column.clone()).collect();
         let after =
             self.client.change(table, &id, &read(&columns), &Json::Object(body(&open))).await?;
-        // What may not be written is ignored without a word.
         let ignored = open.iter().find(|(c, value)| {
             let now = held(&after, c);
             now == held(row, c) && now.as_ref() != Some(value)
         });
         if let Some((column, _)) = ignored {
-            let missing = format!("writing {}.{}", table.as_str(), column.as_str());
-            return Err(Error::Forbidden { missing });
+            return Err(unwritable(table, column));
         }
         let count = |row: &Json| version(row).and_then(|count| count.parse::<u64>().ok());
         let is_ours = count(row).map(|before| before + 1) == count(&after);
@@ -308,6 +310,11 @@ fn unknown(table: &Name, column: &Name) -> Error {
         field: Some(column.as_str().to_owned()),
         reason: format!("{} has no such field, or does not show it to us", table.as_str()),
     }
+}
+
+/// What may not be written is ignored without a word.
+fn unwritable(table: &Name, column: &Name) -> Error {
+    Error::Forbidden { missing: format!("writing {}.{}", table.as_str(), column.as_str()) }
 }
 
 fn changed() -> Error {

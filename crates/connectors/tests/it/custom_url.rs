@@ -205,6 +205,22 @@ async fn an_address_that_is_none_is_no_unknown_caller() {
 }
 
 #[tokio::test]
+async fn a_source_may_have_a_word_of_its_own_for_nobody_or_none_at_all() {
+    let rig = source(Config::default()).await;
+    let codes = [("none_such".to_owned(), "not_found".into())];
+    let codes = [("error_codes", Some(toml::Table::from_iter(codes).into()))];
+    let connection = rig.open_with(with(&rig, &codes)).expect("settings");
+    for (code, body) in
+        [(200, Some(r#"{"error":{"code":"none_such"}}"#)), (404, Some("{}")), (204, None)]
+    {
+        let fault = Fault::Status { code, body: body.map(str::to_owned) };
+        rig.faults().add(Rule::always(fault).on(rig.api).times(1));
+        let found = find(&connection, &[by_phone(PHONE)]).await.expect("an answer");
+        assert!(found[0].is_empty(), "{code}");
+    }
+}
+
+#[tokio::test]
 async fn open_invoices_are_told_of_the_account_and_of_no_other() {
     let rig = source(Config::default()).await;
     let connection = rig.open().await;
@@ -261,6 +277,8 @@ async fn what_cannot_work_is_refused_by_name_before_anything_is_asked() {
         ("fields", vec![("fields", None)]),
         ("fields", vec![("fields", fields(&[("record", "/id")]))]),
         ("fields", vec![("fields", fields(&[("record", "/id"), ("phone", "/tel")]))]),
+        ("headers", vec![("headers", fields(&[("Authorization", "Bearer x")]))]),
+        ("headers", vec![("headers", fields(&[("x y", "z")]))]),
         ("records_at", vec![("records_at", text("data"))]),
         ("data", vec![("data", fields(&[("x", "y")]))]),
         ("error_codes", vec![("error_codes", fields(&[("x", "y")]))]),
