@@ -11,9 +11,11 @@ mod simulation;
 #[cfg(feature = "sim")]
 pub use simulation::{Sample, Setup, Simulate, Simulation, Simulator, Starting};
 
+pub mod custom_url;
 pub mod genesys_cloud;
 pub mod salesforce;
 pub mod sap_s4;
+pub mod servicenow;
 
 /// One vendor: the code for it, and its stand-in on this machine.
 pub struct Vendor {
@@ -27,7 +29,13 @@ pub struct Vendor {
 /// Every vendor there is.
 #[must_use]
 pub fn all() -> Vec<Vendor> {
-    vec![genesys_cloud::vendor(), salesforce::vendor(), sap_s4::vendor()]
+    vec![
+        custom_url::vendor(),
+        genesys_cloud::vendor(),
+        salesforce::vendor(),
+        sap_s4::vendor(),
+        servicenow::vendor(),
+    ]
 }
 
 /// The connector that a connection's `type` names.

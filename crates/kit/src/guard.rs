@@ -118,7 +118,8 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_host, is_public};
+    use super::{PublicOnly, check_host, is_public};
+    use reqwest::dns::Resolve as _;
     use url::Url;
 
     #[test]
@@ -173,6 +174,16 @@ mod tests {
             let url = Url::parse(&format!("https://{host}/")).expect(host);
             assert_eq!(check_host(&url), Ok(()), "{host}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_private_address_is_refused_by_its_answer() {
+        // Every machine resolves this one without asking anybody.
+        let resolve = |guard: &PublicOnly| guard.resolve("localhost".parse().expect("a name"));
+        let refused = resolve(&PublicOnly::default()).await.err().expect("loopback");
+        assert!(refused.to_string().contains("private address"), "{refused}");
+        let proxy = PublicOnly { except: vec!["localhost".to_owned()] };
+        assert!(resolve(&proxy).await.is_ok(), "the way out may have any address");
     }
 
     #[test]

@@ -10,9 +10,10 @@ use crate::{Error, Secret, guard};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::Timestamp;
+pub use reqwest::Method;
+use reqwest::StatusCode;
 pub use reqwest::header::HeaderMap;
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -286,6 +287,22 @@ impl Request {
             self.headers.insert(HeaderName::from_static(name), value);
         }
         self
+    }
+
+    /// Adds a header whose name is known only at run time.
+    ///
+    /// # Errors
+    /// `Invalid` naming the header, when no request can carry it so.
+    pub fn named_header(mut self, name: &str, value: &Secret) -> Result<Self, Error> {
+        let refused = || Error::Invalid {
+            field: Some(name.to_owned()),
+            reason: "is no header that a request can carry".to_owned(),
+        };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
+        let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| refused())?;
+        value.set_sensitive(true);
+        self.headers.insert(header, value);
+        Ok(self)
     }
 
     /// Adds `Authorization`, marked so that no debug output shows it.

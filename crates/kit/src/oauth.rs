@@ -41,6 +41,9 @@ pub struct Grant {
     /// What the token is good for, in the vendor's words.
     #[serde(default)]
     pub scope: Option<String>,
+    /// What buys the next token, at vendors that give one.
+    #[serde(default)]
+    pub refresh_token: Option<String>,
 }
 
 /// A whole number, also as a text; whatever else stands there says nothing.
@@ -93,6 +96,17 @@ pub struct Login {
     secrets: Vec<Secret>,
 }
 
+impl Login {
+    /// The same with the client's own proof as HTTP Basic.
+    #[must_use]
+    pub fn basic(mut self, id: &str, secret: &Secret) -> Self {
+        let pair = STANDARD.encode(format!("{id}:{}", secret.reveal()));
+        self.secrets.extend([secret.clone(), Secret::new(pair)]);
+        self.request = self.request.basic(id, secret);
+        self
+    }
+}
+
 /// Client credentials by HTTP Basic (RFC 6749 §2.3.1).
 #[must_use]
 pub fn client_credentials(endpoint: Url, id: &str, secret: &Secret) -> Login {
@@ -100,6 +114,13 @@ pub fn client_credentials(endpoint: Url, id: &str, secret: &Secret) -> Login {
     let request =
         Request::post(endpoint).basic(id, secret).form(&[("grant_type", "client_credentials")]);
     Login { request, secrets: vec![secret.clone(), Secret::new(pair)] }
+}
+
+/// A grant whose client is named in the form itself (RFC 6749 §2.3.1, the other way).
+/// `secrets`: those of the pairs that must not come back in an error.
+#[must_use]
+pub fn form(endpoint: Url, pairs: &[(&str, &str)], secrets: Vec<Secret>) -> Login {
+    Login { request: Request::post(endpoint).form(pairs), secrets }
 }
 
 /// What a JWT bearer assertion claims.

@@ -10,11 +10,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const NPM: &[&str] = &["jsforce@3.10.16", "purecloud-platform-client-v2@262.0.0"];
+const NPM: &[&str] = &[
+    "jsforce@3.10.16",
+    "purecloud-platform-client-v2@262.0.0",
+    // No client but a token endpoint, which a test of crate `connectors` starts.
+    "oauth2-mock-server@8.2.3",
+];
 const PYPI: &[&str] = &[
     "simple-salesforce==1.12.10",
     "PureCloudPlatformClientV2==269.0.0",
     "pyodata==1.12.1",
+    "pysnow==0.7.17",
+    "pysnc==1.2.1",
     "Authlib==1.9.9",
     "requests==2.34.2",
     // No client but a system to speak to, which a test of crate `connectors` starts.

@@ -52,8 +52,9 @@ const GENESYS: Simulator = Simulator {
 };
 
 const SAP: Simulator = Simulator { example: "sim_sap", variables: &[] };
+const SERVICENOW: Simulator = Simulator { example: "sim_servicenow", variables: &[] };
 
-const CLIENTS: [Client; 6] = [
+const CLIENTS: [Client; 8] = [
     Client {
         name: "client jsforce",
         programs: &["jsforce.mjs", "jsforce.cjs"],
@@ -89,6 +90,18 @@ const CLIENTS: [Client; 6] = [
         programs: &["pyodata_client.py"],
         language: Language::Python,
         simulator: &SAP,
+    },
+    Client {
+        name: "client pysnow",
+        programs: &["pysnow_client.py"],
+        language: Language::Python,
+        simulator: &SERVICENOW,
+    },
+    Client {
+        name: "client pysnc",
+        programs: &["pysnc_client.py"],
+        language: Language::Python,
+        simulator: &SERVICENOW,
     },
 ];
 

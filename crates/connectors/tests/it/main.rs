@@ -4,6 +4,7 @@
 #[path = "../../../../xtask/src/new_connector/acme_crm/mod.rs"]
 mod acme_crm;
 mod contract;
+mod custom_url;
 mod genesys;
 mod genesys_sim;
 mod logs;
@@ -15,6 +16,7 @@ mod salesforce_accounts;
 mod salesforce_records;
 mod sap;
 mod sap_mock;
+mod servicenow;
 
 // `acme_crm` finds these at the root of its crate, as it would in `connectors`.
 use connectors::{Setup, Simulation, Simulator, Starting, Vendor};

@@ -1,0 +1,154 @@
+//! The way of a request: what was asked, who answers, and the vendor's own refusals.
+
+use std::collections::HashMap;
+
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{Response as HttpResponse, StatusCode};
+use axum::response::Response;
+use serde_json::{Value as Json, json};
+
+use super::{World, gate};
+
+/// One request.
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) options: HashMap<String, String>,
+    parts: &'a Parts,
+    pub(super) body: &'a Bytes,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(parts: &'a Parts, body: &'a Bytes) -> Asked<'a> {
+        let query = parts.uri.query().unwrap_or_default();
+        Asked {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            options: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            parts,
+            body,
+        }
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(super) fn option(&self, name: &str) -> &str {
+        self.options.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Is a flag set? In any case of letters, as Java reads it.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.option(name).eq_ignore_ascii_case("true")
+    }
+
+    /// The body's members, as the texts that the vendor makes of them.
+    pub(super) fn fields(&self) -> Option<Vec<(String, String)>> {
+        let body: Json = serde_json::from_slice(self.body).ok()?;
+        let text = |value: &Json| match value {
+            Json::String(text) => text.clone(),
+            Json::Null => String::new(),
+            other => other.to_string(),
+        };
+        Some(body.as_object()?.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+    }
+}
+
+/// One answer.
+pub(super) struct Answer {
+    status: StatusCode,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn json(status: StatusCode, body: &Json) -> Answer {
+        let headers = vec![("content-type", "application/json;charset=UTF-8".to_owned())];
+        Answer { status, headers, body: body.to_string().into_bytes() }
+    }
+
+    pub(super) fn nothing() -> Answer {
+        Answer { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A refusal in the vendor's form.
+    pub(super) fn refused(status: StatusCode, message: &str, detail: &str) -> Answer {
+        let detail = if detail.is_empty() { Json::Null } else { json!(detail) };
+        let body =
+            json!({ "error": { "message": message, "detail": detail }, "status": "failure" });
+        Answer::json(status, &body)
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: String) -> Answer {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(super) fn response(self) -> Response {
+        let mut response = HttpResponse::builder().status(self.status);
+        for (name, value) in self.headers {
+            response = response.header(name, value);
+        }
+        response.body(Body::from(self.body)).unwrap_or_default()
+    }
+}
+
+impl World {
+    pub(super) fn handle(&self, asked: &Asked<'_>) -> Answer {
+        if asked.path == "/oauth_token.do" && asked.method == "POST" {
+            return self.token(asked);
+        }
+        if let Err(refused) = self.admit(asked) {
+            return refused;
+        }
+        let path: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
+        match path.as_slice() {
+            ["api", "now", "table", table] => self.table(asked, table, None, false),
+            ["api", "now", "table", table, id] => self.table(asked, table, Some(id), false),
+            ["api", "now", version, "table", table] => {
+                self.table(asked, table, None, *version == "v1")
+            }
+            ["api", "now", version, "table", table, id] => {
+                self.table(asked, table, Some(id), *version == "v1")
+            }
+            _ => {
+                let words = "Requested URI does not represent any resource";
+                Answer::refused(StatusCode::BAD_REQUEST, words, asked.path)
+            }
+        }
+    }
+}
+
+/// The vendor's own answers, by the names a fault plan gives them.
+pub(super) fn vendor_answer(name: &str) -> Option<Response> {
+    let answer = match name {
+        "unauthorized" => gate::unauthorized(),
+        "throttled" => {
+            let detail = "Rate limit of 100 requests per hour for Table API exceeded";
+            let words = "Rate limit exceeded";
+            Answer::refused(StatusCode::TOO_MANY_REQUESTS, words, detail)
+                .with("retry-after", "1".to_owned())
+                .with("x-ratelimit-limit", "100".to_owned())
+                .with("x-ratelimit-rule", "7a2b1c0de1d0c01037f6a2c8e9f4d3b7".to_owned())
+        }
+        "hibernating" => Answer {
+            status: StatusCode::OK,
+            headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())],
+            body: b"<html><head><title>Instance Hibernating page</title></head><body>Your instance is hibernating.</body></html>".to_vec(),
+        },
+        "cancelled" => {
+            let words = "Transaction cancelled: maximum execution time exceeded";
+            let body = json!({
+                "result": [{ "sys_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "name": "Somebody" }],
+                "error": { "message": words, "detail": "maximum execution time exceeded" },
+                "status": "failure",
+            });
+            Answer::json(StatusCode::OK, &body)
+        }
+        "error" => Answer::refused(StatusCode::INTERNAL_SERVER_ERROR, "Unknown error", ""),
+        _ => return None,
+    };
+    Some(answer.response())
+}

@@ -1,0 +1,322 @@
+//! Single records: read, made once, changed only as they were seen, deleted.
+//!
+//! ServiceNow makes no write depend on a version, has no upsert, and ignores what it does
+//! not understand. So a record is read just before it is changed, looked for by its key
+//! before it is made, and no field is written that the instance has not shown to us.
+//! Somebody who writes between our reading and our writing is noticed by `sys_mod_count`
+//! afterwards: then no version is told, and what they did comes as news.
+
+use super::client::Client;
+use super::dictionary::Dictionary;
+use super::mapping::{ignored, is_asked, record, stored};
+use super::query::{AnyOf, Moment, Name, Query, Term, sys_id};
+use async_trait::async_trait;
+use kit::{Error, Fields, Lane, Record, Saved, Writes};
+use serde_json::{Map, Value as Json};
+use std::sync::Arc;
+
+/// Ids in one request: 33 characters each.
+const READ_MAX: usize = 60;
+/// Records with one key that are looked at: two are one too many.
+const KEYED_MAX: u32 = 10;
+/// The version of a record: how often it was changed.
+const VERSION: &str = "sys_mod_count";
+/// What is read besides the fields asked for.
+const SYSTEM: [&str; 4] = ["sys_id", VERSION, "sys_updated_on", "sys_updated_by"];
+
+/// The records of one instance.
+pub(super) struct Records {
+    pub(super) client: Arc<Client>,
+    pub(super) dictionary: Arc<Dictionary>,
+}
+
+#[async_trait]
+impl Writes for Records {
+    fn read_max(&self) -> usize {
+        READ_MAX
+    }
+
+    async fn read(
+        &self,
+        lane: Lane,
+        object: &str,
+        ids: &[String],
+        fields: &[String],
+    ) -> Result<Vec<Option<Record>>, Error> {
+        let (table, fields) = (table(object)?, columns(fields)?);
+        let mut found = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(READ_MAX) {
+            let wanted: Vec<String> = batch.iter().filter_map(|id| sys_id(id)).collect();
+            let rows = self.rows(lane, &table, &wanted, &fields).await?;
+            for id in batch {
+                let id = sys_id(id);
+                let row = rows.iter().find(|row| id.is_some() && record(row).ok() == id);
+                found.push(row.map(|row| record_of(row, &table, &fields)).transpose()?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn create(
+        &self,
+        object: &str,
+        key: (&str, &str),
+        fields: &Fields,
+    ) -> Result<Saved, Error> {
+        let (table, column) = (table(object)?, column(key.0)?);
+        let wanted = wanted(fields, Some(&column))?;
+        let mut columns: Vec<Name> = wanted.iter().map(|(name, _)| name.clone()).collect();
+        columns.push(column.clone());
+        // A key that does not exist would be ignored, and each repetition make one more.
+        self.dictionary.require(&table, &columns).await?;
+        match self.keyed(&table, (&column, key.1), &columns).await?.as_slice() {
+            [] => {
+                let mut body = body(&wanted);
+                body.insert(column.as_str().to_owned(), key.1.into());
+                let row = self.client.create(&table, &read(&columns), &Json::Object(body)).await?;
+                let is_keyed = stored(&row, column.as_str()).map(str::trim) == Some(key.1.trim());
+                let lost = wanted.iter().find(|(column, value)| {
+                    !value.is_empty() && stored(&row, column.as_str()) == Some("")
+                });
+                let lost = lost.map(|(column, _)| column).filter(|_| is_keyed);
+                if let Some(lost) = lost.or((!is_keyed).then_some(&column)) {
+                    return Err(unwritable(&table, lost));
+                }
+                Ok(Saved { id: record(&row)?, version: version(&row), is_new: true })
+            }
+            [row] => self.save(&table, row, &wanted).await,
+            _ => Err(Error::Conflict { reason: "several records have this key".to_owned() }),
+        }
+    }
+
+    async fn update(
+        &self,
+        object: &str,
+        id: &str,
+        seen: Option<&str>,
+        fields: &Fields,
+    ) -> Result<Saved, Error> {
+        let (table, wanted) = (table(object)?, wanted(fields, None)?);
+        let columns: Vec<Name> = wanted.iter().map(|(name, _)| name.clone()).collect();
+        let row = self.one(&table, id, &columns).await?.ok_or(Error::NotFound)?;
+        if let Some(hidden) = columns.iter().find(|column| stored(&row, column.as_str()).is_none())
+        {
+            return Err(unknown(&table, hidden));
+        }
+        let now = version(&row);
+        let is_as_seen = seen.is_none() || seen == now.as_deref();
+        let is_done = wanted.iter().all(|(c, value)| stored(&row, c.as_str()) == Some(value));
+        if is_done {
+            // An earlier try did it, or somebody else: whose version it is now, nobody can say.
+            let version = now.filter(|_| is_as_seen);
+            return Ok(Saved { id: record(&row)?, version, is_new: false });
+        }
+        if !is_as_seen {
+            return Err(changed());
+        }
+        self.save(&table, &row, &wanted).await
+    }
+
+    async fn delete(&self, object: &str, id: &str, seen: Option<&str>) -> Result<(), Error> {
+        let table = table(object)?;
+        let Some(row) = self.one(&table, id, &[]).await? else { return Ok(()) };
+        if seen.is_some() && seen != version(&row).as_deref() {
+            return Err(changed());
+        }
+        match self.client.remove(&table, &record(&row)?).await {
+            Err(Error::NotFound) => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+impl Records {
+    /// Rows of these ids; every one compared with what was asked.
+    pub(super) async fn rows(
+        &self,
+        lane: Lane,
+        table: &Name,
+        ids: &[String],
+        fields: &[Name],
+    ) -> Result<Vec<Json>, Error> {
+        let id = Name::fixed("sys_id");
+        let Some(term) = Term::one_of(&id, ids.iter().map(String::as_str)) else {
+            return Ok(Vec::new());
+        };
+        let most = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let query = Query::of(table, vec![AnyOf::from(term)], read(fields), most);
+        let rows = self.client.rows(lane, &query).await?.rows;
+        for row in &rows {
+            if !ids.contains(&record(row)?) {
+                return Err(ignored(table));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// One record as it is now.
+    pub(super) async fn one(
+        &self,
+        table: &Name,
+        id: &str,
+        fields: &[Name],
+    ) -> Result<Option<Json>, Error> {
+        let Some(id) = sys_id(id) else { return Ok(None) };
+        Ok(self.rows(Lane::Background, table, &[id], fields).await?.pop())
+    }
+
+    /// The records whose column holds exactly this value.
+    pub(super) async fn keyed(
+        &self,
+        table: &Name,
+        (column, value): (&Name, &str),
+        fields: &[Name],
+    ) -> Result<Vec<Json>, Error> {
+        let term = Term::is(column, value).ok_or_else(|| Error::Invalid {
+            field: Some(column.as_str().to_owned()),
+            reason: "its value cannot stand in a query: it is empty, or holds ^ or javascript:"
+                .to_owned(),
+        })?;
+        let mut fields = read(fields);
+        fields.extend((!fields.contains(column)).then(|| column.clone()));
+        let query = Query::of(table, vec![AnyOf::from(term)], fields, KEYED_MAX)
+            .ordered(&[&Name::fixed("sys_created_on"), &Name::fixed("sys_id")]);
+        let rows = self.client.rows(Lane::Background, &query).await?.rows;
+        let held = |row: &Json| stored(row, column.as_str()).unwrap_or_default().trim().to_owned();
+        if rows.iter().any(|row| !is_asked(&held(row), value)) {
+            return Err(ignored(table));
+        }
+        Ok(rows.into_iter().filter(|row| held(row) == value.trim()).collect())
+    }
+
+    /// Writes into a record what it does not hold yet.
+    async fn save(
+        &self,
+        table: &Name,
+        row: &Json,
+        wanted: &[(Name, String)],
+    ) -> Result<Saved, Error> {
+        let id = record(row)?;
+        let held = |row: &Json, column: &Name| stored(row, column.as_str()).map(str::to_owned);
+        let differs = |(column, value): &&(Name, String)| held(row, column).as_ref() != Some(value);
+        let open: Vec<(Name, String)> = wanted.iter().filter(differs).cloned().collect();
+        if open.is_empty() {
+            return Ok(Saved { id, version: version(row), is_new: false });
+        }
+        let columns: Vec<Name> = open.iter().map(|(column, _)| column.clone()).collect();
+        let after =
+            self.client.change(table, &id, &read(&columns), &Json::Object(body(&open))).await?;
+        let ignored = open.iter().find(|(c, value)| {
+            let now = held(&after, c);
+            now == held(row, c) && now.as_ref() != Some(value)
+        });
+        if let Some((column, _)) = ignored {
+            return Err(unwritable(table, column));
+        }
+        let count = |row: &Json| version(row).and_then(|count| count.parse::<u64>().ok());
+        let is_ours = count(row).map(|before| before + 1) == count(&after);
+        Ok(Saved { id, version: version(&after).filter(|_| is_ours), is_new: false })
+    }
+}
+
+/// A row as a record. A field that was asked for and is not told is no empty one: who took
+/// it for empty would empty it elsewhere.
+///
+/// # Errors
+/// `Forbidden` naming such a field.
+pub(super) fn record_of(row: &Json, table: &Name, fields: &[Name]) -> Result<Record, Error> {
+    let mut out = Fields::new();
+    for column in fields {
+        let value = stored(row, column.as_str()).ok_or_else(|| Error::Forbidden {
+            missing: format!("{}.{}", table.as_str(), column.as_str()),
+        })?;
+        let value = if value.is_empty() { Json::Null } else { value.into() };
+        out.insert(column.as_str().to_owned(), value);
+    }
+    let by = stored(row, "sys_updated_by").filter(|by| !by.is_empty());
+    Ok(Record {
+        id: record(row)?,
+        version: version(row),
+        modified: stored(row, "sys_updated_on").and_then(Moment::parse).map(|at| at.timestamp()),
+        modified_by: by.map(str::to_owned),
+        fields: out,
+    })
+}
+
+/// The system's columns before those asked for.
+pub(super) fn read(fields: &[Name]) -> Vec<Name> {
+    let mut all: Vec<Name> = SYSTEM.into_iter().map(Name::fixed).collect();
+    all.extend(fields.iter().filter(|field| !SYSTEM.contains(&field.as_str())).cloned());
+    all
+}
+
+fn version(row: &Json) -> Option<String> {
+    stored(row, VERSION).filter(|count| !count.is_empty()).map(str::to_owned)
+}
+
+/// What shall stand in which column, as ServiceNow keeps it: everything is a text.
+fn wanted(fields: &Fields, key: Option<&Name>) -> Result<Vec<(Name, String)>, Error> {
+    let mut wanted = Vec::new();
+    for (name, value) in fields {
+        let name = column(name)?;
+        if name.as_str().contains('.') || name.as_str().starts_with("sys_") {
+            let reason = "is another record's or the system's own, and cannot be written";
+            return Err(Error::Invalid {
+                field: Some(name.as_str().to_owned()),
+                reason: reason.to_owned(),
+            });
+        }
+        let text = match value {
+            Json::Null => String::new(),
+            Json::String(text) => text.clone(),
+            Json::Bool(_) | Json::Number(_) => value.to_string(),
+            Json::Array(_) | Json::Object(_) => {
+                let reason = "is a list or an object, which ServiceNow does not keep";
+                return Err(Error::Invalid {
+                    field: Some(name.as_str().to_owned()),
+                    reason: reason.to_owned(),
+                });
+            }
+        };
+        wanted.extend((Some(&name) != key).then_some((name, text)));
+    }
+    Ok(wanted)
+}
+
+fn body(wanted: &[(Name, String)]) -> Map<String, Json> {
+    wanted.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().into())).collect()
+}
+
+pub(super) fn table(object: &str) -> Result<Name, Error> {
+    Name::table(object).ok_or_else(|| Error::Invalid {
+        field: Some("object".to_owned()),
+        reason: "is no name of a table".to_owned(),
+    })
+}
+
+pub(super) fn columns(fields: &[String]) -> Result<Vec<Name>, Error> {
+    fields.iter().map(|field| column(field)).collect()
+}
+
+fn column(field: &str) -> Result<Name, Error> {
+    Name::new(field).ok_or_else(|| Error::Invalid {
+        field: Some(field.to_owned()),
+        reason: "is no name of a field".to_owned(),
+    })
+}
+
+fn unknown(table: &Name, column: &Name) -> Error {
+    Error::Invalid {
+        field: Some(column.as_str().to_owned()),
+        reason: format!("{} has no such field, or does not show it to us", table.as_str()),
+    }
+}
+
+/// What may not be written is ignored without a word.
+fn unwritable(table: &Name, column: &Name) -> Error {
+    Error::Forbidden { missing: format!("writing {}.{}", table.as_str(), column.as_str()) }
+}
+
+fn changed() -> Error {
+    Error::Conflict { reason: "the record was changed since it was read".to_owned() }
+}

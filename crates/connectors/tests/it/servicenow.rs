@@ -1,0 +1,526 @@
+//! The ServiceNow connector against the simulated instance.
+
+use crate::rig::{EMAIL, PHONE, Rig, ask, phone};
+use connectors::servicenow::sim::{Config, Instance, start};
+use connectors::servicenow::simulate;
+use domain::{CallId, Contact, ContactPhone, Direction, PhoneKind, Timestamp, Value};
+use kit::{Activity, Ask, Capabilities, Change, ChangesAsk, Custom, Error, Fields, Lane, Settings};
+use serde_json::{Value as Json, json};
+use sim::faults::{Fault, Rule};
+use std::time::Duration;
+
+const CONTACTS: &str = "customer_contact";
+
+fn by_phone(e164: &str) -> Ask {
+    Ask { phone: Some(phone(e164)), ..Ask::default() }
+}
+
+fn by_email(email: &str) -> Ask {
+    Ask { email: Some(email.to_owned()), ..Ask::default() }
+}
+
+async fn instance(config: Config) -> Rig<Instance> {
+    let instance = start(config).await.expect("a port");
+    let logins = simulate::logins(&instance);
+    let connector = connectors::by_name("servicenow").expect("ServiceNow");
+    Rig::new(connector, Box::new(instance), logins, simulate::API)
+}
+
+fn with(rig: &Rig<Instance>, settings: &[(&str, toml::Value)]) -> Settings {
+    let mut login = rig.logins[2].clone();
+    login.plain.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+    login
+}
+
+fn list(texts: &[&str]) -> toml::Value {
+    toml::Value::from(texts.to_vec())
+}
+
+async fn find(connection: &Capabilities, lane: Lane, asks: &[Ask]) -> Vec<Vec<Contact>> {
+    let lookup = connection.lookup.as_ref().expect("a lookup");
+    lookup.find(lane, asks).await.expect("an answer")
+}
+
+fn names(contacts: &[Contact]) -> Vec<&str> {
+    let mut names: Vec<&str> = contacts.iter().map(|contact| contact.name.as_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+fn john(rig: &Rig<Instance>) -> String {
+    rig.simulator.values(CONTACTS, "sys_id")[0].clone()
+}
+
+fn fields(pairs: &[(&str, Json)]) -> Fields {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+#[tokio::test]
+async fn a_caller_is_found_with_everything_that_was_configured() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let found = find(&connection, Lane::Call, &[by_phone(PHONE)]).await.remove(0);
+    assert_eq!(names(&found), ["John Doe"], "Jane's number has an extension behind it");
+    let john = &found[0];
+    assert_eq!(john.object, CONTACTS);
+    assert_eq!(john.email.as_deref(), Some(EMAIL));
+    assert_eq!(john.phones, [ContactPhone::new(PhoneKind::Work, PHONE)]);
+    assert_eq!(
+        (john.first_name.as_deref(), john.last_name.as_deref()),
+        (Some("John"), Some("Doe"))
+    );
+    assert_eq!(john.data["crmCaseId"], Value::from("EXT-0"));
+    assert_eq!(john.data["company"], Value::from("Acme Corporation"));
+    assert_eq!(john.data["loyaltyTier"], Value::from("Gold"), "the label, not the value");
+    assert!(john.account.is_some() && john.created_at.is_some());
+    let page = format!("nav_to.do?uri=customer_contact.do%3Fsys_id%3D{}", john.record);
+    assert!(john.url.as_ref().is_some_and(|url| url.ends_with(&page)), "{:?}", john.url);
+}
+
+#[tokio::test]
+async fn background_work_finds_a_number_in_any_grouping() {
+    let rig = instance(Config { people: 200, ..Config::default() }).await;
+    let connection = rig.open().await;
+    let found =
+        find(&connection, Lane::Background, &[by_phone(PHONE), by_phone("+15550198888")]).await;
+    assert_eq!(names(&found[0]), ["Jane Smith", "John Doe"]);
+    assert_eq!(names(&found[1]), ["Maria Garcia"]);
+    for person in sim::seed::people(200, 1).step_by(9) {
+        let e164 = person.phones[0].e164.clone();
+        let found = find(&connection, Lane::Background, &[by_phone(&e164)]).await.remove(0);
+        assert!(found.iter().any(|one| one.email.as_deref() == Some(&person.email)), "{e164}");
+        assert!(found.iter().all(|one| one.has_phone(&e164)), "nobody else");
+    }
+}
+
+#[tokio::test]
+async fn a_call_asks_once_for_a_whole_batch() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let (_, before) = rig.requests();
+    let by_record = Ask { record: Some(john(&rig)), ..Ask::default() };
+    let asks = [by_email("JANE.smith@example.com"), by_record, by_phone("+15550100000")];
+    let found = find(&connection, Lane::Call, &asks).await;
+    assert_eq!(rig.requests().1 - before, 1);
+    assert_eq!(names(&found[0]), ["Jane Smith"]);
+    assert_eq!(names(&found[1]), ["John Doe"]);
+    assert!(found[2].is_empty());
+}
+
+#[tokio::test]
+async fn people_are_found_in_every_table_once() {
+    let rig = instance(Config::default()).await;
+    let tables = list(&["sys_user", CONTACTS]);
+    let connection = rig.open_with(with(&rig, &[("tables", tables)])).expect("settings");
+    let found = find(&connection, Lane::Call, &[ask()]).await.remove(0);
+    assert_eq!(names(&found), ["John Doe"], "a contact is a user as well");
+    let consumers =
+        with(&rig, &[("tables", list(&["csm_consumer"])), ("data", toml::Table::new().into())]);
+    let connection = rig.open_with(consumers).expect("settings");
+    let found = find(&connection, Lane::Call, &[by_phone("+442079460018")]).await.remove(0);
+    assert_eq!(names(&found), ["Carla Stone"]);
+}
+
+#[tokio::test]
+async fn nobody_is_named_on_the_word_of_a_query_that_was_ignored() {
+    let rig = instance(Config { people: 50, ..Config::default() }).await;
+    let misspelled = [("phone_fields", list(&["phnoe"])), ("email_field", "emial".into())];
+    let connection = rig.open_with(with(&rig, &misspelled)).expect("settings");
+    let lookup = connection.lookup.as_ref().expect("a lookup");
+    for lane in [Lane::Call, Lane::Background] {
+        let error = lookup.find(lane, &[ask()]).await.expect_err("every row came back");
+        assert_eq!(error.kind(), "protocol");
+        assert!(error.to_string().contains("ignored a part of the query"), "{error}");
+    }
+    // With one good condition beside it the instance drops the bad one only.
+    let half = with(&rig, &[("phone_fields", list(&["phnoe", "phone"]))]);
+    let connection = rig.open_with(half).expect("settings");
+    assert_eq!(names(&find(&connection, Lane::Call, &[ask()]).await[0]), ["John Doe"]);
+    let findings = connection.check.check().await;
+    let flaws: Vec<&str> = findings
+        .iter()
+        .filter(|finding| finding.outcome.is_err())
+        .map(|finding| finding.what.as_str())
+        .collect();
+    assert_eq!(flaws, ["customer_contact.phnoe", "search by customer_contact.phnoe"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_into_a_query_is_nobodys() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let (_, before) = rig.requests();
+    for odd in ["x^ORactive=true", "javascript:gs.getUserID()", "NULL", "a^NQsys_idISNOTEMPTY"] {
+        let found = find(&connection, Lane::Call, &[by_email(odd)]).await.remove(0);
+        assert!(found.is_empty(), "{odd}");
+    }
+    assert_eq!(rig.requests().1, before, "nothing was asked");
+}
+
+#[tokio::test]
+async fn an_instance_that_answers_200_and_is_sick_is_told_as_what_it_is() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let lookup = connection.lookup.as_ref().expect("a lookup");
+    for (fault, kind, words) in [
+        ("hibernating", "protocol", "hibernates"),
+        ("cancelled", "unavailable", "gave up the query"),
+        ("error", "unavailable", "status 500"),
+    ] {
+        rig.faults().add(Rule::always(Fault::Vendor(fault.to_owned())).on(rig.api));
+        let error = lookup.find(Lane::Call, &[ask()]).await.expect_err(fault);
+        assert_eq!(error.kind(), kind, "{fault}");
+        assert!(error.to_string().contains(words), "{error}");
+        rig.faults().clear();
+    }
+}
+
+/// Waits until the connection has another token than this one.
+async fn until_another_token(tokens: &kit::Tokens, first: &str) {
+    let end = tokio::time::Instant::now() + Duration::from_secs(5);
+    while tokens.current().is_none_or(|token| token.value.reveal() == first) {
+        assert!(tokio::time::Instant::now() < end, "no second token");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_ahead_of_need_by_its_refresh_token() {
+    let rig =
+        instance(Config { token_lifetime: Duration::from_secs(1), ..Config::default() }).await;
+    let connection = rig.open().await;
+    let tokens = connection.tokens.as_ref().expect("tokens");
+    let first = tokens.current().expect("a token").value.reveal().to_owned();
+    until_another_token(tokens, &first).await;
+    let bodies: Vec<String> = rig.faults().requests().log().into_iter().map(|r| r.body).collect();
+    assert!(bodies[0].starts_with("grant_type=client_credentials"));
+    assert!(bodies[1].starts_with("grant_type=refresh_token"), "the same token would come again");
+}
+
+#[tokio::test]
+async fn a_password_grant_needs_its_client_and_its_user() {
+    let rig = instance(Config::default()).await;
+    for missing in ["client_id", "client_secret", "username", "password"] {
+        let mut settings = rig.logins[1].clone();
+        settings.plain.remove(missing);
+        settings.secrets.remove(missing);
+        let Err(Error::Invalid { field, .. }) = rig.open_with(settings) else {
+            panic!("{missing}")
+        };
+        assert_eq!(field.as_deref(), Some(missing));
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_found_by_its_link_and_by_no_other() {
+    let rig = instance(Config { people: 30, ..Config::default() }).await;
+    let data: toml::Table = [("openCases".to_owned(), "u_open_cases".into())].into_iter().collect();
+    let settings = [("account_key", "account_code".into()), ("account_data", data.into())];
+    let connection = rig.open_with(with(&rig, &settings)).expect("settings");
+    let accounts = connection.accounts.as_ref().expect("accounts");
+    let ids = ["1000001", "nobody", "a^b", ""].map(str::to_owned);
+    let found = accounts.find(Lane::Call, &ids).await.expect("an answer");
+    let acme = found[0].as_ref().expect("the account");
+    assert_eq!(acme.name, "Acme Corporation");
+    assert_eq!(acme.data["openCases"], Value::from("2"));
+    assert!(found[1..].iter().all(Option::is_none));
+    let wrong =
+        rig.open_with(with(&rig, &[("account_key", "acount_code".into())])).expect("settings");
+    let accounts = wrong.accounts.as_ref().expect("accounts");
+    let error = accounts.find(Lane::Call, &ids).await.expect_err("every account came back");
+    assert_eq!(error.kind(), "protocol");
+}
+
+fn activity(rig: &Rig<Instance>) -> Activity {
+    Activity {
+        call: CallId::new("call-1").expect("an id"),
+        record: john(rig),
+        known: None,
+        subject: "A call".to_owned(),
+        body: "What was said".to_owned(),
+        direction: Direction::Inbound,
+        started: Timestamp(1_795_292_100_000),
+        duration_ms: 65_000,
+        wrap_up: Some("Resolved".to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_of_a_call_is_noted_once_and_what_is_new_is_added() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let journal = connection.journal.as_ref().expect("a journal");
+    let first = journal.write(&activity(&rig)).await.expect("written");
+    let known = Some(first.id.clone());
+    let later = Activity { known, body: "And more".to_owned(), ..activity(&rig) };
+    for again in [&activity(&rig), &later, &later, &activity(&rig)] {
+        assert_eq!(journal.write(again).await.expect("written"), first);
+    }
+    assert_eq!(rig.simulator.values("sys_journal_field", "value"), ["What was said", "And more"]);
+    let value = |column| rig.simulator.values("interaction", column).remove(0);
+    assert_eq!(value("client_session_id"), "call-1");
+    assert_eq!(value("type"), "phone");
+    assert_eq!(value("direction"), "inbound");
+    assert_eq!(value("contact"), john(&rig));
+    assert_eq!(value("opened_at"), "2026-11-21 20:15:00");
+    assert_eq!(value("closed_at"), "2026-11-21 20:16:05");
+    assert_eq!(rig.simulator.count("interaction"), 1);
+}
+
+#[tokio::test]
+async fn notes_that_cannot_be_read_are_not_written_again() {
+    let unreadable = ["sys_journal_field".to_owned()].into();
+    let rig = instance(Config { unreadable, ..Config::default() }).await;
+    let connection = rig.open().await;
+    let journal = connection.journal.as_ref().expect("a journal");
+    for _ in 0..3 {
+        journal.write(&activity(&rig)).await.expect("written");
+    }
+    assert_eq!(rig.simulator.count("sys_journal_field"), 1);
+}
+
+#[tokio::test]
+async fn no_activity_is_made_where_its_key_would_be_ignored() {
+    let rig = instance(Config::default()).await;
+    rig.simulator.add("interaction", &[("short_description", "another")]);
+    let wrong = with(&rig, &[("journal_key", "client_sesion_id".into())]);
+    let connection = rig.open_with(wrong).expect("settings");
+    let journal = connection.journal.as_ref().expect("a journal");
+    let error = journal.write(&activity(&rig)).await.expect_err("no such field");
+    assert!(
+        matches!(error, Error::Invalid { field: Some(field), .. } if field == "client_sesion_id")
+    );
+    assert_eq!(rig.simulator.count("interaction"), 1);
+}
+
+/// Everything there is from a cursor on: saved and deleted ids, and the last cursor.
+async fn drain(
+    connection: &Capabilities,
+    mut cursor: Option<String>,
+    page_max: usize,
+) -> (Vec<String>, Vec<String>, String) {
+    let changes = connection.changes.as_ref().expect("changes");
+    let (mut saved, mut deleted) = (Vec::new(), Vec::new());
+    for _ in 0..500 {
+        let fields = vec!["name".to_owned(), "email".to_owned()];
+        let ask = ChangesAsk { object: CONTACTS.to_owned(), fields, cursor, page_max };
+        let page = changes.page(&ask).await.expect("a page");
+        for change in page.changes {
+            match change {
+                Change::Saved(record) => saved.push(record.id),
+                Change::Deleted { id, .. } => deleted.push(id),
+            }
+        }
+        cursor = Some(page.cursor);
+        if !page.has_more {
+            return (saved, deleted, cursor.expect("a cursor"));
+        }
+    }
+    panic!("no end");
+}
+
+#[tokio::test]
+async fn every_change_is_told_though_all_have_one_time_and_pages_are_small() {
+    let rig = instance(Config { people: 120, ..Config::default() }).await;
+    let ids = rig.simulator.values(CONTACTS, "sys_id");
+    for id in &ids {
+        rig.simulator.backdate(id, "2026-01-01 00:00:00");
+    }
+    let connection = rig.open().await;
+    let (mut saved, deleted, cursor) = drain(&connection, None, 7).await;
+    saved.sort();
+    let mut all = ids.clone();
+    all.sort();
+    assert_eq!((saved, deleted.len()), (all, 0), "each once");
+    let (again, _, cursor) = drain(&connection, Some(cursor), 7).await;
+    assert!(again.is_empty(), "what is old is not told again");
+    rig.simulator.change(&ids[5], &[("title", "Chief")]);
+    let (changed, _, cursor) = drain(&connection, Some(cursor), 7).await;
+    assert_eq!(changed, [ids[5].clone()]);
+    // A transaction that ends now and began three minutes ago.
+    let late = rig.simulator.values(CONTACTS, "sys_updated_on")[5].clone();
+    let minutes = Timestamp::parse(&late).expect("a time").minus(Duration::from_secs(180));
+    let earlier = minutes.to_string().replace('T', " ");
+    rig.simulator.backdate(&ids[9], &earlier[..19]);
+    let (late, _, _) = drain(&connection, Some(cursor), 7).await;
+    assert!(late.contains(&ids[9]), "{late:?}");
+}
+
+#[tokio::test]
+async fn rows_that_an_acl_hides_end_nothing() {
+    let rig = instance(Config { people: 40, ..Config::default() }).await;
+    let ids = rig.simulator.values(CONTACTS, "sys_id");
+    for (at, id) in ids.iter().enumerate() {
+        rig.simulator.backdate(id, &format!("2026-01-01 00:{at:02}:00"));
+        if (5..30).contains(&at) {
+            rig.simulator.hide(id);
+        }
+    }
+    let connection = rig.open().await;
+    let (saved, _, _) = drain(&connection, None, 4).await;
+    let seen: Vec<String> = ids[..5].iter().chain(&ids[30..]).cloned().collect();
+    assert_eq!(saved, seen);
+}
+
+#[tokio::test]
+async fn a_deletion_is_told_and_who_came_back_is_not_deleted() {
+    let rig = instance(Config { people: 5, ..Config::default() }).await;
+    let deletions = with(&rig, &[("deletions", true.into())]);
+    let connection = rig.open_with(deletions).expect("settings");
+    for finding in connection.check.check().await {
+        assert_eq!(finding.outcome, Ok(()), "{}", finding.what);
+    }
+    assert!(connection.changes.as_ref().expect("changes").tells_deletions());
+    let (_, _, cursor) = drain(&connection, None, 100).await;
+    let ids = rig.simulator.values(CONTACTS, "sys_id");
+    assert!(rig.simulator.delete(&ids[2]));
+    let restored = [("tablename", CONTACTS), ("documentkey", ids[3].as_str())];
+    rig.simulator.add("sys_audit_delete", &restored);
+    rig.simulator.add("sys_audit_delete", &[("tablename", "incident"), ("documentkey", &ids[4])]);
+    let (saved, deleted, _) = drain(&connection, Some(cursor), 100).await;
+    assert_eq!(deleted, [ids[2].clone()]);
+    assert!(saved.contains(&ids[3]) && !saved.contains(&ids[2]));
+}
+
+#[tokio::test]
+async fn changes_are_refused_rather_than_guessed() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let changes = connection.changes.as_ref().expect("changes");
+    let ask = |object: &str, field: &str, cursor: Option<&str>| ChangesAsk {
+        object: object.to_owned(),
+        fields: vec![field.to_owned()],
+        cursor: cursor.map(str::to_owned),
+        page_max: 10,
+    };
+    for (wrong, kind) in [
+        (ask("a^b", "name", None), "invalid"),
+        (ask("no_such_table", "name", None), "invalid"),
+        (ask(CONTACTS, "Name", None), "invalid"),
+        (ask(CONTACTS, "nmae", None), "forbidden"),
+        (ask(CONTACTS, "name", Some("x")), "invalid"),
+    ] {
+        assert_eq!(changes.page(&wrong).await.expect_err("refused").kind(), kind, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_utc_is_found() {
+    let rig = instance(Config { user_hours: 2, ..Config::default() }).await;
+    let connection = rig.open().await;
+    let findings = connection.check.check().await;
+    let flaw = findings.iter().find(|finding| finding.what == "time zone").expect("looked at");
+    assert!(flaw.outcome.is_err());
+}
+
+#[tokio::test]
+async fn a_record_is_made_once_by_its_key() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    let before = rig.simulator.count(CONTACTS);
+    let key = ("u_external_key", "K-1");
+    let new = fields(&[("first_name", json!("Ada")), ("last_name", json!("Byron"))]);
+    rig.faults().add(Rule { method: Some("POST".to_owned()), ..Rule::always(Fault::Truncate) });
+    let lost = writes.create(CONTACTS, key, &new).await.expect_err("no answer");
+    assert!(lost.is_worth_retrying(), "{lost}");
+    rig.faults().clear();
+    let saved = writes.create(CONTACTS, key, &new).await.expect("found again");
+    assert!(!saved.is_new);
+    assert_eq!(rig.simulator.count(CONTACTS), before + 1);
+    let other = writes.create(CONTACTS, ("u_external_key", "K-2"), &new).await.expect("made");
+    assert!(other.is_new && other.id != saved.id);
+    rig.simulator.add(CONTACTS, &[("u_external_key", "K-2")]);
+    let error = writes.create(CONTACTS, ("u_external_key", "K-2"), &new).await;
+    assert_eq!(error.expect_err("two have it").kind(), "conflict");
+    for key in [("u_no_such_key", "x"), ("u_external_key", "a^b"), ("U^", "x")] {
+        let error = writes.create(CONTACTS, key, &new).await.expect_err("refused");
+        assert_eq!(error.kind(), "invalid", "{key:?}");
+    }
+    assert_eq!(rig.simulator.count(CONTACTS), before + 3, "nothing more was made");
+}
+
+#[tokio::test]
+async fn a_record_is_changed_only_as_it_was_seen() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    let id = john(&rig);
+    let (ids, title) = ([id.clone(), "e".repeat(32)], ["title".to_owned()]);
+    let mut read = writes.read(Lane::Background, CONTACTS, &ids, &title).await.expect("records");
+    assert_eq!(read.pop(), Some(None));
+    let seen = read.remove(0).expect("John");
+    assert_eq!(seen.fields["title"], json!("Buyer"));
+    let version = seen.version.as_deref();
+    let chief = fields(&[("title", json!("Chief")), ("home_phone", json!(null))]);
+    let saved = writes.update(CONTACTS, &id, version, &chief).await.expect("changed");
+    assert_eq!(saved.version.as_deref(), Some("1"));
+    let again = writes.update(CONTACTS, &id, version, &chief).await.expect("done already");
+    assert_eq!(again.version, None, "whose version it is now, nobody can say");
+    let other = fields(&[("title", json!("Other"))]);
+    let error = writes.update(CONTACTS, &id, version, &other).await.expect_err("changed since");
+    assert_eq!(error.kind(), "conflict");
+    assert_eq!(rig.simulator.values(CONTACTS, "title")[0], "Chief");
+    assert_eq!(rig.simulator.values(CONTACTS, "email")[0], EMAIL, "all else is left alone");
+    let unknown = fields(&[("title", json!("Other")), ("ttile", json!("x"))]);
+    let error = writes.update(CONTACTS, &id, None, &unknown).await.expect_err("no such field");
+    assert_eq!(error.kind(), "invalid");
+    assert_eq!(rig.simulator.values(CONTACTS, "title")[0], "Chief", "nothing half done");
+    let gone = writes.update(CONTACTS, &"e".repeat(32), None, &other).await.expect_err("nobody");
+    assert_eq!(gone, Error::NotFound);
+    assert_eq!(
+        writes.delete(CONTACTS, &id, Some("0")).await.expect_err("stale").kind(),
+        "conflict"
+    );
+    writes.delete(CONTACTS, &id, Some("1")).await.expect("deleted");
+    writes.delete(CONTACTS, &id, Some("1")).await.expect("gone already");
+}
+
+#[tokio::test]
+async fn a_field_that_may_not_be_written_is_told() {
+    let unwritable =
+        ["customer_contact.title".to_owned(), "customer_contact.u_external_key".to_owned()];
+    let rig = instance(Config { unwritable: unwritable.into(), ..Config::default() }).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    let other = fields(&[("title", json!("Other"))]);
+    let error = writes.update(CONTACTS, &john(&rig), None, &other).await.expect_err("ignored");
+    assert_eq!(error, Error::Forbidden { missing: "writing customer_contact.title".to_owned() });
+    let error = writes.create(CONTACTS, ("u_external_key", "K-9"), &other).await;
+    assert_eq!(error.expect_err("the key was ignored").kind(), "forbidden");
+}
+
+#[tokio::test]
+async fn what_an_administrator_wrote_is_sent_within_the_api() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let requests = connection.requests.as_ref().expect("requests");
+    let place = kit::Place::Query("sysparm_query");
+    let language = requests.language(place).expect("a language");
+    let value = (language.literal)("email=", EMAIL).expect("a value");
+    let custom = Custom {
+        method: "GET".to_owned(),
+        path: "/now/table/customer_contact".to_owned(),
+        query: vec![
+            ("sysparm_query".to_owned(), format!("email={value}")),
+            ("sysparm_fields".to_owned(), "name".to_owned()),
+        ],
+        headers: vec![("x-trace".to_owned(), "7".to_owned())],
+        body: None,
+    };
+    let answer = requests.send(Lane::Call, &custom).await.expect("an answer");
+    assert_eq!(answer, json!({ "result": [{ "name": "John Doe" }] }));
+    let seen = rig.faults().requests().log().pop().expect("a request");
+    assert_eq!(seen.header("x-trace"), Some("7"));
+    let log = rig.requests().1;
+    for wrong in [
+        Custom { path: "/../oauth_token.do".to_owned(), ..custom.clone() },
+        Custom { method: "CONNECT".to_owned(), ..custom.clone() },
+        Custom { headers: vec![("Authorization".to_owned(), "x".to_owned())], ..custom.clone() },
+        Custom { headers: vec![("x-a".to_owned(), "a\nb: c".to_owned())], ..custom },
+    ] {
+        let error = requests.send(Lane::Call, &wrong).await.expect_err("refused");
+        assert_eq!(error.kind(), "invalid", "{wrong:?}");
+    }
+    assert_eq!(rig.requests().1, log, "nothing was sent");
+}
