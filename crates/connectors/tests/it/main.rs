@@ -12,6 +12,7 @@ mod rig;
 mod salesforce;
 mod sap;
 mod sap_mock;
+mod sql;
 
 // `acme_crm` finds these at the root of its crate, as it would in `connectors`.
 use connectors::{Setup, Simulation, Simulator, Starting, Vendor};
