@@ -175,7 +175,6 @@ impl MySql {
             .host(host)
             .port(address.port)
             .username(&address.user)
-            .password(address.password.reveal())
             .database(&address.database)
             .ssl_mode(mode)
             .charset("utf8mb4")
@@ -184,6 +183,10 @@ impl MySql {
             .no_engine_substitution(false)
             .statement_cache_capacity(PREPARED_MAX)
             .disable_statement_logging();
+        // An empty password is none: the server compares no proof of it.
+        if !address.password.reveal().is_empty() {
+            options = options.password(address.password.reveal());
+        }
         if let Some(file) = &address.authorities {
             options = options.ssl_ca(file);
         }

@@ -8,8 +8,10 @@ use domain::Value;
 use kit::Secret;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
+use sqlx::mysql::MySqlConnectOptions;
 use std::io::Write as _;
+use std::str::FromStr as _;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,6 +29,12 @@ INSERT INTO people VALUES
     (2, 'C-2', 'Maria Garcia', 'maria.garcia@example.com', '+1 555 0198 888', '15550198888', 'Bronze', '2026-01-02 08:00:00');
 ";
 
+/// A session of the test's own, that logs no statement: they hold people and passwords.
+async fn connected(url: &str) -> MySqlConnection {
+    let options = MySqlConnectOptions::from_str(url).expect("an address").disable_statement_logging();
+    options.connect().await.expect("a session")
+}
+
 static SAID: Once = Once::new();
 
 /// A database of this test's own; `None` where there is no server.
@@ -43,12 +51,12 @@ async fn place() -> Option<(Place, MySqlConnection)> {
     };
     let nth = NEXT.fetch_add(1, Ordering::Relaxed);
     let database = format!("tieline_sql_{}_{nth}", std::process::id());
-    let mut server = MySqlConnection::connect(&url).await.expect("the server");
+    let mut server = connected(&url).await;
     let make = AssertSqlSafe(format!("CREATE DATABASE {database}"));
     server.execute(sqlx::raw_sql(make)).await.expect("a database");
     let mut url = url::Url::parse(&url).expect("an address");
     url.set_path(&database);
-    let mut admin = MySqlConnection::connect(url.as_str()).await.expect("the database");
+    let mut admin = connected(url.as_str()).await;
     admin.execute(sqlx::raw_sql(SCHEMA)).await.expect("tables");
     let settings = settings(
         &[
@@ -196,7 +204,7 @@ async fn changes_are_told_once_each_and_late_ones_are_not_missed() {
     );
     changes::everything_is_told_in_pages(&settings, 2).await;
     // One that began before, and commits after what came later was read.
-    let mut late = MySqlConnection::connect(&changes::url_of(&settings)).await.expect("a session");
+    let mut late = connected(&changes::url_of(&settings)).await;
     for sql in [
         "BEGIN",
         "INSERT INTO people (id, record, name, updated_at) VALUES (3, 'C-3', 'Late', '2026-01-03 08:00:00')",
