@@ -1,8 +1,8 @@
 //! What a connector is: facts, a way to open it, and what it can then do.
 
 use crate::{
-    CallEvents, Changes, Error, History, Journal, Lane, Limits, Manifest, Network, Requests, Settings,
-    SignIn, Tokens, Turnstile, Writes,
+    CallEvents, Changes, Error, History, Journal, Lane, Limits, Manifest, Network, Requests,
+    Settings, SignIn, Tokens, Turnstile, Writes,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region, Value};

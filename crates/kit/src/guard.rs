@@ -87,11 +87,7 @@ pub fn check_host(url: &Url) -> Result<(), String> {
 ///
 /// # Errors
 /// `Invalid` naming `host` when it may not be asked; `Unavailable` when nobody knows it.
-pub async fn addresses(
-    host: &str,
-    port: u16,
-    network: &Network,
-) -> Result<Vec<SocketAddr>, Error> {
+pub async fn addresses(host: &str, port: u16, network: &Network) -> Result<Vec<SocketAddr>, Error> {
     check_name(host, network)?;
     let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await;
     // The system's sentence says which way it asked, and that is nobody's matter.

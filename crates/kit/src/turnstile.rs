@@ -22,7 +22,9 @@ struct Inner {
 /// Somebody who passed: their place is theirs until this is dropped.
 #[derive(Debug)]
 #[must_use = "the place is given back when this is dropped"]
-pub struct Passed(#[allow(dead_code, reason = "held, and given back by its drop")] OwnedSemaphorePermit);
+pub struct Passed(
+    #[allow(dead_code, reason = "held, and given back by its drop")] OwnedSemaphorePermit,
+);
 
 impl Turnstile {
     #[must_use]

@@ -93,7 +93,8 @@ impl Journey {
         let answer = self.database.rows(Lane::Background, statement, arguments).await;
         let rows = answer.map_err(|error| match error {
             Error::NotFound => {
-                let reason = "cannot compare :after_time or :after_id with what it holds; cast them";
+                let reason =
+                    "cannot compare :after_time or :after_id with what it holds; cast them";
                 invalid(&statement.setting, reason)
             }
             error => error,
@@ -103,7 +104,11 @@ impl Journey {
             Some(row) => Some((self.time(row, statement)?, self.id(row, statement)?)),
         };
         let is_full = rows.len() >= page;
-        if is_full && last.as_ref().is_some_and(|(at, of)| at.trim_end_matches('Z') == time.trim_end_matches('Z') && *of == id) {
+        if is_full
+            && last.as_ref().is_some_and(|(at, of)| {
+                at.trim_end_matches('Z') == time.trim_end_matches('Z') && *of == id
+            })
+        {
             let reason = "answers the row again after which it was to go on; compare with >";
             return Err(invalid(&statement.setting, reason));
         }
@@ -129,12 +134,7 @@ impl Journey {
         columns.text(row, "modified_at").ok_or_else(lacks)
     }
 
-    fn record(
-        &self,
-        row: &Row,
-        statement: &Statement,
-        wanted: &[String],
-    ) -> Result<Record, Error> {
+    fn record(&self, row: &Row, statement: &Statement, wanted: &[String]) -> Result<Record, Error> {
         let columns = &self.queries.columns;
         let mut fields = Fields::new();
         for name in wanted {

@@ -58,7 +58,9 @@ impl Access {
             Some(table) => Err(Flaw {
                 code: "connection.full_scan",
                 message: format!("{what} reads the whole of {table}: no index serves it."),
-                fix: format!("Make an index on what {what} compares, in the form in which it compares it."),
+                fix: format!(
+                    "Make an index on what {what} compares, in the form in which it compares it."
+                ),
             }),
             None => Ok(()),
         }

@@ -10,6 +10,8 @@ pub(super) mod address;
 pub(super) mod mysql;
 pub(super) mod postgres;
 pub(super) mod sqlite;
+#[cfg(feature = "mssql")]
+pub(super) mod sqlserver;
 
 use super::cell::Row;
 use super::statement::{Argument, Statement};

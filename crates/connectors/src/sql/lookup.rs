@@ -42,12 +42,12 @@ impl Directory {
         let email = queries.by_email.as_ref().zip(ask.email.as_ref().filter(fits));
         let email = email.map(|(statement, email)| (statement, of_email(email)));
         let record = queries.by_record.as_ref().zip(ask.record.as_ref().filter(fits));
-        let record = record.map(|(statement, id)| (statement, vec![("record", id.as_str().into())]));
-        let (phone, email, record) = tokio::try_join!(
-            self.people(lane, phone),
-            self.people(lane, email),
-            async { or_nobody(self.people(lane, record).await) },
-        )?;
+        let record =
+            record.map(|(statement, id)| (statement, vec![("record", id.as_str().into())]));
+        let (phone, email, record) =
+            tokio::try_join!(self.people(lane, phone), self.people(lane, email), async {
+                or_nobody(self.people(lane, record).await)
+            },)?;
         let mut people: Vec<Contact> = Vec::new();
         for contact in phone.into_iter().chain(email).chain(record) {
             let is_known = people.iter().any(|known| known.record == contact.record);

@@ -11,9 +11,24 @@ use std::collections::BTreeMap;
 
 /// Fields that a column can be.
 const FIELDS: [&str; 18] = [
-    "record", "object", "name", "first_name", "last_name", "email", "phone", "phones", "work_phone",
-    "mobile_phone", "home_phone", "other_phone", "account", "url", "created_at", "modified_at",
-    "modified_by", "version",
+    "record",
+    "object",
+    "name",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "phones",
+    "work_phone",
+    "mobile_phone",
+    "home_phone",
+    "other_phone",
+    "account",
+    "url",
+    "created_at",
+    "modified_at",
+    "modified_by",
+    "version",
 ];
 /// Fields with numbers, and what the numbers are for.
 const PHONES: [(&str, PhoneKind); 6] = [
@@ -107,8 +122,7 @@ impl Columns {
 
     /// Every column that is no field.
     fn data(&self, row: &Row) -> BTreeMap<String, Value> {
-        let is_field =
-            |name: &str| self.0.values().any(|column| column.eq_ignore_ascii_case(name));
+        let is_field = |name: &str| self.0.values().any(|column| column.eq_ignore_ascii_case(name));
         let rest = row.0.iter().filter(|(name, _)| !is_field(name));
         rest.filter_map(|(name, cell)| Some((name.clone(), cell.value()?))).collect()
     }
@@ -216,7 +230,11 @@ mod tests {
     #[test]
     fn a_field_that_there_is_not_is_refused() {
         let settings = Settings {
-            plain: "[columns]\nphon = 'x'".parse::<toml::Table>().expect("toml").into_iter().collect(),
+            plain: "[columns]\nphon = 'x'"
+                .parse::<toml::Table>()
+                .expect("toml")
+                .into_iter()
+                .collect(),
             ..Settings::default()
         };
         assert!(Columns::of(&settings).expect_err("no field").to_string().contains("phon"));

@@ -9,6 +9,7 @@ mod accounts;
 mod cell;
 mod changes;
 mod check;
+mod civil;
 mod database;
 mod lookup;
 mod mapping;
@@ -68,20 +69,15 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         let (database, queries) = parts();
         let begin = settings.text("changes_begin").unwrap_or("0001-01-01 00:00:00").to_owned();
         let overlap = Duration::from_secs(settings.number("changes_overlap_s", 60));
-        Arc::new(changes::Journey { database, queries, begin, overlap, dialect }) as Arc<dyn kit::Changes>
+        Arc::new(changes::Journey { database, queries, begin, overlap, dialect })
+            as Arc<dyn kit::Changes>
     });
     let requests = (!queries.named.is_empty()).then(|| {
         let (database, queries) = parts();
         Arc::new(requests::Named { database, queries }) as Arc<dyn kit::Requests>
     });
     let check = Arc::new(check::Access { database, queries });
-    Ok(Capabilities {
-        lookup,
-        accounts,
-        changes,
-        requests,
-        ..Capabilities::new(turnstile, check)
-    })
+    Ok(Capabilities { lookup, accounts, changes, requests, ..Capabilities::new(turnstile, check) })
 }
 
 fn database(
@@ -117,6 +113,12 @@ fn database(
             let driver = mysql::MySql { address: address(3306)? };
             Arc::new(Server::new(driver, turnstile, limits, times))
         }
+        #[cfg(feature = "mssql")]
+        Dialect::SqlServer => {
+            let driver = database::sqlserver::SqlServer { address: address(1433)? };
+            Arc::new(Server::new(driver, turnstile, limits, times))
+        }
+        #[cfg(not(feature = "mssql"))]
         Dialect::SqlServer => {
             return Err(invalid("engine", "is sqlserver, and this build has no feature mssql"));
         }

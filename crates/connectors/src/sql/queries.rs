@@ -44,7 +44,8 @@ impl Queries {
     pub(super) fn of(settings: &Settings, dialect: Dialect) -> Result<Self, Error> {
         let one = |setting: &str, takes| {
             let text = settings.text(setting);
-            text.map(|sql| Statement::compile(setting, sql, dialect, Takes::Some(takes))).transpose()
+            text.map(|sql| Statement::compile(setting, sql, dialect, Takes::Some(takes)))
+                .transpose()
         };
         let many = |setting: &str, takes| {
             let pairs = settings.pairs(setting);
@@ -84,18 +85,21 @@ impl Queries {
             }
         }
         let is_name = |name: &&String| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
         };
         if let Some(name) = self.named.keys().find(|name| !is_name(name)) {
             let reason = format!("`{name}` is no name: letters, digits, - and _");
             return Err(invalid("queries", &reason));
         }
         let finds = self.by_phone.is_some() || self.by_email.is_some() || self.by_record.is_some();
-        let does = finds
-            || self.account.is_some()
-            || !self.changes.is_empty()
-            || !self.named.is_empty();
-        if does { Ok(()) } else { Err(invalid("lookup_by_phone", "is not set, nor is any other query")) }
+        let does =
+            finds || self.account.is_some() || !self.changes.is_empty() || !self.named.is_empty();
+        if does {
+            Ok(())
+        } else {
+            Err(invalid("lookup_by_phone", "is not set, nor is any other query"))
+        }
     }
 
     /// Is there a way to find people at all?
@@ -163,9 +167,14 @@ mod tests {
 
     #[test]
     fn no_number_has_more_forms_than_there_are_places() {
-        for text in
-            ["+15550199999", "+442079460018", "+4930901820", "+33142685300", "+5511961234567", "+390612345678"]
-        {
+        for text in [
+            "+15550199999",
+            "+442079460018",
+            "+4930901820",
+            "+33142685300",
+            "+5511961234567",
+            "+390612345678",
+        ] {
             let region = Region::parse("US").expect("a region");
             let phone = phone::parse_stored(text, region).expect(text);
             let mut forms = phone::typed_forms(&phone);

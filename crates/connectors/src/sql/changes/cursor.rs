@@ -4,6 +4,7 @@
 //! also knows when the end was reached: what is written with an earlier time may be committed
 //! until an overlap later, so until then the end is read again from an overlap before it.
 
+use crate::sql::civil::civil;
 use domain::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -188,20 +189,6 @@ fn earlier(time: &str, by: Duration) -> Option<String> {
         seconds / 60 % 60,
         seconds % 60
     ))
-}
-
-/// The date of a count of days since 1970-01-01, by the Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // Eras of 400 years that begin in March, so that a leap day is the last of its year.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use super::Failure;
 use kit::{Error, Network, Settings, guard};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 /// How the way is kept private.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub(in crate::sql) struct Address {
     pub(in crate::sql) password: kit::Secret,
     pub(in crate::sql) tls: Tls,
     /// Certificates of one's own authorities, in PEM form.
-    pub(in crate::sql) authorities: Option<PathBuf>,
+    pub(in crate::sql) authorities: Option<Vec<u8>>,
     pub(in crate::sql) network: Network,
 }
 
@@ -64,7 +63,7 @@ impl Address {
             user: settings.required("user")?.to_owned(),
             password: settings.secret("password")?.clone(),
             tls,
-            authorities: settings.text("tls_authorities").map(PathBuf::from),
+            authorities: settings.text("tls_authorities").map(certificates).transpose()?,
             network,
         })
     }
@@ -78,6 +77,19 @@ impl Address {
         found.truncate(ADDRESSES_MAX);
         Ok(found)
     }
+}
+
+/// A file of certificates, as it is when the connection is opened.
+fn certificates(file: &str) -> Result<Vec<u8>, Error> {
+    let invalid = |reason: &str| Error::Invalid {
+        field: Some("tls_authorities".to_owned()),
+        reason: reason.to_owned(),
+    };
+    let pem = std::fs::read_to_string(file).map_err(|_| invalid("is no file that can be read"))?;
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(invalid("holds no certificate in PEM form"));
+    }
+    Ok(pem.into_bytes())
 }
 
 /// Addresses of one name that are tried.
@@ -98,10 +110,6 @@ pub(in crate::sql) fn cut(error: &sqlx::Error) -> Failure {
         sqlx::Error::Tls(cause) => Failure::Told(Error::Invalid {
             field: Some("tls".to_owned()),
             reason: format!("no TLS with this server: {cause}"),
-        }),
-        sqlx::Error::Configuration(_) => Failure::Told(Error::Invalid {
-            field: Some("tls_authorities".to_owned()),
-            reason: "is no file of certificates in PEM form".to_owned(),
         }),
         _ => Failure::Broken(Error::protocol("an answer outside the server's protocol")),
     }

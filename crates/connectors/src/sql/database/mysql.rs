@@ -9,9 +9,14 @@ use crate::sql::statement::{Argument, Statement};
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use kit::Error;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
+use sqlx::mysql::{
+    MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode,
+};
 use sqlx::mysql::{MySqlConnection, MySqlValueRef};
-use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Decode, Executor as _, Row as _, SqlSafeStr as _};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Decode, Executor as _, Row as _,
+    SqlSafeStr as _,
+};
 use sqlx::{MySql as My, TypeInfo as _, ValueRef as _, query::Query};
 use std::time::Duration;
 
@@ -129,9 +134,8 @@ impl Session {
     async fn begin(&mut self) -> Result<(), Failure> {
         let limit = self.limit;
         let version = sqlx::query("SELECT VERSION()").fetch_one(&mut self.connection).await;
-        let version: String = version
-            .and_then(|row| row.try_get(0))
-            .map_err(|error| of_login(&error, limit))?;
+        let version: String =
+            version.and_then(|row| row.try_get(0)).map_err(|error| of_login(&error, limit))?;
         let ms = limit.as_millis();
         let end = if version.contains("MariaDB") {
             format!("SET SESSION max_statement_time = {}.{:03}", ms / 1_000, ms % 1_000)
@@ -187,8 +191,8 @@ impl MySql {
         if !address.password.reveal().is_empty() {
             options = options.password(address.password.reveal());
         }
-        if let Some(file) = &address.authorities {
-            options = options.ssl_ca(file);
+        if let Some(pem) = &address.authorities {
+            options = options.ssl_ca_from_pem(pem.clone());
         }
         options
     }
@@ -210,9 +214,10 @@ fn row_of(row: &MySqlRow) -> Result<Row, Failure> {
         let value = row.try_get_raw(column.ordinal()).ok()?;
         Some((column.name().to_owned(), cell(value)?))
     });
-    cells.collect::<Option<Vec<_>>>().map(Row).ok_or_else(|| {
-        Failure::Broken(Error::protocol("a value that is not of its column's type"))
-    })
+    cells
+        .collect::<Option<Vec<_>>>()
+        .map(Row)
+        .ok_or_else(|| Failure::Broken(Error::protocol("a value that is not of its column's type")))
 }
 
 /// A value by its column's type; `None` when it is not of it.

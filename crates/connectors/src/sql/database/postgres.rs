@@ -13,7 +13,10 @@ use futures_util::TryStreamExt as _;
 use kit::Error;
 use serde_json::value::RawValue;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, Postgres as Pg, Row as _, SqlSafeStr as _};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, Postgres as Pg, Row as _,
+    SqlSafeStr as _,
+};
 use sqlx::{Column as _, query::Query};
 use std::time::Duration;
 
@@ -156,8 +159,8 @@ impl Postgres {
             .application_name("tieline")
             .statement_cache_capacity(PREPARED_MAX)
             .disable_statement_logging();
-        if let Some(file) = &address.authorities {
-            options = options.ssl_root_cert(file);
+        if let Some(pem) = &address.authorities {
+            options = options.ssl_root_cert_from_pem(pem.clone());
         }
         options
     }

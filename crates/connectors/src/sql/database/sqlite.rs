@@ -79,9 +79,9 @@ impl Shared {
             None => open(&self.path).map_err(|error| failure(&error, limit))?,
         };
         let until = Instant::now() + limit;
-        let bounded = connection
-            .busy_timeout(limit)
-            .and_then(|()| connection.progress_handler(STEPS, Some(move || Instant::now() > until)));
+        let bounded = connection.busy_timeout(limit).and_then(|()| {
+            connection.progress_handler(STEPS, Some(move || Instant::now() > until))
+        });
         bounded.map_err(|error| failure(&error, limit))?;
         let outcome = work(&connection, limit);
         if matches!(outcome, Ok(_) | Err(Failure::Told(_))) {
@@ -111,10 +111,8 @@ impl Database for File {
         arguments: Vec<Argument>,
     ) -> Result<Vec<Row>, Error> {
         let statement = statement.clone();
-        self.run(lane, move |connection, limit| {
-            rows(connection, &statement, &arguments, limit)
-        })
-        .await
+        self.run(lane, move |connection, limit| rows(connection, &statement, &arguments, limit))
+            .await
     }
 
     async fn outlook(
@@ -215,18 +213,16 @@ fn outlook(
     let mut plan = connection.prepare(&text).map_err(wrong)?;
     let bound = rusqlite::params_from_iter(arguments.iter());
     let details = plan.query_map(bound, |row| row.get::<_, String>("detail")).map_err(wrong)?;
-    let mut scans = Vec::new();
-    for detail in details {
-        let detail = detail.map_err(wrong)?;
-        // `SCAN customers`, and not `SCAN customers USING COVERING INDEX …` or of what the
-        // query itself made.
-        if let Some(table) = detail.strip_prefix("SCAN ")
-            && !table.contains([' ', '('])
-            && connection.table_exists(None, table).unwrap_or(false)
-        {
-            scans.push(table.to_owned());
-        }
-    }
+    let details = details.collect::<rusqlite::Result<Vec<String>>>().map_err(wrong)?;
+    let is_made = |name: &str| {
+        let made = |word: &str, line: &str| line.strip_prefix(word).is_some_and(|of| of == name);
+        details.iter().any(|line| made("MATERIALIZE ", line) || made("CO-ROUTINE ", line))
+    };
+    // `SCAN customers` (or what the query calls it), and not `SCAN customers USING COVERING
+    // INDEX …` or of what the query itself made.
+    let scanned = details.iter().filter_map(|line| line.strip_prefix("SCAN "));
+    let scans = scanned.filter(|name| !name.contains([' ', '(']) && !is_made(name));
+    let scans = scans.map(str::to_owned).collect();
     Ok(Outlook { columns, scans })
 }
 

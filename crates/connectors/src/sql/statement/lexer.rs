@@ -31,10 +31,7 @@ impl Mistake {
 }
 
 /// All pieces with their offsets; joined they are the text again (a parameter less its `:`).
-pub(super) fn pieces(
-    sql: &str,
-    dialect: Dialect,
-) -> Result<Vec<(usize, Piece<'_>)>, Mistake> {
+pub(super) fn pieces(sql: &str, dialect: Dialect) -> Result<Vec<(usize, Piece<'_>)>, Mistake> {
     let mut pieces = Vec::new();
     let (mut at, mut code) = (0, 0);
     while at < sql.len() {
@@ -61,11 +58,7 @@ fn width(sql: &str, at: usize) -> usize {
 }
 
 /// What begins at `at`, if it is not plain code, and where it ends.
-fn special(
-    sql: &str,
-    at: usize,
-    dialect: Dialect,
-) -> Result<Option<(usize, Piece<'_>)>, Mistake> {
+fn special(sql: &str, at: usize, dialect: Dialect) -> Result<Option<(usize, Piece<'_>)>, Mistake> {
     let rest = &sql[at..];
     let next = rest.as_bytes().get(1).copied();
     let is_comment = match rest.as_bytes()[0] {

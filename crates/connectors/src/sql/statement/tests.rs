@@ -64,13 +64,33 @@ fn a_list_has_a_fixed_number_of_places_and_the_last_fills_them() {
 #[test]
 fn quotes_comments_and_casts_are_left_as_they_are() {
     for (dialect, sql, expected) in [
-        (Dialect::PostgreSql, "SELECT :phone::text, 'a:b''c', \"x:y\"", "SELECT $1::text, 'a:b''c', \"x:y\""),
+        (
+            Dialect::PostgreSql,
+            "SELECT :phone::text, 'a:b''c', \"x:y\"",
+            "SELECT $1::text, 'a:b''c', \"x:y\"",
+        ),
         (Dialect::PostgreSql, "SELECT E'it\\'s', :email", "SELECT E'it\\'s', $1"),
         (Dialect::PostgreSql, "SELECT 'c:\\', :email", "SELECT 'c:\\', $1"),
-        (Dialect::PostgreSql, "SELECT $$a:b'$$, $t$;$$:x$t$, :email", "SELECT $$a:b'$$, $t$;$$:x$t$, $1"),
-        (Dialect::PostgreSql, "SELECT /* :a /* ' */ ; */ :email -- ; :b '\n, 1", "SELECT /* :a /* ' */ ; */ $1 -- ; :b '\n, 1"),
-        (Dialect::PostgreSql, "SELECT a[1 : 2], b ? 'k', c$d, :email", "SELECT a[1 : 2], b ? 'k', c$d, $1"),
-        (Dialect::MySql, "SELECT `a:b`, \"it''s\", :email # ; it's\n, 1", "SELECT `a:b`, \"it''s\", ? # ; it's\n, 1"),
+        (
+            Dialect::PostgreSql,
+            "SELECT $$a:b'$$, $t$;$$:x$t$, :email",
+            "SELECT $$a:b'$$, $t$;$$:x$t$, $1",
+        ),
+        (
+            Dialect::PostgreSql,
+            "SELECT /* :a /* ' */ ; */ :email -- ; :b '\n, 1",
+            "SELECT /* :a /* ' */ ; */ $1 -- ; :b '\n, 1",
+        ),
+        (
+            Dialect::PostgreSql,
+            "SELECT a[1 : 2], b ? 'k', c$d, :email",
+            "SELECT a[1 : 2], b ? 'k', c$d, $1",
+        ),
+        (
+            Dialect::MySql,
+            "SELECT `a:b`, \"it''s\", :email # ; it's\n, 1",
+            "SELECT `a:b`, \"it''s\", ? # ; it's\n, 1",
+        ),
         (Dialect::MySql, "SELECT 5--:email", "SELECT 5--?"),
         (Dialect::MySql, "SELECT 'a\\\\', '%\\%', :email", "SELECT 'a\\\\', '%\\%', ?"),
         (Dialect::MySql, "SELECT /* /* */ :email", "SELECT /* /* */ ?"),
@@ -118,7 +138,9 @@ fn what_is_no_single_query_is_refused_where_it_stands() {
         let reason = compile(sql, dialect).expect_err(sql);
         assert!(reason.contains("placeholder of the engine's own"), "{sql}: {reason}");
     }
-    for sql in ["SELECT 'it\\'s', :email", "SELECT /*!50000 1, */ :email", "SELECT 1 LOCK IN SHARE MODE"] {
+    for sql in
+        ["SELECT 'it\\'s', :email", "SELECT /*!50000 1, */ :email", "SELECT 1 LOCK IN SHARE MODE"]
+    {
         compile(sql, Dialect::MySql).expect_err(sql);
     }
     compile("SELECT $a$ :email", Dialect::PostgreSql).expect_err("an open quote");
@@ -137,9 +159,43 @@ fn a_semicolon_at_the_end_is_none() {
 /// Parts from which somebody could make a query that is read in two ways.
 fn part() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "SELECT ", "'", "''", "\"", "`", "[", "]", "$$", "$a$", "--", "-- ", "#", "/*", "*/", "/*!",
-        "\\", ":", "::", ":email", ":phone", ":forms", "IN (", "(", ")", ";", "\n", " ", "E", "x", "1", "ß",
-        "?", "@", "@@", ",", "INTO", "FOR UPDATE",
+        "SELECT ",
+        "'",
+        "''",
+        "\"",
+        "`",
+        "[",
+        "]",
+        "$$",
+        "$a$",
+        "--",
+        "-- ",
+        "#",
+        "/*",
+        "*/",
+        "/*!",
+        "\\",
+        ":",
+        "::",
+        ":email",
+        ":phone",
+        ":forms",
+        "IN (",
+        "(",
+        ")",
+        ";",
+        "\n",
+        " ",
+        "E",
+        "x",
+        "1",
+        "ß",
+        "?",
+        "@",
+        "@@",
+        ",",
+        "INTO",
+        "FOR UPDATE",
     ])
 }
 

@@ -35,7 +35,11 @@ fn ids(page: &ChangesPage) -> Vec<String> {
 }
 
 /// Reads to the end; what was told, and the cursor there.
-async fn read_on(settings: &Settings, mut cursor: Option<String>, page_max: usize) -> (Vec<String>, String) {
+async fn read_on(
+    settings: &Settings,
+    mut cursor: Option<String>,
+    page_max: usize,
+) -> (Vec<String>, String) {
     let connection = open(settings.clone(), LONG).expect("settings");
     let changes = connection.changes.as_ref().expect("changes");
     let mut told = Vec::new();

@@ -8,8 +8,8 @@ use domain::Value;
 use kit::Secret;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
 use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
 use std::io::Write as _;
 use std::str::FromStr as _;
 use std::sync::Once;
@@ -31,7 +31,8 @@ INSERT INTO people VALUES
 
 /// A session of the test's own, that logs no statement: they hold people and passwords.
 async fn connected(url: &str) -> MySqlConnection {
-    let options = MySqlConnectOptions::from_str(url).expect("an address").disable_statement_logging();
+    let options =
+        MySqlConnectOptions::from_str(url).expect("an address").disable_statement_logging();
     options.connect().await.expect("a session")
 }
 
@@ -140,7 +141,8 @@ async fn every_type_has_one_form() {
         TIMESTAMP '2026-11-22 08:00:00' AS plain, CAST('-26:00:01' AS TIME) AS span, NULL AS nothing, \
         JSON_OBJECT('a', 1) AS json, X'FF00' AS bytes, 'ß ''' AS text, YEAR('2026-11-22') AS year, \
         removed_at AS instant FROM (SELECT 1) AS one LEFT JOIN removed ON TRUE";
-    let connection = open(set(place.settings.clone(), "lookup_by_record", sql), LONG).expect("settings");
+    let connection =
+        open(set(place.settings.clone(), "lookup_by_record", sql), LONG).expect("settings");
     let found = find(&connection, by_record("C-1")).await.expect("an answer");
     let data = &found[0].data;
     let text = |text: &str| Value::Text(text.to_owned());
@@ -171,7 +173,10 @@ async fn what_is_said_is_bound_and_never_read() {
     let texts: Vec<String> = (0..200)
         .map(|_| ".{1,40}".new_tree(&mut runner).expect("a text").current())
         .filter(|text| !text.trim().is_empty())
-        .chain(["'; DROP TABLE people; --", "' OR ''='", "\\' OR 1=1 #", "?", ":email", "\\", "%"].map(str::to_owned))
+        .chain(
+            ["'; DROP TABLE people; --", "' OR ''='", "\\' OR 1=1 #", "?", ":email", "\\", "%"]
+                .map(str::to_owned),
+        )
         .collect();
     servers::what_is_said_is_bound_and_never_read(&place, &texts).await;
     // Somebody who is really called so is found.

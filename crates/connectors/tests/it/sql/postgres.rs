@@ -8,8 +8,8 @@ use domain::Value;
 use kit::{Secret, Settings};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, Row as _};
-use sqlx::postgres::PgConnectOptions;
 use std::io::Write as _;
 use std::str::FromStr as _;
 use std::sync::Once;
@@ -78,11 +78,27 @@ async fn place() -> Option<(Place, PgConnection)> {
                  WHERE regexp_replace(phone, '[^0-9]', '', 'g') IN (:phone_digits, :phone_national)"
                     .into(),
             ),
-            ("lookup_by_email", "SELECT record, name, email, phone FROM people WHERE lower(email) = :email_lower".into()),
-            ("lookup_by_record", "SELECT record, name, email, phone FROM people WHERE record = :record -- one".into()),
-            ("queries", toml::Value::Table(
-                [("by_tier".to_owned(), "SELECT record, tier FROM people WHERE tier = :tier".into())].into_iter().collect(),
-            )),
+            (
+                "lookup_by_email",
+                "SELECT record, name, email, phone FROM people WHERE lower(email) = :email_lower"
+                    .into(),
+            ),
+            (
+                "lookup_by_record",
+                "SELECT record, name, email, phone FROM people WHERE record = :record -- one"
+                    .into(),
+            ),
+            (
+                "queries",
+                toml::Value::Table(
+                    [(
+                        "by_tier".to_owned(),
+                        "SELECT record, tier FROM people WHERE tier = :tier".into(),
+                    )]
+                    .into_iter()
+                    .collect(),
+                ),
+            ),
         ],
         &[("password", url.password().unwrap_or("none"))],
     );
@@ -181,7 +197,8 @@ async fn a_query_that_nobody_waits_for_is_not_left_running() {
                    AND pid <> pg_backend_pid()";
     let mut count = async |wanted: i64| {
         for _ in 0..10_000 {
-            let now: i64 = sqlx::query(running).fetch_one(&mut admin).await.expect("a count").get(0);
+            let now: i64 =
+                sqlx::query(running).fetch_one(&mut admin).await.expect("a count").get(0);
             if now == wanted {
                 return;
             }
@@ -205,7 +222,8 @@ async fn every_type_has_one_form() {
         ARRAY['a', NULL, 'b'] AS list, ARRAY[1, 2] AS numbers, '\\xff00'::bytea AS bytes, \
         'c0ffee00-0000-4000-8000-000000000000'::uuid AS uuid, INTERVAL '1 day 2 hours' AS span, \
         '10.0.0.0/8'::cidr AS net, 'ß '''::varchar AS text, int4range(1, 5) AS range, ROW(1, 'x') AS row";
-    let connection = open(set(place.settings.clone(), "lookup_by_record", sql), LONG).expect("settings");
+    let connection =
+        open(set(place.settings.clone(), "lookup_by_record", sql), LONG).expect("settings");
     let found = find(&connection, by_record("C-1")).await.expect("an answer");
     let data = &found[0].data;
     let text = |text: &str| Value::Text(text.to_owned());
@@ -244,7 +262,9 @@ async fn what_is_said_is_bound_and_never_read() {
     let texts: Vec<String> = (0..200)
         .map(|_| "[^\\x00]{1,40}".new_tree(&mut runner).expect("a text").current())
         .filter(|text| !text.trim().is_empty())
-        .chain(["'; DROP TABLE people; --", "' OR ''='", "$1", ":email", "\\", "%"].map(str::to_owned))
+        .chain(
+            ["'; DROP TABLE people; --", "' OR ''='", "$1", ":email", "\\", "%"].map(str::to_owned),
+        )
         .collect();
     servers::what_is_said_is_bound_and_never_read(&place, &texts).await;
     // Somebody who is really called so is found.
@@ -299,4 +319,82 @@ async fn changes_are_told_once_each_and_late_ones_are_not_missed() {
         late.execute(sqlx::raw_sql("COMMIT")).await.expect("committed");
     })
     .await;
+}
+
+/// Has the server take TLS as well, with a certificate of our own; `false` where it has none.
+async fn with_tls(admin: &mut PgConnection, certificate: &str, key: &str) -> bool {
+    for (file, pem) in [("server.crt", certificate), ("server.key", key)] {
+        let lines: Vec<String> = pem.lines().map(|line| format!("('{line}')")).collect();
+        // Written by the server itself, which takes a key only from a file that is its own.
+        let copy = format!(
+            "DO $$ BEGIN EXECUTE format('COPY (SELECT * FROM (VALUES {}) AS pem) TO PROGRAM %L', \
+             'cd ' || current_setting('data_directory') || ' && rm -f {file} && umask 077 && cat > {file}'); END $$",
+            lines.join(",").replace('\'', "''")
+        );
+        admin.execute(sqlx::raw_sql(AssertSqlSafe(copy))).await.expect("a file");
+    }
+    for sql in ["ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"] {
+        admin.execute(sqlx::raw_sql(sql)).await.expect("set");
+    }
+    let url = std::env::var("TIELINE_TEST_POSTGRES").expect("looked at before");
+    let options =
+        PgConnectOptions::from_str(&url).expect("an address").ssl_mode(PgSslMode::Require);
+    // The server takes them in its own time.
+    for _ in 0..500 {
+        if options.connect().await.is_ok() {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn the_way_is_private_as_it_was_asked_for() {
+    let Some((place, mut admin)) = place().await else { return };
+    let authority = rcgen::KeyPair::generate().expect("a key");
+    let mut of_authority = rcgen::CertificateParams::new(Vec::new()).expect("names");
+    of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = of_authority.self_signed(&authority).expect("a certificate");
+    let issuer = rcgen::Issuer::new(of_authority, authority);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("names");
+    let of_server = names.signed_by(&key, &issuer).expect("a certificate");
+    if !with_tls(&mut admin, &of_server.pem(), &key.serialize_pem()).await {
+        println!("skipped: this PostgreSQL has no TLS");
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("tieline-sql-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (ours, other) = (folder.join("ours.pem"), folder.join("other.pem"));
+    std::fs::write(&ours, certificate.pem()).expect("written");
+    let stranger = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).expect("a certificate");
+    std::fs::write(&other, stranger.cert.pem()).expect("written");
+    let missing = folder.join("missing.pem");
+    let asked = async |host: &str, tls: &str, authorities: Option<&std::path::Path>| {
+        let mut settings = set(set(place.settings.clone(), "host", host), "tls", tls);
+        if let Some(file) = authorities {
+            settings = set(settings, "tls_authorities", file.display().to_string());
+        }
+        let sql = "SELECT 'C-1' AS record, :record AS name, \
+                   (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS encrypted";
+        let settings = set(settings, "lookup_by_record", sql);
+        let found = find(&open(settings, LONG)?, by_record("C-1")).await;
+        found.map(|found| found[0].data["encrypted"] == Value::Bool(true))
+    };
+    assert_eq!(asked("localhost", "verify", Some(&ours)).await, Ok(true));
+    assert_eq!(asked("localhost", "encrypt", None).await, Ok(true));
+    assert_eq!(asked("localhost", "off", None).await, Ok(false));
+    for (host, authorities, field) in [
+        ("localhost", Some(&other), "tls"),
+        ("localhost", None, "tls"),
+        ("127.0.0.1", Some(&ours), "tls"),
+        ("localhost", Some(&missing), "tls_authorities"),
+    ] {
+        let error = asked(host, "verify", authorities.map(|file| file.as_path())).await;
+        let error = error.expect_err("not trusted");
+        let named =
+            matches!(&error, kit::Error::Invalid { field: Some(named), .. } if named == field);
+        assert!(named, "{host} {authorities:?}: {error:?}");
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
 }

@@ -1,8 +1,8 @@
 //! A network between us and a server, that hangs, cuts and refuses as it is told.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -66,7 +66,7 @@ async fn carry(mut client: TcpStream, server: u16, mut weather: watch::Receiver<
         match now {
             Weather::Cuts => {
                 // Closed with what is unread, so that the other side sees a reset.
-                let _ = client.set_linger(Some(std::time::Duration::ZERO));
+                let _ = client.set_zero_linger();
                 return;
             }
             Weather::Hangs => {

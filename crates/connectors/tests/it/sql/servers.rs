@@ -54,7 +54,8 @@ pub(super) async fn people_are_found(place: &Place) {
     }
     // The forms in which people type a number: stored as (555) 019-9999.
     let sql = "SELECT record, name, phone FROM people WHERE phone IN (:phone_forms)";
-    let found = find(&place.with("lookup_by_phone", sql), by_phone(PHONE)).await.expect("an answer");
+    let found =
+        find(&place.with("lookup_by_phone", sql), by_phone(PHONE)).await.expect("an answer");
     assert_eq!(found.len(), 1);
     // An id in a form that none can have.
     let numbered = place.with("lookup_by_record", place.numbered);
@@ -65,7 +66,8 @@ pub(super) async fn people_are_found(place: &Place) {
 pub(super) async fn a_query_that_writes_is_refused_by_the_server(place: &Place) {
     let error = find(&place.with("lookup_by_email", place.writes), by_email(EMAIL)).await;
     let error = error.expect_err("it writes");
-    let named = matches!(&error, Error::Invalid { field: Some(field), .. } if field == "lookup_by_email");
+    let named =
+        matches!(&error, Error::Invalid { field: Some(field), .. } if field == "lookup_by_email");
     assert!(named && error.to_string().contains("only reads"), "{error}");
     let findings = place.open().check.check().await;
     let of = |what: &str| findings.iter().find(|one| one.what == what).expect("looked at");
@@ -206,10 +208,18 @@ pub(super) async fn the_check_names_what_is_missing(place: &Place) {
         assert_eq!(finding.outcome, Ok(()), "{}", finding.what);
     }
     for (sql, code, says) in [
-        ("SELECT nothing FROM people WHERE email = :email", "connection.setting_refused", "nothing"),
+        (
+            "SELECT nothing FROM people WHERE email = :email",
+            "connection.setting_refused",
+            "nothing",
+        ),
         ("SELEC FROM", "", "begins with SELECT"),
         ("SELECT record, FROM people WHERE email = :email", "connection.setting_refused", "FROM"),
-        ("SELECT name, email FROM people WHERE record = :email", "connection.field_missing", "`record`"),
+        (
+            "SELECT name, email FROM people WHERE record = :email",
+            "connection.field_missing",
+            "`record`",
+        ),
         ("SELECT record, email FROM people WHERE name = :email", "connection.full_scan", "people"),
     ] {
         let settings = set(place.settings.clone(), "lookup_by_email", sql);
@@ -221,7 +231,8 @@ pub(super) async fn the_check_names_what_is_missing(place: &Place) {
             }
         };
         let findings = connection.check.check().await;
-        let of_query = findings.iter().find(|one| one.what == "lookup_by_email").expect("looked at");
+        let of_query =
+            findings.iter().find(|one| one.what == "lookup_by_email").expect("looked at");
         let flaw = of_query.outcome.as_ref().expect_err(sql);
         assert_eq!(flaw.code, code, "{flaw:?}");
         assert!(flaw.message.contains(says), "{flaw:?}");
@@ -244,5 +255,8 @@ pub(super) async fn a_wrong_password_is_told_and_never_shown(place: &Place, lock
     let missing = set(place.settings.clone(), "database", "no_such_database");
     let error = find(&open(missing, LONG).expect("settings"), by_record("C-1")).await;
     let error = error.expect_err("no database");
-    assert!(matches!(&error, Error::Invalid { field: Some(field), .. } if field == "database"), "{error}");
+    assert!(
+        matches!(&error, Error::Invalid { field: Some(field), .. } if field == "database"),
+        "{error}"
+    );
 }

@@ -60,15 +60,22 @@ const LONG: Duration = Duration::from_secs(5);
 async fn people_are_found_by_phone_email_and_record() {
     let (_planted, settings) = planted();
     let connection = open(settings, LONG).expect("complete settings");
-    let mut names: Vec<String> =
-        find(&connection, by_phone(PHONE)).await.expect("an answer").into_iter().map(|c| c.name).collect();
+    let mut names: Vec<String> = find(&connection, by_phone(PHONE))
+        .await
+        .expect("an answer")
+        .into_iter()
+        .map(|c| c.name)
+        .collect();
     names.sort();
     assert_eq!(names, ["Jane Smith", "John Doe"]);
     for ask in [by_email("John.Doe@Example.com"), by_record(JOHN)] {
         let found = find(&connection, ask).await.expect("an answer");
         let [john] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(john.record, JOHN);
-        assert_eq!((john.first_name.as_deref(), john.last_name.as_deref()), (Some("John"), Some("Doe")));
+        assert_eq!(
+            (john.first_name.as_deref(), john.last_name.as_deref()),
+            (Some("John"), Some("Doe"))
+        );
         assert_eq!(john.email.as_deref(), Some(EMAIL));
         assert_eq!(john.phones[0].e164, PHONE);
         assert_eq!(john.phones[0].kind, PhoneKind::Work);
@@ -85,7 +92,9 @@ async fn people_are_found_by_phone_email_and_record() {
 async fn what_callers_say_is_never_read_as_sql() {
     let (planted, settings) = planted();
     let connection = open(settings, LONG).expect("complete settings");
-    for text in ["' OR 1=1 --", "x'; DROP TABLE customers; --", "%", "\" OR \"\"=\"", "\\", "?1", ":email"] {
+    for text in
+        ["' OR 1=1 --", "x'; DROP TABLE customers; --", "%", "\" OR \"\"=\"", "\\", "?1", ":email"]
+    {
         for ask in [by_email(text), by_record(text)] {
             assert_eq!(find(&connection, ask).await.expect(text), [], "{text}");
         }
@@ -97,9 +106,13 @@ async fn what_callers_say_is_never_read_as_sql() {
 async fn a_query_that_writes_is_refused_by_sqlite_itself() {
     let (planted, settings) = planted();
     let sql = "WITH x AS (SELECT 1) DELETE FROM customers WHERE email = :email";
-    let connection = open(set(settings, "lookup_by_email", sql), LONG).expect("it begins as a query");
+    let connection =
+        open(set(settings, "lookup_by_email", sql), LONG).expect("it begins as a query");
     let error = find(&connection, by_email(EMAIL)).await.expect_err("it writes");
-    assert!(matches!(&error, Error::Invalid { field: Some(field), .. } if field == "lookup_by_email"), "{error}");
+    assert!(
+        matches!(&error, Error::Invalid { field: Some(field), .. } if field == "lookup_by_email"),
+        "{error}"
+    );
     assert_eq!(planted.people().expect("a count"), 103);
 }
 
@@ -133,7 +146,8 @@ async fn a_file_that_somebody_writes_is_waited_for_and_then_told() {
 async fn what_is_no_database_is_told_as_what_it_is() {
     let (planted, settings) = planted();
     let connection = open(settings.clone(), LONG).expect("complete settings");
-    std::fs::write(planted.file(), "Dear diary, this is no database. ".repeat(40)).expect("written");
+    std::fs::write(planted.file(), "Dear diary, this is no database. ".repeat(40))
+        .expect("written");
     let error = find(&connection, by_record(JOHN)).await.expect_err("no database");
     assert!(error.to_string().contains("no SQLite database"), "{error}");
     std::fs::remove_file(planted.file()).expect("removed");
@@ -180,14 +194,31 @@ async fn a_mistake_in_a_query_is_named_when_it_is_opened_or_checked() {
     assert!(error.contains("lookup_by_phone") && error.contains("line 2, column 31"), "{error}");
     assert!(refused("lookup_by_email", "SELECT :phone_e164").contains("there is :email"));
     for (sql, code, says) in [
-        ("SELECT nothing FROM customers WHERE email = :email", "connection.setting_refused", "nothing"),
-        ("SELECT id FROM customers WHERE lower(email) = :email", "connection.field_missing", "`record`"),
-        ("SELECT id AS record, tier FROM customers WHERE lower(email) = :email", "connection.field_missing", "`email`"),
-        ("SELECT id AS record, email FROM customers WHERE email = :email", "connection.full_scan", "customers"),
+        (
+            "SELECT nothing FROM customers WHERE email = :email",
+            "connection.setting_refused",
+            "nothing",
+        ),
+        (
+            "SELECT id FROM customers WHERE lower(email) = :email",
+            "connection.field_missing",
+            "`record`",
+        ),
+        (
+            "SELECT id AS record, tier FROM customers WHERE lower(email) = :email",
+            "connection.field_missing",
+            "`email`",
+        ),
+        (
+            "SELECT id AS record, email FROM customers WHERE email = :email",
+            "connection.full_scan",
+            "customers",
+        ),
     ] {
         let connection = open(set(settings.clone(), "lookup_by_email", sql), LONG).expect(sql);
         let findings = connection.check.check().await;
-        let of_query = findings.iter().find(|one| one.what == "lookup_by_email").expect("looked at");
+        let of_query =
+            findings.iter().find(|one| one.what == "lookup_by_email").expect("looked at");
         let flaw = of_query.outcome.as_ref().expect_err(sql);
         assert_eq!(flaw.code, code, "{flaw:?}");
         assert!(flaw.message.contains(says), "{flaw:?}");
