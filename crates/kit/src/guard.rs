@@ -92,6 +92,15 @@ pub async fn addresses(host: &str, port: u16, network: &Network) -> Result<Vec<S
     let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await;
     // The system's sentence says which way it asked, and that is nobody's matter.
     let found = found.map_err(|_| Error::unavailable(format!("the name {host} has no address")))?;
+    of_answer(host, found, network)
+}
+
+/// Those of the addresses that a name was answered with which the connection may have.
+fn of_answer(
+    host: &str,
+    found: impl Iterator<Item = SocketAddr>,
+    network: &Network,
+) -> Result<Vec<SocketAddr>, Error> {
     let is_allowed =
         |address: &SocketAddr| network.allow_private_addresses || is_public(address.ip());
     let allowed: Vec<SocketAddr> = found.filter(is_allowed).collect();
@@ -159,7 +168,7 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
-    use super::{addresses, check_host, is_public};
+    use super::{addresses, check_host, is_public, of_answer};
     use crate::{Error, Network};
     use url::Url;
 
@@ -178,6 +187,20 @@ mod tests {
         let found = addresses("8.8.8.8", 5432, &shut).await.expect("public");
         assert_eq!(found, ["8.8.8.8:5432".parse().expect("an address")]);
         assert!(addresses("no host/at all", 5432, &open).await.is_err());
+    }
+
+    #[test]
+    fn of_what_a_name_is_answered_with_only_the_public_remains() {
+        let (open, shut) =
+            (Network { allow_private_addresses: true, ..Network::default() }, Network::default());
+        let all = ["10.0.0.5:5432", "8.8.8.8:5432", "[fd00::1]:5432", "169.254.169.254:80"];
+        let all = all.map(|text| text.parse().expect(text));
+        let public = of_answer("db.example.com", all.into_iter(), &shut).expect("one is public");
+        assert_eq!(public, all[1..2]);
+        assert_eq!(of_answer("db.example.com", all.into_iter(), &open).expect("all"), all);
+        let hidden = of_answer("db.example.com", all[2..].iter().copied(), &shut);
+        let named = Some("host".to_owned());
+        assert!(matches!(hidden, Err(Error::Invalid { field, .. }) if field == named));
     }
 
     #[test]

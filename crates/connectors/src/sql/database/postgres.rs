@@ -241,8 +241,8 @@ fn of_query(error: &sqlx::Error, statement: &Statement, limit: Duration) -> Fail
     match code.as_str() {
         "42501" => Failure::Told(Error::Forbidden { missing: message.to_owned() }),
         "25006" => refused("it writes; a query only reads"),
-        // A text that is no number, no date, or too large for one: nobody has such an id.
-        "22P02" | "22003" | "22007" | "22008" => Failure::Told(Error::NotFound),
+        // A text that is no number, no date, too large for one, or none: nobody has such an id.
+        "22P02" | "22003" | "22007" | "22008" | "22021" => Failure::Told(Error::NotFound),
         code if code.starts_with("42") => refused(message),
         "0A000" => refused(message),
         code if code.starts_with("22") => {
