@@ -16,6 +16,7 @@ pub mod genesys_cloud;
 pub mod salesforce;
 pub mod sap_s4;
 pub mod servicenow;
+pub mod sql;
 
 /// One vendor: the code for it, and its stand-in on this machine.
 pub struct Vendor {
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Vendor> {
         salesforce::vendor(),
         sap_s4::vendor(),
         servicenow::vendor(),
+        sql::vendor(),
     ]
 }
 

@@ -65,6 +65,12 @@ pub trait Simulator: Send + Sync {
     /// `forbidden` are among the vendor's own answers.
     fn faults(&self) -> &Faults;
 
+    /// Is it asked over HTTP? Where it is not, [`Simulator::faults`] never happen and record
+    /// nothing: the vendor's own tests do to a real server what goes wrong with one.
+    fn is_asked_over_http(&self) -> bool {
+        true
+    }
+
     /// Ends every token given out so far. Nothing, where the vendor gives none.
     fn revoke_tokens(&self) {}
 

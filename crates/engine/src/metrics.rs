@@ -232,15 +232,15 @@ impl Metrics {
     /// When the store cannot be asked for its jobs; the other gauges are set all the same.
     pub async fn gauge(&self, engine: &Engine) -> Result<(), state::Error> {
         for connection in engine.connections.all() {
-            let http = &connection.capabilities.http;
+            let turnstile = &connection.capabilities.turnstile;
             let name = || connection.name.clone();
             // Whole requests; a budget is far below what a float holds exactly.
             #[allow(clippy::cast_possible_truncation)]
-            let available = http.budget().available().floor() as i64;
+            let available = turnstile.budget().available().floor() as i64;
             self.requests_available.get_or_create(&Of { connection: name() }).set(available);
             for (lane, word) in [(Lane::Call, "call"), (Lane::Background, "background")] {
                 let labels = UnderWay { connection: name(), lane: word };
-                let under_way = i64::try_from(http.gate().under_way(lane)).unwrap_or(i64::MAX);
+                let under_way = i64::try_from(turnstile.gate().under_way(lane)).unwrap_or(i64::MAX);
                 self.requests_under_way.get_or_create(&labels).set(under_way);
             }
         }

@@ -1,8 +1,8 @@
 //! What a connector is: facts, a way to open it, and what it can then do.
 
 use crate::{
-    CallEvents, Changes, Error, History, Http, Journal, Lane, Limits, Manifest, Network, Requests,
-    Settings, SignIn, Tokens, Writes,
+    CallEvents, Changes, Error, History, Journal, Lane, Limits, Manifest, Network, Requests,
+    Settings, SignIn, Tokens, Turnstile, Writes,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region, Value};
@@ -31,7 +31,8 @@ pub struct Opening {
 /// What a connection can do. A vendor's lack is `None` and costs nothing.
 #[derive(Clone)]
 pub struct Capabilities {
-    pub http: Http,
+    /// What every request of the connection passes, whatever protocol it speaks.
+    pub turnstile: Turnstile,
     pub tokens: Option<Arc<Tokens>>,
     pub lookup: Option<Arc<dyn Lookup>>,
     pub accounts: Option<Arc<dyn Accounts>>,
@@ -50,9 +51,9 @@ impl Capabilities {
     /// A connection that can say what it lacks, and nothing else yet: a connector names
     /// what its vendor can, and takes the rest from here.
     #[must_use]
-    pub fn new(http: Http, check: Arc<dyn Check>) -> Self {
+    pub fn new(way: impl Into<Turnstile>, check: Arc<dyn Check>) -> Self {
         Self {
-            http,
+            turnstile: way.into(),
             tokens: None,
             lookup: None,
             accounts: None,

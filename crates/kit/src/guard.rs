@@ -7,6 +7,7 @@
 //! Behind a proxy the DNS answers are the proxy's and never seen here: then only
 //! [`check_host`] stands, and the proxy must refuse what lies behind a name.
 
+use crate::{Error, Network};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use url::{Host, Url};
@@ -80,6 +81,55 @@ pub fn check_host(url: &Url) -> Result<(), String> {
     if is_allowed { Ok(()) } else { Err(refusal(url.host_str().unwrap_or_default())) }
 }
 
+/// Where a host can be reached that speaks no HTTP: every address the system knows for it,
+/// save those that the connection may not have. Connect to one of these and to nothing that
+/// is resolved anew, or the answer may be another by then.
+///
+/// # Errors
+/// `Invalid` naming `host` when it may not be asked; `Unavailable` when nobody knows it.
+pub async fn addresses(host: &str, port: u16, network: &Network) -> Result<Vec<SocketAddr>, Error> {
+    check_name(host, network)?;
+    let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await;
+    // The system's sentence says which way it asked, and that is nobody's matter.
+    let found = found.map_err(|_| Error::unavailable(format!("the name {host} has no address")))?;
+    of_answer(host, found, network)
+}
+
+/// Those of the addresses that a name was answered with which the connection may have.
+fn of_answer(
+    host: &str,
+    found: impl Iterator<Item = SocketAddr>,
+    network: &Network,
+) -> Result<Vec<SocketAddr>, Error> {
+    let is_allowed =
+        |address: &SocketAddr| network.allow_private_addresses || is_public(address.ip());
+    let allowed: Vec<SocketAddr> = found.filter(is_allowed).collect();
+    if allowed.is_empty() { Err(refused(refusal(host))) } else { Ok(allowed) }
+}
+
+/// [`check_host`] for a host without an address of the web, as [`addresses`] begins; asks nobody.
+///
+/// # Errors
+/// `Invalid` naming `host`.
+pub fn check_name(host: &str, network: &Network) -> Result<(), Error> {
+    let host = host.trim_matches(['[', ']']);
+    let parsed = match host.parse::<Ipv6Addr>() {
+        Ok(v6) => Host::Ipv6(v6),
+        Err(_) => Host::parse(host).map_err(|_| refused(format!("{host} is no host")))?,
+    };
+    let is_allowed = network.allow_private_addresses
+        || match &parsed {
+            Host::Ipv4(v4) => is_public_v4(*v4),
+            Host::Ipv6(v6) => is_public_v6(*v6),
+            Host::Domain(name) => !is_this_machine(name),
+        };
+    if is_allowed { Ok(()) } else { Err(refused(refusal(host))) }
+}
+
+fn refused(reason: String) -> Error {
+    Error::Invalid { field: Some("host".to_owned()), reason }
+}
+
 /// `localhost` and what is below it (RFC 6761 §6.3), and the names that usual
 /// hosts files give the same address.
 fn is_this_machine(name: &str) -> bool {
@@ -118,9 +168,41 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
-    use super::{PublicOnly, check_host, is_public};
+    use super::{PublicOnly, addresses, check_host, is_public, of_answer};
+    use crate::{Error, Network};
     use reqwest::dns::Resolve as _;
     use url::Url;
+
+    #[tokio::test]
+    async fn a_host_that_speaks_no_http_is_guarded_as_well() {
+        let (open, shut) =
+            (Network { allow_private_addresses: true, ..Network::default() }, Network::default());
+        for host in ["127.0.0.1", "::1", "[::1]", "0x7f.1", "localhost", "10.0.0.5", "db.localhost"]
+        {
+            let error = addresses(host, 5432, &shut).await.expect_err(host);
+            let named = Some("host".to_owned());
+            assert!(matches!(error, Error::Invalid { field, .. } if field == named), "{host}");
+        }
+        let found = addresses("127.0.0.1", 5432, &open).await.expect("allowed");
+        assert_eq!(found, ["127.0.0.1:5432".parse().expect("an address")]);
+        let found = addresses("8.8.8.8", 5432, &shut).await.expect("public");
+        assert_eq!(found, ["8.8.8.8:5432".parse().expect("an address")]);
+        assert!(addresses("no host/at all", 5432, &open).await.is_err());
+    }
+
+    #[test]
+    fn of_what_a_name_is_answered_with_only_the_public_remains() {
+        let (open, shut) =
+            (Network { allow_private_addresses: true, ..Network::default() }, Network::default());
+        let all = ["10.0.0.5:5432", "8.8.8.8:5432", "[fd00::1]:5432", "169.254.169.254:80"];
+        let all = all.map(|text| text.parse().expect(text));
+        let public = of_answer("db.example.com", all.into_iter(), &shut).expect("one is public");
+        assert_eq!(public, all[1..2]);
+        assert_eq!(of_answer("db.example.com", all.into_iter(), &open).expect("all"), all);
+        let hidden = of_answer("db.example.com", all[2..].iter().copied(), &shut);
+        let named = Some("host".to_owned());
+        assert!(matches!(hidden, Err(Error::Invalid { field, .. }) if field == named));
+    }
 
     #[test]
     fn private_addresses_are_refused_however_they_are_written() {

@@ -1,12 +1,11 @@
 //! The one way out to a vendor.
 //!
-//! Outermost to innermost: the connection's bulkhead ([`Gate`]), its rate
-//! [`Budget`], the guard against private addresses, the timeout, a bound on the
+//! Outermost to innermost: the connection's [`Turnstile`] (bulkhead and rate budget), the guard against private addresses, the timeout, a bound on the
 //! body. What a status means is the connector's to say.
 
 use crate::budget::Budget;
 use crate::gate::{Gate, Lane};
-use crate::{Error, Secret, guard};
+use crate::{Error, Secret, Turnstile, guard};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::Timestamp;
@@ -62,8 +61,7 @@ pub struct Http(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: reqwest::Client,
-    gate: Gate,
-    budget: Budget,
+    turnstile: Turnstile,
     network: Network,
     timeout: Duration,
 }
@@ -116,8 +114,7 @@ impl Http {
         let client = builder.build().map_err(|e| Error::unavailable(plain(e)))?;
         Ok(Self(Arc::new(Inner {
             client,
-            gate: Gate::new(limits.concurrent_calls, limits.concurrent_background),
-            budget: Budget::new(limits.requests_per_minute, limits.reserved_for_calls),
+            turnstile: Turnstile::new(limits),
             network,
             timeout: limits.timeout,
         })))
@@ -125,12 +122,12 @@ impl Http {
 
     #[must_use]
     pub fn budget(&self) -> &Budget {
-        &self.0.budget
+        self.0.turnstile.budget()
     }
 
     #[must_use]
     pub fn gate(&self) -> &Gate {
-        &self.0.gate
+        self.0.turnstile.gate()
     }
 
     /// Sends within the connection's limits. Every status is an `Ok`.
@@ -139,8 +136,7 @@ impl Http {
     /// `RateLimited` by our own budget, `Unavailable` when nothing whole came back.
     pub async fn send(&self, lane: Lane, request: Request) -> Result<Reply, Error> {
         self.check(&request.url)?;
-        let _place = self.0.gate.enter(lane).await?;
-        self.0.budget.take(lane).await?;
+        let _passed = self.0.turnstile.pass(lane).await?;
         self.exchange(request).await
     }
 
@@ -188,6 +184,12 @@ impl Http {
             return Error::unavailable(format!("no whole answer within {ms} ms"));
         }
         Error::unavailable(plain(error))
+    }
+}
+
+impl From<Http> for Turnstile {
+    fn from(http: Http) -> Self {
+        http.0.turnstile.clone()
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! A vendor's folder describes itself in a [`Manifest`], is opened with its
 //! [`Settings`] and answers with [`Capabilities`]: what the vendor cannot do is
-//! `None` and costs nothing. Every request leaves through one [`Http`] per
-//! connection, which keeps the shared rate [`budget`] (invariant 12), the
-//! bulkhead and the guard against private addresses; every credential is kept
+//! `None` and costs nothing. Every request passes the one [`Turnstile`] of its
+//! connection: the shared rate [`budget`] (invariant 12) and the bulkhead. It leaves
+//! through [`Http`], or to what speaks no HTTP, and never past the [`guard`] against
+//! private addresses; every credential is kept
 //! fresh by [`Tokens`], never on a call's path (invariant 11).
 //!
 //! Start at [`connector`]. This crate knows no vendor by name.
@@ -26,6 +27,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod template;
 pub mod tokens;
+mod turnstile;
 
 pub use calls::{Activity, CallEvents, Journal, Written};
 pub use connector::{
@@ -44,3 +46,4 @@ pub use settings::Settings;
 pub use sign_in::{SignIn, SignedIn};
 pub use template::{Draft, Given, Template, Unfilled};
 pub use tokens::{Mint, Minted, Token, Tokens};
+pub use turnstile::{Passed, Turnstile};

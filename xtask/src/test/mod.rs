@@ -10,6 +10,7 @@
 mod clients;
 mod description;
 mod ledger;
+mod mariadb;
 mod postgres;
 mod suite;
 mod vendors;
@@ -72,6 +73,16 @@ fn whole(ledger: &mut Ledger) {
             None
         }
     };
+    let mariadb = match mariadb::start() {
+        Ok(server) => {
+            needs.mariadb = Some(server.url());
+            Some(server)
+        }
+        Err(reason) => {
+            ledger.skip("MariaDB", &format!("{reason:#}"));
+            None
+        }
+    };
     match clients::node() {
         Ok(folder) => needs.node_modules = Some(folder),
         Err(reason) => ledger.skip("clients from npm", &format!("{reason:#}")),
@@ -86,12 +97,16 @@ fn whole(ledger: &mut Ledger) {
     if let Some(server) = server {
         server.stop();
     }
+    if let Some(server) = mariadb {
+        server.stop();
+    }
 }
 
 /// What the tests are handed through the environment. `None`: it could not be had.
 #[derive(Default)]
 struct Needs {
     postgres: Option<String>,
+    mariadb: Option<String>,
     node_modules: Option<PathBuf>,
     python: Option<PathBuf>,
     specs: Option<PathBuf>,
@@ -102,6 +117,7 @@ impl Needs {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let all = [
             ("TIELINE_TEST_POSTGRES", self.postgres.clone()),
+            ("TIELINE_TEST_MARIADB", self.mariadb.clone()),
             ("TIELINE_TEST_NODE_MODULES", path(&self.node_modules)),
             ("TIELINE_TEST_PYTHON", path(&self.python)),
             ("TIELINE_SPECS", path(&self.specs)),

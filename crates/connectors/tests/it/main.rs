@@ -17,6 +17,7 @@ mod salesforce_records;
 mod sap;
 mod sap_mock;
 mod servicenow;
+mod sql;
 
 // `acme_crm` finds these at the root of its crate, as it would in `connectors`.
 use connectors::{Setup, Simulation, Simulator, Starting, Vendor};

@@ -177,6 +177,8 @@ fn connection(
     let address = privacy.hosts.iter().find_map(|key| said(key)).unwrap_or_default();
     let address = address.replace("{region}", region.as_deref().unwrap_or_default());
     let host = reqwest::Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned));
+    // What speaks no HTTP has a host, or a file, and no address of the web.
+    let host = host.or_else(|| Some(address).filter(|text| !text.is_empty()));
     let how = format!("{UNKNOWN}; set connections.{name}.data_region");
     let mut reads = privacy.reads.clone();
     for key in &privacy.reads_settings {

@@ -54,12 +54,12 @@ fn state_of(connection: &engine::Connection) -> Value {
             (None, None) => "on its way",
         },
     };
-    let http = &connection.capabilities.http;
+    let turnstile = &connection.capabilities.turnstile;
     json!({
         "token": token,
-        "requestsAvailable": http.budget().available().floor(),
-        "callsUnderWay": http.gate().under_way(Lane::Call),
-        "backgroundUnderWay": http.gate().under_way(Lane::Background),
+        "requestsAvailable": turnstile.budget().available().floor(),
+        "callsUnderWay": turnstile.gate().under_way(Lane::Call),
+        "backgroundUnderWay": turnstile.gate().under_way(Lane::Background),
     })
 }
 

@@ -39,6 +39,7 @@ mod input;
 mod lookup;
 mod numbers;
 mod operation;
+mod own_database;
 mod privacy;
 mod reconcile;
 mod reports;

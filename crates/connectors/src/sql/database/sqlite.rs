@@ -1,0 +1,275 @@
+//! A SQLite file of the customer's, read in place.
+//!
+//! Opened for reading only, and told so once more (`query_only`). SQLite works in the thread
+//! that asks, so every query has a blocking one of its own, which keeps its place of the
+//! turnstile until it is really done; a handler ends the query when its time is up.
+
+use super::{BYTES_MAX, Database, Failure, Idle, Outlook, ROWS_MAX, Times, late, too_large};
+use crate::sql::cell::{Cell, Row};
+use crate::sql::statement::{Argument, Statement};
+use async_trait::async_trait;
+use kit::{Error, Lane, Turnstile};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, limits::Limit};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Steps of SQLite's machine between two looks at the clock; about a tenth of a millisecond.
+const STEPS: i32 = 10_000;
+/// What a blocking thread may need beyond the query's own time.
+const ON_THE_WAY: Duration = Duration::from_millis(100);
+
+/// One file.
+pub(in crate::sql) struct File {
+    shared: Arc<Shared>,
+    turnstile: Turnstile,
+    times: Times,
+}
+
+struct Shared {
+    path: PathBuf,
+    calls: Idle<Connection>,
+    background: Idle<Connection>,
+}
+
+impl File {
+    pub(in crate::sql) fn new(path: PathBuf, turnstile: Turnstile, times: Times) -> Self {
+        let shared = Shared { path, calls: Idle::new(), background: Idle::new() };
+        Self { shared: Arc::new(shared), turnstile, times }
+    }
+
+    /// Runs `work` on a connection of the lane, in a thread that may wait.
+    async fn run<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: impl FnOnce(&Connection, Duration) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        let passed = self.turnstile.pass(lane).await?;
+        let limit = self.times.of(lane);
+        let shared = Arc::clone(&self.shared);
+        let working = tokio::task::spawn_blocking(move || {
+            let outcome = shared.run(lane, limit, work);
+            // Given back here and not by the caller, who may have left: a disk that hangs
+            // holds no more threads than the lane has places.
+            drop(passed);
+            outcome
+        });
+        match tokio::time::timeout(limit + ON_THE_WAY, working).await {
+            Ok(Ok(outcome)) => Ok(outcome?),
+            Ok(Err(_)) => Err(Error::protocol("the thread that read the file ended")),
+            Err(_) => Err(late(limit)),
+        }
+    }
+}
+
+impl Shared {
+    fn run<T>(
+        &self,
+        lane: Lane,
+        limit: Duration,
+        work: impl FnOnce(&Connection, Duration) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let idle = match lane {
+            Lane::Call => &self.calls,
+            Lane::Background => &self.background,
+        };
+        let connection = match idle.take() {
+            Some(connection) => connection,
+            None => open(&self.path).map_err(|error| failure(&error, limit))?,
+        };
+        let until = Instant::now() + limit;
+        let bounded = connection.busy_timeout(limit).and_then(|()| {
+            connection.progress_handler(STEPS, Some(move || Instant::now() > until))
+        });
+        bounded.map_err(|error| failure(&error, limit))?;
+        let outcome = work(&connection, limit);
+        if matches!(outcome, Ok(_) | Err(Failure::Told(_))) {
+            idle.put(connection);
+        }
+        outcome
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    let bytes = i32::try_from(BYTES_MAX).unwrap_or(i32::MAX);
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    Ok(connection)
+}
+
+#[async_trait]
+impl Database for File {
+    async fn rows(
+        &self,
+        lane: Lane,
+        statement: &Statement,
+        arguments: Vec<Argument>,
+    ) -> Result<Vec<Row>, Error> {
+        let statement = statement.clone();
+        self.run(lane, move |connection, limit| rows(connection, &statement, &arguments, limit))
+            .await
+    }
+
+    async fn outlook(
+        &self,
+        statement: &Statement,
+        arguments: Vec<Argument>,
+    ) -> Result<Outlook, Error> {
+        let statement = statement.clone();
+        self.run(Lane::Background, move |connection, limit| {
+            outlook(connection, &statement, &arguments, limit)
+        })
+        .await
+    }
+
+    async fn refuses_to_write(&self) -> Result<bool, Error> {
+        self.run(Lane::Background, |connection, limit| {
+            let is_read_only =
+                connection.is_readonly(MAIN_DB).map_err(|error| failure(&error, limit))?;
+            // Were it ever carried out, it would leave nothing.
+            let tried = connection.execute_batch("CREATE TEMPORARY TABLE tieline_proof (n)");
+            Ok(is_read_only && tried.is_err())
+        })
+        .await
+    }
+}
+
+impl ToSql for Argument {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Text(text) => text.to_sql(),
+            Self::Integer(number) => number.to_sql(),
+        }
+    }
+}
+
+fn rows(
+    connection: &Connection,
+    statement: &Statement,
+    arguments: &[Argument],
+    limit: Duration,
+) -> Result<Vec<Row>, Failure> {
+    let wrong = |error: rusqlite::Error| of_query(&error, statement, limit);
+    let mut prepared = connection.prepare_cached(&statement.text).map_err(wrong)?;
+    if !prepared.readonly() {
+        return Err(Failure::Told(refused(statement, "it writes; a query only reads")));
+    }
+    let booleans: Vec<bool> =
+        prepared.columns().iter().map(|column| is_boolean(column.decl_type())).collect();
+    let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let bound = rusqlite::params_from_iter(arguments.iter());
+    let mut answer = prepared.query(bound).map_err(wrong)?;
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = answer.next().map_err(wrong)? {
+        let mut cells = Vec::with_capacity(names.len());
+        for (at, name) in names.iter().enumerate() {
+            let cell = cell(row.get_ref(at).map_err(wrong)?, booleans[at]);
+            bytes += cell.size();
+            cells.push((name.clone(), cell));
+        }
+        if bytes > BYTES_MAX {
+            return Err(Failure::Told(too_large(statement)));
+        }
+        rows.push(Row(cells));
+        if rows.len() == ROWS_MAX {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+fn is_boolean(declared: Option<&str>) -> bool {
+    declared.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("bool"))
+}
+
+fn cell(value: ValueRef<'_>, is_boolean: bool) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number @ (0 | 1)) if is_boolean => Cell::Bool(number == 1),
+        ValueRef::Integer(number) => Cell::Integer(number),
+        ValueRef::Real(number) => Cell::Float(number),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Cell::bytes(bytes),
+    }
+}
+
+fn outlook(
+    connection: &Connection,
+    statement: &Statement,
+    arguments: &[Argument],
+    limit: Duration,
+) -> Result<Outlook, Failure> {
+    let wrong = |error: rusqlite::Error| of_query(&error, statement, limit);
+    let prepared = connection.prepare(&statement.text).map_err(wrong)?;
+    if !prepared.readonly() {
+        return Err(Failure::Told(refused(statement, "it writes; a query only reads")));
+    }
+    let columns = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let text = statement.within("EXPLAIN QUERY PLAN ", "");
+    let mut plan = connection.prepare(&text).map_err(wrong)?;
+    let bound = rusqlite::params_from_iter(arguments.iter());
+    let details = plan.query_map(bound, |row| row.get::<_, String>("detail")).map_err(wrong)?;
+    let details = details.collect::<rusqlite::Result<Vec<String>>>().map_err(wrong)?;
+    let is_made = |name: &str| {
+        let made = |word: &str, line: &str| line.strip_prefix(word).is_some_and(|of| of == name);
+        details.iter().any(|line| made("MATERIALIZE ", line) || made("CO-ROUTINE ", line))
+    };
+    // `SCAN customers` (or what the query calls it), and not `SCAN customers USING COVERING
+    // INDEX …` or of what the query itself made.
+    let scanned = details.iter().filter_map(|line| line.strip_prefix("SCAN "));
+    let scans = scanned.filter(|name| !name.contains([' ', '(']) && !is_made(name));
+    let scans = scans.map(str::to_owned).collect();
+    Ok(Outlook { columns, scans })
+}
+
+fn refused(statement: &Statement, reason: impl Into<String>) -> Error {
+    Error::Invalid { field: Some(statement.setting.clone()), reason: reason.into() }
+}
+
+/// What SQLite said of a query. Its sentences about the text are of names in the query; those
+/// about values are not passed on.
+fn of_query(error: &rusqlite::Error, statement: &Statement, limit: Duration) -> Failure {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => Failure::Told(refused(statement, msg)),
+        rusqlite::Error::SqliteFailure(code, Some(message))
+            if code.code == ErrorCode::Unknown && message.starts_with("no such ") =>
+        {
+            Failure::Told(refused(statement, message))
+        }
+        rusqlite::Error::SqliteFailure(code, _) => match code.code {
+            ErrorCode::TooBig => Failure::Told(too_large(statement)),
+            ErrorCode::Unknown => {
+                Failure::Told(refused(statement, "SQLite refused to run it with these values"))
+            }
+            _ => failure(error, limit),
+        },
+        _ => failure(error, limit),
+    }
+}
+
+/// What SQLite said of the file or the time.
+fn failure(error: &rusqlite::Error, limit: Duration) -> Failure {
+    let Some(code) = error.sqlite_error_code() else {
+        return Failure::Broken(Error::protocol("an answer that this SQLite cannot read"));
+    };
+    let file = |reason: &str| Error::Invalid { field: Some("file".into()), reason: reason.into() };
+    match code {
+        ErrorCode::OperationInterrupted => Failure::Told(late(limit)),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            Failure::Told(Error::unavailable("the file is locked by whoever writes it"))
+        }
+        ErrorCode::NotADatabase => Failure::Broken(file("is no SQLite database")),
+        ErrorCode::ReadOnly => Failure::Told(Error::Invalid {
+            field: None,
+            reason: "the query writes, and this connection only reads".to_owned(),
+        }),
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied => Failure::Broken(Error::unavailable(
+            "the file cannot be opened; does it exist, and may we read it and its folder?",
+        )),
+        other => Failure::Broken(Error::unavailable(format!("SQLite says {other:?}"))),
+    }
+}

@@ -1,0 +1,117 @@
+//! The customer's database for those who do not know it by name: a SQLite file, which nobody
+//! serves, so that nothing of what goes wrong over HTTP can go wrong here.
+
+use super::sim::{Config, Planted};
+use crate::{Setup, Simulation, Simulator, Starting};
+use ::sim::faults::Faults;
+use async_trait::async_trait;
+use kit::Settings;
+use std::io;
+
+/// Makes the file.
+pub fn start(setup: Setup) -> Starting {
+    Box::pin(async move {
+        if setup.requests_per_minute.is_some() {
+            let reason = "a database states no limit of requests per minute";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        let config = Config { people: setup.people, ..Config::default() };
+        let planted = Planted::new(&config)?;
+        let logins = vec![settings(&planted)];
+        let simulator = Box::new(Database { planted, faults: Faults::default() });
+        Ok(Simulation { simulator, logins, api: "/" })
+    })
+}
+
+const PEOPLE: &str = "
+SELECT c.customer_no AS record, c.first_name, c.last_name, c.email, c.created_at,
+       c.updated_at AS modified_at, c.company, c.tier, c.is_vip,
+       (SELECT group_concat(p.typed, ';') FROM phones p
+        WHERE p.customer_id = c.id AND p.used = 'work') AS work_phone,
+       (SELECT group_concat(p.typed, ';') FROM phones p
+        WHERE p.customer_id = c.id AND p.used = 'mobile') AS mobile_phone,
+       (SELECT group_concat(p.typed, ';') FROM phones p
+        WHERE p.customer_id = c.id AND p.used = 'home') AS home_phone
+FROM customers c";
+
+/// What an administrator would write to use it.
+#[must_use]
+pub fn settings(planted: &Planted) -> Settings {
+    let texts = [
+        ("engine", "sqlite".to_owned()),
+        ("file", planted.file().display().to_string()),
+        (
+            "lookup_by_phone",
+            format!(
+                "{PEOPLE} WHERE c.id IN (SELECT customer_id FROM phones WHERE digits = :phone_digits)"
+            ),
+        ),
+        ("lookup_by_email", format!("{PEOPLE} WHERE lower(c.email) = :email_lower")),
+        ("lookup_by_record", format!("{PEOPLE} WHERE c.customer_no = :record")),
+        (
+            "account_query",
+            "SELECT customer_no AS record, count(*) AS openInvoices, round(sum(amount), 2) AS openAmount \
+             FROM invoices WHERE customer_no = :account AND NOT paid GROUP BY customer_no"
+                .to_owned(),
+        ),
+    ];
+    let maps = [
+        (
+            "changes",
+            "customers",
+            format!(
+                "{PEOPLE} WHERE (c.updated_at, c.customer_no) > (:after_time, :after_id) \
+                 ORDER BY c.updated_at, c.customer_no LIMIT :page"
+            ),
+        ),
+        (
+            "deletions",
+            "customers",
+            "SELECT customer_no AS record, merged_into AS \"into\", removed_at AS modified_at \
+             FROM removed WHERE (removed_at, customer_no) > (:after_time, :after_id) \
+             ORDER BY removed_at, customer_no LIMIT :page"
+                .to_owned(),
+        ),
+        (
+            "queries",
+            "open_invoices",
+            "SELECT id, amount, due_on FROM invoices \
+             WHERE customer_no = :customer AND NOT paid ORDER BY due_on"
+                .to_owned(),
+        ),
+    ];
+    let texts = texts.into_iter().map(|(key, text)| (key.to_owned(), text.into()));
+    let maps = maps.into_iter().map(|(key, name, sql)| {
+        let table: toml::Table = [(name.to_owned(), sql.into())].into_iter().collect();
+        (key.to_owned(), table.into())
+    });
+    Settings { plain: texts.chain(maps).collect(), ..Settings::default() }
+}
+
+/// The file, as a simulator.
+struct Database {
+    planted: Planted,
+    /// None ever happens: nothing is asked over HTTP.
+    faults: Faults,
+}
+
+#[async_trait]
+impl Simulator for Database {
+    fn url(&self) -> String {
+        format!("file://{}", self.planted.file().display())
+    }
+
+    fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    fn is_asked_over_http(&self) -> bool {
+        false
+    }
+
+    fn contacts(&self) -> usize {
+        self.planted.people().unwrap_or_default()
+    }
+
+    async fn stop(self: Box<Self>) {}
+}
