@@ -14,6 +14,7 @@ pub use simulation::{Setup, Simulate, Simulation, Simulator, Starting};
 pub mod genesys_cloud;
 pub mod salesforce;
 pub mod sap_s4;
+pub mod zoho_crm;
 
 /// One vendor: the code for it, and its stand-in on this machine.
 pub struct Vendor {
@@ -27,7 +28,7 @@ pub struct Vendor {
 /// Every vendor there is.
 #[must_use]
 pub fn all() -> Vec<Vendor> {
-    vec![genesys_cloud::vendor(), salesforce::vendor(), sap_s4::vendor()]
+    vec![genesys_cloud::vendor(), salesforce::vendor(), sap_s4::vendor(), zoho_crm::vendor()]
 }
 
 /// The connector that a connection's `type` names.
