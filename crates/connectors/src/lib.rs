@@ -12,6 +12,7 @@ mod simulation;
 pub use simulation::{Setup, Simulate, Simulation, Simulator, Starting};
 
 pub mod genesys_cloud;
+pub mod hubspot;
 pub mod salesforce;
 pub mod sap_s4;
 pub mod zoho_crm;
@@ -28,7 +29,13 @@ pub struct Vendor {
 /// Every vendor there is.
 #[must_use]
 pub fn all() -> Vec<Vendor> {
-    vec![genesys_cloud::vendor(), salesforce::vendor(), sap_s4::vendor(), zoho_crm::vendor()]
+    vec![
+        genesys_cloud::vendor(),
+        hubspot::vendor(),
+        salesforce::vendor(),
+        sap_s4::vendor(),
+        zoho_crm::vendor(),
+    ]
 }
 
 /// The connector that a connection's `type` names.
