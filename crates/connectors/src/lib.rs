@@ -13,10 +13,12 @@ pub use simulation::{Sample, Setup, Simulate, Simulation, Simulator, Starting};
 
 pub mod custom_url;
 pub mod genesys_cloud;
+pub mod hubspot;
 pub mod salesforce;
 pub mod sap_s4;
 pub mod servicenow;
 pub mod sql;
+pub mod zoho_crm;
 
 /// One vendor: the code for it, and its stand-in on this machine.
 pub struct Vendor {
@@ -33,10 +35,12 @@ pub fn all() -> Vec<Vendor> {
     vec![
         custom_url::vendor(),
         genesys_cloud::vendor(),
+        hubspot::vendor(),
         salesforce::vendor(),
         sap_s4::vendor(),
         servicenow::vendor(),
         sql::vendor(),
+        zoho_crm::vendor(),
     ]
 }
 
