@@ -11,6 +11,7 @@ mod simulation;
 #[cfg(feature = "sim")]
 pub use simulation::{Setup, Simulate, Simulation, Simulator, Starting};
 
+pub mod dynamics;
 pub mod genesys_cloud;
 pub mod salesforce;
 pub mod sap_s4;
@@ -27,7 +28,7 @@ pub struct Vendor {
 /// Every vendor there is.
 #[must_use]
 pub fn all() -> Vec<Vendor> {
-    vec![genesys_cloud::vendor(), salesforce::vendor(), sap_s4::vendor()]
+    vec![dynamics::vendor(), genesys_cloud::vendor(), salesforce::vendor(), sap_s4::vendor()]
 }
 
 /// The connector that a connection's `type` names.

@@ -9,12 +9,13 @@ use crate::gate::{Gate, Lane};
 use crate::{Error, Secret, guard};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::Timestamp;
 pub use reqwest::header::HeaderMap;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use url::Url;
 
 /// Answers larger than this are given up: a page of records is far smaller.
@@ -193,6 +194,13 @@ async fn read_bounded(mut answer: reqwest::Response) -> Result<Vec<u8>, Unread> 
     Ok(body)
 }
 
+/// A moment as HTTP writes it, to the second: `Thu, 01 Jan 2026 00:00:00 GMT`.
+#[must_use]
+pub fn http_date(at: Timestamp) -> String {
+    let since = Duration::from_millis(u64::try_from(at.0).unwrap_or(0));
+    httpdate::fmt_http_date(UNIX_EPOCH + since)
+}
+
 /// The innermost cause without the address: a query string may carry a number.
 fn plain(error: reqwest::Error) -> String {
     let error = error.without_url();
@@ -209,6 +217,20 @@ impl Request {
         Self { method, url, headers: HeaderMap::new(), body: Vec::new() }
     }
 
+    /// A request by the name of its method, as an administrator writes it.
+    ///
+    /// # Errors
+    /// `Invalid` naming `method` when there is no such method.
+    pub fn of(method: &str, url: Url) -> Result<Self, Error> {
+        let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let method = known.into_iter().find(|known| known.as_str() == method);
+        let method = method.ok_or_else(|| Error::Invalid {
+            field: Some("method".to_owned()),
+            reason: "is none of GET, POST, PUT, PATCH and DELETE".to_owned(),
+        })?;
+        Ok(Self::new(method, url))
+    }
+
     #[must_use]
     pub fn get(url: Url) -> Self {
         Self::new(Method::GET, url)
@@ -222,6 +244,11 @@ impl Request {
     #[must_use]
     pub fn put(url: Url) -> Self {
         Self::new(Method::PUT, url)
+    }
+
+    #[must_use]
+    pub fn delete(url: Url) -> Self {
+        Self::new(Method::DELETE, url)
     }
 
     #[must_use]
@@ -260,6 +287,26 @@ impl Request {
     pub fn basic(self, user: &str, password: &Secret) -> Self {
         let pair = STANDARD.encode(format!("{user}:{}", password.reveal()));
         self.authorization(&format!("Basic {pair}"))
+    }
+
+    /// Adds headers that an administrator wrote, after those that the connector sets.
+    ///
+    /// # Errors
+    /// `Invalid` naming a header that is set already, or that no request can carry.
+    pub fn more_headers(mut self, headers: &[(String, String)]) -> Result<Self, Error> {
+        for (name, value) in headers {
+            let refused = |reason: &str| Error::Invalid {
+                field: Some(format!("headers.{name}")),
+                reason: reason.to_owned(),
+            };
+            let key = HeaderName::from_bytes(name.as_bytes());
+            let key = key.map_err(|_| refused("is no name of a header"))?;
+            let value = HeaderValue::from_str(value).map_err(|_| refused("has no such value"))?;
+            if self.headers.insert(key, value).is_some() {
+                return Err(refused("is set by the connection"));
+            }
+        }
+        Ok(self)
     }
 
     #[must_use]
@@ -314,6 +361,14 @@ impl Reply {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The vendor's clock when it answered, to the second: cursors go by it, not by ours.
+    #[must_use]
+    pub fn date(&self) -> Option<Timestamp> {
+        let date = httpdate::parse_http_date(self.header("date")?).ok()?;
+        let since = date.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_millis()).ok().map(Timestamp)
     }
 
     /// `Retry-After` in seconds, as the vendors here send it.

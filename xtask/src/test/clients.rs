@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const NPM: &[&str] = &["jsforce@3.10.16", "purecloud-platform-client-v2@262.0.0"];
+const NPM: &[&str] =
+    &["dynamics-web-api@2.5.0", "jsforce@3.10.16", "purecloud-platform-client-v2@262.0.0"];
 const PYPI: &[&str] = &[
     "simple-salesforce==1.12.10",
     "PureCloudPlatformClientV2==269.0.0",

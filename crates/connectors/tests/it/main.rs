@@ -4,6 +4,7 @@
 #[path = "../../../../xtask/src/new_connector/acme_crm/mod.rs"]
 mod acme_crm;
 mod contract;
+mod dynamics;
 mod genesys;
 mod genesys_sim;
 mod logs;
