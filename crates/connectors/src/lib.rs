@@ -12,6 +12,7 @@ mod simulation;
 pub use simulation::{Sample, Setup, Simulate, Simulation, Simulator, Starting};
 
 pub mod custom_url;
+pub mod dynamics;
 pub mod genesys_cloud;
 pub mod hubspot;
 pub mod salesforce;
@@ -34,6 +35,7 @@ pub struct Vendor {
 pub fn all() -> Vec<Vendor> {
     vec![
         custom_url::vendor(),
+        dynamics::vendor(),
         genesys_cloud::vendor(),
         hubspot::vendor(),
         salesforce::vendor(),

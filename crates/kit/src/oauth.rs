@@ -150,12 +150,8 @@ pub fn jwt_bearer(endpoint: Url, claims: &Claims<'_>, key: &Secret) -> Result<Lo
 }
 
 fn signed(claims: &Claims<'_>, key: &Secret) -> Result<String, Error> {
-    let refused = |reason: &str| Error::Invalid {
-        field: Some("private_key".to_owned()),
-        reason: reason.to_owned(),
-    };
     let key = jsonwebtoken::EncodingKey::from_rsa_pem(key.reveal().as_bytes())
-        .map_err(|_| refused("is no RSA private key in PEM form"))?;
+        .map_err(|_| refused_key("is no RSA private key in PEM form"))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let body = serde_json::json!({
         "iss": claims.issuer,
@@ -164,7 +160,93 @@ fn signed(claims: &Claims<'_>, key: &Secret) -> Result<String, Error> {
         "exp": now + claims.lifetime,
     });
     let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
-    jsonwebtoken::encode(&header, &body, &key).map_err(|_| refused("cannot sign"))
+    jsonwebtoken::encode(&header, &body, &key).map_err(|_| refused_key("cannot sign"))
+}
+
+/// Client credentials in the form itself (RFC 6749 §2.3.1), for what a `scope` names.
+#[must_use]
+pub fn client_credentials_in_form(endpoint: Url, id: &str, secret: &Secret, scope: &str) -> Login {
+    let request = Request::post(endpoint).form(&[
+        ("grant_type", "client_credentials"),
+        ("client_id", id),
+        ("client_secret", secret.reveal()),
+        ("scope", scope),
+    ]);
+    Login { request, secrets: vec![secret.clone()] }
+}
+
+/// How an assertion is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// RSA with PSS padding and SHA-256.
+    Ps256,
+    /// The curve P-256 and SHA-256.
+    Es256,
+}
+
+/// A signed assertion with which a client proves to be itself (RFC 7523 §2.2).
+#[derive(Debug, Clone)]
+pub struct ClientAssertion<'a> {
+    /// All claims but the times.
+    pub claims: Value,
+    /// Seconds until it expires.
+    pub lifetime: u64,
+    /// `nbf` as well as `iat`.
+    pub is_dated: bool,
+    pub signature: Signature,
+    /// `kid`: by which name the vendor knows the key.
+    pub key_id: Option<&'a str>,
+    /// `x5t#S256`: the SHA-256 of the certificate in base64url, where keys are known by that.
+    pub thumbprint: Option<String>,
+    /// What stands in the form besides.
+    pub fields: &'a [(&'a str, &'a str)],
+}
+
+/// Client credentials by a signed assertion.
+///
+/// # Errors
+/// `Invalid` naming `private_key` when it is no key of the signature's kind in PEM.
+pub fn client_assertion(
+    endpoint: Url,
+    assertion: &ClientAssertion<'_>,
+    key: &Secret,
+) -> Result<Login, Error> {
+    let (algorithm, key) = match assertion.signature {
+        Signature::Ps256 => (
+            jsonwebtoken::Algorithm::PS256,
+            jsonwebtoken::EncodingKey::from_rsa_pem(key.reveal().as_bytes())
+                .map_err(|_| refused_key("is no RSA private key in PEM form"))?,
+        ),
+        Signature::Es256 => (
+            jsonwebtoken::Algorithm::ES256,
+            jsonwebtoken::EncodingKey::from_ec_pem(key.reveal().as_bytes())
+                .map_err(|_| refused_key("is no P-256 private key in PEM form (PKCS #8)"))?,
+        ),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let mut claims = assertion.claims.clone();
+    claims["iat"] = now.into();
+    if assertion.is_dated {
+        claims["nbf"] = now.into();
+    }
+    claims["exp"] = (now + assertion.lifetime).into();
+    let mut header = jsonwebtoken::Header::new(algorithm);
+    header.kid = assertion.key_id.map(str::to_owned);
+    header.x5t_s256.clone_from(&assertion.thumbprint);
+    let signed = jsonwebtoken::encode(&header, &claims, &key);
+    let signed = signed.map_err(|_| refused_key("cannot sign"))?;
+    let mut fields = vec![
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", signed.as_str()),
+    ];
+    fields.extend_from_slice(assertion.fields);
+    let request = Request::post(endpoint).form(&fields);
+    Ok(Login { request, secrets: vec![Secret::new(signed)] })
+}
+
+fn refused_key(reason: &str) -> Error {
+    Error::Invalid { field: Some("private_key".to_owned()), reason: reason.to_owned() }
 }
 
 /// Logs in, outside budget and bulkhead.

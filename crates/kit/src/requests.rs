@@ -7,6 +7,7 @@
 use crate::{Error, Lane};
 use async_trait::async_trait;
 use std::fmt;
+use url::Url;
 
 /// Where in a request a value is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,4 +78,80 @@ pub trait Requests: Send + Sync {
     /// # Errors
     /// Any [`Error`], as the vendor's signals mean.
     async fn send(&self, lane: Lane, request: &Custom) -> Result<serde_json::Value, Error>;
+}
+
+impl Custom {
+    /// Where it goes, below the API's own address.
+    ///
+    /// # Errors
+    /// `Invalid` naming `path` where that would lead anywhere else.
+    pub fn url(&self, api: &Url) -> Result<Url, Error> {
+        let refused = |reason: &str| Error::Invalid {
+            field: Some("path".to_owned()),
+            reason: reason.to_owned(),
+        };
+        if !self.path.starts_with('/') || self.path.starts_with("//") {
+            return Err(refused("begins with one /, below the address of the API"));
+        }
+        if self.path.contains(['?', '#', '\\']) || self.path.chars().any(char::is_control) {
+            return Err(refused("has no ?, # or \\ in it; a query has its own place"));
+        }
+        let base = api.path().trim_end_matches('/');
+        let mut url = api.clone();
+        url.set_path(&format!("{base}{}", self.path));
+        // Dots, also percent-encoded, have been resolved by now.
+        if !url.path().starts_with(&format!("{base}/")) || url.path().contains("/..") {
+            return Err(refused("leads out of the API"));
+        }
+        if !self.query.is_empty() {
+            let pairs = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            url.query_pairs_mut().clear().extend_pairs(pairs);
+            // Not every vendor reads a plus sign as a space; a real one is encoded by now.
+            let spaced = url.query().unwrap_or_default().replace('+', "%20");
+            url.set_query(Some(&spaced));
+        }
+        Ok(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Custom;
+    use url::Url;
+
+    fn url(path: &str, query: &[(&str, &str)]) -> Result<String, String> {
+        let api = Url::parse("https://crm.example.com/api/data/v9.2").expect("an address");
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let custom = Custom {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            query: query.iter().map(pair).collect(),
+            headers: vec![],
+            body: None,
+        };
+        custom.url(&api).map(String::from).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_request_never_leaves_the_api() {
+        let whole = url("/contacts(1)", &[("$filter", "a eq 'b&c'")]).expect("below");
+        assert_eq!(
+            whole,
+            "https://crm.example.com/api/data/v9.2/contacts(1)?%24filter=a%20eq%20%27b%26c%27"
+        );
+        for path in [
+            "contacts",
+            "//other.example/x",
+            "/../v9.1/x",
+            "/a/../../x",
+            "/%2e%2e/x",
+            "/a?b",
+            "/a#b",
+            "/a\\..\\b",
+            "https://other.example/",
+            "",
+        ] {
+            assert!(url(path, &[]).is_err(), "{path}");
+        }
+    }
 }

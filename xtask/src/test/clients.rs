@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 const NPM: &[&str] = &[
+    "dynamics-web-api@2.5.0",
     "jsforce@3.10.16",
     "purecloud-platform-client-v2@262.0.0",
     // No client but a token endpoint, which a test of crate `connectors` starts.

@@ -54,7 +54,15 @@ const GENESYS: Simulator = Simulator {
 const SAP: Simulator = Simulator { example: "sim_sap", variables: &[] };
 const SERVICENOW: Simulator = Simulator { example: "sim_servicenow", variables: &[] };
 
-const CLIENTS: [Client; 8] = [
+const DATAVERSE: Simulator = Simulator { example: "sim_dynamics", variables: &[] };
+
+const CLIENTS: &[Client] = &[
+    Client {
+        name: "client dynamics-web-api",
+        programs: &["dynamics_web_api.mjs"],
+        language: Language::Node,
+        simulator: &DATAVERSE,
+    },
     Client {
         name: "client jsforce",
         programs: &["jsforce.mjs", "jsforce.cjs"],

@@ -311,7 +311,10 @@ async fn an_activity_is_there_once_however_often_it_is_written() {
             wrap_up: Some("Resolved".to_owned()),
         };
         // Carried out, and its answer cut off.
-        rig.faults().add(Rule { method: Some("POST".to_owned()), ..Rule::always(Fault::Truncate) });
+        for method in ["POST", "PUT", "PATCH"] {
+            let method = Some(method.to_owned());
+            rig.faults().add(Rule { method, ..Rule::always(Fault::Truncate).on(rig.api) });
+        }
         let lost = journal.write(&activity).await.expect_err("no answer");
         assert!(lost.is_worth_retrying(), "{}: {lost}", rig.name());
         rig.faults().clear();

@@ -5,6 +5,7 @@
 mod acme_crm;
 mod contract;
 mod custom_url;
+mod dynamics;
 mod genesys;
 mod genesys_sim;
 mod logs;

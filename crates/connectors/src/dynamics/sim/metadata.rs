@@ -1,0 +1,70 @@
+//! What the environment tells of itself: its tables, and who asks.
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value as Json, json};
+
+use super::World;
+use super::filter;
+use super::http::{Answer, Asked};
+
+impl World {
+    /// `WhoAmI()`.
+    pub(super) fn who_am_i(&self) -> Answer {
+        let body = json!({
+            "@odata.context": self.context("Microsoft.Dynamics.CRM.WhoAmIResponse"),
+            "BusinessUnitId": "38e0dbe4-131b-e111-ba7e-78e7d1620f5e",
+            "UserId": self.config.user_id,
+            "OrganizationId": "0d34cb8a-0c0b-4d9f-9d6a-9f3a0b7c1c55",
+        });
+        Answer::json(StatusCode::OK, &body)
+    }
+
+    /// The service document.
+    pub(super) fn service(&self) -> Answer {
+        let store = self.read();
+        let sets = store.all().iter().map(|rows| rows.table.set);
+        let sets: Vec<Json> =
+            sets.map(|set| json!({ "name": set, "kind": "EntitySet", "url": set })).collect();
+        Answer::json(StatusCode::OK, &json!({ "@odata.context": self.context(""), "value": sets }))
+    }
+
+    /// `EntityDefinitions`, all that meet a filter or one by its logical name.
+    pub(super) fn definitions(&self, step: &str, asked: &Asked<'_>) -> Result<Answer, Answer> {
+        let store = self.read();
+        let all: Vec<Json> = store.all().iter().map(|rows| rows.table.described()).collect();
+        let keys = asked.option("$expand").unwrap_or_default().starts_with("Keys");
+        let select: Option<Vec<&str>> =
+            asked.option("$select").map(|list| list.split(',').collect());
+        let told = |one: &Json| {
+            let wanted = |name: &str| match (&select, name) {
+                (_, "MetadataId") => true,
+                (_, "Keys") => keys,
+                (Some(select), name) => select.contains(&name),
+                (None, _) => true,
+            };
+            let own = one.as_object().into_iter().flatten();
+            let own = own
+                .filter(|(name, _)| wanted(name))
+                .map(|(name, value)| (name.clone(), value.clone()));
+            Json::Object(own.collect::<Map<_, _>>())
+        };
+        if let Some(name) = step.strip_prefix("EntityDefinitions(LogicalName='") {
+            let name = name.trim_end_matches("')");
+            let one = all.iter().find(|one| one["LogicalName"] == name);
+            let one = one.ok_or_else(|| {
+                let message = format!("Could not find an entity with name {name}");
+                Answer::error(StatusCode::NOT_FOUND, "0x80060888", &message)
+            })?;
+            let mut body = told(one);
+            body["@odata.context"] = self.context("EntityDefinitions/$entity").into();
+            return Ok(Answer::json(StatusCode::OK, &body));
+        }
+        let filter = asked.option("$filter").map(filter::read).transpose();
+        let filter = filter.map_err(|message| Answer::bad(&message))?;
+        let is_in =
+            |one: &&Json| filter.as_ref().is_none_or(|f| f.holds(&|name| one[name].clone()));
+        let value: Vec<Json> = all.iter().filter(is_in).map(told).collect();
+        let body = json!({ "@odata.context": self.context("EntityDefinitions"), "value": value });
+        Ok(Answer::json(StatusCode::OK, &body))
+    }
+}
