@@ -27,6 +27,7 @@ pub(crate) use facts;
 
 mod access;
 mod actions;
+mod actions_behind;
 mod contact_center;
 mod corrections;
 mod customers;
