@@ -8,10 +8,12 @@
 
 mod check;
 mod client;
+pub mod data_actions;
 mod events;
 mod history;
 mod mapping;
 mod platform;
+pub mod setup;
 mod sign_in;
 #[cfg(feature = "sim")]
 pub mod sim;
