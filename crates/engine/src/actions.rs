@@ -210,6 +210,7 @@ impl Engine {
             }
         }
         let mut fields = self.actions.fields().clone();
+        fields.extend(asking.defaults());
         let mut fallback_queue = String::new();
         if let Some(serving) = serving.filter(|_| outcome.has_failed()) {
             fields.extend(serving.otherwise.clone());
@@ -274,6 +275,15 @@ impl Engine {
 }
 
 impl Target {
+    /// What stands in its own fields where nothing is known.
+    fn defaults(&self) -> BTreeMap<String, Value> {
+        let fields = match self {
+            Self::Action(action, _) => action.fields.as_slice(),
+            Self::Lookup(_) => &[],
+        };
+        fields.iter().map(|field| (field.name.clone(), field.default.clone())).collect()
+    }
+
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         match self {
             Self::Action(_, connection) | Self::Lookup(connection) => connection,

@@ -32,6 +32,10 @@ enum Command {
     Jobs(JobsArgs),
     /// Find out who calls were from that are known by a number alone, or were never seen.
     Reconcile(commands::ReconcileArgs),
+    /// List data actions, or write them as files that a contact center imports.
+    Actions(commands::ActionsArgs),
+    /// Look at what a contact center needs, and make what is missing.
+    Setup(commands::SetupArgs),
     /// List, show or clear what agents have corrected.
     Overrides(commands::OverridesArgs),
     /// List who changed or saw what, or see whether the log is whole.
@@ -148,6 +152,8 @@ impl Cli {
             Command::Restore(args) => commands::restore(&args).await,
             Command::Jobs(args) => commands::jobs(&args).await,
             Command::Reconcile(args) => commands::reconcile(&args).await,
+            Command::Actions(args) => commands::actions(&args),
+            Command::Setup(args) => commands::setup(&args).await,
             Command::Overrides(args) => commands::overrides(&args).await,
             Command::Audit(args) => commands::audit(&args).await,
             Command::Subject(args) => commands::subject(&args).await,

@@ -203,6 +203,25 @@ fn e164(text: &str, loaded: &Loaded) -> Option<String> {
     }
 }
 
+/// What a connection of the configuration is opened with.
+pub fn opening(loaded: &Loaded, name: &str) -> Result<Opening, Failure> {
+    let section = loaded.config.connections.get(name);
+    let section =
+        section.ok_or_else(|| exit::input(format!("there is no [connections.{name}]")))?;
+    let connector = connectors::by_name(&section.connector)
+        .ok_or_else(|| exit::input(format!("connections.{name}.type names no connector")))?;
+    Ok(Opening {
+        name: name.to_owned(),
+        settings: loaded.settings.get(name).cloned().unwrap_or_default(),
+        limits: limits(&section.limits, &connector.manifest.limits),
+        network: Network {
+            allow_private_addresses: section.allow_private_addresses,
+            proxy_hosts: proxy_hosts(|name| std::env::var(name).ok()),
+        },
+        region: loaded.region,
+    })
+}
+
 fn connection(
     loaded: &Loaded,
     name: &str,
@@ -210,17 +229,8 @@ fn connection(
 ) -> Result<Connection, Failure> {
     let connector = connectors::by_name(&section.connector)
         .ok_or_else(|| exit::input(format!("connections.{name}.type names no connector")))?;
-    let limits = limits(&section.limits, &connector.manifest.limits);
-    let opening = Opening {
-        name: name.to_owned(),
-        settings: loaded.settings.get(name).cloned().unwrap_or_default(),
-        limits,
-        network: Network {
-            allow_private_addresses: section.allow_private_addresses,
-            proxy_hosts: proxy_hosts(|name| std::env::var(name).ok()),
-        },
-        region: loaded.region,
-    };
+    let opening = opening(loaded, name)?;
+    let limits = opening.limits;
     let capabilities = (connector.open)(opening)
         .map_err(|error| exit::input(format!("connections.{name}.settings: {error}")))?;
     let lookup = &loaded.config.lookup;

@@ -8,6 +8,7 @@
 
 mod check;
 mod client;
+pub mod data_actions;
 mod events;
 mod history;
 mod mapping;
@@ -15,6 +16,7 @@ mod platform;
 mod records;
 mod requests;
 mod scan;
+pub mod setup;
 mod sign_in;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -180,6 +180,14 @@ impl GenesysCloud {
         world.conversations.get_mut(conversation_id).map(|call| call.end(now())).is_ok()
     }
 
+    /// Names of the integrations, data actions and triggers that there are.
+    pub fn set_up(&self) -> [Vec<String>; 3] {
+        let world = self.platform.world();
+        [&world.integrations, &world.actions, &world.triggers].map(|all| {
+            all.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect()
+        })
+    }
+
     /// The attributes of a participant as the live conversation has them.
     pub fn attributes(
         &self,

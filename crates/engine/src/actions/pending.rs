@@ -205,7 +205,7 @@ impl Engine {
 
 /// An agent and the customer speak.
 fn is_accepted(event: &domain::timeline::Event) -> bool {
-    event.kind == EventKind::Connected
+    matches!(event.kind, EventKind::Connected | EventKind::Talked)
         && event.session.as_ref().is_some_and(|session| session.side == Side::Agent)
 }
 

@@ -1,17 +1,21 @@
 //! Commands of an operator: most of them ask the running server.
 
+mod actions;
 mod api_keys;
 mod client;
 mod corrections;
 mod pinned;
 mod privacy;
 mod reconcile;
+mod setup;
 mod subjects;
 
+pub use actions::{ActionsArgs, actions};
 pub use api_keys::{ApiKeysArgs, api_keys};
 pub use corrections::{AuditArgs, KeysArgs, OverridesArgs, audit, keys, overrides};
 pub use privacy::{PrivacyArgs, privacy};
 pub use reconcile::{ReconcileArgs, reconcile};
+pub use setup::{SetupArgs, setup};
 pub use subjects::{SubjectArgs, subject};
 
 use crate::cli::{BackupArgs, CheckArgs, JobsArgs, RestoreArgs};

@@ -9,7 +9,7 @@ use super::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use domain::timeline::{Event, Kind, Spent};
+use domain::timeline::{Event, Kind, Session, Side, Spent};
 use domain::{CallId, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -28,7 +28,7 @@ const NOTES_MAX: usize = 32_000;
 #[allow(dead_code)]
 #[schema(rename_all = "camelCase")]
 pub struct PlainEvent {
-    /// `callStarted` or `callEnded`.
+    /// `callStarted`, `callAccepted` (an agent and the customer speak) or `callEnded`.
     #[schema(example = "callEnded")]
     r#type: String,
     /// The contact center's id of the conversation, as it was looked up with.
@@ -40,6 +40,9 @@ pub struct PlainEvent {
     /// The same, of `callEnded`.
     #[schema(schema_with = schemas::event_time)]
     ended_at: Option<String>,
+    /// The same, of `callAccepted`.
+    #[schema(schema_with = schemas::event_time)]
+    accepted_at: Option<String>,
     #[schema(schema_with = schemas::short_text)]
     queue_id: Option<String>,
     /// The agent.
@@ -155,6 +158,7 @@ fn unreadable(at: &str, error: kit::Error) -> ApiError {
 fn plain(at: &str, fields: &Fields, now: Timestamp) -> Result<Option<Vec<NewEvent>>, ApiError> {
     let kind = match fields.get("type").and_then(Value::as_str).map(str::trim) {
         Some(word) if word.eq_ignore_ascii_case("callStarted") => Kind::Started,
+        Some(word) if word.eq_ignore_ascii_case("callAccepted") => Kind::Connected,
         Some(word) if word.eq_ignore_ascii_case("callEnded") => Kind::Ended,
         _ => return Ok(None),
     };
@@ -164,10 +168,19 @@ fn plain(at: &str, fields: &Fields, now: Timestamp) -> Result<Option<Vec<NewEven
         read.wrong("callId", "callId is required: 1 to 128 visible ASCII characters.")
     })?;
     let (started, ended) = (read.time("startedAt")?, read.time("endedAt")?);
-    let time = if kind == Kind::Started { started } else { ended };
+    let time = match kind {
+        Kind::Started => started,
+        Kind::Connected => read.time("acceptedAt")?,
+        _ => ended,
+    };
+    let agent = read.text("userId", TEXT_MAX)?;
     let event = Event {
+        session: (kind == Kind::Connected).then(|| Session {
+            id: format!("agent {}", agent.as_deref().unwrap_or_default()),
+            side: Side::Agent,
+        }),
         queue: read.text("queueId", TEXT_MAX)?,
-        agent: read.text("userId", TEXT_MAX)?,
+        agent,
         wrap_up: read.text("wrapUp", TEXT_MAX)?,
         notes: read.text("notes", NOTES_MAX)?,
         spent: Spent {

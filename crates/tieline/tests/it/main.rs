@@ -27,6 +27,8 @@ pub(crate) use facts;
 
 mod access;
 mod actions;
+mod actions_behind;
+mod actions_genesys;
 mod contact_center;
 mod corrections;
 mod customers;

@@ -9,6 +9,7 @@ pub(crate) mod contacts;
 pub(crate) mod control;
 pub(crate) mod conversations;
 pub(crate) mod gate;
+pub(crate) mod integrations;
 pub(crate) mod oauth;
 pub(crate) mod organization;
 pub(crate) mod paging;

@@ -55,10 +55,10 @@ pub fn known(action: &ActionSection) -> BTreeSet<String> {
 fn is_name(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-const NAME_FIX: &str = "A letter, then letters, digits, `_` and `-`.";
+const NAME_FIX: &str = "A letter, then letters, digits and `_`, at most 64.";
 
 impl Check<'_> {
     pub(super) fn actions(&mut self, config: &Config, connections: &[&str]) {

@@ -49,6 +49,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> {
         super::sources::OPERATIONS,
         super::conversations::OPERATIONS,
         super::organization::OPERATIONS,
+        super::integrations::OPERATIONS,
         super::users::OPERATIONS,
     ];
     tables.into_iter().flatten()

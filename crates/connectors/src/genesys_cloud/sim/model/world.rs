@@ -26,6 +26,10 @@ pub(crate) struct World {
     pub(crate) conversations: Conversations,
     /// Queues in order of name.
     pub(crate) queues: Vec<(String, String)>,
+    pub(crate) integrations: Vec<Value>,
+    /// Data actions.
+    pub(crate) actions: Vec<Value>,
+    pub(crate) triggers: Vec<Value>,
 }
 
 /// A note on a contact.
@@ -55,6 +59,9 @@ impl World {
             notes: BTreeMap::new(),
             conversations: Conversations::default(),
             queues: Vec::new(),
+            integrations: Vec::new(),
+            actions: Vec::new(),
+            triggers: Vec::new(),
         }
     }
 
