@@ -7,7 +7,8 @@ use crate::misses::Misses;
 use domain::freshness::Limits;
 use domain::matching::Policy;
 use domain::{Caller, Prefix, Region, phone};
-use kit::{Capabilities, Lane};
+use kit::health::SLOW_AFTER;
+use kit::{Capabilities, Health, Lane};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,10 @@ impl Connection {
         capabilities: Capabilities,
         behaviour: Behaviour,
     ) -> Self {
+        let capabilities = match capabilities.http.health() {
+            Some(_) => capabilities,
+            None => capabilities.watched(&Arc::new(Health::new(name, SLOW_AFTER))),
+        };
         let accounts = capabilities.accounts.clone();
         Self {
             name: name.to_owned(),

@@ -1,11 +1,13 @@
 //! The one way out to a vendor.
 //!
 //! Outermost to innermost: the connection's bulkhead ([`Gate`]), its rate
-//! [`Budget`], the guard against private addresses, the timeout, a bound on the
+//! [`Budget`], its breaker ([`Health`]), the guard against private addresses, the timeout, a bound on the
 //! body. What a status means is the connector's to say.
 
+use crate::breaker::Position;
 use crate::budget::Budget;
 use crate::gate::{Gate, Lane};
+use crate::health::Health;
 use crate::{Error, Secret, guard};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,8 +16,9 @@ pub use reqwest::header::HeaderMap;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
+use tokio::time::Instant;
 use url::Url;
 
 /// Answers larger than this are given up: a page of records is far smaller.
@@ -53,6 +56,7 @@ struct Inner {
     budget: Budget,
     network: Network,
     timeout: Duration,
+    health: OnceLock<Arc<Health>>,
 }
 
 /// A request as a connector describes it.
@@ -107,7 +111,20 @@ impl Http {
             budget: Budget::new(limits.requests_per_minute, limits.reserved_for_calls),
             network,
             timeout: limits.timeout,
+            health: OnceLock::new(),
         })))
+    }
+
+    /// From now on `health` is told of every request, and its breaker decides which may go
+    /// out. The first one stays.
+    pub fn watch(&self, health: Arc<Health>) {
+        self.0.health.get_or_init(|| health);
+    }
+
+    /// Who is told of the requests, if anybody is.
+    #[must_use]
+    pub fn health(&self) -> Option<&Arc<Health>> {
+        self.0.health.get()
     }
 
     #[must_use]
@@ -123,12 +140,29 @@ impl Http {
     /// Sends within the connection's limits. Every status is an `Ok`.
     ///
     /// # Errors
-    /// `RateLimited` by our own budget, `Unavailable` when nothing whole came back.
+    /// `RateLimited` by our own budget, `Unavailable` when nothing whole came back, or
+    /// when the system is left alone because it was sick.
     pub async fn send(&self, lane: Lane, request: Request) -> Result<Reply, Error> {
         self.check(&request.url)?;
+        let Some(health) = self.health() else {
+            let _place = self.0.gate.enter(lane).await?;
+            self.0.budget.take(lane).await?;
+            return self.exchange(request).await;
+        };
+        // Who would only be told that nothing is asked need not wait for a place.
+        if let Position::Open(wait) = health.breaker.position()
+            && !wait.is_zero()
+        {
+            return Err(left_alone());
+        }
         let _place = self.0.gate.enter(lane).await?;
         self.0.budget.take(lane).await?;
-        self.exchange(request).await
+        let pass = health.breaker.pass().map_err(|_| left_alone())?;
+        let started = Instant::now();
+        let outcome = self.exchange(request).await;
+        health.took(started.elapsed());
+        pass.settle(is_sick(&outcome));
+        outcome
     }
 
     /// Sends outside budget and bulkhead: for minting tokens, which must go on
@@ -176,6 +210,21 @@ impl Http {
         }
         Error::unavailable(plain(error))
     }
+}
+
+/// Is it the system that cannot, rather than this request that may not?
+fn is_sick(outcome: &Result<Reply, Error>) -> bool {
+    match outcome {
+        // A 503 that says when to come back is a throttle, and kept to as one.
+        Ok(reply) => {
+            matches!(reply.status, 500 | 502..=504 | 520..=599) && reply.retry_after().is_none()
+        }
+        Err(error) => matches!(error, Error::Unavailable { .. }),
+    }
+}
+
+fn left_alone() -> Error {
+    Error::unavailable("it was sick a moment ago and is left alone until a trial succeeds")
 }
 
 enum Unread {

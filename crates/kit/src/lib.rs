@@ -9,12 +9,14 @@
 //!
 //! Start at [`connector`]. This crate knows no vendor by name.
 
+pub mod breaker;
 pub mod budget;
 mod calls;
 pub mod connector;
 mod error;
 pub mod gate;
 pub mod guard;
+pub mod health;
 mod history;
 pub mod http;
 pub mod manifest;
@@ -25,6 +27,8 @@ pub mod secret;
 pub mod settings;
 pub mod sign_in;
 pub mod tokens;
+pub mod vault;
+mod watched;
 
 pub use calls::{Activity, CallEvents, Journal, Written};
 pub use connector::{
@@ -33,6 +37,7 @@ pub use connector::{
 };
 pub use error::Error;
 pub use gate::Lane;
+pub use health::Health;
 pub use history::{History, PastCall, PastPage};
 pub use http::{Http, Limits, Network, Reply};
 pub use manifest::Manifest;
@@ -42,3 +47,4 @@ pub use secret::Secret;
 pub use settings::Settings;
 pub use sign_in::{SignIn, SignedIn};
 pub use tokens::{Mint, Minted, Token, Tokens};
+pub use vault::Vault;

@@ -51,10 +51,9 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let shapes = shapes(settings)?;
     let api_version = api_version(settings)?;
     let http = Http::new(opening.limits, opening.network)?;
-    let (org, user) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+    let org = Arc::new(OnceLock::new());
     let login = Login {
         org: Arc::clone(&org),
-        user: Arc::clone(&user),
         http: http.clone(),
         endpoint: endpoint(settings)?,
         grant: grant(settings)?,
@@ -78,7 +77,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
-        writes: Some(Arc::new(writes::Records::new(Arc::clone(&client), user))),
+        writes: Some(Arc::new(writes::Records::new(Arc::clone(&client)))),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { client, shapes, agents }))
     })

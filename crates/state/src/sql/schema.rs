@@ -37,6 +37,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_reconcile.sql"),
     migration!(8, "0008_subjects.sql"),
     migration!(10, "0010_reports.sql"),
+    migration!(20, "0020_tokens.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

@@ -71,6 +71,7 @@ pages! {
     "connection.field_missing",
     "connection.scope_missing",
     "connection.setting_refused",
+    "connection.unknown",
     "connection.unreachable",
     "customer.changed",
     "customer.unknown",
