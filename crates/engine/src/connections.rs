@@ -8,7 +8,8 @@ use crate::misses::Misses;
 use domain::freshness::Limits;
 use domain::matching::Policy;
 use domain::{Caller, Prefix, Region, phone};
-use kit::{Capabilities, Lane};
+use kit::health::SLOW_AFTER;
+use kit::{Capabilities, Health, Lane};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +57,10 @@ impl Connection {
         capabilities: Capabilities,
         behaviour: Behaviour,
     ) -> Self {
+        let capabilities = match capabilities.turnstile.health() {
+            Some(_) => capabilities,
+            None => capabilities.watched(&Arc::new(Health::new(name, SLOW_AFTER))),
+        };
         let accounts = capabilities.accounts.clone();
         Self {
             name: name.to_owned(),

@@ -1,5 +1,6 @@
-//! What is counted, named in one table from which the reference page is
-//! made ([`ALL`]).
+//! What is counted, named in tables from which the reference page is made ([`all`]).
+
+mod standing;
 
 use crate::Engine;
 use crate::answer::Answer;
@@ -11,6 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use standing::Standing;
 use state::Outcome;
 use state::jobs::JobCount;
 use std::time::Duration;
@@ -97,6 +99,7 @@ pub struct Metrics {
     requests_available: Family<Of, Gauge>,
     requests_under_way: Family<UnderWay, Gauge>,
     streams: Gauge,
+    standing: Standing,
 }
 
 /// Upper bounds in seconds, dense around the default deadline of 300 ms.
@@ -112,7 +115,12 @@ pub struct About {
 }
 
 /// Every metric, in the order of registration.
-pub const ALL: [About; 14] = [
+#[must_use]
+pub fn all() -> Vec<&'static About> {
+    ALL.iter().chain(&standing::ALL).collect()
+}
+
+const ALL: [About; 14] = [
     About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
     About {
         name: "tieline_lookup_seconds",
@@ -192,6 +200,7 @@ impl Metrics {
             requests_available: Family::default(),
             requests_under_way: Family::default(),
             streams: Gauge::default(),
+            standing: Standing::default(),
         };
         let [
             lookups,
@@ -223,7 +232,7 @@ impl Metrics {
         registry.register(available.name, available.help, metrics.requests_available.clone());
         registry.register(under_way.name, under_way.help, metrics.requests_under_way.clone());
         registry.register(streams.name, streams.help, metrics.streams.clone());
-        metrics
+        Self { standing: Standing::register(registry), ..metrics }
     }
 
     /// Sets the gauges to what stands now.
@@ -244,6 +253,7 @@ impl Metrics {
                 self.requests_under_way.get_or_create(&labels).set(under_way);
             }
         }
+        self.standing.gauge(engine);
         let counts = engine.store.job_counts().await?;
         self.jobs_kept.clear(); // a line that is empty now has no row
         for JobCount { kind, connection, state, jobs } in counts {

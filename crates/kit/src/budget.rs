@@ -6,6 +6,7 @@
 
 use crate::{Error, Lane};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,7 +16,24 @@ pub struct Budget {
     per_second: f64,
     capacity: f64,
     reserve: f64,
+    floor: AtomicU64,
     state: Mutex<State>,
+}
+
+/// How a budget stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// Requests that could go out at once, by our own count, and how many that is of at most.
+    pub available: u64,
+    pub capacity: u64,
+    /// What the vendor says is left of its own allowance; `None` where it does not say.
+    pub left: Option<u64>,
+    /// At or below this the budget is low.
+    pub floor: u64,
+    /// Is it at its floor, or did the vendor ask for a pause?
+    pub is_low: bool,
+    /// When it is likely not to be low any more.
+    pub resets_in: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -26,14 +44,20 @@ struct State {
     paused_until: Option<Instant>,
     /// What the vendor says is left of a daily or other long allowance, and when it said so.
     left: Option<(u64, Instant)>,
+    /// When the vendor's allowance is renewed, where it says.
+    renewed_at: Option<Instant>,
 }
 
 /// Longest wait of one background request for its turn, before it is given back
 /// to its job's own backoff.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// At or below this many requests left, as told by the vendor, background work stops.
-const LEFT_FLOOR: u64 = 10;
+/// At or below this many requests left, background work stops and calls are told that the
+/// connection is degraded, unless the configuration says otherwise.
+pub const FLOOR: u64 = 10;
+
+/// Longest time to a renewal that is believed: a day and a bit.
+const RENEWED_MAX: Duration = Duration::from_secs(25 * 3_600);
 
 /// How long that word counts: then one background request may ask again, or
 /// without calls nobody would ever learn that the allowance was renewed.
@@ -44,9 +68,15 @@ impl Budget {
     #[must_use]
     pub fn new(per_minute: u32, reserved: u32) -> Self {
         let capacity = f64::from(per_minute.max(1));
-        let state =
-            State { tokens: capacity, refilled_at: Instant::now(), paused_until: None, left: None };
+        let state = State {
+            tokens: capacity,
+            refilled_at: Instant::now(),
+            paused_until: None,
+            left: None,
+            renewed_at: None,
+        };
         Self {
+            floor: AtomicU64::new(FLOOR),
             per_second: capacity / 60.0,
             capacity,
             reserve: f64::from(reserved).min(capacity - 1.0).max(0.0),
@@ -75,6 +105,8 @@ impl Budget {
     fn try_take(&self, lane: Lane) -> Result<(), Duration> {
         let now = Instant::now();
         let mut state = self.lock();
+        state.renew(now);
+        let renewed_at = state.renewed_at;
         if let Some(until) = state.paused_until {
             if until > now {
                 return Err(until - now);
@@ -83,9 +115,9 @@ impl Budget {
         }
         if lane == Lane::Background
             && let Some((left, told_at)) = &mut state.left
-            && *left <= LEFT_FLOOR
+            && *left <= self.floor.load(Ordering::Relaxed)
         {
-            let until = *told_at + LEFT_TRUSTED;
+            let until = renewed_at.unwrap_or(*told_at + LEFT_TRUSTED);
             if until > now {
                 return Err(until - now);
             }
@@ -111,7 +143,57 @@ impl Budget {
 
     /// The vendor says how many requests are left of its long allowance.
     pub fn told_left(&self, left: u64) {
-        self.lock().left = Some((left, Instant::now()));
+        let mut state = self.lock();
+        state.left = Some((left, Instant::now()));
+        state.renewed_at = None;
+    }
+
+    /// The same, where it also says after how long all of it is there again.
+    pub fn told_left_until(&self, left: u64, renewed_in: Duration) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.left = Some((left, now));
+        state.renewed_at = Some(now + renewed_in.min(RENEWED_MAX));
+    }
+
+    /// At or below how many requests left this budget is low.
+    pub fn set_floor(&self, floor: u64) {
+        self.floor.store(floor, Ordering::Relaxed);
+    }
+
+    /// How it stands, for health, metrics, and whoever routes around it.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let now = Instant::now();
+        let available = self.available();
+        let mut state = self.lock();
+        state.renew(now);
+        let floor = self.floor.load(Ordering::Relaxed);
+        // A small allowance is not low from the beginning.
+        #[expect(clippy::cast_precision_loss, reason = "a floor is a small number")]
+        let own_floor = (floor as f64).min(self.capacity / 10.0);
+        let own = (available < own_floor)
+            .then(|| Duration::from_secs_f64((own_floor - available) / self.per_second));
+        let paused = state.paused_until.and_then(|until| until.checked_duration_since(now));
+        let told = state.left.filter(|(left, _)| *left <= floor).map(|(_, told_at)| {
+            let until = state.renewed_at.unwrap_or(told_at + LEFT_TRUSTED);
+            until.saturating_duration_since(now)
+        });
+        let resets_in = own.max(paused.filter(|pause| !pause.is_zero())).max(told);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "small and positive"
+        )]
+        let whole = |number: f64| number as u64;
+        Standing {
+            available: whole(available),
+            capacity: whole(self.capacity),
+            left: state.left.map(|(left, _)| left),
+            floor,
+            is_low: resets_in.is_some(),
+            resets_in,
+        }
     }
 
     /// Requests that could go out at once now, for health and metrics.
@@ -125,6 +207,15 @@ impl Budget {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic while holding the lock leaves counters, which are never half written.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What was left counts no more once the vendor has renewed it.
+    fn renew(&mut self, now: Instant) {
+        if self.renewed_at.is_some_and(|renewed| renewed <= now) {
+            (self.left, self.renewed_at) = (None, None);
+        }
     }
 }
 
@@ -188,5 +279,51 @@ mod tests {
         assert!(budget.take(Lane::Background).await.is_err(), "and only one");
         budget.told_left(5_000);
         budget.take(Lane::Background).await.expect("renewed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_its_floor_it_is_low_until_the_vendor_renews_it() {
+        let budget = Budget::new(600, 0);
+        assert!(!budget.standing().is_low);
+        budget.told_left_until(11, Duration::from_secs(60));
+        assert!(!budget.standing().is_low, "one above the floor");
+        budget.told_left_until(10, Duration::from_secs(60));
+        let standing = budget.standing();
+        assert!(standing.is_low);
+        assert_eq!((standing.left, standing.resets_in), (Some(10), Some(Duration::from_secs(60))));
+        assert!(budget.take(Lane::Background).await.is_err(), "left to calls");
+        budget.take(Lane::Call).await.expect("calls go on");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let standing = budget.standing();
+        assert_eq!((standing.is_low, standing.left), (false, None));
+        budget.take(Lane::Background).await.expect("renewed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_makes_it_low_until_it_is_over() {
+        let budget = Budget::new(600, 0);
+        budget.pause(Duration::from_secs(7));
+        assert_eq!(budget.standing().resets_in, Some(Duration::from_secs(7)));
+        tokio::time::advance(Duration::from_secs(7)).await;
+        assert!(!budget.standing().is_low);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn our_own_count_makes_it_low_as_well() {
+        let budget = Budget::new(600, 0);
+        for _ in 0..591 {
+            budget.take(Lane::Call).await.expect("there");
+        }
+        assert_eq!(budget.standing().available, 9);
+        assert!(budget.standing().is_low);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!budget.standing().is_low, "refilled");
+        budget.set_floor(0);
+        for _ in 0..19 {
+            budget.take(Lane::Call).await.expect("there");
+        }
+        assert!(!budget.standing().is_low, "a floor of nothing is no floor");
+        let small = Budget::new(6, 0);
+        assert!(!small.standing().is_low, "a small allowance is not low from the beginning");
     }
 }

@@ -1,6 +1,7 @@
 //! The one way out to a vendor.
 //!
-//! Outermost to innermost: the connection's [`Turnstile`] (bulkhead and rate budget), the guard against private addresses, the timeout, a bound on the
+//! Outermost to innermost: the connection's [`Turnstile`] (bulkhead, rate budget and
+//! breaker), the guard against private addresses, the timeout, a bound on the
 //! body. What a status means is the connector's to say.
 
 use crate::budget::Budget;
@@ -133,11 +134,14 @@ impl Http {
     /// Sends within the connection's limits. Every status is an `Ok`.
     ///
     /// # Errors
-    /// `RateLimited` by our own budget, `Unavailable` when nothing whole came back.
+    /// `RateLimited` by our own budget, `Unavailable` when nothing whole came back, or
+    /// when the system is left alone because it was sick.
     pub async fn send(&self, lane: Lane, request: Request) -> Result<Reply, Error> {
         self.check(&request.url)?;
-        let _passed = self.0.turnstile.pass(lane).await?;
-        self.exchange(request).await
+        let passed = self.0.turnstile.pass(lane).await?;
+        let outcome = self.exchange(request).await;
+        passed.settle(is_sick(&outcome));
+        outcome
     }
 
     /// Sends outside budget and bulkhead: for minting tokens, which must go on
@@ -190,6 +194,17 @@ impl Http {
 impl From<Http> for Turnstile {
     fn from(http: Http) -> Self {
         http.0.turnstile.clone()
+    }
+}
+
+/// Is it the system that cannot, rather than this request that may not?
+fn is_sick(outcome: &Result<Reply, Error>) -> bool {
+    match outcome {
+        // A 503 that says when to come back is a throttle, and kept to as one.
+        Ok(reply) => {
+            matches!(reply.status, 500 | 502..=504 | 520..=599) && reply.retry_after().is_none()
+        }
+        Err(error) => matches!(error, Error::Unavailable { .. }),
     }
 }
 

@@ -10,12 +10,14 @@
 //!
 //! Start at [`connector`]. This crate knows no vendor by name.
 
+pub mod breaker;
 pub mod budget;
 mod calls;
 pub mod connector;
 mod error;
 pub mod gate;
 pub mod guard;
+pub mod health;
 mod history;
 pub mod http;
 pub mod manifest;
@@ -28,6 +30,8 @@ pub mod sign_in;
 pub mod template;
 pub mod tokens;
 mod turnstile;
+pub mod vault;
+mod watched;
 
 pub use calls::{Activity, CallEvents, Journal, Written};
 pub use connector::{
@@ -36,6 +40,7 @@ pub use connector::{
 };
 pub use error::Error;
 pub use gate::Lane;
+pub use health::Health;
 pub use history::{History, PastCall, PastPage};
 pub use http::{Http, Limits, Network, Reply};
 pub use manifest::Manifest;
@@ -47,3 +52,4 @@ pub use sign_in::{SignIn, SignedIn};
 pub use template::{Draft, Given, Template, Unfilled};
 pub use tokens::{Mint, Minted, Token, Tokens};
 pub use turnstile::{Passed, Turnstile};
+pub use vault::Vault;

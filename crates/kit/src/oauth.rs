@@ -5,12 +5,13 @@
 //! vendor says of a refusal is passed on, because it names the mend: bounded, on
 //! one line, and without anything that was sent to it in secret (invariant 9).
 
+use crate::vault::{Given, Renewed};
 use crate::{Error, Http, Mint, Minted, Reply, Secret, http::Request};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use url::Url;
@@ -41,9 +42,42 @@ pub struct Grant {
     /// What the token is good for, in the vendor's words.
     #[serde(default)]
     pub scope: Option<String>,
+    /// Everything else, such as a refresh token.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+impl Grant {
+    /// All of it but the token itself, by the vendor's names: to be kept.
+    #[must_use]
+    pub fn given(&self) -> Given {
+        let mut given = self.rest.clone();
+        let texts =
+            [("instance_url", &self.instance_url), ("id", &self.id), ("scope", &self.scope)];
+        for (name, text) in texts {
+            given.extend(text.as_ref().map(|text| (name.to_owned(), text.as_str().into())));
+        }
+        given.extend(self.expires_in.map(|seconds| ("expires_in".to_owned(), seconds.into())));
+        given
+    }
+
     /// What buys the next token, at vendors that give one.
-    #[serde(default)]
-    pub refresh_token: Option<String>,
+    #[must_use]
+    pub fn refresh_token(&self) -> Option<Secret> {
+        self.rest.get("refresh_token")?.as_str().map(|token| Secret::new(token.to_owned()))
+    }
+
+    fn renewed(self, lifetime_untold: Duration) -> Renewed {
+        let given = self.given();
+        let lifetime = self.expires_in.map_or(lifetime_untold, Duration::from_secs);
+        let minted = Minted {
+            value: Secret::new(self.access_token),
+            lifetime,
+            base_url: self.instance_url,
+            scope: self.scope.unwrap_or_default(),
+        };
+        Renewed { minted, given }
+    }
 }
 
 /// A whole number, also as a text; whatever else stands there says nothing.
@@ -87,6 +121,63 @@ impl Mint for ClientCredentials {
             scope: granted.scope.unwrap_or_default(),
         })
     }
+
+    async fn renew(&self, _before: &Given) -> Result<Renewed, Error> {
+        let login = client_credentials(self.endpoint.clone(), &self.id, &self.secret);
+        let mut renewed = log_in(&self.http, login).await?.renewed(self.lifetime_untold);
+        renewed.minted.base_url = None;
+        Ok(renewed)
+    }
+}
+
+/// Mints a connection's tokens by a refresh token (RFC 6749 §6), which the vendor may
+/// replace with each answer: the last one that was kept is used, and the first one only
+/// where none was.
+pub struct Refreshing {
+    /// The connection's way out.
+    pub http: Http,
+    /// The token endpoint.
+    pub endpoint: Url,
+    pub id: String,
+    pub secret: Secret,
+    /// As an administrator wrote it down.
+    pub first: Secret,
+    /// Life of a token where the answer names none; what that is, is each vendor's own.
+    pub lifetime_untold: Duration,
+}
+
+#[async_trait]
+impl Mint for Refreshing {
+    async fn mint(&self) -> Result<Minted, Error> {
+        self.renew(&Given::new()).await.map(|renewed| renewed.minted)
+    }
+
+    async fn renew(&self, before: &Given) -> Result<Renewed, Error> {
+        let kept = before.get(REFRESH_TOKEN).and_then(Value::as_str);
+        let token = kept.unwrap_or_else(|| self.first.reveal());
+        let login = refresh_token(self.endpoint.clone(), (&self.id, &self.secret), token);
+        let mut renewed = log_in(&self.http, login).await?.renewed(self.lifetime_untold);
+        // A vendor that does not rotate need not send it again (§6).
+        let given = &mut renewed.given;
+        given.entry(REFRESH_TOKEN).or_insert_with(|| token.into());
+        Ok(renewed)
+    }
+
+    fn rotates(&self) -> bool {
+        true
+    }
+}
+
+const REFRESH_TOKEN: &str = "refresh_token";
+
+/// A refresh by client id and secret (RFC 6749 §6).
+#[must_use]
+pub fn refresh_token(endpoint: Url, (id, secret): (&str, &Secret), token: &str) -> Login {
+    let pair = STANDARD.encode(format!("{id}:{}", secret.reveal()));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+    let request = Request::post(endpoint).basic(id, secret).form(&form);
+    let secrets = vec![secret.clone(), Secret::new(pair), Secret::new(token.to_owned())];
+    Login { request, secrets }
 }
 
 /// A request for a token, with everything secret that it carries.

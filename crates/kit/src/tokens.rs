@@ -3,8 +3,11 @@
 //! One task per connection mints at four fifths of a token's life, or at once
 //! when the vendor refused it, and never twice at a time. A call takes what
 //! there is ([`Tokens::current`]) and never waits for a mint (invariant 11);
-//! background work may wait ([`Tokens::fresh`]).
+//! background work may wait ([`Tokens::fresh`]). Over a [`Vault`] the same holds for all
+//! nodes together: one refreshes, the others take what it has kept.
 
+use crate::health::now;
+use crate::vault::{self, Given, Hold, InVault, Kept, Renewed, Vault};
 use crate::{Error, Secret};
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
@@ -21,7 +24,22 @@ pub struct Token {
     pub base_url: Option<String>,
     /// Scopes the vendor granted, in its own words; empty when it did not say.
     pub scope: String,
+    minted_at: Instant,
     expires_at: Instant,
+}
+
+impl Token {
+    /// How long ago it was minted.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.minted_at.elapsed()
+    }
+
+    /// How long it may still be used.
+    #[must_use]
+    pub fn expires_in(&self) -> Duration {
+        self.expires_at.saturating_duration_since(Instant::now())
+    }
 }
 
 /// What a vendor's token endpoint gave.
@@ -40,6 +58,23 @@ pub trait Mint: Send + Sync {
     /// # Errors
     /// `Unauthorized` or `Forbidden` when the credentials themselves are refused.
     async fn mint(&self) -> Result<Minted, Error>;
+
+    /// Gets a new token with the help of all that came with the last one, and returns all
+    /// that comes with it. To be implemented where something of it is needed again, such
+    /// as a refresh token.
+    ///
+    /// # Errors
+    /// As [`Mint::mint`].
+    async fn renew(&self, before: &Given) -> Result<Renewed, Error> {
+        let _ = before;
+        Ok(Renewed { minted: self.mint().await?, given: Given::new() })
+    }
+
+    /// Does each token make the one before it useless? Then it is never asked for outside
+    /// the vault's hold.
+    fn rotates(&self) -> bool {
+        false
+    }
 }
 
 /// The token of one connection and the task that keeps it fresh.
@@ -50,6 +85,8 @@ pub struct Tokens {
     attempts: watch::Sender<u64>,
     refused: Notify,
     last_error: Mutex<Option<Error>>,
+    /// All that came with the token in use.
+    given: ArcSwapOption<Given>,
 }
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -68,8 +105,10 @@ impl Tokens {
             attempts: watch::Sender::new(0),
             refused: Notify::new(),
             last_error: Mutex::new(None),
+            given: ArcSwapOption::empty(),
         });
-        tokio::spawn(refresh(connection.to_owned(), Arc::downgrade(&tokens), mint));
+        let source = Source { mint, vault: vault::of_opening(), generation: 0 };
+        tokio::spawn(refresh(connection.to_owned(), Arc::downgrade(&tokens), source));
         tokens
     }
 
@@ -114,23 +153,33 @@ impl Tokens {
         }
     }
 
+    /// All that the vendor gave with the token in use, by its own names.
+    #[must_use]
+    pub fn given(&self) -> Option<Arc<Given>> {
+        self.given.load_full()
+    }
+
     /// Why the last mint failed, until one succeeds: for health.
     #[must_use]
     pub fn last_error(&self) -> Option<Error> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn settle(&self, outcome: Result<Minted, Error>) -> Result<Duration, Error> {
+    fn settle(&self, outcome: Result<Had, Error>) -> Result<Duration, Error> {
         let (error, result) = match outcome {
-            Ok(minted) => {
+            Ok(Had { minted, age, given }) => {
                 let lifetime = minted.lifetime.max(Duration::from_secs(1));
+                self.given.store(Some(Arc::new(given)));
                 self.current.store(Some(Arc::new(Token {
                     value: minted.value,
                     base_url: minted.base_url,
                     scope: minted.scope,
+                    minted_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
                     expires_at: Instant::now() + lifetime,
                 })));
-                (None, Ok(lifetime.mul_f32(0.8)))
+                // Four fifths of its whole life; of one from the vault some is over already.
+                let due = (lifetime + age).mul_f32(0.8).saturating_sub(age);
+                (None, Ok(due.max(Duration::from_millis(100))))
             }
             // A token that is still alive is kept: a failed mint ahead of need costs nothing.
             Err(error) => (Some(error.clone()), Err(error)),
@@ -141,17 +190,131 @@ impl Tokens {
     }
 }
 
+/// A token to be used from now on.
+struct Had {
+    minted: Minted,
+    /// How long ago it was minted.
+    age: Duration,
+    given: Given,
+}
+
+/// Where tokens come from: the vault, and the vendor under the vault's hold.
+struct Source {
+    mint: Arc<dyn Mint>,
+    vault: Option<Arc<dyn Vault>>,
+    /// Of what was taken from the vault last.
+    generation: u64,
+}
+
+/// How long one refresher may take before another may try; far longer than a request.
+const HOLD: Duration = Duration::from_secs(60);
+/// How often a node looks whether another has refreshed, and how often at most.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOKS_MAX: u32 = 240;
+
+impl Source {
+    /// The next token: one that another node has got meanwhile, or a new one.
+    async fn next(&mut self, connection: &str) -> Result<Had, Error> {
+        let Some(vault) = self.vault.clone() else { return self.minted().await };
+        match self.shared(vault.as_ref()).await {
+            // Calls must not suffer from a store that is away, where a token more does no harm.
+            Err(Shared::Vault(error)) if !self.mint.rotates() => {
+                tracing::warn!(connection, "a token is got without the store: {error}");
+                self.minted().await
+            }
+            Err(Shared::Vault(error) | Shared::Mint(error)) => Err(error),
+            Ok(had) => Ok(had),
+        }
+    }
+
+    async fn minted(&self) -> Result<Had, Error> {
+        let Renewed { minted, given } = vault::renew(self.mint.as_ref(), None).await?;
+        Ok(Had { minted, age: Duration::ZERO, given })
+    }
+
+    async fn shared(&mut self, vault: &dyn Vault) -> Result<Had, Shared> {
+        for _ in 0..LOOKS_MAX {
+            let found = vault.read().await.map_err(Shared::Vault)?;
+            if let Some(had) = self.unused(found.as_ref()) {
+                return Ok(had);
+            }
+            let Some(hold) = vault.take(HOLD).await.map_err(Shared::Vault)? else {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            };
+            // Whoever held it before us may just have refreshed.
+            let found = match vault.read().await {
+                Ok(found) => found,
+                Err(error) => {
+                    vault.release(hold).await;
+                    return Err(Shared::Vault(error));
+                }
+            };
+            if let Some(had) = self.unused(found.as_ref()) {
+                vault.release(hold).await;
+                return Ok(had);
+            }
+            return self.renew(vault, hold, found.map(|found| found.kept)).await;
+        }
+        let reason = "another node has been refreshing the token for a minute";
+        Err(Shared::Vault(Error::unavailable(reason)))
+    }
+
+    /// What lies in the vault, if this node has not used it yet and most of its life is left.
+    fn unused(&mut self, found: Option<&InVault>) -> Option<Had> {
+        let InVault { kept, generation } = found?;
+        let now = now();
+        let (left, life) = (kept.left(now), Duration::from_millis(kept.lifetime_ms));
+        if *generation == self.generation || left < life.mul_f32(0.2) || left.is_zero() {
+            return None;
+        }
+        self.generation = *generation;
+        let age = life.saturating_sub(left);
+        Some(Had { minted: kept.minted(now), age, given: kept.given.clone() })
+    }
+
+    async fn renew(
+        &mut self,
+        vault: &dyn Vault,
+        hold: Hold,
+        known: Option<Kept>,
+    ) -> Result<Had, Shared> {
+        let renewed = match vault::renew(self.mint.as_ref(), known.as_ref()).await {
+            Ok(renewed) => renewed,
+            Err(error) => {
+                vault.release(hold).await;
+                return Err(Shared::Mint(error));
+            }
+        };
+        let before = known.map(|known| known.given).unwrap_or_default();
+        let kept = Kept::of(renewed, before, now());
+        // Kept before it is used: what is lost here may be the only one that still works.
+        self.generation = vault.keep(hold, &kept).await.map_err(Shared::Vault)?;
+        Ok(Had { minted: kept.minted(now()), age: Duration::ZERO, given: kept.given })
+    }
+}
+
+/// Who failed.
+enum Shared {
+    Vault(Error),
+    Mint(Error),
+}
+
 /// Mints ahead of need until the last handle is gone.
-async fn refresh(connection: String, tokens: Weak<Tokens>, mint: Arc<dyn Mint>) {
+async fn refresh(connection: String, tokens: Weak<Tokens>, mut source: Source) {
     let mut backoff = BACKOFF_FIRST;
     let mut patience = Duration::ZERO;
+    let mut is_failing = false;
     loop {
-        let outcome = mint.mint().await;
+        let outcome = source.next(&connection).await;
         let minted_at = Instant::now();
         let Some(held) = tokens.upgrade() else { return };
         let wait = match held.settle(outcome) {
             Ok(wait) => {
                 backoff = BACKOFF_FIRST;
+                if std::mem::take(&mut is_failing) {
+                    tracing::info!(connection, "the token is refreshed again");
+                }
                 wait
             }
             Err(error) => {
@@ -160,6 +323,7 @@ async fn refresh(connection: String, tokens: Weak<Tokens>, mint: Arc<dyn Mint>) 
                     error.kind = error.kind(),
                     "a token could not be refreshed: {error}"
                 );
+                is_failing = true;
                 let wait = backoff;
                 backoff = (backoff * 2).min(BACKOFF_MAX);
                 wait

@@ -1,15 +1,19 @@
 //! The way in to a connection's system, whatever protocol it speaks: a place, then a request.
 //!
 //! There is one for each connection, and everything that asks the system passes it: its
-//! bulkhead and its rate budget are shared by calls, rules and sync (invariant 12).
+//! bulkhead and its rate budget are shared by calls, rules and sync (invariant 12), and
+//! its breaker leaves a sick system alone.
 
+use crate::breaker::{Pass, Position};
 use crate::budget::Budget;
 use crate::gate::{Gate, Lane};
+use crate::health::Health;
 use crate::{Error, Limits};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
-/// A cheap handle; all clones share one bulkhead and one budget.
+/// A cheap handle; all clones share one bulkhead, one budget and one breaker.
 #[derive(Debug, Clone)]
 pub struct Turnstile(Arc<Inner>);
 
@@ -17,14 +21,28 @@ pub struct Turnstile(Arc<Inner>);
 struct Inner {
     gate: Gate,
     budget: Budget,
+    health: OnceLock<Arc<Health>>,
 }
 
-/// Somebody who passed: their place is theirs until this is dropped.
+/// Somebody who passed: their place is theirs until this is dropped. Dropped without
+/// being settled, it says nothing of how the system is.
 #[derive(Debug)]
 #[must_use = "the place is given back when this is dropped"]
-pub struct Passed(
-    #[allow(dead_code, reason = "held, and given back by its drop")] OwnedSemaphorePermit,
-);
+pub struct Passed {
+    watched: Option<(Arc<Health>, Pass, Instant)>,
+    #[allow(dead_code, reason = "held, and given back by its drop")]
+    place: OwnedSemaphorePermit,
+}
+
+impl Passed {
+    /// What was asked has ended: was the system sick, rather than this request refused?
+    pub fn settle(mut self, is_sick: bool) {
+        if let Some((health, pass, started)) = self.watched.take() {
+            health.took(started.elapsed());
+            pass.settle(is_sick);
+        }
+    }
+}
 
 impl Turnstile {
     #[must_use]
@@ -32,6 +50,7 @@ impl Turnstile {
         Self(Arc::new(Inner {
             gate: Gate::new(limits.concurrent_calls, limits.concurrent_background),
             budget: Budget::new(limits.requests_per_minute, limits.reserved_for_calls),
+            health: OnceLock::new(),
         }))
     }
 
@@ -45,15 +64,46 @@ impl Turnstile {
         &self.0.gate
     }
 
+    /// From now on `health` is told of every request, and its breaker decides which may go
+    /// out. The first one stays.
+    pub fn watch(&self, health: Arc<Health>) {
+        self.0.health.get_or_init(|| health);
+    }
+
+    /// Who is told of the requests, if anybody is.
+    #[must_use]
+    pub fn health(&self) -> Option<&Arc<Health>> {
+        self.0.health.get()
+    }
+
     /// Waits for a place and takes one request of the budget.
     ///
     /// # Errors
-    /// `RateLimited` by our own budget, `Unavailable` when too many wait for a place.
+    /// `RateLimited` by our own budget, `Unavailable` when too many wait for a place, or
+    /// when the system is left alone because it was sick.
     pub async fn pass(&self, lane: Lane) -> Result<Passed, Error> {
+        // Who would only be told that nothing is asked need not wait for a place.
+        if let Some(health) = self.health()
+            && let Position::Open(wait) = health.breaker.position()
+            && !wait.is_zero()
+        {
+            return Err(left_alone());
+        }
         let place = self.0.gate.enter(lane).await?;
         self.0.budget.take(lane).await?;
-        Ok(Passed(place))
+        let watched = match self.health() {
+            None => None,
+            Some(health) => {
+                let pass = health.breaker.pass().map_err(|_| left_alone())?;
+                Some((Arc::clone(health), pass, Instant::now()))
+            }
+        };
+        Ok(Passed { watched, place })
     }
+}
+
+fn left_alone() -> Error {
+    Error::unavailable("it was sick a moment ago and is left alone until a trial succeeds")
 }
 
 #[cfg(test)]

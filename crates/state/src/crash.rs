@@ -53,6 +53,8 @@ pub const POINTS: &[&str] = &[
     "reconcile.moved",
     "reconcile.told",
     "reconcile.ended",
+    "token.received",
+    "token.kept",
     "reseal.cell",
     "backup.copied",
     "backup.renamed",

@@ -23,6 +23,7 @@
 //! | [`reconcile`] | runs that find out who calls were from after the fact |
 //! | [`reports`] | figures over many calls |
 //! | `labels` | what reports group calls by: few values each |
+//! | `tokens` | tokens of connections, and the right to refresh them |
 //! | [`jobs`] | work that must happen, as rows with leases |
 //! | [`backup`] | a copy while serving, and the way back |
 //! | `keys`, `sql` | envelope encryption; two engines under one SQL text |
@@ -51,6 +52,7 @@ mod rows;
 mod sql;
 pub mod store;
 pub mod subject;
+mod tokens;
 
 pub use access::{ApiKey, IssuedKey, NewApiKey, Rotation};
 pub use calls::{Enriched, Identified, NewCall, Recorded, StoredCall};
@@ -64,3 +66,4 @@ pub use jobs::{Lease, Leased, NewJob, Outcome, Settled, Settlement};
 pub use keys::{MasterKey, hex};
 pub use labels::VALUES_MAX;
 pub use store::{Durability, Location, Options, Store};
+pub use tokens::{KeptToken, TokenHold};

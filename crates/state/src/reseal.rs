@@ -211,6 +211,13 @@ const COLUMNS: &[Column] = &[
         Start::Text,
         text_place,
     ),
+    one(
+        "tokens.sealed",
+        "SELECT connection, sealed, connection FROM tokens WHERE connection > ?1 AND length(sealed) > 0 ORDER BY connection LIMIT ?2",
+        "UPDATE tokens SET sealed = ?2 WHERE connection = ?1 AND sealed = ?3",
+        Start::Text,
+        text_place,
+    ),
     // Whole calls: a page never ends between two events of one call.
     Column {
         name: "call_events.sealed",

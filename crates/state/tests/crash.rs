@@ -87,6 +87,7 @@ async fn child() {
     for task in tasks {
         task.await.expect("the work runs");
     }
+    tokens(&store).await;
     erase(&store).await;
     rotate(&store).await;
     store.backup(&folder.join("backup.db"), Existing::Keep).await.expect("backed up");
@@ -94,6 +95,18 @@ async fn child() {
     let copy = Location::Sqlite { path: folder.join("copy.db") };
     restore(&folder.join("backup.db"), &copy, &master(), Existing::Keep).await.expect("restored");
     acknowledged("restored", "copy.db");
+}
+
+/// A vendor that rotates refresh tokens is asked again and again.
+async fn tokens(store: &Store) {
+    for n in 0..20 {
+        let (time, now) = (Duration::from_secs(60), Timestamp(1));
+        let hold = store.hold_token("crm", time, now).await.expect("asked").expect("free");
+        let bytes = format!("refresh-{n}").into_bytes();
+        let kept = store.keep_token("crm", "client", hold, bytes, now).await.expect("kept");
+        assert!(kept.is_some());
+        acknowledged("token", &n.to_string());
+    }
 }
 
 async fn work(store: Store, task: usize) {
@@ -338,11 +351,22 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
                 let outcome = store.outcome(&id(name)).await.expect("asked");
                 outcome.is_some_and(|kept| kept.journal.is_some())
             }
+            // The last one that was acknowledged, or the one after it.
+            "token" => {
+                let kept = store.kept_token("crm", "client").await.expect("asked");
+                let kept = kept.and_then(|kept| String::from_utf8(kept.bytes).ok());
+                let number = kept.and_then(|kept| kept.strip_prefix("refresh-")?.parse().ok());
+                number.is_some_and(|kept: u32| kept >= name.parse().expect("a number"))
+            }
             _ => folder.join(name).exists(),
         };
         if !is_there {
             lost.push(format!("{what} {name}"));
         }
+    }
+    let hold = store.hold_token("crm", Duration::from_secs(60), Timestamp(1)).await;
+    if hold.expect("asked").is_none() {
+        lost.push("the right to refresh: whoever had it is dead".to_owned());
     }
     lost.extend(untold(&store, said).await);
     lost.extend(sums(&store).await);

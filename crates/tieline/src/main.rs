@@ -13,6 +13,7 @@ mod logs;
 mod reference;
 mod serve;
 mod simulate;
+mod vault;
 mod wiring;
 
 use clap::Parser;

@@ -75,7 +75,7 @@ fn metrics() -> String {
     let mut page = "# Metrics\n\nServed at `/metrics` as OpenMetrics text.\n\n\
         | Name | Type | Meaning |\n| --- | --- | --- |\n"
         .to_owned();
-    for metric in &engine::metrics::ALL {
+    for metric in engine::metrics::all() {
         let suffix = if metric.kind == "counter" { "_total" } else { "" };
         writeln!(page, "| `{}{suffix}` | {} | {} |", metric.name, metric.kind, metric.help).ok();
     }

@@ -61,7 +61,7 @@ impl Running {
         let (store, store_kind) = wiring::store(loaded).await?;
         let reports = &loaded.config.reports;
         store.use_dimensions(&reports.dimensions, reports.values_max).await?;
-        let connections = Arc::new(wiring::connections(loaded)?);
+        let connections = Arc::new(wiring::connections(loaded, Some(&store))?);
         let actions = Arc::new(wiring::actions::all(loaded, &connections)?);
         let mut registry = Registry::default();
         let engine = Engine {

@@ -5,6 +5,7 @@ pub mod actions;
 use crate::config::{Config, ConnectionSection, Durability, LimitsSection, Loaded, ServerSection};
 use crate::exit::{self, Failure};
 use crate::http::{self, Tls};
+use crate::vault::InStore;
 use domain::Caller;
 use domain::beside::LinkedBy;
 use engine::connections::Behaviour;
@@ -95,12 +96,13 @@ pub fn refuse_short(keys: &[Secret]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every connection, opened; nothing has been asked of any vendor yet but tokens.
-pub fn connections(loaded: &Loaded) -> Result<Connections, Failure> {
+/// Every connection, opened; nothing has been asked of any vendor yet but tokens, which
+/// lie in the store where there is one.
+pub fn connections(loaded: &Loaded, store: Option<&Store>) -> Result<Connections, Failure> {
     let config = &loaded.config;
     let mut all = Vec::new();
     for (name, section) in &config.connections {
-        all.push(Arc::new(connection(loaded, name, section)?));
+        all.push(Arc::new(connection(loaded, name, section, store)?));
     }
     refuse_without_accounts(&all)?;
     tell_clashes(config);
@@ -226,13 +228,27 @@ fn connection(
     loaded: &Loaded,
     name: &str,
     section: &ConnectionSection,
+    store: Option<&Store>,
 ) -> Result<Connection, Failure> {
     let connector = connectors::by_name(&section.connector)
         .ok_or_else(|| exit::input(format!("connections.{name}.type names no connector")))?;
     let opening = opening(loaded, name)?;
     let limits = opening.limits;
-    let capabilities = (connector.open)(opening)
+    let vault = store.map(|store| {
+        InStore::new(store, name, &section.connector, &opening.settings) as Arc<dyn kit::Vault>
+    });
+    let open = || (connector.open)(opening);
+    let capabilities = match vault {
+        Some(vault) => kit::vault::within(vault, open),
+        None => open(),
+    };
+    let capabilities = capabilities
         .map_err(|error| exit::input(format!("connections.{name}.settings: {error}")))?;
+    let slow_after = section.limits.slow_after.map_or(kit::health::SLOW_AFTER, |period| period.0);
+    let capabilities = capabilities.watched(&Arc::new(kit::Health::new(name, slow_after)));
+    if let Some(floor) = section.limits.floor {
+        capabilities.turnstile.budget().set_floor(floor);
+    }
     let lookup = &loaded.config.lookup;
     let behaviour = Behaviour {
         policy: section.policy.unwrap_or(lookup.policy).into(),

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use domain::Timestamp;
 use kit::http::Request;
 use kit::oauth::{self, Claims};
+use kit::vault::{Given, Renewed};
 use kit::{Error, Http, Lane, Mint, Minted, Reply, Secret, Token, Tokens};
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
@@ -37,9 +38,8 @@ pub(super) struct Login {
     pub(super) endpoint: Url,
     pub(super) grant: Grant,
     pub(super) lifetime: Duration,
-    /// Our own org and user, told with every token: they never change.
+    /// Our own org, told with every token: it never changes.
     pub(super) org: Arc<OnceLock<String>>,
-    pub(super) user: Arc<OnceLock<String>>,
 }
 
 impl Login {
@@ -69,25 +69,30 @@ impl Login {
 #[async_trait]
 impl Mint for Login {
     async fn mint(&self) -> Result<Minted, Error> {
+        self.renew(&Given::new()).await.map(|renewed| renewed.minted)
+    }
+
+    async fn renew(&self, _before: &Given) -> Result<Renewed, Error> {
         let granted = oauth::log_in(&self.http, self.request()?).await?;
+        let given = granted.given();
         let instance = granted
             .instance_url
             .ok_or_else(|| Error::protocol("a token answer without instance_url"))?;
         if self.endpoint.scheme() == "https" && !instance.starts_with("https://") {
             return Err(Error::protocol("an instance_url without TLS"));
         }
-        if let Some((org, user)) = granted.id.as_deref().and_then(sign_in::identity) {
+        if let Some((org, _)) = granted.id.as_deref().and_then(sign_in::identity) {
             self.org.get_or_init(|| org);
-            self.user.get_or_init(|| user);
         }
-        Ok(Minted {
+        let minted = Minted {
             value: Secret::new(granted.access_token),
             // The vendor sends no expires_in: a token lives as long as its session, two hours
             // unless an administrator shortened it, and a refused one is replaced at once.
             lifetime: self.lifetime,
             base_url: Some(instance.trim_end_matches('/').to_owned()),
             scope: granted.scope.unwrap_or_default(),
-        })
+        };
+        Ok(Renewed { minted, given })
     }
 }
 
@@ -146,6 +151,12 @@ impl Client {
                 reason: "no live token; one is being minted".to_owned(),
             }),
         }
+    }
+
+    /// Our own org and user, as the token in use names them; it may be another node's.
+    pub(super) fn identity(&self) -> Option<(String, String)> {
+        let given = self.tokens.given()?;
+        given.get("id").and_then(Value::as_str).and_then(sign_in::identity)
     }
 
     /// The rows a query selects, all pages.

@@ -54,10 +54,9 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let ledger = ledger(settings)?;
     let api_version = api_version(settings)?;
     let http = Http::new(opening.limits, opening.network)?;
-    let (org, user) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+    let org = Arc::new(OnceLock::new());
     let login = Login {
         org: Arc::clone(&org),
-        user: Arc::clone(&user),
         http: http.clone(),
         endpoint: endpoint(settings)?,
         grant: grant(settings)?,
@@ -82,8 +81,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: Some(Arc::new(accounts::Accounts { client: Arc::clone(&client), ledger })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
-        writes: Some(Arc::new(writes::Records::new(Arc::clone(&client), user))),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
+        writes: Some(Arc::new(writes::Records::new(Arc::clone(&client)))),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { client, shapes, agents }))
     })

@@ -51,6 +51,9 @@ impl Agents {
     pub(super) async fn org(&self) -> Result<&str, Error> {
         if self.org.get().is_none() {
             self.client.token(Lane::Background).await.map_err(own)?;
+            if let Some((org, _)) = self.client.identity() {
+                self.org.get_or_init(|| org);
+            }
         }
         let told = self.org.get().map(String::as_str);
         told.ok_or_else(|| Error::protocol("a token answer whose id does not name the org"))

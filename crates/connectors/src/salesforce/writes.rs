@@ -18,7 +18,7 @@ use kit::http::http_date;
 use kit::{Error, Fields, Lane, Record, Saved, Writes};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 /// Ids in one query: their list stays below the longest WHERE clause.
@@ -29,15 +29,13 @@ const OBJECTS_MAX: usize = 100;
 /// The records of one org.
 pub(super) struct Records {
     client: Arc<Client>,
-    /// Whose name our own writes bear.
-    user: Arc<OnceLock<String>>,
     /// Fields of an object by which it can be upserted, in lower case.
     keys: Mutex<HashMap<String, Arc<BTreeSet<String>>>>,
 }
 
 impl Records {
-    pub(super) fn new(client: Arc<Client>, user: Arc<OnceLock<String>>) -> Self {
-        Self { client, user, keys: Mutex::default() }
+    pub(super) fn new(client: Arc<Client>) -> Self {
+        Self { client, keys: Mutex::default() }
     }
 }
 
@@ -220,9 +218,8 @@ impl Records {
         // The write is done whatever becomes of this question.
         let found = self.read(Lane::Background, object.as_str(), &asked, &fields).await;
         let found = found.ok().and_then(|found| found.into_iter().flatten().next());
-        let is_ours = |record: &Record| {
-            record.modified_by.is_some() && record.modified_by.as_ref() == self.user.get()
-        };
+        let own = self.client.identity().map(|(_, user)| user);
+        let is_ours = |record: &Record| own.is_some() && record.modified_by == own;
         let version = found.filter(is_ours).and_then(|record| record.version);
         Ok(Saved { id: id.to_owned(), version, is_new })
     }

@@ -71,7 +71,7 @@ impl Login {
     /// Keeps the refresh token for next time.
     fn kept(&self, grant: Grant) -> Minted {
         let mut refresh = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
-        *refresh = grant.refresh_token.map(Secret::new);
+        *refresh = grant.refresh_token();
         Minted {
             value: Secret::new(grant.access_token),
             lifetime: grant.expires_in.map_or(LIFETIME, Duration::from_secs),

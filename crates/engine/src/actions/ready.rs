@@ -34,7 +34,7 @@ impl Engine {
             (true, false) => "",
         };
         #[allow(clippy::cast_possible_truncation)]
-        let budget = connection.capabilities.http.budget().available().floor() as i64;
+        let budget = connection.capabilities.turnstile.budget().available().floor() as i64;
         Some(Ready {
             connection: connection.name.clone(),
             crm_type: connection.kind.clone(),
@@ -50,5 +50,5 @@ impl Engine {
 /// Whether calls are answered without this connection. One place for it: the floor is
 /// the budget's to know.
 pub(super) fn is_degraded(connection: &Connection) -> bool {
-    connection.capabilities.http.budget().available() < 1.0
+    connection.capabilities.turnstile.budget().available() < 1.0
 }

@@ -37,7 +37,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_reconcile.sql"),
     migration!(8, "0008_subjects.sql"),
     migration!(10, "0010_reports.sql"),
-    migration!(20, "0020_actions.sql"),
+    migration!(20, "0020_tokens.sql"),
+    migration!(22, "0022_actions.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

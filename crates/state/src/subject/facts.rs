@@ -220,6 +220,13 @@ pub const TABLES: &[Table] = &[
         true,
     ),
     table(
+        "tokens",
+        "tokens of connections, sealed; nothing of a person",
+        &["connection", "generation", "hold", "held_until", "updated_at"],
+        Kept::ForEver,
+        false,
+    ),
+    table(
         "jobs",
         "work to be done, with the profiles to be told",
         &[

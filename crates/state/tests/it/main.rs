@@ -20,6 +20,7 @@ mod reconcile;
 mod reports;
 mod reseal;
 mod subjects;
+mod tokens;
 
 /// Runs each fact over every engine.
 macro_rules! facts {

@@ -39,7 +39,7 @@ fn say(line: &str) -> Result<(), Failure> {
 pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
     let loaded = config::load(&args.config.config).map_err(exit::input)?;
     logs::start(&loaded.config.log);
-    let connections = wiring::connections(&loaded)?;
+    let connections = wiring::connections(&loaded, None)?;
     for connection in connections.all() {
         if let Some(tokens) = &connection.capabilities.tokens {
             // Whatever comes of it is one of the findings.

@@ -298,6 +298,12 @@ pub struct LimitsSection {
     /// When one request is given up. Longer than the deadline: a late answer
     /// still feeds the directory.
     pub timeout: Option<Period>,
+    /// With this many requests left of what the vendor allows, background work stops and
+    /// the connection is `degraded` until the reset. By default 10.
+    pub floor: Option<u64>,
+    /// A request that takes longer is told in the log and on the connection's health.
+    /// By default 1s.
+    pub slow_after: Option<Period>,
 }
 
 /// A queue and what serves it. That of the name `Standard_CRM` also serves enrichments of

@@ -77,6 +77,7 @@ pages! {
     "connection.full_scan",
     "connection.scope_missing",
     "connection.setting_refused",
+    "connection.unknown",
     "connection.unreachable",
     "connection.unknown",
     "crm.conflict",

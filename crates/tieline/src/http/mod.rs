@@ -7,6 +7,7 @@
 pub mod access;
 mod actor;
 mod admin;
+mod connections;
 mod context;
 mod customers;
 mod enrich;
@@ -104,6 +105,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/jobs", get(admin::jobs))
         .route("/api/v1/jobs/redrive", post(admin::redrive_all))
         .route("/api/v1/jobs/{id}/redrive", post(admin::redrive))
+        .route("/api/v1/connections", get(connections::list))
+        .route("/api/v1/connections/{name}/health", get(connections::health))
         .route("/api/v1/connections/check", post(admin::check))
         .route("/api/v1/store/keys/rotate", post(keys::rotate))
         .route("/api/v1/store/backup", post(admin::backup));

@@ -37,6 +37,7 @@ mod demo;
 mod directory;
 mod erp;
 mod events;
+mod health;
 mod input;
 mod lookup;
 mod numbers;

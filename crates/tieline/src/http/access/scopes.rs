@@ -48,6 +48,8 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("GET", "/api/v1/agents/*/news", Agent),
     ("GET", "/api/v2/customers/*", Read),
     ("GET", "/api/v1/reports/*", Read),
+    ("GET", "/api/v1/connections", Read),
+    ("GET", "/api/v1/connections/*/health", Read),
     ("POST", "/api/v1/agent-tokens", Agents),
 ];
 

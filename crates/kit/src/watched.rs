@@ -1,0 +1,181 @@
+//! Capabilities that tell the connection's [`Health`] what came of each use.
+//!
+//! A connector says what an answer means, and its callers care for the answer alone;
+//! between them stands this, so that no missing permission goes unseen.
+
+use crate::health::Health;
+use crate::{
+    Account, Accounts, Activity, Ask, Capabilities, Changes, ChangesAsk, ChangesPage,
+    ContactCenter, Conversation, Custom, Enriched, Error, Fields, Journal, Lane, Language, Lookup,
+    Place, Push, Record, Requests, Saved, Writes, Written,
+};
+use async_trait::async_trait;
+use domain::{CallId, Contact};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+struct Watched<T: ?Sized> {
+    inner: Arc<T>,
+    health: Arc<Health>,
+}
+
+impl<T: ?Sized> Watched<T> {
+    fn told<R>(&self, doing: &'static str, outcome: Result<R, Error>) -> Result<R, Error> {
+        self.health.ended(doing, &outcome);
+        outcome
+    }
+}
+
+impl Capabilities {
+    /// The same, telling `health` of every request and of what came of it.
+    #[must_use]
+    pub fn watched(self, health: &Arc<Health>) -> Self {
+        self.turnstile.watch(Arc::clone(health));
+        macro_rules! watch {
+            ($capability:expr, $kind:ident) => {
+                $capability.map(|inner| {
+                    Arc::new(Watched { inner, health: Arc::clone(health) }) as Arc<dyn $kind>
+                })
+            };
+        }
+        Self {
+            lookup: watch!(self.lookup, Lookup),
+            accounts: watch!(self.accounts, Accounts),
+            contact_center: watch!(self.contact_center, ContactCenter),
+            journal: watch!(self.journal, Journal),
+            changes: watch!(self.changes, Changes),
+            writes: watch!(self.writes, Writes),
+            requests: watch!(self.requests, Requests),
+            ..self
+        }
+    }
+}
+
+#[async_trait]
+impl Lookup for Watched<dyn Lookup> {
+    fn batch_max(&self) -> usize {
+        self.inner.batch_max()
+    }
+
+    async fn find(&self, lane: Lane, asks: &[Ask]) -> Result<Vec<Vec<Contact>>, Error> {
+        self.told("lookup", self.inner.find(lane, asks).await)
+    }
+
+    async fn successor(&self, lane: Lane, record: &str) -> Result<Option<String>, Error> {
+        self.told("lookup", self.inner.successor(lane, record).await)
+    }
+}
+
+#[async_trait]
+impl Accounts for Watched<dyn Accounts> {
+    fn batch_max(&self) -> usize {
+        self.inner.batch_max()
+    }
+
+    async fn find(&self, lane: Lane, ids: &[String]) -> Result<Vec<Option<Account>>, Error> {
+        self.told("accounts", self.inner.find(lane, ids).await)
+    }
+}
+
+#[async_trait]
+impl ContactCenter for Watched<dyn ContactCenter> {
+    fn batch_max(&self) -> usize {
+        self.inner.batch_max()
+    }
+
+    async fn enrich(&self, pushes: &[Push]) -> Result<Vec<Result<Enriched, Error>>, Error> {
+        let outcome = self.inner.enrich(pushes).await;
+        for one in outcome.iter().flatten() {
+            self.health.ended("enrich", one);
+        }
+        if outcome.is_err() {
+            self.health.ended("enrich", &outcome);
+        }
+        outcome
+    }
+
+    async fn conversation(&self, call: &CallId) -> Result<Conversation, Error> {
+        self.told("conversation", self.inner.conversation(call).await)
+    }
+
+    async fn set_attributes(
+        &self,
+        conversation: &Conversation,
+        attributes: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.told("attributes", self.inner.set_attributes(conversation, attributes).await)
+    }
+
+    async fn associate(&self, conversation: &Conversation, contact: &str) -> Result<(), Error> {
+        self.told("association", self.inner.associate(conversation, contact).await)
+    }
+}
+
+#[async_trait]
+impl Journal for Watched<dyn Journal> {
+    async fn write(&self, activity: &Activity) -> Result<Written, Error> {
+        self.told("activity", self.inner.write(activity).await)
+    }
+}
+
+#[async_trait]
+impl Changes for Watched<dyn Changes> {
+    fn tells_deletions(&self) -> bool {
+        self.inner.tells_deletions()
+    }
+
+    async fn page(&self, ask: &ChangesAsk) -> Result<ChangesPage, Error> {
+        self.told("changes", self.inner.page(ask).await)
+    }
+}
+
+#[async_trait]
+impl Writes for Watched<dyn Writes> {
+    fn read_max(&self) -> usize {
+        self.inner.read_max()
+    }
+
+    async fn read(
+        &self,
+        lane: Lane,
+        object: &str,
+        ids: &[String],
+        fields: &[String],
+    ) -> Result<Vec<Option<Record>>, Error> {
+        self.told("read", self.inner.read(lane, object, ids, fields).await)
+    }
+
+    async fn create(
+        &self,
+        object: &str,
+        key: (&str, &str),
+        fields: &Fields,
+    ) -> Result<Saved, Error> {
+        self.told("write", self.inner.create(object, key, fields).await)
+    }
+
+    async fn update(
+        &self,
+        object: &str,
+        id: &str,
+        seen: Option<&str>,
+        fields: &Fields,
+    ) -> Result<Saved, Error> {
+        self.told("write", self.inner.update(object, id, seen, fields).await)
+    }
+
+    async fn delete(&self, object: &str, id: &str, seen: Option<&str>) -> Result<(), Error> {
+        self.told("delete", self.inner.delete(object, id, seen).await)
+    }
+}
+
+#[async_trait]
+impl Requests for Watched<dyn Requests> {
+    fn language(&self, place: Place<'_>) -> Option<Language> {
+        self.inner.language(place)
+    }
+
+    async fn send(&self, lane: Lane, request: &Custom) -> Result<serde_json::Value, Error> {
+        self.told("action", self.inner.send(lane, request).await)
+    }
+}

@@ -1,0 +1,112 @@
+//! How a connection is, told to whoever operates it, and what a sick one may cost.
+
+use crate::rig::{JOHN, Line, until};
+use serde_json::{Value, json};
+use sim::faults::{Fault, Rule};
+use std::time::{Duration, Instant};
+
+const HEALTH: &str = "/api/v1/connections/salesforce/health";
+
+fn is_error(body: &Value, kind: &str) -> bool {
+    body["errors"].as_array().is_some_and(|errors| errors.iter().any(|error| error["kind"] == kind))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_tells_its_token_budget_breaker_and_pace() {
+    let line = Line::with_salesforce().deadline("5s").start().await;
+    line.call_from(JOHN.1).await.assert_hit("crm");
+    let health = line.get(HEALTH).await;
+    assert_eq!(health.status, 200, "{health:?}");
+    assert_eq!((&health["status"], &health["prefix"]), (&json!("ok"), &json!("CRM")));
+    assert_eq!(health["token"]["status"], "ok");
+    assert!(health["token"]["expiresInS"].as_u64() > Some(60), "{health:?}");
+    assert_eq!(health["token"]["scopes"], json!(["api", "id"]), "{health:?}");
+    assert!(health["budget"]["left"].as_i64() > Some(0), "Sforce-Limit-Info was read: {health:?}");
+    assert_eq!(health["budget"]["floor"], 10);
+    assert_eq!(health["breaker"]["position"], "closed");
+    assert!(health["latency"]["requests"].as_u64() >= Some(1), "{health:?}");
+    assert_eq!((&health["missing"], &health["errors"]), (&json!([]), &json!([])));
+    let all = line.get("/api/v1/connections").await;
+    let names: Vec<&Value> =
+        all["connections"].as_array().expect("a list").iter().map(|one| &one["name"]).collect();
+    assert!(names.contains(&&json!("salesforce")), "{all:?}");
+    let unknown = line.get("/api/v1/connections/nobody/health").await;
+    assert_eq!(unknown.status, 404);
+    assert_eq!(unknown["error"]["code"], "connection.unknown");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sick_system_is_left_alone_until_a_trial_succeeds() {
+    let line = Line::with_salesforce().deadline("2s").start().await;
+    line.crm_does(Fault::Status { code: 503, body: None });
+    until("the breaker opens", async || {
+        line.call_from(JOHN.1).await.assert_by_number("partial");
+        line.get(HEALTH).await["breaker"]["position"] != "closed"
+    })
+    .await;
+    let health = line.get(HEALTH).await;
+    assert_eq!((&health["status"], &health["degradedBy"]), (&json!("degraded"), &json!("sick")));
+    assert!(is_error(&health.body, "unavailable"), "{health:?}");
+    // Everybody is answered at once, and the CRM is asked once in a while at most.
+    let (asked, started) = (line.crm_requests(), Instant::now());
+    for _ in 0..50 {
+        line.call_from(JOHN.1).await.assert_by_number("partial");
+    }
+    let trials = line.crm_requests() - asked;
+    let bound = 3 + started.elapsed().as_secs() as usize;
+    assert!(trials <= bound, "{trials} requests to a sick CRM for 50 calls");
+    line.crm_recovers();
+    until("a trial closes it", async || {
+        line.call_from(JOHN.1).await;
+        line.get(HEALTH).await["breaker"]["position"] == "closed"
+    })
+    .await;
+    until("calls are answered from it", async || line.call_from(JOHN.1).await["status"] == "hit")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_permission_and_a_slow_answer_are_seen() {
+    let line = Line::with_salesforce().deadline("5s").start().await;
+    let told = json!([{ "errorCode": "INVALID_FIELD", "message":
+        "No such column 'Loyalty_Tier__c' on entity 'Contact'. If you are attempting" }]);
+    line.crm_does(Fault::Status { code: 400, body: Some(told.to_string()) });
+    line.call_from(JOHN.1).await.assert_by_number("partial");
+    until("the permission is named", async || {
+        line.get(HEALTH).await["missing"] == json!(["Contact.Loyalty_Tier__c"])
+    })
+    .await;
+    let health = line.get(HEALTH).await;
+    let fix = health["errors"][0]["fix"].as_str().expect("a fix");
+    assert!(fix.contains("Contact.Loyalty_Tier__c") && health["status"] == "failing", "{health:?}");
+    assert!(!health.body.to_string().contains(&JOHN.1[2..]), "nobody's number is told");
+    line.crm_recovers();
+    let slow = Rule::always(Fault::slow(Duration::from_millis(1_200))).on("/services/data/");
+    line.salesforce.faults().add(slow);
+    until("a slow answer is seen", async || {
+        line.call_from("+15550190042").await;
+        line.get(HEALTH).await["latency"]["slow"].as_u64() >= Some(1)
+    })
+    .await;
+    let health = line.get(HEALTH).await;
+    assert!(health["latency"]["slowLastMs"].as_u64() >= Some(1_200), "{health:?}");
+    assert_eq!(health["missing"], json!([]), "what went well since is no longer missing");
+    until("the log tells how slow", async || line.log().contains("the threshold is 1000 ms")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_its_floor_a_connection_is_degraded_and_calls_go_on() {
+    let line = Line::with_salesforce().deadline("5s").start().await;
+    line.salesforce.set_daily_limit(line.salesforce.api_usage() + 8);
+    line.call_from(JOHN.1).await.assert_hit("crm");
+    let health = line.get(HEALTH).await;
+    assert_eq!((&health["status"], &health["degradedBy"]), (&json!("degraded"), &json!("budget")));
+    assert_eq!(health["budget"]["isLow"], true);
+    assert!(health["budget"]["resetsInS"].as_u64() > Some(0), "{health:?}");
+    let metrics = line.http.get(line.url("/metrics")).send().await.expect("metrics");
+    let metrics = metrics.text().await.expect("a text");
+    assert!(
+        metrics.contains("tieline_connection_degraded{connection=\"salesforce\"} 1"),
+        "{metrics}"
+    );
+}
