@@ -45,7 +45,8 @@ impl Driver for SqlServer {
             };
             // A lookup is one small packet, which shall not wait for more.
             let _ = stream.set_nodelay(true);
-            let client = Client::connect(config.clone(), stream.compat_write()).await;
+            let logging_in = Client::connect(config.clone(), stream.compat_write());
+            let client = Box::pin(logging_in).await;
             let client = client.map_err(|error| of_login(&error, limit))?;
             let mut session = Session { client, limit };
             session.begin().await?;

@@ -114,7 +114,7 @@ enum Backslash {
 }
 
 fn escapes(sql: &str, at: usize, dialect: Dialect) -> Backslash {
-    let before = sql[..at].as_bytes();
+    let before = &sql.as_bytes()[..at];
     let is_prefixed = matches!(before.last(), Some(b'e' | b'E'))
         && !before.len().checked_sub(2).is_some_and(|last| is_word(before[last]));
     match dialect {
