@@ -13,6 +13,7 @@ pub use simulation::{Setup, Simulate, Simulation, Simulator, Starting};
 
 pub mod dynamics;
 pub mod genesys_cloud;
+pub mod netsuite;
 pub mod salesforce;
 pub mod sap_s4;
 
@@ -28,7 +29,13 @@ pub struct Vendor {
 /// Every vendor there is.
 #[must_use]
 pub fn all() -> Vec<Vendor> {
-    vec![dynamics::vendor(), genesys_cloud::vendor(), salesforce::vendor(), sap_s4::vendor()]
+    vec![
+        dynamics::vendor(),
+        genesys_cloud::vendor(),
+        netsuite::vendor(),
+        salesforce::vendor(),
+        sap_s4::vendor(),
+    ]
 }
 
 /// The connector that a connection's `type` names.

@@ -55,7 +55,9 @@ const SAP: Simulator = Simulator { example: "sim_sap", variables: &[] };
 
 const DATAVERSE: Simulator = Simulator { example: "sim_dynamics", variables: &[] };
 
-const CLIENTS: [Client; 7] = [
+const NETSUITE: Simulator = Simulator { example: "sim_netsuite", variables: &[] };
+
+const CLIENTS: [Client; 8] = [
     Client {
         name: "client dynamics-web-api",
         programs: &["dynamics_web_api.mjs"],
@@ -91,6 +93,12 @@ const CLIENTS: [Client; 7] = [
         programs: &["genesys_js.mjs", "genesys_js.cjs"],
         language: Language::Node,
         simulator: &GENESYS,
+    },
+    Client {
+        name: "client Authlib for NetSuite",
+        programs: &["netsuite_authlib.py"],
+        language: Language::Python,
+        simulator: &NETSUITE,
     },
     Client {
         name: "client pyodata",

@@ -8,6 +8,7 @@ mod dynamics;
 mod genesys;
 mod genesys_sim;
 mod logs;
+mod netsuite;
 mod openapi;
 mod rig;
 mod salesforce;
