@@ -15,6 +15,7 @@ pub mod custom_url;
 pub mod dynamics;
 pub mod genesys_cloud;
 pub mod hubspot;
+pub mod netsuite;
 pub mod salesforce;
 pub mod sap_s4;
 pub mod servicenow;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Vendor> {
         dynamics::vendor(),
         genesys_cloud::vendor(),
         hubspot::vendor(),
+        netsuite::vendor(),
         salesforce::vendor(),
         sap_s4::vendor(),
         servicenow::vendor(),

@@ -56,6 +56,8 @@ const SERVICENOW: Simulator = Simulator { example: "sim_servicenow", variables: 
 
 const DATAVERSE: Simulator = Simulator { example: "sim_dynamics", variables: &[] };
 
+const NETSUITE: Simulator = Simulator { example: "sim_netsuite", variables: &[] };
+
 const CLIENTS: &[Client] = &[
     Client {
         name: "client dynamics-web-api",
@@ -92,6 +94,12 @@ const CLIENTS: &[Client] = &[
         programs: &["genesys_js.mjs", "genesys_js.cjs"],
         language: Language::Node,
         simulator: &GENESYS,
+    },
+    Client {
+        name: "client Authlib for NetSuite",
+        programs: &["netsuite_authlib.py"],
+        language: Language::Python,
+        simulator: &NETSUITE,
     },
     Client {
         name: "client pyodata",

@@ -238,7 +238,7 @@ fn in_key(before: &str, value: &str) -> Result<String, &'static str> {
 
 fn in_xml(before: &str, value: &str) -> Result<String, &'static str> {
     let tag = before.rfind('<').map(|at| &before[at..]);
-    if tag.is_some_and(|tag| is_bare(tag)) {
+    if tag.is_some_and(is_bare) {
         return Err("in FetchXML a value stands in quotes or between tags");
     }
     if value.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {

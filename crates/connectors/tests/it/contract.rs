@@ -133,7 +133,13 @@ async fn a_login_that_is_refused_is_told_and_found() {
         for secret in settings.secrets.values_mut() {
             *secret = Secret::new("wrong".to_owned());
         }
-        let connection = rig.open_with(settings).expect("complete settings");
+        let secrets: Vec<String> = settings.secrets.keys().cloned().collect();
+        let connection = match rig.open_with(settings) {
+            Ok(connection) => connection,
+            // A private key that is none is told by its name before anybody is asked.
+            Err(Error::Invalid { field: Some(field), .. }) if secrets.contains(&field) => continue,
+            Err(error) => panic!("{}: {error}", rig.name()),
+        };
         let error = exercise(&connection).await.expect_err("no token");
         assert_eq!(error.kind(), "unauthorized");
         let findings = connection.check.check().await;
@@ -313,7 +319,7 @@ async fn an_activity_is_there_once_however_often_it_is_written() {
         // Carried out, and its answer cut off.
         for method in ["POST", "PUT", "PATCH"] {
             let method = Some(method.to_owned());
-            rig.faults().add(Rule { method, ..Rule::always(Fault::Truncate).on(rig.api) });
+            rig.faults().add(Rule { method, ..Rule::always(Fault::Truncate) });
         }
         let lost = journal.write(&activity).await.expect_err("no answer");
         assert!(lost.is_worth_retrying(), "{}: {lost}", rig.name());

@@ -9,6 +9,7 @@ mod dynamics;
 mod genesys;
 mod genesys_sim;
 mod logs;
+mod netsuite;
 mod openapi;
 mod records;
 mod rig;
