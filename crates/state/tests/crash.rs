@@ -12,6 +12,7 @@ use domain::{
 use state::audit::Act;
 use state::backup::{Existing, restore};
 use state::crash::POINTS;
+use state::enrichments::{Enrichment, Stage};
 use state::events::CLOSE_CALL;
 use state::overrides::{Corrected, Correction, NewOverride};
 use state::subject::{Identifiers, Record};
@@ -153,6 +154,35 @@ async fn work(store: Store, task: usize) {
             correct(&store, &subject).await;
         }
         end(&store, &id(&name)).await;
+        ask(&store, &id(&format!("e-{name}"))).await;
+    }
+}
+
+/// A queue's CRM is to be asked behind an answer; then one is asked, and has answered.
+async fn ask(store: &Store, call: &CallId) {
+    let new = Enrichment {
+        call: call.clone(),
+        queue: "Support".to_owned(),
+        stage: Stage::Waiting,
+        asked: Default::default(),
+        answer: Default::default(),
+        created_at: Timestamp(1),
+    };
+    assert!(store.put_enrichment(new.clone(), vec![]).await.expect("kept"));
+    acknowledged("asked", call.as_str());
+    let job = NewJob::of_call("enrich_queue", "crm", call, Timestamp(0));
+    let started = store.start_enrichments(call, vec![(new.queue, job)], Timestamp(1)).await;
+    assert_eq!(started.expect("started"), 1);
+    acknowledged("started", call.as_str());
+    let lease = store.lease("enrich_queue", "crm", 1, Duration::from_secs(60), Timestamp(1));
+    for job in lease.await.expect("leased") {
+        let call = job.subject.expect("a call");
+        let kept = store.enrichment(&call, None).await.expect("asked").expect("kept");
+        let (lease, follow_up) = (job.lease, vec![]);
+        let settle = Settlement { lease, outcome: Outcome::Done, follow_up };
+        let settled = store.keep_enrichment(kept, vec![], settle, Timestamp(2)).await;
+        assert_eq!(settled.expect("settled"), Settled::Applied);
+        acknowledged("enriched", call.as_str());
     }
 }
 
@@ -236,6 +266,17 @@ async fn erase(store: &Store) {
         subject: Some(id("gone")),
     };
     store.record_call(new, vec![job]).await.expect("recorded");
+    let asked = serde_json::json!({ "ani": "+15550177777" });
+    let asked = asked.as_object().cloned().unwrap_or_default();
+    let enrichment = Enrichment {
+        call: id("of-nobody"),
+        queue: "Support".to_owned(),
+        stage: Stage::Pending,
+        asked,
+        answer: Default::default(),
+        created_at: Timestamp(1),
+    };
+    store.put_enrichment(enrichment, vec![]).await.expect("kept");
     let about = Act { subject: "CRM:003-gone".to_owned(), ..act("context.refused") };
     store.audit(about, Timestamp(1)).await.expect("written down");
     let subject = who_is_gone(store).await;
@@ -259,7 +300,8 @@ async fn erasure_is_half(store: &Store, is_told: bool) -> Option<String> {
     let left = store.export(&who_is_gone(store).await).await.expect("looked for");
     let rows = [left.calls.len(), left.contacts.len(), left.jobs.len(), left.audit.len()];
     let is_unswept = store.begin_sweep().await.expect("looked for").is_some();
-    let odd = (is_told && !stands) || (stands && rows != [0; 4]) || is_unswept;
+    let asked = store.enrichment(&id("of-nobody"), None).await.expect("asked").is_some();
+    let odd = (is_told && !stands) || (stands && (rows != [0; 4] || asked)) || is_unswept;
     odd.then(|| format!("told: {is_told}, stands: {stands}, left: {rows:?}, {is_unswept}"))
 }
 
@@ -344,6 +386,21 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
             "corrected" => {
                 let known = store.override_for("+15550199999", Some(name), Timestamp(9)).await;
                 known.expect("asked").is_some_and(|found| found.said.call == *name)
+            }
+            "asked" => store.enrichment(&id(name), None).await.expect("asked").is_some(),
+            "started" => {
+                let kept = store.enrichment(&id(name), None).await.expect("asked");
+                let jobs = store.jobs(Default::default(), 1000).await.expect("listed");
+                let has_job = jobs.iter().any(|job| job.subject.as_ref() == Some(&id(name)));
+                kept.is_some_and(|kept| match kept.stage {
+                    Stage::Waiting => false,
+                    Stage::Pending => has_job,
+                    Stage::Done => !has_job,
+                })
+            }
+            "enriched" => {
+                let kept = store.enrichment(&id(name), None).await.expect("asked");
+                kept.is_some_and(|kept| kept.stage == Stage::Done)
             }
             "told" => store.events(&id(name)).await.expect("asked").len() == 1,
             "closed" => store.outcome(&id(name)).await.expect("asked").is_some(),

@@ -126,7 +126,7 @@ impl Setup {
         let path = "externalcontacts/externalsources";
         let found = self.named(path, &[("name", &self.source)], &self.source).await;
         let body = json!({ "name": self.source, "active": true });
-        self.step(what, how, found, wanted, path, &body).await.1
+        self.step((what, how), found, wanted, path, &body).await.1
     }
 
     async fn integration(&self, wanted: &Wanted) -> (Option<String>, Step) {
@@ -135,7 +135,7 @@ impl Setup {
         let query = [("integrationType", INTEGRATION_TYPE)];
         let found = self.named("integrations", &query, &wanted.name).await;
         let body = json!({ "name": wanted.name, "integrationType": { "id": INTEGRATION_TYPE } });
-        self.step(what, how, found, wanted, "integrations", &body).await
+        self.step((what, how), found, wanted, "integrations", &body).await
     }
 
     async fn action(&self, wanted: &Wanted, offer: &Offer, integration: Option<&str>) -> Step {
@@ -152,7 +152,7 @@ impl Setup {
             "category": wanted.name, "name": offer.name, "integrationId": integration,
             "config": config(offer, &wanted.base), "contract": contract(offer), "secure": false,
         });
-        self.step(what, how, found, wanted, path, &body).await.1
+        self.step((what, how), found, wanted, path, &body).await.1
     }
 
     async fn trigger(&self, wanted: &Wanted) -> Step {
@@ -175,19 +175,19 @@ impl Setup {
                 "workflowTargetSettings": { "dataFormat": "TopLevelPrimitives" } },
             "matchCriteria": [],
         });
-        self.step(what, &how, found, wanted, path, &body).await.1
+        self.step((what, &how), found, wanted, path, &body).await.1
     }
 
     /// The id, where there is one by now, and how it stands.
     async fn step(
         &self,
-        what: String,
-        how: &str,
+        thing: (String, &str),
         found: Result<Option<String>, Error>,
         wanted: &Wanted,
         path: &str,
         body: &Value,
     ) -> (Option<String>, Step) {
+        let (what, how) = thing;
         let (id, stands) = match found {
             Err(error) => (None, Stands::Refused(error.to_string())),
             Ok(Some(id)) => (Some(id), Stands::There),

@@ -1,3 +1,5 @@
+//! Values that try to be syntax, place by place; and what is refused when it is read.
+
 use super::{Draft, Given, Template, Unfilled};
 use crate::requests::{Language, Place};
 use proptest::prelude::*;

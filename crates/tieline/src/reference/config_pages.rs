@@ -28,6 +28,9 @@ const SECTIONS: &[(&str, &str)] = &[
     ("ConnectionSection", "[connections.NAME]"),
     ("LimitsSection", "[connections.NAME.limits]"),
     ("BesideSection", "[[connections.NAME.beside]]"),
+    ("ActionSection", "[actions.NAME]"),
+    ("FieldSection", "[actions.NAME.fields.FIELD]"),
+    ("CacheSection", "[actions.NAME.cache]"),
     ("QueueSection", "[[queues]]"),
     ("LogSection", "[log]"),
 ];

@@ -47,9 +47,12 @@ async fn all(deaths: Vec<(Death, Option<&'static str>)>) -> Vec<Round> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
-    // Restores, erasures and reconciliations have rounds of their own.
+    // Restores, erasures and reconciliations have rounds of their own; enrichments are the
+    // store's own crash test's.
     let is_elsewhere = |point: &str| {
-        ["restore.", "erase.", "sweep.", "reconcile."].iter().any(|own| point.starts_with(own))
+        ["restore.", "erase.", "sweep.", "reconcile.", "enrichment."]
+            .iter()
+            .any(|own| point.starts_with(own))
     };
     let of_the_server = POINTS.iter().filter(|point| !is_elsewhere(point));
     let deaths = of_the_server.clone().flat_map(|point| {
@@ -125,9 +128,13 @@ async fn left_of(line: &Line, who: &serde_json::Value) -> (usize, bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_erasure_is_finished_by_the_next_start() {
-    // The end of the second sweep, a minute later, is the store's own crash test's.
+    // The end of the second sweep, a minute later, and enrichments are the store's own
+    // crash test's.
     let own = |point: &&&str| point.starts_with("erase.") || point.starts_with("sweep.");
-    for point in POINTS.iter().filter(own).filter(|point| **point != "sweep.ended") {
+    for point in POINTS.iter().filter(own) {
+        if ["sweep.ended", "sweep.enrichments"].contains(point) {
+            continue;
+        }
         let fuse = format!("{point}:1");
         let plan = Line::with_salesforce().and_genesys().people(30);
         let mut line = plan.variable("TIELINE_CRASH_AT", &fuse).start().await;

@@ -1,3 +1,5 @@
+//! Values that try to be syntax of SOQL, SOSL or the address.
+
 use super::{literal, nowhere, whole_path};
 use proptest::prelude::*;
 
