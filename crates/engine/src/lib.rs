@@ -16,6 +16,7 @@
 
 mod accounts;
 mod activity;
+pub mod alerts;
 mod answer;
 mod beside;
 mod call_end;
@@ -40,11 +41,13 @@ mod lookup;
 pub mod metrics;
 mod misses;
 mod overrides;
+mod rates;
 pub mod reconcile;
 mod rotate;
 mod subjects;
 
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
+pub use alerts::{Alert, Alerting, Channel};
 pub use answer::{Answer, Candidate};
 pub use beside::Beside;
 pub use card::Card;

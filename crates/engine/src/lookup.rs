@@ -9,6 +9,7 @@
 //! after the answer: [`crate::follow_up`].
 
 use crate::activity::CallOptions;
+use crate::alerts::Alerting;
 use crate::answer::{Answer, Candidate, answer, labels, listed};
 use crate::connections::{Connection, Connections};
 use crate::follow_up::{self, Found, Identity};
@@ -54,6 +55,7 @@ pub struct Options {
     pub columns: Arc<Vec<String>>,
     pub calls: Arc<CallOptions>,
     pub reconcile: Arc<Reconciling>,
+    pub alerts: Arc<Alerting>,
 }
 
 /// A call that has arrived.

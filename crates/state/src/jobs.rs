@@ -234,7 +234,7 @@ impl SealedJob {
         jobs.into_iter().map(|job| Self::seal(keys, job)).collect()
     }
 
-    fn seal(keys: &Keyring, job: NewJob) -> Result<Self> {
+    pub(crate) fn seal(keys: &Keyring, job: NewJob) -> Result<Self> {
         let mut uid = [0; 16];
         fill_random(&mut uid)?;
         Ok(Self {

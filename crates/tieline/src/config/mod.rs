@@ -5,6 +5,7 @@
 //! tells every mistake at once. The doc comments here are the reference manual
 //! (`docs/reference/config.md` and `tieline.example.toml` are made from them).
 
+mod alerts;
 mod calls;
 mod load;
 mod mistakes;
@@ -15,6 +16,7 @@ mod sections;
 mod server;
 mod streams;
 
+pub use alerts::{AlertsSection, ChannelKind, ChannelSection, MailSecurity};
 pub use calls::CallsSection;
 pub use load::{Loaded, load};
 pub use mistakes::{Mistake, Mistakes};

@@ -1,7 +1,10 @@
 //! The sections of `tieline.toml`, one struct each. Every field's comment is
 //! printed in the reference.
 
-use super::{CallsSection, Period, ReconcileSection, SecretSource, ServerSection, StreamsSection};
+use super::{
+    AlertsSection, CallsSection, Period, ReconcileSection, SecretSource, ServerSection,
+    StreamsSection,
+};
 use domain::matching::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +39,8 @@ pub struct Config {
     /// Which connection answers for which queue. Others use `lookup.default_connection`.
     #[serde(default)]
     pub queues: Vec<QueueSection>,
+    #[serde(default)]
+    pub alerts: AlertsSection,
     #[serde(default)]
     pub log: LogSection,
 }

@@ -26,6 +26,7 @@ macro_rules! facts {
 pub(crate) use facts;
 
 mod access;
+mod alerts;
 mod contact_center;
 mod corrections;
 mod customers;
