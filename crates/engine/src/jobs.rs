@@ -6,6 +6,7 @@
 //! Because a killed process leases its jobs again, every handler can be repeated.
 
 use crate::actions::{self, ACCEPT, ASK};
+use crate::alerts::{self, ALERT};
 use crate::finish::FINISH;
 use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
 use crate::journal::JOURNAL;
@@ -135,6 +136,11 @@ impl Runner {
                 loops.spawn(work(engine.clone(), line, stop.subscribe()));
             }
         }
+        for channel in Self::alert_lines(engine) {
+            let line = Line { kind: ALERT, connection: channel };
+            loops.spawn(work(engine.clone(), line, stop.subscribe()));
+        }
+        loops.spawn(alerts::watch(engine.clone(), stop.subscribe()));
         loops.spawn(work_orphans(engine.clone(), stop.subscribe()));
         loops.spawn(forget(engine.clone(), stop.subscribe()));
         loops.spawn(reconcile::work(engine.clone(), stop.subscribe()));
@@ -167,7 +173,9 @@ async fn work_orphans(engine: Engine, stop: watch::Receiver<bool>) {
     });
     let mut loops = JoinSet::new();
     for name in names.iter().filter(|name| engine.connections.get(name).is_none()) {
-        for line in lines(name) {
+        let is_channel = Runner::alert_lines(&engine).contains(name);
+        let alerts = Line { kind: ALERT, connection: name.clone() };
+        for line in lines(name).chain((!is_channel).then_some(alerts)) {
             loops.spawn(work(engine.clone(), line, stop.clone()));
         }
     }
@@ -302,6 +310,7 @@ async fn run(engine: &Engine, line: &Line, jobs: &[Leased]) -> Vec<Result<End, F
             JOURNAL => journal::write(engine, &line.connection, job).await,
             ASK => actions::ask_behind(engine, job).await,
             ACCEPT => actions::accept(engine, job).await,
+            ALERT => alerts::run(engine, &line.connection, job).await,
             _ => contact_center::annotate(engine, &line.connection, job).await,
         });
     }

@@ -19,6 +19,7 @@
 mod accounts;
 pub mod actions;
 mod activity;
+pub mod alerts;
 mod answer;
 mod beside;
 mod call_end;
@@ -43,12 +44,14 @@ mod lookup;
 pub mod metrics;
 mod misses;
 mod overrides;
+mod rates;
 pub mod reconcile;
 mod rotate;
 mod subjects;
 
 pub use actions::{Action, Actions};
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
+pub use alerts::{Alert, Alerting, Channel};
 pub use answer::{Answer, Candidate};
 pub use beside::Beside;
 pub use card::Card;

@@ -10,6 +10,7 @@
 
 use crate::actions::{self, Actions};
 use crate::activity::CallOptions;
+use crate::alerts::Alerting;
 use crate::answer::{Answer, Candidate, answer, labels, listed};
 use crate::connections::{Connection, Connections};
 use crate::follow_up::{self, Found, Identity};
@@ -56,6 +57,7 @@ pub struct Options {
     pub columns: Arc<Vec<String>>,
     pub calls: Arc<CallOptions>,
     pub reconcile: Arc<Reconciling>,
+    pub alerts: Arc<Alerting>,
 }
 
 /// A call that has arrived.

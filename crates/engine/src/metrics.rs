@@ -4,6 +4,7 @@ mod standing;
 
 use crate::Engine;
 use crate::answer::Answer;
+use crate::rates::{Rates, Shares};
 use domain::Status;
 use kit::Lane;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -100,6 +101,7 @@ pub struct Metrics {
     requests_under_way: Family<UnderWay, Gauge>,
     streams: Gauge,
     standing: Standing,
+    rates: Rates,
 }
 
 /// Upper bounds in seconds, dense around the default deadline of 300 ms.
@@ -201,6 +203,7 @@ impl Metrics {
             requests_under_way: Family::default(),
             streams: Gauge::default(),
             standing: Standing::default(),
+            rates: Rates::default(),
         };
         let [
             lookups,
@@ -286,9 +289,16 @@ impl Metrics {
         };
         self.lookups.get_or_create(&labels).inc();
         self.lookup_seconds.observe(took.as_secs_f64());
-        if Instant::now() > deadline {
+        let is_late = Instant::now() > deadline;
+        if is_late {
             self.late.inc();
         }
+        self.rates.answered(connection, is_late, answer.status == Status::Partial);
+    }
+
+    /// Of the last calls of a connection.
+    pub(crate) fn shares(&self, connection: &str) -> Shares {
+        self.rates.shares(connection)
     }
 
     pub(crate) fn crm_failed(&self, connection: &str, reason: &'static str) {

@@ -269,7 +269,7 @@ impl SealedJob {
 }
 
 impl Sealed {
-    fn seal(keys: &Keyring, job: NewJob) -> Result<Self> {
+    pub(crate) fn seal(keys: &Keyring, job: NewJob) -> Result<Self> {
         let mut uid = [0; 16];
         fill_random(&mut uid)?;
         Ok(Self {
@@ -283,7 +283,7 @@ impl Sealed {
         })
     }
 
-    async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
+    pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<()> {
         const SQL: &str = "
             INSERT INTO jobs (uid, kind, slot, state, call, payload, run_at, due_at, attempts, created_at, updated_at, connection)
             VALUES (?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?6, 0, ?6, ?6, ?7)

@@ -23,6 +23,7 @@
 //! | [`reconcile`] | runs that find out who calls were from after the fact |
 //! | [`reports`] | figures over many calls |
 //! | `labels` | what reports group calls by: few values each |
+//! | [`alerts`] | what is wrong now, told once when it begins and once when it ends |
 //! | `tokens` | tokens of connections, and the right to refresh them |
 //! | [`jobs`] | work that must happen, as rows with leases |
 //! | [`backup`] | a copy while serving, and the way back |
@@ -30,6 +31,7 @@
 //! | [`crash`] | where a test may kill us |
 
 pub mod access;
+pub mod alerts;
 pub mod audit;
 pub mod backup;
 pub mod calls;

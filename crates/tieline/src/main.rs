@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong input, 3 wrong environment. Data goes
 //! to standard output, talk to standard error.
 
+mod alerts;
 mod cli;
 mod commands;
 mod config;

@@ -7,7 +7,7 @@ use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
 use crate::http::{self, Access, App, Front, Line, Parts, Streams};
-use crate::{logs, wiring};
+use crate::{alerts, logs, wiring};
 use engine::{Clock, Engine, Feed, Metrics, Options, Runner};
 use kit::Secret;
 use prometheus_client::registry::Registry;
@@ -85,6 +85,7 @@ impl Running {
                     .filter(|kept| !kept.is_zero()),
                 dimensions: Arc::new(loaded.config.reports.dimensions.clone()),
                 columns: Arc::new(loaded.config.reports.columns.clone()),
+                alerts: alerts::alerting(&loaded.config.alerts)?,
             },
         };
         let jobs = Runner::start(&engine);

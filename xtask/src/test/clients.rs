@@ -27,6 +27,8 @@ const PYPI: &[&str] = &[
     "requests==2.34.2",
     // No client but a system to speak to, which a test of crate `connectors` starts.
     "mock-sap==0.22.0",
+    // And a mail server, which a test of the binary starts.
+    "aiosmtpd==1.4.6",
 ];
 /// Apart from the others: it brings many packages of its own.
 const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];

@@ -185,7 +185,13 @@ impl<D: Driver> Server<D> {
     }
 
     async fn ask(&self, lane: Lane, asked: Asked<'_>) -> Result<Answer, Error> {
-        let _passed = self.turnstile.pass(lane).await?;
+        let passed = self.turnstile.pass(lane).await?;
+        let outcome = self.asked(lane, asked).await;
+        passed.settle(matches!(outcome, Err(Error::Unavailable { .. })));
+        outcome
+    }
+
+    async fn asked(&self, lane: Lane, asked: Asked<'_>) -> Result<Answer, Error> {
         let idle = match lane {
             Lane::Call => &self.calls,
             Lane::Background => &self.background,

@@ -111,6 +111,7 @@ async fn engine(store: Store, now: &str) -> Engine {
             keep_calls_for: None,
             dimensions: Arc::default(),
             columns: Arc::default(),
+            alerts: Arc::default(),
             calls: Arc::new(CallOptions {
                 settle_for: HOUR,
                 writes_activities: false,

@@ -301,4 +301,30 @@ pub(super) const TABLES: &[Table] = &[
         columns: &[("run", Int), ("call", Text), ("what", Text), ("reason", Text)],
         counted: false,
     },
+    Table {
+        name: "tokens",
+        key: 1,
+        columns: &[
+            ("connection", Text),
+            ("credentials", Blob),
+            ("generation", Int),
+            ("sealed", Blob),
+            ("hold", Int),
+            ("held_until", Int),
+            ("updated_at", Int),
+        ],
+        counted: false,
+    },
+    Table {
+        name: "alerts",
+        key: 3,
+        columns: &[
+            ("kind", Text),
+            ("connection", Text),
+            ("node", Int),
+            ("since", Int),
+            ("seen_at", Int),
+        ],
+        counted: false,
+    },
 ];

@@ -38,6 +38,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(8, "0008_subjects.sql"),
     migration!(10, "0010_reports.sql"),
     migration!(20, "0020_tokens.sql"),
+    migration!(21, "0021_alerts.sql"),
     migration!(22, "0022_actions.sql"),
 ];
 

@@ -220,6 +220,13 @@ pub const TABLES: &[Table] = &[
         true,
     ),
     table(
+        "alerts",
+        "what is wrong now, by connection; nothing of a person",
+        &["kind", "connection", "node", "since", "seen_at"],
+        Kept::AsWork,
+        false,
+    ),
+    table(
         "tokens",
         "tokens of connections, sealed; nothing of a person",
         &["connection", "generation", "hold", "held_until", "updated_at"],

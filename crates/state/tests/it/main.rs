@@ -6,6 +6,7 @@
 //! a schema of its own; without it those tests do not run, and say so.
 
 mod access;
+mod alerts;
 mod backups;
 mod calls;
 mod corrections;

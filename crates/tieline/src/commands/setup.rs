@@ -80,7 +80,7 @@ pub async fn setup(args: &SetupArgs) -> Result<(), Failure> {
 
 /// What the connection's own check finds of permissions: roles are a person's to give.
 async fn permissions(loaded: &Loaded, center: &str) -> Result<Vec<Step>, Failure> {
-    let connections = wiring::connections(loaded)?;
+    let connections = wiring::connections(loaded, None)?;
     let Some(connection) = connections.get(center) else { return Ok(Vec::new()) };
     if let Some(tokens) = &connection.capabilities.tokens {
         // Whatever comes of it is one of the findings.

@@ -6,6 +6,7 @@
 //! (`docs/reference/config.md` and `tieline.example.toml` are made from them).
 
 pub mod actions;
+mod alerts;
 mod calls;
 pub mod load;
 mod mistakes;
@@ -17,6 +18,7 @@ mod server;
 mod streams;
 
 pub use actions::ActionSection;
+pub use alerts::{AlertsSection, ChannelKind, ChannelSection, MailSecurity};
 pub use calls::CallsSection;
 pub use load::{Loaded, load};
 pub use mistakes::{Mistake, Mistakes};

@@ -2,7 +2,10 @@
 //! printed in the reference.
 
 use super::actions::{ActionSection, QueueMode, Trigger};
-use super::{CallsSection, Period, ReconcileSection, SecretSource, ServerSection, StreamsSection};
+use super::{
+    AlertsSection, CallsSection, Period, ReconcileSection, SecretSource, ServerSection,
+    StreamsSection,
+};
 use domain::matching::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +43,8 @@ pub struct Config {
     /// Which connection answers for which queue. Others use `lookup.default_connection`.
     #[serde(default)]
     pub queues: Vec<QueueSection>,
+    #[serde(default)]
+    pub alerts: AlertsSection,
     #[serde(default)]
     pub log: LogSection,
 }

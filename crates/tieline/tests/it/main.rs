@@ -29,6 +29,7 @@ mod access;
 mod actions;
 mod actions_behind;
 mod actions_genesys;
+mod alerts;
 mod contact_center;
 mod corrections;
 mod customers;

@@ -49,14 +49,14 @@ impl File {
         let limit = self.times.of(lane);
         let shared = Arc::clone(&self.shared);
         let working = tokio::task::spawn_blocking(move || {
-            let outcome = shared.run(lane, limit, work);
+            let outcome = shared.run(lane, limit, work).map_err(Error::from);
             // Given back here and not by the caller, who may have left: a disk that hangs
             // holds no more threads than the lane has places.
-            drop(passed);
+            passed.settle(matches!(outcome, Err(Error::Unavailable { .. })));
             outcome
         });
         match tokio::time::timeout(limit + ON_THE_WAY, working).await {
-            Ok(Ok(outcome)) => Ok(outcome?),
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Error::protocol("the thread that read the file ended")),
             Err(_) => Err(late(limit)),
         }
