@@ -10,7 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const NPM: &[&str] = &["jsforce@3.10.16", "purecloud-platform-client-v2@262.0.0"];
+const NPM: &[&str] = &[
+    "jsforce@3.10.16",
+    "purecloud-platform-client-v2@262.0.0",
+    "@hubspot/api-client@13.5.0",
+    "@zohocrm/nodejs-sdk-8.0@2.0.0",
+    // No client but a proxy that compares with a description, which a test of crate `connectors` starts.
+    "@stoplight/prism-cli@5.14.2",
+];
 const PYPI: &[&str] = &[
     "simple-salesforce==1.12.10",
     "PureCloudPlatformClientV2==269.0.0",

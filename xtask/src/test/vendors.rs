@@ -52,8 +52,10 @@ const GENESYS: Simulator = Simulator {
 };
 
 const SAP: Simulator = Simulator { example: "sim_sap", variables: &[] };
+const ZOHO: Simulator = Simulator { example: "sim_zoho", variables: &[] };
+const HUBSPOT: Simulator = Simulator { example: "sim_hubspot", variables: &[] };
 
-const CLIENTS: [Client; 6] = [
+const CLIENTS: [Client; 8] = [
     Client {
         name: "client jsforce",
         programs: &["jsforce.mjs", "jsforce.cjs"],
@@ -89,6 +91,18 @@ const CLIENTS: [Client; 6] = [
         programs: &["pyodata_client.py"],
         language: Language::Python,
         simulator: &SAP,
+    },
+    Client {
+        name: "client Zoho SDK for Node",
+        programs: &["zoho_sdk.mjs"],
+        language: Language::Node,
+        simulator: &ZOHO,
+    },
+    Client {
+        name: "client HubSpot for Node",
+        programs: &["hubspot_client.mjs"],
+        language: Language::Node,
+        simulator: &HUBSPOT,
     },
 ];
 

@@ -6,12 +6,16 @@ mod acme_crm;
 mod contract;
 mod genesys;
 mod genesys_sim;
+mod hubspot;
 mod logs;
 mod openapi;
+mod prism;
+mod records;
 mod rig;
 mod salesforce;
 mod sap;
 mod sap_mock;
+mod zoho;
 
 // `acme_crm` finds these at the root of its crate, as it would in `connectors`.
 use connectors::{Setup, Simulation, Simulator, Starting, Vendor};
