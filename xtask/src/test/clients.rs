@@ -16,6 +16,10 @@ const NPM: &[&str] = &[
     "purecloud-platform-client-v2@262.0.0",
     // No client but a token endpoint, which a test of crate `connectors` starts.
     "oauth2-mock-server@8.2.3",
+    "@hubspot/api-client@13.5.0",
+    "@zohocrm/nodejs-sdk-8.0@2.0.0",
+    // Nor this: a proxy that compares with a description, for another test there.
+    "@stoplight/prism-cli@5.14.2",
 ];
 const PYPI: &[&str] = &[
     "simple-salesforce==1.12.10",

@@ -52,6 +52,8 @@ const GENESYS: Simulator = Simulator {
 };
 
 const SAP: Simulator = Simulator { example: "sim_sap", variables: &[] };
+const ZOHO: Simulator = Simulator { example: "sim_zoho", variables: &[] };
+const HUBSPOT: Simulator = Simulator { example: "sim_hubspot", variables: &[] };
 const SERVICENOW: Simulator = Simulator { example: "sim_servicenow", variables: &[] };
 
 const DATAVERSE: Simulator = Simulator { example: "sim_dynamics", variables: &[] };
@@ -118,6 +120,18 @@ const CLIENTS: &[Client] = &[
         programs: &["pysnc_client.py"],
         language: Language::Python,
         simulator: &SERVICENOW,
+    },
+    Client {
+        name: "client Zoho SDK for Node",
+        programs: &["zoho_sdk.mjs"],
+        language: Language::Node,
+        simulator: &ZOHO,
+    },
+    Client {
+        name: "client HubSpot for Node",
+        programs: &["hubspot_client.mjs"],
+        language: Language::Node,
+        simulator: &HUBSPOT,
     },
 ];
 

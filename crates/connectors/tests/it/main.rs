@@ -6,11 +6,14 @@ mod acme_crm;
 mod contract;
 mod custom_url;
 mod dynamics;
+mod followed;
 mod genesys;
 mod genesys_sim;
+mod hubspot;
 mod logs;
 mod netsuite;
 mod openapi;
+mod prism;
 mod records;
 mod rig;
 mod salesforce;
@@ -20,6 +23,7 @@ mod sap;
 mod sap_mock;
 mod servicenow;
 mod sql;
+mod zoho;
 
 // `acme_crm` finds these at the root of its crate, as it would in `connectors`.
 use connectors::{Setup, Simulation, Simulator, Starting, Vendor};

@@ -178,7 +178,8 @@ impl World {
     }
 
     pub(super) fn handle(&self, asked: &Asked<'_>) -> Answer {
-        let steps: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
+        let decoded: Vec<String> = asked.path.trim_matches('/').split('/').map(decoded).collect();
+        let steps: Vec<&str> = decoded.iter().map(String::as_str).collect();
         if let ["oauth", version, "token"] = steps.as_slice()
             && *asked.method == Method::POST
         {
@@ -266,6 +267,13 @@ impl World {
             _ => Err(Refusal::new(405, "METHOD_NOT_ALLOWED", "no such method here")),
         }
     }
+}
+
+/// A step of a path, with `%40` as `@`.
+fn decoded(step: &str) -> String {
+    let pair = format!("x={}", step.replace('+', "%2B").replace('&', "%26"));
+    let mut pairs = url::form_urlencoded::parse(pair.as_bytes());
+    pairs.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 fn is_date(step: &str) -> bool {

@@ -65,10 +65,17 @@ fn described(field: &Field, nth: u64) -> Json {
         Kind::Lookup(_) | Kind::User => "jsonobject",
         _ => "string",
     };
+    // What is no text has a length as well: that of how it is written.
+    let length = match (field.kind, field.length) {
+        (Kind::Boolean, _) => 5,
+        (Kind::Lookup(_) | Kind::User, _) => 120,
+        (_, 0) => 25,
+        (_, length) => length,
+    };
     json!({
         "id": (5_725_767_000_000_002_500 + nth).to_string(), "api_name": field.name,
         "field_label": field.name.replace('_', " "), "data_type": field.kind.word(),
-        "json_type": json_type, "length": field.length, "system_mandatory": field.mandatory,
+        "json_type": json_type, "length": length, "system_mandatory": field.mandatory,
         "read_only": field.read_only(), "field_read_only": field.read_only(), "custom_field": false,
         "visible": true, "lookup": lookup, "multiselectlookup": {}, "multiuserlookup": {},
         "pick_list_values": [], "unique": if field.unique { json!({ "casesensitive": "false" }) } else { json!({}) },
