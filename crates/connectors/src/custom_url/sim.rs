@@ -292,6 +292,7 @@ fn own_answer(name: &str) -> Option<Response> {
             let told = refusal(StatusCode::TOO_MANY_REQUESTS, "slow_down");
             Some(([("retry-after", "1")], told).into_response())
         }
+        "forbidden" => Some(refusal(StatusCode::FORBIDDEN, "not_yours")),
         "busy" => Some(refusal(StatusCode::OK, "busy")),
         "moved" => Some((StatusCode::FOUND, [("location", "/elsewhere")]).into_response()),
         _ => None,

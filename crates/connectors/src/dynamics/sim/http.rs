@@ -121,7 +121,7 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
         "throttled_time" => gate::throttled("0x80072321", 1),
         "throttled_concurrency" => gate::throttled("0x80072326", 1),
         "no_user" => forbidden("0x80072560", "The user is not a member of the organization."),
-        "no_privilege" => forbidden(
+        "forbidden" | "no_privilege" => forbidden(
             "0x80040220",
             "Principal user (Id=1, type=8, roleCount=1) is missing prvReadContact privilege (Id=2) on OTC=2",
         ),

@@ -137,7 +137,7 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
         "throttled" => throttled("SECONDLY", "secondly"),
         "throttled_ten" => throttled("TEN_SECONDLY_ROLLING", "ten_secondly_rolling"),
         "throttled_daily" => throttled("DAILY", "daily"),
-        "scopes" => {
+        "forbidden" | "scopes" => {
             let context = json!({ "requiredGranularScopes": ["crm.objects.contacts.read"] });
             let error = json!({ "message": "One or more of the following scopes are required.", "context": context });
             let told = "This app hasn't been granted all required scopes to make this call.";

@@ -118,7 +118,7 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
         "unauthorized" => gate::unauthorized(),
         "throttled" => limited("CONCURRENCY_LIMIT_EXCEEDED"),
         "request_limit" => limited("SSS_REQUEST_LIMIT_EXCEEDED"),
-        "no_permission" => Answer::error(
+        "forbidden" | "no_permission" => Answer::error(
             StatusCode::FORBIDDEN,
             "INSUFFICIENT_PERMISSION",
             "Permission Violation: You need  the 'Lists -> Contacts -> View' permission to access this page.",

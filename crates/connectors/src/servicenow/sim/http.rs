@@ -133,6 +133,11 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
                 .with("x-ratelimit-limit", "100".to_owned())
                 .with("x-ratelimit-rule", "7a2b1c0de1d0c01037f6a2c8e9f4d3b7".to_owned())
         }
+        "forbidden" => Answer::refused(
+            StatusCode::FORBIDDEN,
+            "Operation Failed",
+            "ACL Exception Query Failed due to security constraints",
+        ),
         "hibernating" => Answer {
             status: StatusCode::OK,
             headers: vec![("content-type", "text/html;charset=UTF-8".to_owned())],

@@ -105,7 +105,7 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
             Answer::error(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", json!({}), told)
         }
         "login_throttled" => oauth::too_many(),
-        "no_permission" => {
+        "forbidden" | "no_permission" => {
             let details = json!({ "permissions": ["Crm_Implied_View_Contacts"] });
             Answer::error(StatusCode::FORBIDDEN, "NO_PERMISSION", details, "permission denied")
         }
