@@ -65,7 +65,7 @@ impl Calls {
             return Err(Error::Invalid { field: Some(self.key.as_str().to_owned()), reason });
         };
         let id = name("id");
-        let query = Query::select(&name("Calls"), &[id.clone()], &of_call, &[&id], 1);
+        let query = Query::select(&name("Calls"), std::slice::from_ref(&id), &of_call, &[&id], 1);
         let (rows, _, _) = self.client.rows(Lane::Background, &query).await?;
         Ok(rows.first().and_then(|row| row["id"].as_str()).map(str::to_owned))
     }
@@ -76,7 +76,7 @@ impl Calls {
             let id = name("id");
             for condition in Condition::one_of(&id, [record]) {
                 let module = name(module.as_str());
-                let query = Query::select(&module, &[id.clone()], &condition, &[], 1);
+                let query = Query::select(&module, std::slice::from_ref(&id), &condition, &[], 1);
                 if self.client.rows(Lane::Background, &query).await?.0.is_empty() {
                     continue;
                 }

@@ -207,7 +207,8 @@ pub(super) fn located<'a>(
         None | Some("hs_object_id") => id.parse().ok().and_then(|id| store.find(object, id)),
         Some(name) => {
             let is_unique = properties::named(object, name).is_some_and(|property| property.unique);
-            if !is_unique && !(object == "contacts" && name == "email") {
+            let is_email = object == "contacts" && name == "email";
+            if !is_unique && !is_email {
                 return Err(Refusal::invalid(format!(
                     "{name} is not a unique property of {object}"
                 )));

@@ -171,8 +171,8 @@ impl Filter {
                     && self.values.get(1).is_some_and(|high| against(high).is_le())
             }
             // Texts are compared in lower case, and who asks must write them so.
-            "IN" => self.values.iter().any(|value| *value == lower),
-            "NOT_IN" => !self.values.iter().any(|value| *value == lower),
+            "IN" => self.values.contains(&lower),
+            "NOT_IN" => !self.values.contains(&lower),
             "CONTAINS_TOKEN" => first.is_some_and(|token| has_token(&lower, token)),
             "NOT_CONTAINS_TOKEN" => !first.is_some_and(|token| has_token(&lower, token)),
             _ => false,

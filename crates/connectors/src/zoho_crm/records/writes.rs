@@ -62,7 +62,7 @@ impl kit::Writes for Writes {
         let condition =
             condition.ok_or_else(|| invalid(key.0, "cannot be looked for: a backslash"))?;
         let id = name("id");
-        let query = Query::select(&object, &[id.clone()], &condition, &[&id], 2);
+        let query = Query::select(&object, std::slice::from_ref(&id), &condition, &[&id], 2);
         let (rows, _, _) = self.client.rows(Lane::Background, &query).await?;
         let mut values = fields.clone();
         values.insert(key.0.to_owned(), key.1.into());
