@@ -261,3 +261,6 @@ fn unknown_queue(by_dialled: Option<&Queue>) -> String {
     };
     format!("the queue is not configured: {who} answers")
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,9 @@ use utoipa::{PartialSchema, ToSchema};
 const TEXT_MAX: usize = 1_024;
 const VALUES_MAX: usize = 64;
 
+/// Values that are texts in every action.
+const TEXTS: [&str; 5] = ["callId", "ani", "dnis", "email", "externalId"];
+
 /// A call that is to be enriched: the values that its action, or a lookup, is asked with.
 pub struct EnrichBody;
 
@@ -240,8 +243,8 @@ fn values(body: Map<String, Value>) -> Result<(Option<CallId>, Given), ApiError>
                 };
                 call = Some(id);
             }
-            Value::Number(_) | Value::Bool(_) if name == "callId" => {
-                return wrong("callId", "callId is a text.".to_owned());
+            Value::Number(_) | Value::Bool(_) if TEXTS.contains(&name.as_str()) => {
+                return wrong(&name, format!("{name} is a text."));
             }
             value => drop(given.insert(name, value)),
         }

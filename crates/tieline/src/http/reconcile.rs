@@ -2,7 +2,7 @@
 
 use super::error::ErrorBody;
 use super::input::{Params, Segment, read_json};
-use super::{ApiError, App};
+use super::{ApiError, App, schemas};
 use crate::config::Period;
 use axum::Json;
 use axum::extract::{Request, State};
@@ -142,6 +142,7 @@ impl From<Noted> for NotedBody {
 pub struct PageQuery {
     /// `next` of the page before.
     #[serde(default)]
+    #[param(schema_with = schemas::place)]
     after: String,
     /// At most this many, 1 to 1,000.
     #[serde(default = "hundred")]

@@ -56,6 +56,11 @@ pub(super) fn cursor() -> Object {
     text().pattern(Some("^([0-9a-f]{1,16}[.][0-9a-f]{1,16})?$")).build()
 }
 
+/// Where a page begins: what the one before has told, or empty for the first.
+pub(super) fn place() -> Object {
+    text().pattern(Some(r"^[^\u0000]*$")).build()
+}
+
 /// The id of a piece of news, or empty for none.
 pub(super) fn news_id() -> Object {
     text().pattern(Some("^[0-9]{0,18}$")).build()

@@ -2,7 +2,7 @@
 //! answer is flat, whole and never silent.
 
 use crate::rig::plan::{Plan, salesforce_section};
-use crate::rig::{Answer, JANE, JOHN, Line, MARIA, STRANGER};
+use crate::rig::{Answer, Ended, JANE, JOHN, Line, MARIA, STRANGER};
 use connectors::salesforce::sim::{Config, Salesforce};
 use connectors::{salesforce, sap_s4};
 use serde_json::{Value, json};
@@ -363,9 +363,11 @@ accountName = { path = "d.BusinessPartnerFullName" }
 
 /// What the server says of a configuration that it does not start with.
 async fn refused(section: &str) -> String {
-    let mut line = Line::with_salesforce().section(section).lay().await;
-    assert!(!line.try_start_server().await, "it started with {section}");
-    line.log()
+    let line = Line::with_salesforce().section(section).lay().await;
+    let config = line.config.display().to_string();
+    let ended = Ended::of(&["serve", "--config", &config], &line.environment).await;
+    assert_eq!(ended.code, Some(2), "{section}: {ended:?}");
+    ended.err
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
