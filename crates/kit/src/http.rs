@@ -4,7 +4,6 @@
 //! [`Budget`], its breaker ([`Health`]), the guard against private addresses, the timeout, a bound on the
 //! body. What a status means is the connector's to say.
 
-use crate::breaker::Position;
 use crate::budget::Budget;
 use crate::gate::{Gate, Lane};
 use crate::health::Health;
@@ -149,15 +148,17 @@ impl Http {
             self.0.budget.take(lane).await?;
             return self.exchange(request).await;
         };
-        // Who would only be told that nothing is asked need not wait for a place.
-        if let Position::Open(wait) = health.breaker.position()
-            && !wait.is_zero()
-        {
-            return Err(left_alone());
-        }
+        // Before the bulkhead: who waits here, or is told that nothing is asked, takes no place.
+        let pass = match lane {
+            Lane::Call => health.breaker.pass(),
+            Lane::Background => health.breaker.pass_patiently().await,
+        };
+        let pass = pass.map_err(|_| left_alone())?;
         let _place = self.0.gate.enter(lane).await?;
         self.0.budget.take(lane).await?;
-        let pass = health.breaker.pass().map_err(|_| left_alone())?;
+        if !pass.holds() {
+            return Err(left_alone());
+        }
         let started = Instant::now();
         let outcome = self.exchange(request).await;
         health.took(started.elapsed());

@@ -7,6 +7,7 @@
 //! is whole.
 
 mod copy;
+mod tables;
 
 use crate::crash;
 use crate::error::{Boxed, Error, Result};
