@@ -16,7 +16,10 @@ const OF_WINDOW: u32 = 10;
 const WINDOW: u32 = 20;
 /// How long it stays open at first, and at most.
 const OPEN_FIRST: Duration = Duration::from_secs(1);
-const OPEN_MAX: Duration = Duration::from_secs(30);
+const OPEN_MAX: Duration = Duration::from_secs(5);
+
+/// How long background work waits for a trial to succeed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the breaker lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +91,24 @@ impl Breaker {
         Ok(Pass { breaker: self.clone(), is_trial: true })
     }
 
+    /// As [`Breaker::pass`], for work that nobody waits for: it waits for a while for a
+    /// trial to succeed, or to be the one that tries. So what was held up by a sick system
+    /// goes on as soon as that is well, and costs it no request more.
+    ///
+    /// # Errors
+    /// As [`Breaker::pass`].
+    pub async fn pass_patiently(&self) -> Result<Pass, Duration> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.pass() {
+                Err(wait) if Instant::now() + wait < deadline => {
+                    tokio::time::sleep(wait).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     #[must_use]
     pub fn position(&self) -> Position {
         match &self.lock().open {
@@ -110,6 +131,12 @@ impl Breaker {
 }
 
 impl Pass {
+    /// May it still go out? What waited for a place while the breaker opened may not.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.is_trial || self.breaker.lock().open.is_none()
+    }
+
     /// The request has ended: was the system sick?
     pub fn settle(self, is_sick: bool) {
         let mut state = self.breaker.lock();
@@ -207,7 +234,7 @@ mod tests {
             tokio::time::advance(wait).await;
             ends(&breaker, true);
         }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(waits, [1, 2, 4, 5, 5, 5, 5]);
         assert_eq!(breaker.opened(), 1);
     }
 
@@ -227,5 +254,36 @@ mod tests {
         late.into_iter().for_each(|pass| pass.settle(true));
         assert_eq!(breaker.opened(), 1);
         assert_eq!(breaker.position(), Position::Open(Duration::from_secs(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn background_work_waits_for_a_trial_and_not_for_ever() {
+        let breaker = opened().await;
+        let before = tokio::time::Instant::now();
+        let trial = breaker.pass_patiently().await.expect("it tries itself");
+        assert_eq!(before.elapsed(), Duration::from_secs(1));
+        let waiting = breaker.pass_patiently();
+        let (outcome, ()) = tokio::join!(waiting, async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            trial.settle(false);
+        });
+        outcome.expect("the trial succeeded").settle(false);
+        let breaker = opened().await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let _held = breaker.pass().expect("a trial that never ends");
+        let before = tokio::time::Instant::now();
+        assert!(breaker.pass_patiently().await.is_err());
+        assert!(before.elapsed() <= Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waited_while_it_opened_may_not_go_out() {
+        let breaker = Breaker::default();
+        let waiting = breaker.pass().expect("let through");
+        assert!(waiting.holds());
+        (0..5).for_each(|_| ends(&breaker, true));
+        assert!(!waiting.holds());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(breaker.pass().expect("a trial").holds());
     }
 }

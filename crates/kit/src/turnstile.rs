@@ -4,7 +4,7 @@
 //! bulkhead and its rate budget are shared by calls, rules and sync (invariant 12), and
 //! its breaker leaves a sick system alone.
 
-use crate::breaker::{Pass, Position};
+use crate::breaker::Pass;
 use crate::budget::Budget;
 use crate::gate::{Gate, Lane};
 use crate::health::Health;
@@ -82,22 +82,21 @@ impl Turnstile {
     /// `RateLimited` by our own budget, `Unavailable` when too many wait for a place, or
     /// when the system is left alone because it was sick.
     pub async fn pass(&self, lane: Lane) -> Result<Passed, Error> {
-        // Who would only be told that nothing is asked need not wait for a place.
-        if let Some(health) = self.health()
-            && let Position::Open(wait) = health.breaker.position()
-            && !wait.is_zero()
-        {
-            return Err(left_alone());
-        }
+        // Before the bulkhead: who waits here, or is told that nothing is asked, takes no place.
+        let breaker = self.health().map(|health| health.breaker.clone());
+        let pass = match (&breaker, lane) {
+            (None, _) => None,
+            (Some(breaker), Lane::Call) => Some(breaker.pass()),
+            (Some(breaker), Lane::Background) => Some(breaker.pass_patiently().await),
+        };
+        let pass = pass.transpose().map_err(|_| left_alone())?;
         let place = self.0.gate.enter(lane).await?;
         self.0.budget.take(lane).await?;
-        let watched = match self.health() {
-            None => None,
-            Some(health) => {
-                let pass = health.breaker.pass().map_err(|_| left_alone())?;
-                Some((Arc::clone(health), pass, Instant::now()))
-            }
-        };
+        if pass.as_ref().is_some_and(|pass| !pass.holds()) {
+            return Err(left_alone());
+        }
+        let watched = self.health().zip(pass);
+        let watched = watched.map(|(health, pass)| (Arc::clone(health), pass, Instant::now()));
         Ok(Passed { watched, place })
     }
 }

@@ -231,7 +231,8 @@ mod tests {
             });
             let is_last = shown == Some(*issued);
             let is_before = shown.is_some_and(|shown| shown + 1 == *issued);
-            if !is_last && !(self.is_patient && is_before) {
+            let is_taken = is_last || (self.is_patient && is_before);
+            if !is_taken {
                 return Err(Error::Unauthorized { reason: "invalid_grant".to_owned() });
             }
             *issued += 1;

@@ -11,6 +11,7 @@ mod changes;
 mod check;
 mod client;
 mod journal;
+mod login;
 mod lookup;
 mod mapping;
 mod records;
@@ -25,8 +26,9 @@ mod soql;
 mod writes;
 
 use crate::Vendor;
-use client::{Client, Grant, Login};
+use client::Client;
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
+use login::{Grant, Login};
 use mapping::{Ledger, Object, Shape};
 use soql::Name;
 use std::sync::{Arc, OnceLock};

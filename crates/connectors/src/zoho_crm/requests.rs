@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use kit::{Custom, Error, Lane, Language, Place, Requests};
 use serde_json::Value;
 use std::sync::Arc;
+use url::Url;
 
 /// Headers of Zoho's own that a request may have.
 const HEADERS: [&str; 4] = ["if-modified-since", "if-unmodified-since", "x-external", "x-crm-org"];
@@ -43,9 +44,9 @@ fn ask(request: &Custom) -> Result<Ask, Error> {
         "DELETE" => Method::Delete,
         _ => return Err(refused("method", "is none of GET, POST, PUT, PATCH and DELETE")),
     };
-    if !request.path.starts_with('/') {
-        return Err(refused("path", "begins with /, below /crm/v8"));
-    }
+    // Whatever its dots come to: it stays below the address of the API.
+    let api = Url::parse("https://zoho.invalid/crm/v8").map_err(|_| refused("path", "is none"))?;
+    request.url(&api)?;
     let mut ask = Ask::new(method, request.path.clone());
     ask.query.clone_from(&request.query);
     ask.body.clone_from(&request.body);

@@ -1,5 +1,6 @@
-//! Every table with its columns, as a copy from one engine to the other walks over them.
+//! Every table and column of a store, as a backup copies them; a test holds the list to the schema.
 
+/// What a column holds.
 pub(super) enum Type {
     Int,
     Text,
@@ -7,6 +8,7 @@ pub(super) enum Type {
 }
 use Type::{Blob, Int, Text};
 
+/// One table.
 pub(super) struct Table {
     pub(super) name: &'static str,
     /// The first `key` columns are the primary key.
