@@ -114,8 +114,7 @@ impl Http {
         })))
     }
 
-    /// From now on `health` is told of every request, and its breaker decides which may go
-    /// out. The first one stays.
+    /// From now on `health` is told of every request, and its breaker decides which may go out.
     pub fn watch(&self, health: Arc<Health>) {
         self.0.health.get_or_init(|| health);
     }
