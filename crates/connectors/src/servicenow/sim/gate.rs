@@ -58,7 +58,11 @@ impl World {
             url::form_urlencoded::parse(asked.body).into_owned().collect();
         let is = |key: &str, value: &str| form.get(key).is_some_and(|given| given == value);
         let config = &self.config;
-        if !is("client_id", &config.client_id) || !is("client_secret", &config.client_secret) {
+        // In the form, or as HTTP Basic, as some clients send them.
+        let in_form =
+            is("client_id", &config.client_id) && is("client_secret", &config.client_secret);
+        let known = format!("{}:{}", config.client_id, config.client_secret);
+        if !in_form && basic(asked).as_deref() != Some(known.as_bytes()) {
             return refused();
         }
         let grant = form.get("grant_type").map(String::as_str).unwrap_or_default();
@@ -114,10 +118,15 @@ impl World {
         if let Some(token) = given.strip_prefix("Bearer ") {
             return self.gate.access.check(token).map(drop).map_err(|_| unauthorized());
         }
-        let pair = given.strip_prefix("Basic ").and_then(|pair| STANDARD.decode(pair.trim()).ok());
         let known = format!("{}:{}", self.config.username, self.config.password);
-        if pair.as_deref() == Some(known.as_bytes()) { Ok(()) } else { Err(unauthorized()) }
+        if basic(asked).as_deref() == Some(known.as_bytes()) { Ok(()) } else { Err(unauthorized()) }
     }
+}
+
+/// Name and password of `Authorization: Basic …`, with a colon between.
+fn basic(asked: &Asked<'_>) -> Option<Vec<u8>> {
+    let pair = asked.header("authorization")?.strip_prefix("Basic ")?;
+    STANDARD.decode(pair.trim()).ok()
 }
 
 /// 401 in the vendor's own words.
