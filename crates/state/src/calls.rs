@@ -10,6 +10,7 @@
 mod identify;
 mod late;
 mod list;
+mod read;
 mod who;
 
 use crate::crash;
@@ -25,6 +26,8 @@ use domain::{CallId, Direction, ExternalId, MediaType, Source, Status, Timestamp
 use identify::{Identify, count_in};
 pub(crate) use identify::{Known, identify, known};
 pub use list::{CallFilter, CallPage, LABELS_MAX, ListedCall, Place};
+pub(crate) use read::OneCall;
+use read::RecentCalls;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 pub(crate) use who::{A_RECORD, AN_AGENT, Said, Who, record_hash};
@@ -344,28 +347,6 @@ macro_rules! call_columns {
 }
 
 pub(crate) use call_columns;
-
-pub(crate) struct OneCall<'a> {
-    pub(crate) id: &'a CallId,
-}
-
-impl Work for OneCall<'_> {
-    type Output = Option<Row>;
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Row>> {
-        tx.row(call_columns!("WHERE id = ?1"), &[self.id.as_str().into()]).await
-    }
-}
-
-struct RecentCalls {
-    limit: i64,
-}
-
-impl Work for RecentCalls {
-    type Output = Vec<Row>;
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
-        tx.rows(call_columns!("ORDER BY seq DESC LIMIT ?1"), &[self.limit.into()]).await
-    }
-}
 
 pub(crate) fn stored(keys: &Keyring, row: &Row) -> Result<StoredCall> {
     const ODD: Error = Error::Corrupt { what: "a call's words" };
