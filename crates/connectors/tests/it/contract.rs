@@ -172,7 +172,7 @@ async fn a_throttle_in_the_vendors_own_signal_is_kept_to() {
 
 #[tokio::test]
 async fn a_missing_permission_in_the_vendors_own_signal_is_told_as_one() {
-    for rig in rigs().await {
+    for rig in rigs_over_http().await {
         let connection = rig.open().await;
         rig.faults().add(Rule::always(Fault::Vendor("forbidden".to_owned())).on(rig.api));
         let error = exercise(&connection).await.expect_err("forbidden");

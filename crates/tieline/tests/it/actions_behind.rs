@@ -136,10 +136,16 @@ async fn what_waits_for_an_agent_begins_when_one_has_accepted(place: Place) {
 
 async fn what_was_answered_pending_survives_a_kill(place: Place) {
     let mut line = plan(place).start().await;
-    line.crm_does(Fault::Hang);
+    line.crm_does(Fault::Html200);
     let given = json!({ "externalId": line.id_of(JOHN.2) });
     line.behind("Behind", "killed", given.clone()).await;
     line.behind("Accepted", "waiting", given).await;
+    // In nobody's hands: of several nodes none could know that its holder is gone.
+    until("it has been tried and waits", async || {
+        let jobs = line.jobs().await;
+        jobs.iter().any(|job| job["state"] == "waiting" && job["note"] != "")
+    })
+    .await;
     line.kill().await;
     line.crm_recovers();
     line.start_server().await;
