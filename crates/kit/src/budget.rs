@@ -175,11 +175,13 @@ impl Budget {
         let own = (available < own_floor)
             .then(|| Duration::from_secs_f64((own_floor - available) / self.per_second));
         let paused = state.paused_until.and_then(|until| until.checked_duration_since(now));
+        // A word that is too old to count lets the next request ask what is left.
         let told = state.left.filter(|(left, _)| *left <= floor).map(|(_, told_at)| {
             let until = state.renewed_at.unwrap_or(told_at + LEFT_TRUSTED);
             until.saturating_duration_since(now)
         });
-        let resets_in = own.max(paused.filter(|pause| !pause.is_zero())).max(told);
+        let lasts = |wait: &Duration| !wait.is_zero();
+        let resets_in = own.max(paused.filter(lasts)).max(told.filter(lasts));
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -268,6 +270,17 @@ mod tests {
         assert!(budget.take(Lane::Background).await.is_err());
         assert_eq!(before.elapsed(), Duration::ZERO, "told at once");
         budget.take(Lane::Call).await.expect("calls go on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_budget_whose_last_word_is_too_old_is_not_low_for_ever() {
+        let budget = Budget::new(600, 0);
+        budget.told_left(3);
+        assert!(budget.standing().is_low);
+        tokio::time::advance(super::LEFT_TRUSTED).await;
+        assert!(!budget.standing().is_low, "the next request learns what is left");
+        budget.told_left(3);
+        assert!(budget.standing().is_low);
     }
 
     #[tokio::test(start_paused = true)]

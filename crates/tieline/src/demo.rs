@@ -1,10 +1,12 @@
 //! `tieline demo`: the main job on one machine, with nothing else installed.
 //!
-//! A simulated Salesforce full of made-up people, a simulated Genesys Cloud, and
-//! the real server between them, wired by a real configuration file. Prints what
+//! A simulated Salesforce full of made-up people, a simulated Genesys Cloud, a ServiceNow, a
+//! SAP and a database behind queues of their own, and the real server between them, wired
+//! by a real configuration file. Prints what
 //! runs where and each call as it is answered.
 
 mod calls;
+mod others;
 mod setup;
 
 use crate::cli::DemoArgs;
@@ -15,7 +17,7 @@ use crate::logs;
 use crate::serve::{Running, until_told_to_stop};
 use domain::Status;
 use kit::Secret;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use setup::{Folder, World};
 use std::io::Write as _;
 use tokio::sync::broadcast;
@@ -83,22 +85,35 @@ fn introduce(
             "salesforce": { "url": world.salesforce.url(), "clientId": world.salesforce_client.0, "clientSecret": world.salesforce_client.1 },
             "genesys": { "url": world.genesys.url(), "clientId": world.genesys.config().client_id, "clientSecret": world.genesys.config().client_secret },
             "queue": { "id": world.queue.0, "name": world.queue.1, "did": setup::DID },
+            "queues": queues(world),
+            "systems": world.systems().into_iter().map(|(name, place, _)| (name.to_owned(), place.url.into())).collect::<Map<_, _>>(),
             "people": world.people.iter().map(setup::Known::to_json).collect::<Vec<_>>(),
             "data": folder.path(),
             "config": file,
             "curl": curl,
         }).to_string());
     }
+    let list: Vec<String> =
+        others::queues().map(|queue| format!("{} ({})", queue.name, queue.connection)).collect();
     say(&format!(
         "\n  Tieline        {url}   (key: {KEY})\n  Salesforce     {}   (simulated, {} people)\n  \
-         Genesys Cloud  {}   (simulated)\n  Store          {}\n  Configuration  {}\n\n\
+         Genesys Cloud  {}   (simulated)\n  Queues         {} (salesforce), {}\n  Store          {}\n  Configuration  {}\n\n\
          A call arrives. Who is it?\n\n  {curl}\n\nCalls as they are answered (ctrl-C ends):\n",
         world.salesforce.url(),
         args.people + 3,
         world.genesys.url(),
+        world.queue.1,
+        list.join(", "),
         folder.path().display(),
         file.display(),
     ))
+}
+
+/// The queues, each with its own system.
+fn queues(world: &World) -> Vec<Value> {
+    let (id, name) = &world.queue;
+    let first = json!({ "name": name, "id": id, "did": setup::DID, "connection": "salesforce" });
+    std::iter::once(first).chain(others::queues().map(others::Queue::to_json)).collect()
 }
 
 /// One answered call on one line.

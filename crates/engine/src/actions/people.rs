@@ -4,10 +4,12 @@
 use super::outcome::{Outcome, Word};
 use super::values::{Asked, ask_of};
 use crate::connections::{Connection, Queue};
-use crate::follow_up::Identity;
+use crate::follow_up::{Found, Identity};
 use crate::lookup::{Engine, identify};
 use crate::overrides::Answering;
-use domain::{ExternalId, Source, Status, Value};
+use domain::freshness::Freshness;
+use domain::matching::Policy;
+use domain::{ExternalId, Source, Status, Timestamp, Value};
 use kit::{Ask, Given, Lane};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ impl Engine {
         until: Instant,
     ) -> Outcome {
         let given = self.for_connection(asked, connection);
-        let Some(identity) = self.who(connection, queue, &given, until).await else {
+        let Some(identity) = self.who(connection, queue, &given, lane, until).await else {
             return Outcome::of(Word::Unknown, "");
         };
         let word = match identity.status {
@@ -59,6 +61,7 @@ impl Engine {
         connection: &Arc<Connection>,
         queue: Option<&Queue>,
         given: &Given,
+        lane: Lane,
         until: Instant,
     ) -> Option<Identity> {
         let ask = ask_of(given);
@@ -71,6 +74,10 @@ impl Engine {
         let corrected = self.corrected(Some(&ask), name, policy, until, now).await;
         let who = match corrected {
             Some(corrected) => corrected,
+            None if lane == Lane::Call && super::ready::is_degraded(connection) => {
+                let found = self.kept_at_floor(connection, &ask, policy, until, now).await;
+                Answering::of(Arc::clone(connection), Some(ask), found)
+            }
             None => self.usually(Arc::clone(connection), Some(&ask), policy, until, now).await,
         };
         let Answering { connection, ask, found, .. } = who;
@@ -81,6 +88,23 @@ impl Engine {
         Some(identity)
     }
 
+    /// What our own copy says while a connection is spared: what it still allows is kept for
+    /// calls that are only just arriving.
+    async fn kept_at_floor(
+        &self,
+        connection: &Connection,
+        ask: &Ask,
+        policy: Policy,
+        until: Instant,
+        now: Timestamp,
+    ) -> Found {
+        match self.kept(connection, ask, policy, until, now).await {
+            Some((kept, Freshness::Fresh | Freshness::Stale)) => kept,
+            Some((kept, Freshness::Expired)) => kept.marked_stale().because("crm.degraded"),
+            None => Found::failed(now).because("crm.degraded"),
+        }
+    }
+
     /// The record that a connection has for a number or an e-mail.
     pub(super) async fn record_by_search(
         &self,
@@ -89,12 +113,8 @@ impl Engine {
         lane: Lane,
         until: Instant,
     ) -> Option<String> {
-        let can_search = connection.capabilities.lookup.is_some();
-        let is_spared = lane == Lane::Call && super::ready::is_degraded(connection);
-        if !can_search || is_spared {
-            return None;
-        }
-        let identity = self.who(connection, None, given, until).await?;
+        connection.capabilities.lookup.as_ref()?;
+        let identity = self.who(connection, None, given, lane, until).await?;
         match identity.external_id {
             ExternalId::Record { prefix, record } => {
                 (connection.prefix.as_ref() == Some(&prefix)).then_some(record)

@@ -1,6 +1,7 @@
 //! Whether a connection can be asked now: a live token, and a budget above its floor.
 
 use crate::connections::Connection;
+use crate::health::Degraded;
 use crate::lookup::Engine;
 
 /// What is answered before a call.
@@ -12,7 +13,8 @@ pub struct Ready {
     pub is_ready: bool,
     /// There is a live token, or none is needed.
     pub has_token: bool,
-    /// The budget is at its floor: calls of its queues are answered without it.
+    /// The budget is at its floor, or the system is sick: calls of its queues are answered
+    /// without it.
     pub is_degraded: bool,
     /// Requests that could go out at once.
     pub budget: i64,
@@ -27,7 +29,7 @@ impl Engine {
         let connection = self.connections.get(name)?;
         let tokens = connection.capabilities.tokens.as_ref();
         let has_token = tokens.is_none_or(|tokens| tokens.current().is_some());
-        let is_degraded = is_degraded(connection);
+        let is_degraded = is_degraded(connection) || is_left_alone(connection);
         let error_code = match (has_token, is_degraded) {
             (false, _) => "crm.unauthorized",
             (true, true) => "crm.degraded",
@@ -47,8 +49,16 @@ impl Engine {
     }
 }
 
-/// Whether calls are answered without this connection. One place for it: the floor is
-/// the budget's to know.
+/// Whether calls are answered without this connection: its budget is at its floor, or the
+/// vendor asked for a pause. A sick system is its breaker's matter, which tells a call at
+/// once and lets one through to try.
 pub(super) fn is_degraded(connection: &Connection) -> bool {
-    connection.capabilities.turnstile.budget().available() < 1.0
+    let budget = connection.capabilities.turnstile.budget();
+    budget.standing().is_low || budget.available() < 1.0
+}
+
+/// Whether it is sick and is not asked for a while yet. Once a trial is due it counts as
+/// well, or a flow that asks here first would never let one out.
+fn is_left_alone(connection: &Connection) -> bool {
+    matches!(connection.degraded(), Some(Degraded::Sick { tries_in }) if !tries_in.is_zero())
 }

@@ -1,10 +1,11 @@
 //! The demo's folder, its simulated systems and the people it names.
 
+use super::others::{self, Other};
 use crate::exit::{self, Failure};
 use crate::serve::Running;
 use crate::simulate::fault::{self, Place, Places, Switch};
 use ::sim::faults::Faults;
-use connectors::{genesys_cloud, salesforce};
+use connectors::{Simulation, genesys_cloud, salesforce};
 use domain::{CallId, Direction, ExternalId, MediaType, Prefix, Source, Status};
 use serde_json::{Value, json};
 use state::{MasterKey, NewCall};
@@ -14,6 +15,13 @@ use std::time::Duration;
 
 /// The number that leads to the demo's queue.
 pub const DID: &str = "+15550190000";
+
+/// The platform's name of that queue.
+const QUEUE: &str = "Sales";
+
+/// People in each of the systems besides Salesforce, at most: they are there to be asked,
+/// not to be many.
+const OTHERS_MAX: usize = 300;
 
 /// The configuration, with `@NAME@` for what each demo fills in.
 const TEMPLATE: &str = include_str!("tieline.toml.in");
@@ -83,8 +91,24 @@ impl Folder {
         });
         let places = serde_json::to_string_pretty(&world.places()).map_err(exit::failed)?;
         self.write(fault::FILE, &places)?;
-        self.write("tieline.toml", &filled)?;
+        let mut whole = filled;
+        for other in &world.others {
+            whole.push('\n');
+            whole.push_str(&other.connection(self)?);
+        }
+        whole.push_str(&others::queues_text());
+        self.write("tieline.toml", &whole)?;
         Ok(self.path.join("tieline.toml"))
+    }
+
+    /// A secret in a file of its own; the file's address.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn secret(&self, name: &str, text: &str) -> Result<String, Failure> {
+        let name = format!("{name}.secret");
+        self.write(&name, text)?;
+        Ok(self.path.join(name).display().to_string())
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
@@ -137,6 +161,7 @@ pub struct World {
     pub salesforce_client: (String, String),
     pub genesys: genesys_cloud::sim::GenesysCloud,
     pub queue: (String, String),
+    pub others: Vec<Other>,
     /// John Doe first, Jane Smith, who shares his number, second.
     pub people: Vec<Known>,
 }
@@ -149,21 +174,32 @@ impl World {
         };
         let client = (config.consumer_key.clone(), config.consumer_secret.clone());
         let salesforce = salesforce::sim::start(config).await.map_err(exit::environment)?;
-        let config = genesys_cloud::sim::Config::default();
+        let mut config = genesys_cloud::sim::Config::default();
+        let queue = config.queues.iter().find(|(_, name)| name == QUEUE).cloned();
+        let queue = queue.unwrap_or_default();
+        let more = others::queues().filter_map(|queue| Some((queue.id?, queue.name)));
+        config.queues.extend(more.map(|(id, name)| (id.to_owned(), name.to_owned())));
         let genesys = genesys_cloud::sim::start(config).await.map_err(exit::environment)?;
-        let queue = genesys.queues().into_iter().next().unwrap_or_default();
+        let others = others::start(u64::try_from(people.min(OTHERS_MAX)).unwrap_or(0)).await?;
         let people = known(&salesforce).map_err(exit::failed)?;
-        Ok(Self { salesforce, salesforce_client: client, genesys, queue, people })
+        Ok(Self { salesforce, salesforce_client: client, genesys, queue, others, people })
     }
 
     /// Its systems by name: where each is, and what it does wrong.
     pub fn systems(&self) -> Vec<(&'static str, Place, &Faults)> {
         let place = |url: String, api: &str| Place { url, api: api.to_owned() };
         let (crm, center) = (&self.salesforce, &self.genesys);
-        vec![
+        let mut all = vec![
             ("salesforce", place(crm.url(), salesforce::simulate::API), crm.faults()),
             ("genesys", place(center.url(), genesys_cloud::simulate::API), center.faults()),
-        ]
+        ];
+        // A file answers no requests, and nothing of it can be switched.
+        let asked = self.others.iter().filter(|one| one.simulation.simulator.is_asked_over_http());
+        all.extend(asked.map(|one| {
+            let Simulation { simulator, api, .. } = &one.simulation;
+            (one.name, place(simulator.url(), api), simulator.faults())
+        }));
+        all
     }
 
     /// Lets systems misbehave from now on.
@@ -186,6 +222,9 @@ impl World {
     pub async fn stop(self) {
         self.salesforce.stop().await;
         self.genesys.stop().await;
+        for other in self.others {
+            other.simulation.simulator.stop().await;
+        }
     }
 }
 

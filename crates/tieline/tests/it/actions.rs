@@ -119,7 +119,8 @@ async fn every_outcome_has_the_same_keys_whatever_the_queue() {
             (&json!(status), &json!(code)),
             "{queue} {answer:?}"
         );
-        assert_eq!(answer["crmError"], status == "failed", "{answer:?}");
+        let is_error = ["failed", "degraded"].contains(&status);
+        assert_eq!(answer["crmError"], is_error, "{answer:?}");
         answer
     };
     let premium = "Premium%20Support";
@@ -155,7 +156,6 @@ async fn every_outcome_has_the_same_keys_whatever_the_queue() {
             "crm.invalid",
         ),
         (Fault::Status { code: 409, body: None }, "crm.conflict"),
-        (Fault::Vendor("throttled_daily".into()), "crm.rate_limited"),
         (Fault::Hang, "crm.unavailable"),
     ]
     .into_iter()
@@ -172,6 +172,17 @@ async fn every_outcome_has_the_same_keys_whatever_the_queue() {
     let late = check("no-such-queue", json!({ "ani": JANE.1 }), "failed", "crm.deadline").await;
     assert_eq!(late["fallbackQueue"], "Everybody");
     assert!(late.took < Duration::from_secs(2), "{late:?}");
+    // Once the day's allowance is used up nobody asks before it is renewed.
+    line.crm_recovers();
+    line.crm_does(Fault::Vendor("throttled_daily".into()));
+    let used_up = json!({ "externalId": "CRM:003000000900009AAA" });
+    check(premium, used_up.clone(), "failed", "crm.rate_limited").await;
+    line.crm_recovers();
+    let asked = line.crm_requests();
+    check(premium, used_up, "degraded", "crm.degraded").await;
+    let spared = check("no-such-queue", json!({ "ani": JANE.1 }), "degraded", "crm.degraded").await;
+    assert_eq!(spared["fallbackQueue"], "Everybody");
+    assert_eq!(line.crm_requests(), asked);
     told.dedup();
     assert_eq!(told.len(), 1, "{told:?}");
     drop(other);

@@ -6,6 +6,7 @@ use sim::faults::{Fault, Rule};
 use std::time::{Duration, Instant};
 
 const HEALTH: &str = "/api/v1/connections/salesforce/health";
+const READY: &str = "/api/v1/connections/salesforce/ready";
 
 fn is_error(body: &Value, kind: &str) -> bool {
     body["errors"].as_array().is_some_and(|errors| errors.iter().any(|error| error["kind"] == kind))
@@ -47,6 +48,13 @@ async fn a_sick_system_is_left_alone_until_a_trial_succeeds() {
     let health = line.get(HEALTH).await;
     assert_eq!((&health["status"], &health["degradedBy"]), (&json!("degraded"), &json!("sick")));
     assert!(is_error(&health.body, "unavailable"), "{health:?}");
+    // Until the next trial is due, a flow that asks first is told to go elsewhere.
+    until("it is not ready", async || {
+        line.call_from(JOHN.1).await;
+        let ready = line.get(READY).await;
+        (&ready["ready"], &ready["errorCode"]) == (&json!(false), &json!("crm.degraded"))
+    })
+    .await;
     // Everybody is answered at once, and the CRM is asked once in a while at most.
     let (asked, started) = (line.crm_requests(), Instant::now());
     for _ in 0..50 {
@@ -102,6 +110,14 @@ async fn at_its_floor_a_connection_is_degraded_and_calls_go_on() {
     let health = line.get(HEALTH).await;
     assert_eq!((&health["status"], &health["degradedBy"]), (&json!("degraded"), &json!("budget")));
     assert_eq!(health["budget"]["isLow"], true);
+    let ready = line.get(READY).await;
+    assert_eq!((&ready["ready"], &ready["degraded"]), (&json!(false), &json!(true)), "{ready:?}");
+    let enrich = json!({ "callId": "at-its-floor", "ani": "+15550190042" });
+    let enriched = line.post("/api/v1/queues/Standard_CRM/enrich", &enrich).await;
+    assert_eq!(
+        (&enriched["status"], &enriched["errorCode"]),
+        (&json!("degraded"), &json!("crm.degraded"))
+    );
     assert!(health["budget"]["resetsInS"].as_u64() > Some(0), "{health:?}");
     let metrics = line.http.get(line.url("/metrics")).send().await.expect("metrics");
     let metrics = metrics.text().await.expect("a text");
