@@ -30,7 +30,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench lookup [--quick]          the figures of the lookup, side by side with what else one could run
                                   --no-build: of what is built in target/release already
   bench events [--quick]          how many events of calls are taken in
-  bench streams [--quick]         what ten thousand idle streams cost, and how soon news arrive among them";
+  bench streams [--quick]         what ten thousand idle streams cost, and how soon news arrive among them
+  bench actions [--quick]         what an enrichment costs, and whom a CRM that hangs slows";
 
 const COMMANDS: [&str; 6] = ["test", "check", "tidy", "codegen", "new-connector", "bench"];
 

@@ -30,6 +30,29 @@ pub struct Draft {
     pub body: Option<String>,
 }
 
+impl Draft {
+    /// Where values stand, as `path`, `query.NAME`, `headers.NAME` or `body`, with the names
+    /// of those that stand there. Unchecked: [`Template::read`] says what is wrong.
+    #[must_use]
+    pub fn places(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let pairs = |of: &'static str, pairs: &'_ BTreeMap<String, String>| {
+            let named =
+                pairs.iter().map(move |(name, text)| (format!("{of}.{name}"), text.clone()));
+            named.collect::<Vec<_>>()
+        };
+        let mut texts = vec![("path".to_owned(), self.path.clone())];
+        texts.extend(pairs("query", &self.query));
+        texts.extend(pairs("headers", &self.headers));
+        texts.extend(self.body.clone().map(|text| ("body".to_owned(), text)));
+        let names = |text: &str| {
+            let found = text::places(text).unwrap_or_default();
+            found.into_iter().filter_map(|(_, name)| name.map(str::to_owned)).collect()
+        };
+        let places = texts.iter().map(|(place, text)| (place.clone(), names(text)));
+        places.filter(|(_, names): &(_, BTreeSet<String>)| !names.is_empty()).collect()
+    }
+}
+
 /// A request with places for values.
 #[derive(Debug, Clone)]
 pub struct Template {

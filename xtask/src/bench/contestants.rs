@@ -127,8 +127,16 @@ impl Simulator {
         Ok((all, with_strangers))
     }
 
-    /// Numbers of the CRM's contacts, as a telephone network would send them. Bounded by `PEOPLE`.
+    /// Numbers of the CRM's contacts, as a telephone network would send them.
     fn known(&self) -> Result<Vec<String>> {
+        let mut numbers: Vec<_> = self.contacts()?.into_iter().map(|(_, number)| number).collect();
+        numbers.sort();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    /// The CRM's contacts, each by its record's id and its number. Bounded by `PEOPLE`.
+    pub(super) fn contacts(&self) -> Result<Vec<(String, String)>> {
         let form = format!(
             "grant_type=client_credentials&client_id={}&client_secret={}",
             http::encoded(&self.client_id),
@@ -144,22 +152,22 @@ impl Simulator {
         let bearer = format!("Bearer {token}");
         let query = http::encoded("SELECT Id, Phone FROM Contact WHERE Phone != null");
         let mut path = format!("/services/data/v67.0/query?q={query}");
-        let mut numbers = Vec::new();
+        let mut contacts = Vec::new();
         for _ in 0..PEOPLE {
             let page =
                 http::ask("GET", &self.part.url, &path, &[("Authorization", &bearer)], "", STEP)?;
             let page = page.json()?;
             let records =
                 page["records"].as_array().with_context(|| format!("no records: {page}"))?;
-            numbers.extend(records.iter().filter_map(|record| dialled(record["Phone"].as_str()?)));
+            contacts.extend(records.iter().filter_map(|record| {
+                Some((record["Id"].as_str()?.to_owned(), dialled(record["Phone"].as_str()?)?))
+            }));
             match page["nextRecordsUrl"].as_str() {
                 Some(next) => next.clone_into(&mut path),
                 None => break,
             }
         }
-        numbers.sort();
-        numbers.dedup();
-        Ok(numbers)
+        Ok(contacts)
     }
 }
 

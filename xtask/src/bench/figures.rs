@@ -141,7 +141,7 @@ impl Generators {
         Ok(serde_json::from_str(&done.out)?)
     }
 
-    /// Events told as fast as they are acknowledged, every answer checked.
+    /// Bodies sent as fast as they are answered, or at a rate, every answer checked.
     pub(super) fn tell(
         &self,
         url: &str,
@@ -150,14 +150,43 @@ impl Generators {
         bodies: &Path,
         pressure: Pressure,
     ) -> Result<Value> {
-        let mut command = Command::new(&self.load);
-        command.args(["--to", url, "--key", key, "--path", path, "--run", &self.run()]);
-        command.args(["--connections", &pressure.connections.to_string()]);
-        command.args(["--seconds", &pressure.seconds.to_string(), "--bodies"]).arg(bodies);
-        let limit = Duration::from_secs(pressure.seconds + 60);
-        let done = process::capture("load", &mut command, limit)?;
-        anyhow::ensure!(done.ok, "load: {}", done.err.trim());
-        Ok(serde_json::from_str(&done.out)?)
+        let reports = self.tell_all(url, key, &[path.to_owned()], bodies, pressure)?;
+        reports.into_iter().next().context("a report for each path")
+    }
+
+    /// The same of several addresses at the same time, each as hard; a report for each.
+    pub(super) fn tell_all(
+        &self,
+        url: &str,
+        key: &str,
+        paths: &[String],
+        bodies: &Path,
+        pressure: Pressure,
+    ) -> Result<Vec<Value>> {
+        let seconds = pressure.seconds;
+        let command = |path: &String| {
+            let mut command = Command::new(&self.load);
+            command.args(["--to", url, "--key", key, "--path", path, "--run", &self.run()]);
+            command.args(["--connections", &pressure.connections.to_string()]);
+            command.args(["--seconds", &seconds.to_string(), "--bodies"]).arg(bodies);
+            if let Some(rate) = pressure.rate {
+                command.args(["--rate", &rate.to_string()]);
+            }
+            command
+        };
+        let commands: Vec<Command> = paths.iter().map(command).collect();
+        let tell = |mut command: Command| -> Result<Value> {
+            let limit = Duration::from_secs(seconds + 60);
+            let done = process::capture("load", &mut command, limit)?;
+            anyhow::ensure!(done.ok, "load: {}", done.err.trim());
+            Ok(serde_json::from_str(&done.out)?)
+        };
+        std::thread::scope(|scope| {
+            let running: Vec<_> =
+                commands.into_iter().map(|command| scope.spawn(move || tell(command))).collect();
+            let joined = running.into_iter().map(|one| one.join());
+            joined.map(|one| one.unwrap_or_else(|_| bail!("a generator's thread ended"))).collect()
+        })
     }
 
     /// The first `most` numbers asked once, so that what can be remembered is, and nothing that

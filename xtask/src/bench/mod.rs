@@ -1,12 +1,14 @@
 //! `cargo xtask bench lookup`: our figures beside the limit and beside what one could run instead.
 //! `cargo xtask bench streams`: what idle streams cost ([`streams`]).
 //! `cargo xtask bench events`: what is taken in of calls' events, beside the limit.
+//! `cargo xtask bench actions`: enrichments of queues, and what a sick CRM does to others ([`actions`]).
 //!
 //! The bare endpoint is the limit, the Node service the alternative; all stand
 //! at once over the same simulated CRM and are measured in turn, round by
 //! round, so that a moment of the machine touches all alike. Medians are
 //! quoted with least and most. Nothing here is a test: machines differ.
 
+mod actions;
 mod contestants;
 mod events;
 mod figures;
@@ -21,15 +23,17 @@ use anyhow::Result;
 use rounds::Plan;
 use std::fs;
 
+const SUBJECTS: [&str; 4] = ["lookup", "events", "streams", "actions"];
+
 pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     let mut is_quick = false;
     let mut build = true;
     let Some((subject, options)) = rest.split_first() else {
-        tools::say("xtask: bench what? there is: lookup, events, streams");
+        tools::say(&format!("xtask: bench what? there is: {}", SUBJECTS.join(", ")));
         return Ok(Outcome::WrongWords);
     };
-    if !["lookup", "events", "streams"].contains(&subject.as_str()) {
-        return Ok(words::refuse("bench", subject, &["lookup", "events", "streams"]));
+    if !SUBJECTS.contains(&subject.as_str()) {
+        return Ok(words::refuse("bench", subject, &SUBJECTS));
     }
     for option in options {
         match option.as_str() {
@@ -53,6 +57,7 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     let table = match subject.as_str() {
         "lookup" => rounds::lookup(plan, &folder)?,
         "events" => events::intake(plan, &folder)?,
+        "actions" => actions::enrichments(plan, &folder)?,
         _ => {
             streams::run(if is_quick { 1_000 } else { 10_000 }, &folder)?;
             fs::remove_dir_all(&folder)?;

@@ -244,3 +244,24 @@ proptest! {
         let _ = read(&draft, true);
     }
 }
+
+#[test]
+fn where_values_stand_is_told_without_a_language() {
+    let draft = Draft {
+        method: "POST".to_owned(),
+        path: "/query/{{ id }}".to_owned(),
+        query: [("q".to_owned(), "{{ani}} {{email}}".to_owned())].into(),
+        headers: [("Prefer".to_owned(), "plain".to_owned())].into(),
+        body: Some("{\"a\": {{ani}}}".to_owned()),
+    };
+    let told: Vec<_> = draft.places().into_iter().collect();
+    let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(
+        told,
+        [
+            ("body".to_owned(), names(&["ani"])),
+            ("path".to_owned(), names(&["id"])),
+            ("query.q".to_owned(), names(&["ani", "email"])),
+        ]
+    );
+}

@@ -7,6 +7,7 @@
 
 use super::say;
 use crate::cli::ConfigArgs;
+use crate::config::actions::QueueMode;
 use crate::config::{self, Config, ConnectionSection, Loaded};
 use crate::exit::{self, Failure};
 use clap::{Args, Subcommand};
@@ -15,7 +16,7 @@ use kit::manifest::TECHNICAL;
 use serde::Serialize;
 use state::Location;
 use state::subject::facts::{Kept, TABLES};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Args)]
 pub struct PrivacyArgs {
@@ -79,7 +80,21 @@ struct ConnectionFacts {
     reads: Vec<String>,
     /// Fields that are written there, and what each is.
     sends: BTreeMap<String, String>,
+    /// Requests of one's own, by name.
+    actions: BTreeMap<String, ActionFacts>,
     note: String,
+}
+
+/// What one action sends and reads.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActionFacts {
+    /// The names of the values that stand in each place of the request.
+    sends: BTreeMap<String, BTreeSet<String>>,
+    /// Where in the answer each field is read.
+    reads: BTreeMap<String, String>,
+    /// How long, and how many, answers are kept in memory.
+    kept: String,
 }
 
 const UNKNOWN: &str = "unknown";
@@ -149,6 +164,36 @@ fn kept(kept: Kept, config: &Config) -> String {
     }
 }
 
+/// What the actions of a connection send and read.
+fn actions(config: &Config, connection: &str) -> BTreeMap<String, ActionFacts> {
+    let own = config.actions.iter().filter(|(_, section)| section.connection == connection);
+    let facts = own.map(|(name, section)| {
+        let reads = section.fields.iter().map(|(field, at)| (field.clone(), at.path.clone()));
+        let kept = section.cache.as_ref().map_or_else(
+            || "not at all".to_owned(),
+            |cache| format!("{} s, at most {} answers", cache.keep_for.0.as_secs(), cache.max),
+        );
+        let sends = section.draft().places();
+        (name.clone(), ActionFacts { sends, reads: reads.collect(), kept })
+    });
+    facts.collect()
+}
+
+/// What queues that answer behind set on a conversation: each name, and whose it is.
+fn enriched(config: &Config) -> BTreeMap<String, String> {
+    if !config.queues.iter().any(|queue| queue.mode == QueueMode::Async) {
+        return BTreeMap::new();
+    }
+    let mut all = BTreeMap::new();
+    for (action, section) in &config.actions {
+        let fields = section.fields.keys();
+        all.extend(fields.map(|field| (field.clone(), format!("field of the action {action}"))));
+    }
+    let own = engine::actions::ENRICHED.iter();
+    all.extend(own.map(|(name, _)| ((*name).to_owned(), "how the enrichment went".to_owned())));
+    all
+}
+
 /// What systems beside a CRM add to a conversation: each name, and whose it is.
 fn joined(loaded: &Loaded) -> BTreeMap<String, String> {
     let besides = loaded.config.connections.values().flat_map(|section| &section.beside);
@@ -203,6 +248,10 @@ fn connection(
                     format!("data of {system} ({what})"),
                 );
             }
+            for (attribute, of) in enriched(&loaded.config) {
+                let told = sends.entry(format!("attributes.{attribute}"));
+                told.or_insert_with(|| format!("{of} ({what})"));
+            }
         }
     } else if !loaded.config.calls.activity.enabled && !sends.is_empty() {
         note = "calls.activity is off: nothing is written".to_owned();
@@ -216,6 +265,7 @@ fn connection(
         asked_by: privacy.asks.clone(),
         reads,
         sends,
+        actions: actions(&loaded.config, name),
         note,
     }
 }
@@ -235,6 +285,16 @@ fn text(report: &Report) -> String {
         }
         let sends = one.sends.iter().map(|(field, what)| format!("  sends     {field}: {what}"));
         lines.extend(sends);
+        for (name, action) in &one.actions {
+            let sent = action.sends.iter().map(|(place, names)| {
+                let names: Vec<_> = names.iter().map(String::as_str).collect();
+                format!("{} in {place}", names.join(", "))
+            });
+            let sent = or_none(sent.collect::<Vec<_>>().join("; "));
+            let read = or_none(action.reads.values().cloned().collect::<Vec<_>>().join(", "));
+            lines.push(format!("  action    {name}: sends {sent}; reads {read}"));
+            lines.push(format!("            kept in memory: {}", action.kept));
+        }
     }
     let store = &report.store;
     lines.push(format!("store: {}, region {}", store.place, store.region));

@@ -300,6 +300,40 @@ async fn the_privacy_report_says_which_field_goes_where() {
 }
 
 #[tokio::test]
+async fn the_privacy_report_names_what_actions_send_and_what_they_leave_on_a_conversation() {
+    let action = r#"[actions.Tier]
+connection = "salesforce"
+path = "/query"
+query = { q = "SELECT Name FROM Contact WHERE Id = '{{customerExternalId}}'" }
+fields.customerName = { path = "records.0.Name" }
+cache = { keep_for = "30s" }
+
+[[queues]]
+name = "Behind"
+action = "Tier"
+mode = "async"
+"#;
+    let line = Line::with_salesforce().and_genesys().section(action).lay().await;
+    let ended = line.command_elsewhere(&["privacy", "report", "--json"]).await;
+    let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let of = |name: &str| {
+        let all = report["connections"].as_array().expect("a list");
+        all.iter().find(|one| one["connection"] == name).expect(name)
+    };
+    let told = &of("salesforce")["actions"]["Tier"];
+    assert_eq!(told["sends"], json!({ "query.q": ["customerExternalId"] }));
+    assert_eq!(told["reads"], json!({ "customerName": "records.0.Name" }));
+    assert_eq!(told["kept"], "30 s, at most 1000 answers");
+    let sends = &of("genesys")["sends"];
+    for name in ["attributes.customerName", "attributes.enrichStatus"] {
+        assert!(sends[name].is_string(), "{name}: {sends}");
+    }
+    let text = line.command_elsewhere(&["privacy", "report"]).await;
+    let expected = "action    Tier: sends customerExternalId in query.q; reads records.0.Name";
+    assert!(text.out.contains(expected), "{text:?}");
+}
+
+#[tokio::test]
 async fn the_privacy_report_names_what_an_erp_adds_to_a_conversation() {
     let (plan, _sap) = super::erp::with_sap("erpAccountStatus = \"status\"").await;
     let line = plan.and_genesys().lay().await;
