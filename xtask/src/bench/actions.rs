@@ -210,7 +210,7 @@ fn six(crms: &[Simulator]) -> String {
         r#"
 [actions.Enrich]
 connection = "crm2"
-path = "query"
+path = "/services/data/v67.0/query"
 query = { q = "SELECT Name, Email, Loyalty_Tier__c FROM Contact WHERE Id = '{{customerExternalId}}'" }
 fields.customerName = { path = "records.0.Name" }
 fields.customerEmail = { path = "records.0.Email" }
