@@ -218,15 +218,14 @@ async fn forget_old(engine: &Engine) -> Result<(), state::Error> {
 }
 
 async fn work(engine: Engine, line: Line, mut stop: watch::Receiver<bool>) {
-    let mut nudge = engine.store.job_nudge();
+    let mut nudge = engine.store.job_nudge(line.kind, &line.connection);
     let mut under_way = JoinSet::new();
     while !*stop.borrow() {
         while under_way.try_join_next().is_some() {}
         nudge.borrow_and_update();
         let wait = match lease(&engine, &line, under_way.len()).await {
-            Ok(None) => LOOK_EVERY, // full: the end of one is waited for
-            Ok(Some(jobs)) if jobs.is_empty() => until_next(&engine, &line).await,
-            Ok(Some(jobs)) => {
+            Ok(Taken::None(wait)) => wait,
+            Ok(Taken::Jobs(jobs)) => {
                 for unit in units(&line, jobs) {
                     under_way.spawn(attempt(engine.clone(), line.clone(), unit));
                 }
@@ -248,13 +247,16 @@ async fn work(engine: Engine, line: Line, mut stop: watch::Receiver<bool>) {
     while under_way.join_next().await.is_some() {}
 }
 
-/// As many as there is room for; `None` when there is none. Pushes travel
-/// together, one such journey at a time.
-async fn lease(
-    engine: &Engine,
-    line: &Line,
-    under_way: usize,
-) -> Result<Option<Vec<Leased>>, state::Error> {
+/// What a look at a line has brought.
+enum Taken {
+    Jobs(Vec<Leased>),
+    /// Nothing; how long to wait for the next look, unless something happens before.
+    None(Duration),
+}
+
+/// As many as are due and there is room for. Pushes travel together, one such journey at
+/// a time. Most looks find nothing, and cost one read: leasing is a write.
+async fn lease(engine: &Engine, line: &Line, under_way: usize) -> Result<Taken, state::Error> {
     let room = match line.kind {
         PUSH if under_way > 0 => 0,
         PUSH => contact_center::batch_max(engine),
@@ -263,15 +265,20 @@ async fn lease(
         _ => ANNOTATE_MAX.saturating_sub(under_way),
     };
     if room == 0 {
-        return Ok(None);
+        return Ok(Taken::None(LOOK_EVERY)); // the end of one is waited for
     }
     let now = engine.clock.now();
-    engine.store.lease(line.kind, &line.connection, room, LEASE, now).await.map(Some)
+    match engine.store.next_due(line.kind, &line.connection).await? {
+        None => return Ok(Taken::None(LOOK_EVERY)),
+        Some(due) if due > now => return Ok(Taken::None(pause(due.since(now)))),
+        Some(_) => {}
+    }
+    let jobs = engine.store.lease(line.kind, &line.connection, room, LEASE, now).await?;
+    // Another node was quicker.
+    Ok(if jobs.is_empty() { Taken::None(pause(Duration::ZERO)) } else { Taken::Jobs(jobs) })
 }
 
-async fn until_next(engine: &Engine, line: &Line) -> Duration {
-    let due = engine.store.next_due(line.kind, &line.connection).await.ok().flatten();
-    let wait = due.map_or(LOOK_EVERY, |due| due.since(engine.clock.now()));
+fn pause(wait: Duration) -> Duration {
     wait.clamp(Duration::from_millis(20), LOOK_EVERY)
 }
 

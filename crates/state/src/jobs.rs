@@ -199,11 +199,12 @@ impl Store {
         Box::pin(async move { self.read(&NextDue { kind, connection }).await })
     }
 
-    /// Changes after every commit on this node that may have made a job leasable. Jobs that
-    /// other nodes add are found by asking now and then.
+    /// Changes after every commit on this node that may have made a job of that kind and
+    /// connection leasable, but for what its own settling sets free. Jobs that other nodes add
+    /// are found by asking now and then.
     #[must_use]
-    pub fn job_nudge(&self) -> watch::Receiver<u64> {
-        self.nudges().jobs.subscribe()
+    pub fn job_nudge(&self, kind: &'static str, connection: &str) -> watch::Receiver<u64> {
+        self.nudges().of_jobs(kind, connection)
     }
 
     /// Lets dead jobs be tried again from the start. One whose work already
@@ -305,7 +306,7 @@ impl Sealed {
             self.connection.as_str().into(),
         ];
         tx.execute(SQL, &params).await?;
-        tx.added_jobs = true;
+        tx.added_jobs.add(self.kind, &self.connection);
         crash::point("job.inserted");
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::{Lease, NewJob, Redrive, SealedJob, note};
 use crate::crash;
 use crate::error::{Boxed, Result};
 use crate::keys::Keyring;
-use crate::sql::{Touched, Tx, Work};
+use crate::sql::{AddedJobs, Touched, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
 use std::sync::Arc;
@@ -113,7 +113,6 @@ pub(crate) async fn settle_one(
     for job in &settlement.follow_up {
         job.insert(tx).await?;
     }
-    tx.added_jobs = true; // what waited behind it may run now
     crash::point("job.settled");
     Ok(Settled::Applied)
 }
@@ -186,7 +185,9 @@ impl Work for Revive {
         };
         tx.execute(DROP_OLDER, &[id.into()]).await?;
         let revived = tx.execute(REVIVE, &[id.into(), self.now.0.into()]).await?;
-        tx.added_jobs = revived > 0;
+        if revived > 0 {
+            tx.added_jobs = AddedJobs::OfAll;
+        }
         Ok(revived)
     }
 }

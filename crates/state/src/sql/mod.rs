@@ -9,11 +9,13 @@
 //! `/*pg: FOR UPDATE */`, a comment to SQLite. No statement holds any other
 //! question mark or comment, and none is built from input.
 
+mod nudges;
 pub(crate) mod postgres;
 mod row;
 pub(crate) mod schema;
 pub(crate) mod sqlite;
 
+pub(crate) use nudges::{Added, AddedJobs, Nudges};
 pub(crate) use row::{Cell, Param, Row};
 
 use crate::error::Result;
@@ -21,7 +23,6 @@ use crate::keys::Hash;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use tokio::sync::watch;
 
 /// Something done in one transaction. `run` may be repeated from the start
 /// after a rollback, so it changes nothing but the store.
@@ -61,36 +62,11 @@ impl Touched {
     }
 }
 
-/// What a transaction has added that somebody waits for.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Added {
-    pub(crate) jobs: bool,
-    pub(crate) news: bool,
-}
-
-/// Those who wait, in this process.
-#[derive(Clone, Default)]
-pub(crate) struct Nudges {
-    pub(crate) jobs: watch::Sender<u64>,
-    pub(crate) news: watch::Sender<u64>,
-}
-
-impl Nudges {
-    /// After a commit.
-    pub(crate) fn send(&self, added: Added) {
-        for (nudge, is_due) in [(&self.jobs, added.jobs), (&self.news, added.news)] {
-            if is_due {
-                nudge.send_modify(|count| *count = count.wrapping_add(1));
-            }
-        }
-    }
-}
-
 /// One open transaction, or for reads one connection.
 pub(crate) struct Tx<'a> {
     on: On<'a>,
-    /// A job was added: after the commit, those who wait for work are woken.
-    pub(crate) added_jobs: bool,
+    /// Jobs that were added: after the commit, those who wait for them are woken.
+    pub(crate) added_jobs: AddedJobs,
     /// Something was told: after the commit, those who follow are woken.
     pub(crate) added_news: bool,
     pub(crate) touched: Touched,
@@ -111,12 +87,17 @@ impl<'a> Tx<'a> {
     }
 
     fn on(on: On<'a>) -> Self {
-        Self { on, added_jobs: false, added_news: false, touched: Touched::default() }
+        Self {
+            on,
+            added_jobs: AddedJobs::default(),
+            added_news: false,
+            touched: Touched::default(),
+        }
     }
 
     /// Who is to be woken once it is committed.
-    pub(crate) fn added(&self) -> Added {
-        Added { jobs: self.added_jobs, news: self.added_news }
+    pub(crate) fn added(&mut self) -> Added {
+        Added { jobs: std::mem::take(&mut self.added_jobs), news: self.added_news }
     }
 
     pub(crate) fn is_postgres(&self) -> bool {

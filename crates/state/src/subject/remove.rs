@@ -11,7 +11,7 @@ use crate::feed::forget_call;
 use crate::keys::{Hash, Keyring};
 use crate::labels;
 use crate::rows::encode;
-use crate::sql::{Touched, Tx, Work};
+use crate::sql::{AddedJobs, Touched, Tx, Work};
 use std::sync::Arc;
 
 pub(super) struct RemoveJobs {
@@ -26,7 +26,7 @@ impl Work for RemoveJobs {
         for id in &self.ids {
             removed += tx.execute("DELETE FROM jobs WHERE id = ?1", &[(*id).into()]).await?;
         }
-        tx.added_jobs = true; // what waited behind one of them may run now
+        tx.added_jobs = AddedJobs::OfAll; // what waited behind one of them may run now
         crash::point("sweep.jobs");
         Ok(removed)
     }
@@ -107,7 +107,7 @@ impl Work for RemoveCalls {
                 }
             }
         }
-        tx.added_jobs = true;
+        tx.added_jobs = AddedJobs::OfAll;
         crash::point("sweep.calls");
         Ok(removed)
     }

@@ -20,7 +20,7 @@ crate::facts! {
     of_several_dead_with_one_key_the_newest_is_tried
     one_stale_settlement_disturbs_no_other
     two_workers_never_share_a_job
-    a_nudge_follows_the_commit
+    a_nudge_follows_the_commit_and_wakes_its_own_line_alone
     old_skips_are_forgotten
 }
 
@@ -263,9 +263,10 @@ async fn two_workers_never_share_a_job(place: Place) {
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>().len(), 100);
 }
 
-async fn a_nudge_follows_the_commit(place: Place) {
+async fn a_nudge_follows_the_commit_and_wakes_its_own_line_alone(place: Place) {
     let store = place.open().await;
-    let mut nudge = store.job_nudge();
+    let mut nudge = store.job_nudge("enrich", "crm");
+    let others = [store.job_nudge("enrich", "erp"), store.job_nudge("push", "crm")];
     assert!(!nudge.has_changed().expect("open"));
     let writer = store.clone();
     let enqueued = tokio::spawn(async move { enqueue(&writer, vec![job(None, "work", 0)]).await });
@@ -273,8 +274,14 @@ async fn a_nudge_follows_the_commit(place: Place) {
         .await
         .expect("in time")
         .expect("open");
+    for other in &others {
+        assert!(!other.has_changed().expect("open"), "another line's work");
+    }
+    nudge.borrow_and_update();
     assert_eq!(payloads(&store, 1, 0).await, ["work"]);
     enqueued.await.expect("ran");
+    store.redrive(Redrive::AllDead, Timestamp(1)).await.expect("none was dead");
+    assert!(!nudge.has_changed().expect("open"), "nothing to be done");
 }
 
 async fn old_skips_are_forgotten(place: Place) {

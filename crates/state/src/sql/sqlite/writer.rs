@@ -50,8 +50,7 @@ impl Effects {
     }
 
     fn add(&mut self, ran: Ran) {
-        self.added.jobs |= ran.added.jobs;
-        self.added.news |= ran.added.news;
+        self.added.join(ran.added);
         self.touched.join(ran.touched);
     }
 }
