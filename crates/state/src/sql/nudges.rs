@@ -50,10 +50,13 @@ impl Added {
     }
 }
 
+/// Lines of jobs by their kind and connection.
+type Lines = HashMap<(&'static str, String), watch::Sender<u64>>;
+
 /// Those who wait, in this process.
 #[derive(Clone, Default)]
 pub(crate) struct Nudges {
-    jobs: Arc<Mutex<HashMap<(&'static str, String), watch::Sender<u64>>>>,
+    jobs: Arc<Mutex<Lines>>,
     pub(crate) news: watch::Sender<u64>,
 }
 
@@ -82,7 +85,7 @@ impl Nudges {
         }
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<(&'static str, String), watch::Sender<u64>>> {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
         // A panic while holding it leaves a map of senders, which are never half written.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
