@@ -5,6 +5,8 @@
 
 use kit::Connector;
 
+#[cfg(test)]
+mod shown;
 #[cfg(feature = "sim")]
 mod simulation;
 

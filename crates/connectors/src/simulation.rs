@@ -61,8 +61,8 @@ pub trait Simulator: Send + Sync {
     /// Where it listens, without a slash at the end.
     fn url(&self) -> String;
 
-    /// What goes wrong on purpose, and what was asked. `unauthorized`, `throttled` and
-    /// `forbidden` are among the vendor's own answers.
+    /// What goes wrong on purpose, and what was asked. `unauthorized`, `throttled`,
+    /// `forbidden`, `not_found` and `conflict` are among the vendor's own answers.
     fn faults(&self) -> &Faults;
 
     /// Is it asked over HTTP? Where it is not, [`Simulator::faults`] never happen and record
@@ -77,8 +77,12 @@ pub trait Simulator: Send + Sync {
     /// How many contacts it holds: a write that is repeated makes no more of them.
     fn contacts(&self) -> usize;
 
+    /// Lets so much time pass there that a change made next has another time than those
+    /// before. Nothing, where every change is told apart by more than its time.
+    fn pass_time(&self) {}
+
     /// By what the contract suite tries whole records; asked of every vendor that tells
-    /// changes or takes writes.
+    /// changes and takes writes.
     fn sample(&self) -> Option<Sample> {
         None
     }

@@ -22,6 +22,8 @@ mod history;
 pub mod http;
 pub mod manifest;
 pub mod oauth;
+pub mod odata;
+pub mod people;
 mod records;
 mod requests;
 pub mod secret;

@@ -83,13 +83,10 @@ impl Mint for Refreshing {
     }
 
     async fn renew(&self, before: &Given) -> Result<Renewed, Error> {
-        let kept = before.get(REFRESH_TOKEN).and_then(Value::as_str);
-        let token = kept.unwrap_or_else(|| self.first.reveal());
-        let login = refresh_token(self.endpoint.clone(), (&self.id, &self.secret), token);
+        let token = last_refresh_token(before).unwrap_or_else(|| self.first.clone());
+        let login = refresh_token(self.endpoint.clone(), (&self.id, &self.secret), token.reveal());
         let mut renewed = log_in(&self.http, login).await?.renewed(self.lifetime_untold);
-        // A vendor that does not rotate need not send it again (§6).
-        let given = &mut renewed.given;
-        given.entry(REFRESH_TOKEN).or_insert_with(|| token.into());
+        keep_refresh_token(&mut renewed.given, &token);
         Ok(renewed)
     }
 
@@ -99,6 +96,29 @@ impl Mint for Refreshing {
 }
 
 const REFRESH_TOKEN: &str = "refresh_token";
+
+/// The refresh token that came with the last token, where one did: what buys the next.
+#[must_use]
+pub fn last_refresh_token(before: &Given) -> Option<Secret> {
+    let token = before.get(REFRESH_TOKEN)?.as_str().filter(|token| !token.is_empty())?;
+    Some(Secret::new(token.to_owned()))
+}
+
+/// Keeps the refresh token that was shown where none came in its place: a vendor that
+/// does not rotate need not send it again (RFC 6749 §6).
+pub fn keep_refresh_token(given: &mut Given, shown: &Secret) {
+    if last_refresh_token(given).is_none() {
+        given.insert(REFRESH_TOKEN.to_owned(), shown.reveal().into());
+    }
+}
+
+/// All of a token answer but the token itself: to be kept.
+#[must_use]
+pub fn given(answer: &Value) -> Given {
+    let mut given = answer.as_object().cloned().unwrap_or_default();
+    given.remove("access_token");
+    given
+}
 
 /// A refresh by client id and secret (RFC 6749 §6).
 #[must_use]

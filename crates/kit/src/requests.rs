@@ -86,12 +86,30 @@ impl Custom {
     /// # Errors
     /// `Invalid` naming `path` where that would lead anywhere else.
     pub fn url(&self, api: &Url) -> Result<Url, Error> {
+        let mut url = self.address(api)?;
+        if !self.query.is_empty() {
+            let pairs = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            url.query_pairs_mut().clear().extend_pairs(pairs);
+            // Not every vendor reads a plus sign as a space; a real one is encoded by now.
+            let spaced = url.query().unwrap_or_default().replace('+', "%20");
+            url.set_query(Some(&spaced));
+        }
+        Ok(url)
+    }
+
+    /// The same without the query, for a vendor that writes one in its own way.
+    ///
+    /// # Errors
+    /// As [`Custom::url`].
+    pub fn address(&self, api: &Url) -> Result<Url, Error> {
         let refused = |reason: &str| Error::Invalid {
             field: Some("path".to_owned()),
             reason: reason.to_owned(),
         };
-        if !self.path.starts_with('/') || self.path.starts_with("//") {
-            return Err(refused("begins with one /, below the address of the API"));
+        if !self.path.starts_with('/') || self.path.contains("//") {
+            return Err(refused(
+                "begins with one /, below the address of the API, and holds no //",
+            ));
         }
         if self.path.contains(['?', '#', '\\']) || self.path.chars().any(char::is_control) {
             return Err(refused("has no ?, # or \\ in it; a query has its own place"));
@@ -102,13 +120,6 @@ impl Custom {
         // Dots, also percent-encoded, have been resolved by now.
         if !url.path().starts_with(&format!("{base}/")) || url.path().contains("/..") {
             return Err(refused("leads out of the API"));
-        }
-        if !self.query.is_empty() {
-            let pairs = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            url.query_pairs_mut().clear().extend_pairs(pairs);
-            // Not every vendor reads a plus sign as a space; a real one is encoded by now.
-            let spaced = url.query().unwrap_or_default().replace('+', "%20");
-            url.set_query(Some(&spaced));
         }
         Ok(url)
     }

@@ -11,6 +11,7 @@ use crate::vault::{self, Given, Hold, InVault, Kept, Renewed, Vault};
 use crate::{Error, Secret};
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -78,7 +79,6 @@ pub trait Mint: Send + Sync {
 }
 
 /// The token of one connection and the task that keeps it fresh.
-#[derive(Debug)]
 pub struct Tokens {
     current: ArcSwapOption<Token>,
     /// Counts attempts, so that a waiter sees the outcome of the next one.
@@ -87,6 +87,18 @@ pub struct Tokens {
     last_error: Mutex<Option<Error>>,
     /// All that came with the token in use.
     given: ArcSwapOption<Given>,
+}
+
+impl fmt::Debug for Tokens {
+    /// Of what came with the token only the names: a refresh token is among it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let given = self.given.load_full();
+        f.debug_struct("Tokens")
+            .field("current", &self.current.load_full())
+            .field("last_error", &self.last_error())
+            .field("given", &given.map(|given| given.keys().cloned().collect::<Vec<_>>()))
+            .finish_non_exhaustive()
+    }
 }
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -107,7 +119,7 @@ impl Tokens {
             last_error: Mutex::new(None),
             given: ArcSwapOption::empty(),
         });
-        let source = Source { mint, vault: vault::of_opening(), generation: 0 };
+        let source = Source { mint, vault: vault::of_opening(), generation: 0, kept: None };
         tokio::spawn(refresh(connection.to_owned(), Arc::downgrade(&tokens), source));
         tokens
     }
@@ -204,6 +216,9 @@ struct Source {
     vault: Option<Arc<dyn Vault>>,
     /// Of what was taken from the vault last.
     generation: u64,
+    /// What was had last, for when there is no vault or it is away: a refresh token that
+    /// the vendor has replaced is not shown again.
+    kept: Option<Kept>,
 }
 
 /// How long one refresher may take before another may try; far longer than a request.
@@ -227,9 +242,19 @@ impl Source {
         }
     }
 
-    async fn minted(&self) -> Result<Had, Error> {
-        let Renewed { minted, given } = vault::renew(self.mint.as_ref(), None).await?;
-        Ok(Had { minted, age: Duration::ZERO, given })
+    async fn minted(&mut self) -> Result<Had, Error> {
+        let renewed = vault::renew(self.mint.as_ref(), self.kept.as_ref()).await?;
+        let before = self.kept.take().map(|kept| kept.given).unwrap_or_default();
+        Ok(self.had(Kept::of(renewed, before, now())))
+    }
+
+    /// A token that is new here.
+    fn had(&mut self, kept: Kept) -> Had {
+        let (now, life) = (now(), Duration::from_millis(kept.lifetime_ms));
+        let age = life.saturating_sub(kept.left(now));
+        let had = Had { minted: kept.minted(now), age, given: kept.given.clone() };
+        self.kept = Some(kept);
+        had
     }
 
     async fn shared(&mut self, vault: &dyn Vault) -> Result<Had, Shared> {
@@ -263,14 +288,12 @@ impl Source {
     /// What lies in the vault, if this node has not used it yet and most of its life is left.
     fn unused(&mut self, found: Option<&InVault>) -> Option<Had> {
         let InVault { kept, generation } = found?;
-        let now = now();
-        let (left, life) = (kept.left(now), Duration::from_millis(kept.lifetime_ms));
+        let (left, life) = (kept.left(now()), Duration::from_millis(kept.lifetime_ms));
         if *generation == self.generation || left < life.mul_f32(0.2) || left.is_zero() {
             return None;
         }
         self.generation = *generation;
-        let age = life.saturating_sub(left);
-        Some(Had { minted: kept.minted(now), age, given: kept.given.clone() })
+        Some(self.had(kept.clone()))
     }
 
     async fn renew(
@@ -290,7 +313,7 @@ impl Source {
         let kept = Kept::of(renewed, before, now());
         // Kept before it is used: what is lost here may be the only one that still works.
         self.generation = vault.keep(hold, &kept).await.map_err(Shared::Vault)?;
-        Ok(Had { minted: kept.minted(now()), age: Duration::ZERO, given: kept.given })
+        Ok(self.had(kept))
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
@@ -77,6 +78,27 @@ pub async fn start(router: Router, port: u16, faults: Faults) -> io::Result<Runn
     let (stop, stopped) = watch::channel(false);
     let accepting = Some(tokio::spawn(accept(listener, router, faults, stopped)));
     Ok(Running { address, stop, accepting })
+}
+
+/// The same for a vendor who answers a request whole: its head and its body, of which at
+/// most `most` bytes are read, and none of one that is longer.
+///
+/// Fails where the port cannot be bound.
+pub async fn start_whole(
+    port: u16,
+    faults: Faults,
+    most: usize,
+    answer: impl Fn(&Parts, &Bytes) -> Response + Clone + Send + Sync + 'static,
+) -> io::Result<Running> {
+    let serve = move |request: Request<Body>| {
+        let answer = answer.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = to_bytes(body, most).await.unwrap_or_default();
+            answer(&parts, &body)
+        }
+    };
+    start(Router::new().fallback(serve), port, faults).await
 }
 
 async fn accept(

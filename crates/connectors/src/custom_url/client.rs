@@ -23,6 +23,8 @@ pub(super) struct Client {
     pub(super) base: Url,
     pub(super) identity: Identity,
     pub(super) errors: Errors,
+    /// The header that tells how many requests are left.
+    pub(super) left_header: Option<String>,
     pub(super) paging: Paging,
 }
 
@@ -181,6 +183,10 @@ impl Client {
     ) -> Result<Json, Error> {
         let request = self.identity.prove(request, token)?;
         let reply = self.http.send(lane, request).await?;
+        let left = self.left_header.as_deref().and_then(|name| reply.header(name));
+        if let Some(left) = left.and_then(|left| left.trim().parse().ok()) {
+            self.http.budget().told_left(left);
+        }
         let outcome = self.errors.classify(&reply);
         match (&outcome, &self.identity, token) {
             (Err(Error::Unauthorized { .. }), Identity::Tokens(tokens), Some(token)) => {

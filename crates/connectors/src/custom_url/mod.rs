@@ -63,7 +63,9 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         Identity::Key { header, .. } => Some(header.clone()),
         _ => None,
     };
-    let client = Arc::new(Client { http: http.clone(), base, identity, errors, paging });
+    let left_header = settings.text("requests_left_header").map(str::to_owned);
+    let client =
+        Arc::new(Client { http: http.clone(), base, identity, errors, left_header, paging });
     let directory = shape.map(|shape| {
         let (client, region) = (Arc::clone(&client), opening.region);
         Arc::new(lookup::Directory { client, shape, ways, region })

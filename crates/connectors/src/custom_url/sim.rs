@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -47,11 +48,13 @@ pub struct Config {
     pub page: usize,
     /// Does it ignore what it is asked by, and list everybody?
     pub ignores_filters: bool,
+    /// Requests that it answers, and tells of each how many are left; `None` tells nothing.
+    pub allowance: Option<u64>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { port: 0, people: 0, seed: 1, page: 50, ignores_filters: false }
+        Config { port: 0, people: 0, seed: 1, page: 50, ignores_filters: false, allowance: None }
     }
 }
 
@@ -69,6 +72,7 @@ struct World {
     tokens: Tokens,
     /// Tokens that another endpoint gave out.
     trusted: Mutex<BTreeSet<String>>,
+    answered: AtomicU64,
 }
 
 /// Serves it on 127.0.0.1.
@@ -83,6 +87,7 @@ pub async fn start(config: Config) -> io::Result<Source> {
         tokens: Tokens::new(Duration::from_secs(3_600)),
         url: OnceLock::new(),
         trusted: Mutex::default(),
+        answered: AtomicU64::new(0),
         config,
     });
     let faults = Faults::default();
@@ -110,7 +115,18 @@ fn customer(at: usize, person: &Person) -> Value {
     })
 }
 
-async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
+async fn serve(state: State<Arc<World>>, request: Request) -> Response {
+    let world = Arc::clone(&state.0);
+    let answered = world.answered.fetch_add(1, Ordering::Relaxed) + 1;
+    let answer = answer(state, request).await;
+    let left = world.config.allowance.map(|all| all.saturating_sub(answered).to_string());
+    match left {
+        Some(left) => ([("x-ratelimit-remaining", left)], answer).into_response(),
+        None => answer,
+    }
+}
+
+async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1024 * 1024).await.unwrap_or_default();
     let options: HashMap<String, String> =
@@ -293,6 +309,8 @@ fn own_answer(name: &str) -> Option<Response> {
             Some(([("retry-after", "1")], told).into_response())
         }
         "forbidden" => Some(refusal(StatusCode::FORBIDDEN, "not_yours")),
+        "not_found" => Some(refusal(StatusCode::NOT_FOUND, "nobody")),
+        "conflict" => Some(refusal(StatusCode::CONFLICT, "taken")),
         "busy" => Some(refusal(StatusCode::OK, "busy")),
         "moved" => Some((StatusCode::FOUND, [("location", "/elsewhere")]).into_response()),
         _ => None,

@@ -63,6 +63,10 @@ impl Changes for Tracking {
                 let page = self.read(&table, &select, None, ask.page_max).await?;
                 return told(&table, &ask.fields, page, &mark, true);
             }
+            // A link has all that is asked: what it is refused for is the link itself.
+            Err(Error::Invalid { field: None, reason }) if has_read_on => {
+                return Err(Error::Invalid { field: Some("cursor".to_owned()), reason });
+            }
             page => page?,
         };
         told(&table, &ask.fields, page, &mark, is_restart)

@@ -10,6 +10,8 @@
 //! "Use wildcard characters in conditions for string values".
 
 use kit::Language;
+pub(super) use kit::odata::below;
+use kit::odata::{encoded, literal};
 use url::Url;
 
 /// Longest `$filter` in one address, percent-encoded. An address may have 32,768 characters.
@@ -201,13 +203,6 @@ pub(super) fn keyed(api: &Url, set: &Name, key: (&Name, &str), select: &Name) ->
     Some(url)
 }
 
-/// An address below that of the API; the path is written as it is.
-pub(super) fn below(api: &Url, path: &str) -> Url {
-    let mut url = api.clone();
-    url.set_path(&format!("{}/{path}", api.path().trim_end_matches('/')));
-    url
-}
-
 /// Values in `$filter` and its like, and in the keys of a path.
 pub(super) const ODATA: Language = Language { name: "OData", literal: in_odata };
 /// Values in the keys of a path, where some characters cannot stand.
@@ -276,30 +271,9 @@ fn list(names: &[Name]) -> String {
     names.join(",")
 }
 
-/// `'…'` with every quote inside doubled: OData's only escape.
-fn literal(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "''"))
-}
-
 /// Takes their meaning from the wildcards that `startswith` and `contains` know.
 fn tame(value: &str) -> String {
     value.replace('[', "[[]").replace('%', "[%]").replace('_', "[_]")
-}
-
-/// Percent-encodes all but letters, digits, `-`, `_`, `.`, `~` and `,` between names.
-fn encoded(text: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(text.len() + text.len() / 2);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~,".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

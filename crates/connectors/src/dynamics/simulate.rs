@@ -1,7 +1,7 @@
 //! The simulated Dataverse, for those who do not know it by name.
 
 use super::sim::{self, Config, Dataverse};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -121,6 +121,17 @@ impl Simulator for Dataverse {
 
     fn contacts(&self) -> usize {
         self.count("contact")
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        Some(Sample {
+            object: "contacts",
+            key: "externaluseridentifier",
+            fields: ["jobtitle", "address1_city"],
+            needs: [("lastname".to_owned(), "Sample".into())].into_iter().collect(),
+            made_by: ("PATCH", "/contacts("),
+            can_delete: true,
+        })
     }
 
     async fn stop(self: Box<Self>) {

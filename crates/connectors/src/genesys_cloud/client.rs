@@ -152,20 +152,10 @@ impl Client {
 
     /// What an administrator wrote, and no other address than below `/api/v2/`.
     fn custom(&self, custom: &kit::Custom) -> Result<Request, Error> {
-        let path = format!("/api/v2{}", custom.path);
-        let joined = self.api.join(&path).ok();
-        // Whatever it comes to: an address resolves `..` by itself.
-        let url = joined.filter(|url| {
-            url.host() == self.api.host() && url.path() == path && url.query().is_none()
-        });
-        let mut url = url.ok_or_else(|| Error::Invalid {
-            field: Some("path".to_owned()),
-            reason: "leads out of the API".to_owned(),
-        })?;
-        if !custom.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&custom.query);
-        }
-        let mut request = Request::of(&custom.method, url)?.header("accept", "application/json");
+        let api = self.api.join("/api/v2");
+        let api = api.map_err(|_| Error::protocol("a path that is no address"))?;
+        let mut request =
+            Request::of(&custom.method, custom.url(&api)?)?.header("accept", "application/json");
         if let Some(body) = &custom.body {
             request = request.json(body);
         }

@@ -139,6 +139,7 @@ fn own_answer(platform: &Platform, name: &str) -> Option<axum::response::Respons
         ("unauthorized", _) => Problem::bad_credentials(),
         ("throttled", seconds) => Problem::too_many_requests(seconds.parse().unwrap_or(1)),
         ("forbidden", _) => Problem::not_authorized(),
+        ("not_found", _) => Problem::not_found(),
         ("unavailable", _) => Problem::unavailable(),
         ("conflict", _) => Problem::conflict(
             "The request conflicts with the current state of the target resource.",

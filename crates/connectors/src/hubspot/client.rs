@@ -12,7 +12,8 @@ use domain::Timestamp;
 use kit::http::Request;
 use kit::{Error, Http, Lane, Reply, Secret, Token, Tokens};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use url::Url;
 
@@ -40,6 +41,8 @@ pub(super) struct Client {
     pub(super) paths: Paths,
     pub(super) identity: Identity,
     pub(super) searches: Pace,
+    /// Properties that were looked up and exist, by type of records and name.
+    pub(super) known: Mutex<BTreeSet<(String, String)>>,
 }
 
 /// How a request is made.
@@ -136,6 +139,28 @@ impl Client {
             records.extend(results(&mut body)?);
         }
         Ok(records)
+    }
+
+    /// Does this property exist? Asked for once; both stand in the path and were read as
+    /// names.
+    ///
+    /// # Errors
+    /// `Invalid` naming it when it does not, any other [`Error`].
+    pub(super) async fn require(&self, object: &str, property: &str) -> Result<(), Error> {
+        let key = (object.to_owned(), property.to_owned());
+        if self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+            return Ok(());
+        }
+        let ask = Ask::new(Method::Get, self.paths.property(object, property));
+        self.send(Lane::Background, &ask).await.map_err(|error| match error {
+            Error::NotFound => Error::Invalid {
+                field: Some(property.to_owned()),
+                reason: format!("{object} have no such property"),
+            },
+            error => error,
+        })?;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        Ok(())
     }
 
     /// One page of a search.

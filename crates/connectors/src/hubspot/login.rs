@@ -1,16 +1,16 @@
 //! Trades the refresh token of an app for tokens that live half an hour.
 //!
-//! HubSpot gives the same refresh token back; should it give another one, that one is used
-//! from then on, for as long as the process lives.
+//! HubSpot gives the same refresh token back; should it give another one, that one is kept
+//! in the vault with all that came with it, and used from then on.
 //!
 //! Source: "OAuth API" (`/oauth/2026-09/token`). How a refusal is written differs between
 //! versions (`status` with a HubSpot code, or `error` of RFC 6749): both are read.
 
 use async_trait::async_trait;
 use kit::http::Request;
-use kit::{Error, Http, Mint, Minted, Reply, Secret};
+use kit::vault::{Given, Renewed};
+use kit::{Error, Http, Mint, Minted, Reply, Secret, oauth};
 use serde_json::Value;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
 
@@ -24,13 +24,19 @@ pub(super) struct Login {
     pub(super) endpoint: Url,
     pub(super) id: String,
     pub(super) secret: Secret,
-    pub(super) refresh_token: Mutex<Secret>,
+    /// As an administrator wrote it down: where none was kept.
+    pub(super) refresh_token: Secret,
 }
 
 #[async_trait]
 impl Mint for Login {
     async fn mint(&self) -> Result<Minted, Error> {
-        let held = self.refresh_token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.renew(&Given::new()).await.map(|renewed| renewed.minted)
+    }
+
+    async fn renew(&self, before: &Given) -> Result<Renewed, Error> {
+        let held = oauth::last_refresh_token(before);
+        let held = held.unwrap_or_else(|| self.refresh_token.clone());
         let request = Request::post(self.endpoint.clone()).form(&[
             ("grant_type", "refresh_token"),
             ("client_id", &self.id),
@@ -39,19 +45,22 @@ impl Mint for Login {
         ]);
         let body = granted(&self.http.send_unmetered(request).await?)?;
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-        let newer = text("refresh_token");
-        if !newer.is_empty() && newer != held.reveal() {
-            *self.refresh_token.lock().unwrap_or_else(PoisonError::into_inner) = Secret::new(newer);
-        }
+        let mut given = oauth::given(&body);
+        oauth::keep_refresh_token(&mut given, &held);
         let life = body["expires_in"].as_u64().map_or(LIFETIME_UNTOLD, Duration::from_secs);
         let scopes = body["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let scopes: Vec<&str> = scopes.collect();
-        Ok(Minted {
+        let minted = Minted {
             value: Secret::new(text("access_token")),
             lifetime: life.clamp(Duration::from_secs(1), LIFETIME_MAX),
             base_url: None,
             scope: if scopes.is_empty() { text("scope") } else { scopes.join(" ") },
-        })
+        };
+        Ok(Renewed { minted, given })
+    }
+
+    fn rotates(&self) -> bool {
+        true
     }
 }
 

@@ -28,7 +28,7 @@ use client::{Client, Identity};
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
 use mapping::{CompanyShape, Page, Property, Shape};
 use paths::Paths;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use url::Url;
 
 const API_URL: &str = "https://api.hubapi.com";
@@ -77,6 +77,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         paths,
         identity,
         searches: pace::Pace::new(usize::try_from(searches).unwrap_or(2)),
+        known: std::sync::Mutex::default(),
     });
     let access = check::Access {
         client: Arc::clone(&client),
@@ -117,7 +118,7 @@ fn identity(
         endpoint: base.join(&paths.token()).map_err(|_| invalid("api_url", "is no address"))?,
         id: settings.required("client_id")?.to_owned(),
         secret: settings.secret("client_secret")?.clone(),
-        refresh_token: Mutex::new(settings.secret("refresh_token")?.clone()),
+        refresh_token: settings.secret("refresh_token")?.clone(),
     };
     Ok(Identity::Tokens(Tokens::start(name, Arc::new(login))))
 }

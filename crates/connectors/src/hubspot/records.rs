@@ -7,6 +7,7 @@ mod writes;
 pub(super) use changes::Changes;
 pub(super) use writes::Writes;
 
+use super::client::Client;
 use super::mapping::{Property, id_of};
 use domain::Timestamp;
 use kit::{Error, Fields, Record};
@@ -46,6 +47,25 @@ fn properties<'a>(fields: &'a [String], own: &[&'a str]) -> Result<Vec<&'a str>,
         }
     }
     Ok(names)
+}
+
+/// Do all these properties exist? HubSpot tells an empty one as null and passes over one
+/// that there is not, which must not be taken for empty: so each that an answer lacks is
+/// looked up by its name, once.
+///
+/// # Errors
+/// `Invalid` naming the one that does not exist.
+async fn all_known(
+    client: &Client,
+    object: &str,
+    fields: &[String],
+    found: &[Value],
+) -> Result<(), Error> {
+    let Some(first) = found.first() else { return Ok(()) };
+    for field in fields.iter().filter(|field| first["properties"].get(field.as_str()).is_none()) {
+        client.require(object, field).await?;
+    }
+    Ok(())
 }
 
 /// A record as it was asked for; what is empty there is null.

@@ -27,10 +27,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::to_bytes;
-use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::body::Bytes;
+use axum::http::request::Parts;
 use sim::faults::Faults;
 use sim::server::{self, Running};
 use sim::tokens::Tokens;
@@ -135,15 +133,13 @@ pub async fn start(config: Config) -> io::Result<HubSpot> {
     });
     let faults = Faults::default();
     faults.vendor(http::vendor_answer);
-    let router = Router::new().fallback(serve).with_state(Arc::clone(&world));
-    let running = server::start(router, world.config.port, faults.clone()).await?;
+    let serving = Arc::clone(&world);
+    let answer = move |parts: &Parts, body: &Bytes| {
+        serving.handle(&http::Asked::new(parts, body)).response()
+    };
+    let port = world.config.port;
+    let running = server::start_whole(port, faults.clone(), MOST_BODY, answer).await?;
     Ok(HubSpot { world, faults, running })
-}
-
-async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MOST_BODY).await.unwrap_or_default();
-    world.handle(&http::Asked::new(&parts, &body)).response()
 }
 
 impl HubSpot {

@@ -1,10 +1,10 @@
 //! The simulated HubSpot, for those who do not know it by name.
 
 use super::sim::{self, Config, HubSpot};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
-use kit::{Secret, Settings};
+use kit::{Fields, Secret, Settings};
 
 /// What the path of every request to the account's data has in it.
 pub const API: &str = "/crm/";
@@ -79,6 +79,17 @@ impl Simulator for HubSpot {
 
     fn contacts(&self) -> usize {
         self.count("contacts")
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        Some(Sample {
+            object: "contacts",
+            key: "external_number",
+            fields: ["jobtitle", "city"],
+            needs: Fields::new(),
+            made_by: ("POST", "/batch/upsert"),
+            can_delete: true,
+        })
     }
 
     async fn stop(self: Box<Self>) {

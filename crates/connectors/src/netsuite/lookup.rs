@@ -9,7 +9,8 @@ use super::client::Client;
 use super::mapping::{Person, Shape};
 use super::suiteql::{Condition, Id, Name, Query};
 use async_trait::async_trait;
-use domain::{Contact, Phone, Region, phone};
+use domain::{Contact, Region, phone};
+pub(super) use kit::people::{Forms, Notation as Written};
 use kit::{Ask, Error, Lane, Lookup};
 use std::sync::Arc;
 
@@ -24,36 +25,6 @@ pub(super) struct Directory {
     pub(super) shapes: Vec<Shape>,
     pub(super) region: Region,
     pub(super) forms: Forms,
-}
-
-/// In which forms a number is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Forms {
-    pub(super) written: Written,
-    /// Behind a call also in any other form, at the price of a scan of the table.
-    pub(super) is_thorough: bool,
-}
-
-/// How numbers are written in this account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
-    /// As people type them.
-    Typed,
-    /// Always as `+15550199999`.
-    E164,
-    /// Always digits alone.
-    Digits,
-}
-
-impl Written {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "typed" => Some(Self::Typed),
-            "e164" => Some(Self::E164),
-            "digits" => Some(Self::Digits),
-            _ => None,
-        }
-    }
 }
 
 #[async_trait]
@@ -109,7 +80,7 @@ pub(super) fn queries(shape: &Shape, lane: Lane, asks: &[Ask], forms: Forms) -> 
             shape.emails.iter().for_each(|column| add(Condition::text(column, email)));
         }
         let Some(phone) = &ask.phone else { continue };
-        for form in written(phone, forms.written) {
+        for form in forms.written.beginnings(phone) {
             shape.phones.iter().for_each(|(column, _)| add(Condition::starts_with(column, &form)));
         }
         if forms.is_thorough && lane == Lane::Background {
@@ -128,46 +99,9 @@ pub(super) fn queries(shape: &Shape, lane: Lane, asks: &[Ask], forms: Forms) -> 
     Condition::packed(conditions).into_iter().map(query).collect()
 }
 
-/// The forms to compare with, none of which begins with another.
-fn written(phone: &Phone, how: Written) -> Vec<String> {
-    let all = match how {
-        Written::E164 => vec![phone.e164.clone()],
-        Written::Digits => phone::digit_forms(phone),
-        Written::Typed => {
-            let mut forms = phone::typed_forms(phone);
-            forms.extend(phone::digit_forms(phone));
-            forms
-        }
-    };
-    let mut forms: Vec<String> = Vec::new();
-    for form in &all {
-        let is_covered = all.iter().any(|other| other != form && form.starts_with(other.as_str()));
-        if !is_covered && !forms.contains(form) {
-            forms.push(form.clone());
-        }
-    }
-    forms
-}
-
 /// Who of `people` has an identifier that was asked for, each once.
 fn matching(people: &[Person], ask: &Ask) -> Vec<Contact> {
     let id = ask.record.as_deref().and_then(Id::new).map(Id::text);
-    let email = ask.email.as_deref().map(str::trim);
-    let mut matching: Vec<Contact> = Vec::new();
-    for Person { contact, emails } in people {
-        let by_id = id.as_ref() == Some(&contact.record);
-        let by_phone = ask.phone.as_ref().is_some_and(|phone| contact.has_phone(&phone.e164));
-        let own = email.and_then(|wanted| {
-            emails.iter().find(|own| own.to_lowercase() == wanted.to_lowercase())
-        });
-        let is_known = matching.iter().any(|known| known.record == contact.record);
-        if is_known || !(by_id || by_phone || own.is_some()) {
-            continue;
-        }
-        let mut contact = contact.clone();
-        // Of several e-mails the one that was asked for.
-        contact.email = own.cloned().or(contact.email);
-        matching.push(contact);
-    }
-    matching
+    let people = people.iter().map(|person| (&person.contact, person.emails.as_slice()));
+    kit::people::matching(people, ask, |record| id.as_deref() == Some(record))
 }

@@ -306,7 +306,7 @@ pub(super) fn text<'a>(row: &'a Json, column: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::{Path, Person, Shape, Table, status};
-    use domain::{Region, Value};
+    use domain::Region;
     use serde_json::{Value as Json, json};
 
     fn shape(table: Table) -> Shape {
@@ -321,29 +321,8 @@ mod tests {
         Shape::new(table, &[], &data, "https://123456.app.netsuite.com".to_owned())
     }
 
-    fn json_of(value: &Value) -> Json {
-        match value {
-            Value::Text(text) => json!(text),
-            Value::Integer(number) => json!(number),
-            Value::Number(number) => json!(number),
-            Value::Bool(flag) => json!(flag),
-            Value::List(list) => list.iter().map(json_of).collect(),
-        }
-    }
-
-    /// The whole of a person, whose debug output hides them.
     fn shown(Person { contact, emails }: &Person) -> Json {
-        let phones = contact.phones.iter().map(|phone| json!([phone.kind.as_str(), phone.e164]));
-        let data = contact.data.iter().map(|(name, value)| (name.clone(), json_of(value)));
-        json!({
-            "record": contact.record, "object": contact.object, "name": contact.name,
-            "first_name": contact.first_name, "last_name": contact.last_name,
-            "email": contact.email, "emails": emails, "phones": phones.collect::<Vec<_>>(),
-            "created_at": contact.created_at.map(|at| at.to_string()),
-            "modified_at": contact.modified_at.map(|at| at.to_string()),
-            "account": contact.account, "url": contact.url,
-            "data": data.collect::<serde_json::Map<_, _>>(),
-        })
+        crate::shown::person(contact, emails)
     }
 
     /// Maps the rows of one documented answer and compares with the snapshot beside it.

@@ -22,10 +22,8 @@ use std::io;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::to_bytes;
-use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::body::Bytes;
+use axum::http::request::Parts;
 use sim::faults::Faults;
 use sim::server::{self, Running};
 use sim::tokens::Tokens;
@@ -105,16 +103,14 @@ pub async fn start(config: Config) -> io::Result<Account> {
     });
     let faults = Faults::default();
     faults.vendor(http::vendor_answer);
-    let router = Router::new().fallback(serve).with_state(Arc::clone(&world));
-    let running = server::start(router, world.config.port, faults.clone()).await?;
+    let serving = Arc::clone(&world);
+    let answer = move |parts: &Parts, body: &Bytes| {
+        serving.handle(&http::Asked::new(parts, body)).response()
+    };
+    let port = world.config.port;
+    let running = server::start_whole(port, faults.clone(), MOST_BODY, answer).await?;
     world.url.get_or_init(|| running.url());
     Ok(Account { world, faults, running })
-}
-
-async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MOST_BODY).await.unwrap_or_default();
-    world.handle(&http::Asked::new(&parts, &body)).response()
 }
 
 impl Account {

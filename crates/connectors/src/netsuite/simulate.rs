@@ -1,7 +1,7 @@
 //! The simulated NetSuite, for those who do not know it by name.
 
 use super::sim::{self, Account, Algorithm, Config};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
@@ -141,6 +141,22 @@ impl Simulator for Account {
 
     fn contacts(&self) -> usize {
         self.count("contact")
+    }
+
+    fn pass_time(&self) {
+        self.advance(1);
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        let needs = [("entityId", "Sample"), ("lastName", "Sample")];
+        Some(Sample {
+            object: "contact",
+            key: "externalId",
+            fields: ["title", "custentity_tier"],
+            needs: needs.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect(),
+            made_by: ("PUT", "/contact/eid:"),
+            can_delete: true,
+        })
     }
 
     async fn stop(self: Box<Self>) {

@@ -223,22 +223,8 @@ fn packed(conditions: Vec<Condition>) -> Vec<Condition> {
 /// Who of `contacts` has an identifier that was asked for, each once.
 fn matching(contacts: &[Contact], ask: &Ask) -> Vec<Contact> {
     let record = ask.record.as_deref().and_then(record_id);
-    let agrees = |contact: &Contact| {
-        let by_record = record.is_some() && record == record_id(&contact.record);
-        let by_phone = ask.phone.as_ref().is_some_and(|p| contact.has_phone(&p.e164));
-        let by_email = ask.email.as_deref().is_some_and(|wanted| {
-            let own = contact.email.as_deref();
-            own.is_some_and(|own| own.eq_ignore_ascii_case(wanted))
-        });
-        by_record || by_phone || by_email
-    };
-    let mut matching: Vec<Contact> = Vec::new();
-    for contact in contacts.iter().filter(|contact| agrees(contact)) {
-        if !matching.iter().any(|known| known.record == contact.record) {
-            matching.push(contact.clone());
-        }
-    }
-    matching
+    let people = contacts.iter().map(|contact| (contact, contact.email.as_slice()));
+    kit::people::matching(people, ask, |own| record.is_some() && record == record_id(own))
 }
 
 /// A search has no record to be missing: a 404 means that the address is wrong.

@@ -248,7 +248,7 @@ fn fixed(name: &str) -> Name {
 mod tests {
     use super::{Object, Shape, record_id};
     use crate::salesforce::soql::Name;
-    use domain::{Contact, ContactPhone, PhoneKind, Region, Value};
+    use domain::{Contact, ContactPhone, PhoneKind, Region};
     use serde_json::json;
 
     fn shape(object: Object) -> Shape {
@@ -267,35 +267,13 @@ mod tests {
         Shape::new(object, &[], data.to_vec())
     }
 
-    /// The whole of a contact, whose debug output hides the person.
+    /// The whole of a contact, with the times as Salesforce's own are compared.
     fn shown(contact: &Contact) -> serde_json::Value {
-        let phones = contact.phones.iter().map(|phone| json!([phone.kind.as_str(), phone.e164]));
-        let data = contact.data.iter().map(|(name, value)| (name.clone(), json_of(value)));
-        json!({
-            "record": contact.record,
-            "object": contact.object,
-            "name": contact.name,
-            "first_name": contact.first_name,
-            "last_name": contact.last_name,
-            "email": contact.email,
-            "phones": phones.collect::<Vec<_>>(),
-            "created_at": contact.created_at.map(|at| at.0),
-            "modified_at": contact.modified_at.map(|at| at.0),
-            "last_call_at": contact.last_call_at.map(|at| at.0),
-            "account": contact.account,
-            "url": contact.url,
-            "data": data.collect::<serde_json::Map<_, _>>(),
-        })
-    }
-
-    fn json_of(value: &Value) -> serde_json::Value {
-        match value {
-            Value::Text(text) => json!(text),
-            Value::Integer(number) => json!(number),
-            Value::Number(number) => json!(number),
-            Value::Bool(flag) => json!(flag),
-            Value::List(list) => list.iter().map(json_of).collect(),
-        }
+        let mut shown = crate::shown::contact(contact);
+        shown["created_at"] = contact.created_at.map(|at| at.0).into();
+        shown["modified_at"] = contact.modified_at.map(|at| at.0).into();
+        shown["last_call_at"] = contact.last_call_at.map(|at| at.0).into();
+        shown
     }
 
     /// Maps the rows of one documented answer and compares with the snapshot beside it.

@@ -31,29 +31,24 @@ impl Requests for Written {
     }
 
     async fn send(&self, lane: Lane, request: &Custom) -> Result<Value, Error> {
-        let path = whole_path(&request.path, self.client.api_version())?;
+        let path = whole_path(request, self.client.api_version())?;
         self.client.custom(lane, &path, request).await
     }
 }
 
 /// A path below the version in use, unless it names one, or a service of the org's own.
-fn whole_path(path: &str, version: &str) -> Result<String, Error> {
-    let is_whole = ["/services/data/", "/services/apexrest/"];
-    let path = if is_whole.iter().any(|start| path.starts_with(start)) {
-        path.to_owned()
-    } else {
-        format!("/services/data/v{version}{path}")
-    };
-    // Whatever it comes to: an address resolves `..`, and `//` begins a host.
-    let is_inside =
-        Url::parse("https://org.invalid").and_then(|base| base.join(&path)).is_ok_and(|url| {
-            url.host_str() == Some("org.invalid") && url.path() == path && url.query().is_none()
-        });
-    if !is_inside {
-        let reason = "leads out of the API".to_owned();
-        return Err(Error::Invalid { field: Some("path".to_owned()), reason });
-    }
-    Ok(path)
+fn whole_path(custom: &Custom, version: &str) -> Result<String, Error> {
+    let roots = ["/services/data", "/services/apexrest"];
+    let named = roots.into_iter().find_map(|root| {
+        let below = custom.path.strip_prefix(root).filter(|below| below.starts_with('/'))?;
+        Some((root.to_owned(), below))
+    });
+    let (root, below) =
+        named.unwrap_or_else(|| (format!("/services/data/v{version}"), &custom.path));
+    let org = Url::parse("https://org.invalid").and_then(|org| org.join(&root));
+    let org = org.map_err(|_| Error::protocol("a root that is no address"))?;
+    let below = Custom { path: below.to_owned(), query: Vec::new(), ..custom.clone() };
+    Ok(below.address(&org)?.path().to_owned())
 }
 
 /// The request without who asks.

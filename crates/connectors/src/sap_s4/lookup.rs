@@ -247,20 +247,8 @@ fn is_asked_for(one: &Reached, asks: &[Ask]) -> bool {
 /// room for one e-mail: of several it gets the one that was asked for.
 fn matching(partners: &[Partner], ask: &Ask) -> Vec<Contact> {
     let record = ask.record.as_deref().and_then(partner_id);
-    let mut matching: Vec<Contact> = Vec::new();
-    for Partner { contact, emails } in partners {
-        let by_record = record.is_some() && record == partner_id(&contact.record);
-        let by_phone = ask.phone.as_ref().is_some_and(|phone| contact.has_phone(&phone.e164));
-        let wanted = ask.email.as_deref().map(str::trim);
-        let email =
-            emails.iter().find(|own| wanted.is_some_and(|wanted| own.eq_ignore_ascii_case(wanted)));
-        let is_known = matching.iter().any(|known| known.record == contact.record);
-        if (by_record || by_phone || email.is_some()) && !is_known {
-            let email = email.cloned().or_else(|| contact.email.clone());
-            matching.push(Contact { email, ..contact.clone() });
-        }
-    }
-    matching
+    let people = partners.iter().map(|partner| (&partner.contact, partner.emails.as_slice()));
+    kit::people::matching(people, ask, |own| record.is_some() && record == partner_id(own))
 }
 
 /// A search has no entity to be missing: a 404 means that the address is wrong.

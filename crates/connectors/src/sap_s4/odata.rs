@@ -7,6 +7,8 @@
 //! Source: OData 2.0, "URI Conventions" (primitive types, `$filter`, `$expand`).
 
 use domain::Timestamp;
+use kit::odata::literal;
+pub(super) use kit::odata::{below, encoded};
 use url::Url;
 
 /// Longest `$filter` in one address, percent-encoded. SAP states no limit; proxies
@@ -170,38 +172,9 @@ impl Entity {
     }
 }
 
-/// An address below that of the service; the path is written as it is.
-pub(super) fn below(service: &Url, path: &str) -> Url {
-    let mut url = service.clone();
-    url.set_path(&format!("{}/{path}", service.path().trim_end_matches('/')));
-    url
-}
-
 fn list(names: &[Name]) -> String {
     let names: Vec<&str> = names.iter().map(Name::as_str).collect();
     names.join(",")
-}
-
-/// `'…'` with every quote inside doubled: OData's only escape.
-fn literal(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "''"))
-}
-
-/// Percent-encodes all but letters, digits, `-`, `_`, `.`, `~`, and `/` and `,` between
-/// names. A space is `%20`: not every gateway reads `+` as one.
-pub(super) fn encoded(text: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(text.len() + text.len() / 2);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~,".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! Source: OData 2.0, "URI Conventions", primitive types.
 
 use super::client::Client;
-use super::odata::{below, encoded};
+use super::odata::encoded;
 use async_trait::async_trait;
 use kit::http::Request;
 use kit::{Custom, Error, Lane, Language, Place, Reply, Requests};
@@ -54,13 +54,7 @@ fn address(service: &Url, fixed: &[(&str, &str)], custom: &Custom) -> Result<Url
         field: Some(field.to_owned()),
         reason: reason.to_owned(),
     };
-    let mut url = below(service, custom.path.trim_start_matches('/'));
-    let start = format!("{}/", service.path().trim_end_matches('/'));
-    // An address resolves `..` by itself: what is left must still be ours.
-    let asked = format!("{start}{}", custom.path.trim_start_matches('/'));
-    if url.path() != asked || url.query().is_some() {
-        return Err(invalid("path", "leads out of the service"));
-    }
+    let mut url = custom.address(service)?;
     let mut options: Vec<(&str, &str)> = fixed.to_vec();
     for (name, value) in &custom.query {
         if options.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {

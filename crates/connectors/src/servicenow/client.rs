@@ -5,7 +5,7 @@
 //! `signals`' to say.
 
 use super::query::{Name, Query};
-use super::signals::classify;
+use super::signals::{classify, resets_in};
 use domain::Timestamp;
 use kit::http::Request;
 use kit::{Error, Http, Lane, Reply, Secret, Token, Tokens};
@@ -192,6 +192,10 @@ impl Client {
             }
             (Err(Error::RateLimited { retry_after: Some(pause) }), ..) => {
                 self.http.budget().pause(*pause);
+                // A rule's own hour; what is left before its end, no answer tells.
+                if let Some(reset) = resets_in(&reply) {
+                    self.http.budget().told_left_until(0, reset);
+                }
             }
             _ => {}
         }

@@ -2,14 +2,15 @@
 //!
 //! The form names the client; the user as well, for the password grant. As long as a
 //! token lives the endpoint gives the same one again with what is left of its life, so
-//! that a fresh one ahead of need is had by the refresh token, where one came.
+//! that a fresh one ahead of need is had by the refresh token, where one came. All that
+//! came is kept in the vault; what of it has ended is replaced by the credentials.
 //!
 //! Source: OAuth 2.0 with inbound REST ("oauth_token.do").
 
 use async_trait::async_trait;
 use kit::oauth::{self, Grant};
+use kit::vault::{Given, Renewed};
 use kit::{Error, Http, Mint, Minted, Secret};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
 
@@ -24,17 +25,23 @@ pub(super) struct Login {
     pub(super) client_secret: Secret,
     /// In whose name; `None`: the application's own user.
     pub(super) user: Option<(String, Secret)>,
-    pub(super) refresh: Mutex<Option<Secret>>,
 }
 
 #[async_trait]
 impl Mint for Login {
     async fn mint(&self) -> Result<Minted, Error> {
-        let refresh = self.refresh.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(refresh) = refresh {
+        self.renew(&Given::new()).await.map(|renewed| renewed.minted)
+    }
+
+    async fn renew(&self, before: &Given) -> Result<Renewed, Error> {
+        if let Some(refresh) = oauth::last_refresh_token(before) {
             let pairs = [("grant_type", "refresh_token"), ("refresh_token", refresh.reveal())];
             match self.granted(&pairs, &refresh).await {
-                Ok(grant) => return Ok(self.kept(grant)),
+                Ok(grant) => {
+                    let mut renewed = renewed(grant);
+                    oauth::keep_refresh_token(&mut renewed.given, &refresh);
+                    return Ok(renewed);
+                }
                 // It has ended or was revoked: the credentials themselves decide.
                 Err(Error::Unauthorized { .. }) => {}
                 Err(error) => return Err(error),
@@ -53,7 +60,7 @@ impl Mint for Login {
                 self.granted(&pairs, password).await?
             }
         };
-        Ok(self.kept(grant))
+        Ok(renewed(grant))
     }
 }
 
@@ -67,16 +74,16 @@ impl Login {
         let secrets = vec![self.client_secret.clone(), secret.clone()];
         oauth::log_in(&self.http, oauth::form(self.endpoint.clone(), &all, secrets)).await
     }
+}
 
-    /// Keeps the refresh token for next time.
-    fn kept(&self, grant: Grant) -> Minted {
-        let mut refresh = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
-        *refresh = grant.refresh_token();
-        Minted {
-            value: Secret::new(grant.access_token),
-            lifetime: grant.expires_in.map_or(LIFETIME, Duration::from_secs),
-            base_url: None,
-            scope: grant.scope.unwrap_or_default(),
-        }
-    }
+/// The token, and all that came with it.
+fn renewed(grant: Grant) -> Renewed {
+    let given = grant.given();
+    let minted = Minted {
+        value: Secret::new(grant.access_token),
+        lifetime: grant.expires_in.map_or(LIFETIME, Duration::from_secs),
+        base_url: None,
+        scope: grant.scope.unwrap_or_default(),
+    };
+    Renewed { minted, given }
 }

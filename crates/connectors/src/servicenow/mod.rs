@@ -30,7 +30,7 @@ use login::Login;
 use lookup::Form;
 use mapping::{Data, Shape};
 use query::Name;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use url::Url;
 
 /// ServiceNow, as the list of vendors has it.
@@ -154,7 +154,6 @@ fn identity(
         client_id: settings.required("client_id")?.to_owned(),
         client_secret: settings.secret("client_secret")?.clone(),
         user: if auth == "password" { Some(user()?) } else { None },
-        refresh: Mutex::default(),
     };
     Ok(Identity::Tokens(Tokens::start(connection, Arc::new(login))))
 }

@@ -9,7 +9,7 @@
 use super::client::Client;
 use super::query::{Name, literal};
 use async_trait::async_trait;
-use kit::http::{Method, Request};
+use kit::http::Request;
 use kit::{Custom, Error, Lane, Language, Place, Requests, Secret};
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -71,7 +71,6 @@ impl Requests for Door {
 
     async fn send(&self, lane: Lane, request: &Custom) -> Result<Json, Error> {
         let url = address(&self.client.instance, request)?;
-        let method = method(&request.method)?;
         let mut headers: Vec<(&str, Secret)> = Vec::new();
         for (name, value) in &request.headers {
             if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
@@ -81,47 +80,25 @@ impl Requests for Door {
         }
         // Whether a header can be carried is known before anything is sent.
         let build = || -> Result<Request, Error> {
-            let mut built = Request::new(method.clone(), url.clone());
+            let mut built = Request::of(&request.method, url.clone())?;
             if let Some(body) = &request.body {
                 built = built.json(body);
             }
             headers.iter().try_fold(built, |built, (name, value)| built.named_header(name, value))
         };
         build()?;
-        let ask = || build().unwrap_or_else(|_| Request::new(method.clone(), url.clone()));
+        let ask = || build().unwrap_or_else(|_| Request::get(url.clone()));
         self.client.exchange(lane, &ask).await.map(|(_, body)| body)
     }
 }
 
 /// The address below the API's root, or a refusal when the path leads elsewhere.
 fn address(instance: &Url, request: &Custom) -> Result<Url, Error> {
-    let odd = |reason: &str| invalid("path", reason);
-    let path = &request.path;
-    if !path.starts_with('/') || path.contains(['?', '#', '\\']) || path.contains("//") {
-        return Err(odd("begins with one / and holds no ?, #, \\ or //"));
+    if request.path.to_ascii_lowercase().contains("%2f") {
+        return Err(invalid("path", "holds a / that is encoded"));
     }
-    let mut url = instance.clone();
-    url.set_path(&format!("{}{}", ROOT.trim_end_matches('/'), path));
-    // Dots, written out or encoded, are resolved by now.
-    let is_within = url.path().starts_with(ROOT) && url.origin() == instance.origin();
-    if !is_within || path.to_ascii_lowercase().contains("%2f") {
-        return Err(odd("leads out of the instance's /api"));
-    }
-    if !request.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(&request.query);
-    }
-    Ok(url)
-}
-
-fn method(word: &str) -> Result<Method, Error> {
-    match word {
-        "GET" => Ok(Method::GET),
-        "POST" => Ok(Method::POST),
-        "PUT" => Ok(Method::PUT),
-        "PATCH" => Ok(Method::PATCH),
-        "DELETE" => Ok(Method::DELETE),
-        _ => Err(invalid("method", "is GET, POST, PUT, PATCH or DELETE")),
-    }
+    let api = instance.join(ROOT).map_err(|_| Error::protocol("an address that is none"))?;
+    request.url(&api)
 }
 
 /// A value where an encoded query ends: after a column and an operator.

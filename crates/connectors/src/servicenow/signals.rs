@@ -46,7 +46,10 @@ fn refusal(reply: &Reply) -> Error {
     let body = reply.json().ok();
     let error = body.as_ref().and_then(|body| body.get("error"));
     match (status, error) {
-        (429, _) => Error::RateLimited { retry_after: Some(reply.retry_after().unwrap_or(PAUSE)) },
+        (429, _) => {
+            let pause = reply.retry_after().or_else(|| resets_in(reply));
+            Error::RateLimited { retry_after: Some(pause.unwrap_or(PAUSE)) }
+        }
         (408 | 500.., _) => Error::unavailable(told),
         (401, _) => Error::Unauthorized { reason: told },
         // Without the vendor's own body it comes from something between it and us.
@@ -64,6 +67,14 @@ fn refusal(reply: &Reply) -> Error {
         (300..=399, _) => Error::protocol(told),
         _ => Error::Invalid { field: None, reason: told },
     }
+}
+
+/// How long until the hour that a rule counts is over (`X-RateLimit-Reset`, a second since
+/// 1970), by the instance's own clock; `None` where no rule is meant.
+pub(super) fn resets_in(reply: &Reply) -> Option<Duration> {
+    let reset: i64 = reply.header("x-ratelimit-reset")?.trim().parse().ok()?;
+    let left = reset.checked_mul(1_000)?.saturating_sub(reply.date()?.0);
+    u64::try_from(left).ok().map(Duration::from_millis)
 }
 
 fn is_page(reply: &Reply) -> bool {

@@ -20,13 +20,12 @@ mod table;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::to_bytes;
-use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::body::Bytes;
+use axum::http::request::Parts;
 use sim::faults::Faults;
 use sim::server::{self, Running};
 
@@ -64,6 +63,8 @@ pub struct Config {
     /// Hours by which the integration user's clock is ahead of UTC: times in queries are
     /// read by it, times in answers are UTC.
     pub user_hours: i64,
+    /// A rate limit rule: requests that the integration user may make in an hour.
+    pub requests_per_hour: Option<u64>,
 }
 
 impl Default for Config {
@@ -82,6 +83,7 @@ impl Default for Config {
             unreadable: BTreeSet::new(),
             unwritable: BTreeSet::new(),
             user_hours: 0,
+            requests_per_hour: None,
         }
     }
 }
@@ -99,6 +101,8 @@ struct World {
     url: OnceLock<String>,
     store: RwLock<Store>,
     gate: Gate,
+    /// Requests that a rule has counted.
+    counted: AtomicU64,
 }
 
 /// Fills an instance as configured and serves it on 127.0.0.1.
@@ -110,22 +114,21 @@ pub async fn start(config: Config) -> io::Result<Instance> {
     seeds::plant(&mut store, config.people, config.seed);
     let world = Arc::new(World {
         gate: Gate::new(config.token_lifetime),
+        counted: AtomicU64::new(0),
         store: RwLock::new(store),
         url: OnceLock::new(),
         config,
     });
     let faults = Faults::default();
     faults.vendor(http::vendor_answer);
-    let router = Router::new().fallback(serve).with_state(Arc::clone(&world));
-    let running = server::start(router, world.config.port, faults.clone()).await?;
+    let serving = Arc::clone(&world);
+    let answer = move |parts: &Parts, body: &Bytes| {
+        serving.handle(&http::Asked::new(parts, body)).response()
+    };
+    let port = world.config.port;
+    let running = server::start_whole(port, faults.clone(), MOST_BODY, answer).await?;
     world.url.get_or_init(|| running.url());
     Ok(Instance { world, faults, running })
-}
-
-async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MOST_BODY).await.unwrap_or_default();
-    world.handle(&http::Asked::new(&parts, &body)).response()
 }
 
 impl Instance {

@@ -1,7 +1,7 @@
 //! The simulated ServiceNow, for those who do not know it by name.
 
 use super::sim::{self, Config, Instance};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
 use kit::{Secret, Settings};
@@ -75,6 +75,17 @@ impl Simulator for Instance {
 
     fn contacts(&self) -> usize {
         self.count("customer_contact")
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        Some(Sample {
+            object: "customer_contact",
+            key: "u_external_key",
+            fields: ["title", "first_name"],
+            needs: [("last_name".to_owned(), "Sample".into())].into_iter().collect(),
+            made_by: ("POST", "/table/customer_contact"),
+            can_delete: true,
+        })
     }
 
     async fn stop(self: Box<Self>) {

@@ -4,13 +4,15 @@
 //! "Access Denied"; each further try makes that last longer. So a connection keeps to ten
 //! tokens in ten minutes by itself, and asks for none for five minutes once it was told.
 //! A token answer names the host of the API (`api_domain`): tokens go to no host that is
-//! neither Zoho's own nor the one that an administrator named.
+//! neither Zoho's own nor the one that an administrator named. The refresh token does not
+//! end; should another one come, it is kept in the vault and shown from then on.
 //!
 //! Source: "OAuth 2.0", "Multi DC Support" (API v8); README.md names what is not Zoho's.
 
 use async_trait::async_trait;
 use kit::http::Request;
-use kit::{Error, Http, Mint, Minted, Reply, Secret};
+use kit::vault::{Given, Renewed};
+use kit::{Error, Http, Mint, Minted, Reply, Secret, oauth};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -94,18 +96,28 @@ impl Pace {
 #[async_trait]
 impl Mint for Login {
     async fn mint(&self) -> Result<Minted, Error> {
+        self.renew(&Given::new()).await.map(|renewed| renewed.minted)
+    }
+
+    async fn renew(&self, before: &Given) -> Result<Renewed, Error> {
         self.pace.take()?;
+        let held = match &self.grant {
+            Grant::RefreshToken(first) => {
+                Some(oauth::last_refresh_token(before).unwrap_or_else(|| first.clone()))
+            }
+            Grant::ClientCredentials { .. } => None,
+        };
         let mut form =
             vec![("client_id", self.id.as_str()), ("client_secret", self.secret.reveal())];
-        match &self.grant {
-            Grant::RefreshToken(token) => {
-                form.extend([("grant_type", "refresh_token"), ("refresh_token", token.reveal())]);
-            }
-            Grant::ClientCredentials { organization, scope } => form.extend([
+        if let Some(token) = &held {
+            form.extend([("grant_type", "refresh_token"), ("refresh_token", token.reveal())]);
+        }
+        if let Grant::ClientCredentials { organization, scope } = &self.grant {
+            form.extend([
                 ("grant_type", "client_credentials"),
                 ("soid", organization.as_str()),
                 ("scope", scope.as_str()),
-            ]),
+            ]);
         }
         let request = Request::post(self.endpoint.clone()).form(&form);
         let outcome = granted(&self.http.send_unmetered(request).await?);
@@ -115,12 +127,17 @@ impl Mint for Login {
         let body = outcome?;
         let told = body["api_domain"].as_str();
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-        Ok(Minted {
+        let minted = Minted {
             value: Secret::new(text("access_token")),
             lifetime: lifetime(&body["expires_in"]),
             base_url: Some(self.api(told)?),
             scope: text("scope"),
-        })
+        };
+        let mut given = oauth::given(&body);
+        if let Some(token) = &held {
+            oauth::keep_refresh_token(&mut given, token);
+        }
+        Ok(Renewed { minted, given })
     }
 }
 

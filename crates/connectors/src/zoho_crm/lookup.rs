@@ -205,19 +205,6 @@ fn once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 
 /// Who of `contacts` has an identifier that was asked for, each once.
 fn matching(contacts: &[Contact], ask: &Ask) -> Vec<Contact> {
-    let agrees = |contact: &Contact| {
-        let by_record = ask.record.as_deref() == Some(contact.record.as_str());
-        let by_phone = ask.phone.as_ref().is_some_and(|p| contact.has_phone(&p.e164));
-        let by_email = ask.email.as_deref().is_some_and(|wanted| {
-            contact.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(wanted))
-        });
-        by_record || by_phone || by_email
-    };
-    let mut matching: Vec<Contact> = Vec::new();
-    for contact in contacts.iter().filter(|contact| agrees(contact)) {
-        if !matching.iter().any(|known| known.record == contact.record) {
-            matching.push(contact.clone());
-        }
-    }
-    matching
+    let people = contacts.iter().map(|contact| (contact, contact.email.as_slice()));
+    kit::people::matching(people, ask, |own| ask.record.as_deref() == Some(own))
 }

@@ -27,7 +27,7 @@ use coql::Name;
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
 use login::{Grant, Login};
 use mapping::{AccountShape, Module, Pages, Shape};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use url::Url;
 
 /// What a connection may do, where an administrator asks for less or more with client
@@ -99,7 +99,11 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             triggers: triggers.clone(),
         })),
         changes: Some(Arc::new(records::Changes { client: Arc::clone(&client) })),
-        writes: Some(Arc::new(records::Writes { client: Arc::clone(&client), triggers })),
+        writes: Some(Arc::new(records::Writes {
+            client: Arc::clone(&client),
+            triggers,
+            known: Mutex::default(),
+        })),
         requests: Some(Arc::new(requests::Actions { client })),
         ..Capabilities::new(http, Arc::new(access))
     })

@@ -28,10 +28,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::to_bytes;
-use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::body::Bytes;
+use axum::http::request::Parts;
 use serde_json::{Map, Value as Json};
 use sim::faults::Faults;
 use sim::server::{self, Running};
@@ -129,17 +127,15 @@ pub async fn start(config: Config) -> io::Result<Zoho> {
     });
     let faults = Faults::default();
     faults.vendor(http::vendor_answer);
-    let router = Router::new().fallback(serve).with_state(Arc::clone(&world));
-    let running = server::start(router, world.config.port, faults.clone()).await?;
+    let serving = Arc::clone(&world);
+    let answer = move |parts: &Parts, body: &Bytes| {
+        serving.handle(&http::Asked::new(parts, body)).response()
+    };
+    let port = world.config.port;
+    let running = server::start_whole(port, faults.clone(), MOST_BODY, answer).await?;
     let domain = world.config.api_domain.clone().unwrap_or_else(|| running.url());
     world.api_domain.get_or_init(|| domain);
     Ok(Zoho { world, faults, running })
-}
-
-async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MOST_BODY).await.unwrap_or_default();
-    world.handle(&http::Asked::new(&parts, &body)).response()
 }
 
 impl Zoho {
@@ -183,6 +179,11 @@ impl Zoho {
     /// Says when a record was last changed, in milliseconds since 1970.
     pub fn set_modified(&self, module: &str, id: &str, ms: i64) {
         self.world.write().set_modified(module, id, ms);
+    }
+
+    /// Lets a second pass for what is written from now on.
+    pub fn pass_time(&self) {
+        self.world.write().ahead += 1_000;
     }
 
     /// Deletes a record as somebody else would.

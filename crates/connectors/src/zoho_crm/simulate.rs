@@ -1,7 +1,7 @@
 //! The simulated Zoho CRM, for those who do not know it by name.
 
 use super::sim::{self, Config, Zoho};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
 use kit::{Secret, Settings};
@@ -78,6 +78,21 @@ impl Simulator for Zoho {
 
     fn contacts(&self) -> usize {
         self.count("Contacts")
+    }
+
+    fn pass_time(&self) {
+        Self::pass_time(self);
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        Some(Sample {
+            object: "Contacts",
+            key: "External_Number",
+            fields: ["Title", "Mailing_City"],
+            needs: [("Last_Name".to_owned(), "Sample".into())].into_iter().collect(),
+            made_by: ("POST", "/Contacts/upsert"),
+            can_delete: true,
+        })
     }
 
     async fn stop(self: Box<Self>) {

@@ -22,7 +22,7 @@ pub(crate) async fn rigs() -> Vec<Rig> {
 }
 
 /// Those whose vendor is asked over HTTP, where what goes wrong can be made to.
-async fn rigs_over_http() -> Vec<Rig> {
+pub(crate) async fn rigs_over_http() -> Vec<Rig> {
     let mut rigs = rigs().await;
     rigs.retain(|rig| rig.simulator.is_asked_over_http());
     rigs

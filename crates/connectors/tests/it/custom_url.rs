@@ -446,3 +446,21 @@ async fn a_token_of_an_endpoint_that_others_wrote_goes_with_each_request() {
         assert!(error.to_string().contains("invalid_client"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn what_the_source_says_is_left_is_kept_for_calls() {
+    let rig = source(Config { allowance: Some(14), ..Config::default() }).await;
+    let header = [("requests_left_header", Some("X-RateLimit-Remaining".into()))];
+    let connection = rig.open_with(with(&rig, &header)).expect("complete settings");
+    let lookup = connection.lookup.as_ref().expect("a lookup");
+    for left in [13, 12, 11, 10] {
+        let before = connection.turnstile.budget().standing();
+        assert!(!before.is_low, "{before:?}");
+        lookup.find(Lane::Background, &[by_phone(PHONE)]).await.expect("an answer");
+        assert_eq!(connection.turnstile.budget().standing().left, Some(left));
+    }
+    assert!(connection.turnstile.budget().standing().is_low);
+    let refused = lookup.find(Lane::Background, &[by_phone(PHONE)]).await.expect_err("ten left");
+    assert_eq!(refused.kind(), "rate_limited");
+    lookup.find(Lane::Call, &[by_phone(PHONE)]).await.expect("calls go on");
+}

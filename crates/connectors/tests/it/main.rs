@@ -6,6 +6,7 @@ mod acme_crm;
 mod contract;
 mod custom_url;
 mod dynamics;
+mod faults;
 mod followed;
 mod genesys;
 mod genesys_sim;
@@ -23,6 +24,7 @@ mod sap;
 mod sap_mock;
 mod servicenow;
 mod sql;
+mod vault;
 mod zoho;
 
 // `acme_crm` finds these at the root of its crate, as it would in `connectors`.

@@ -44,7 +44,10 @@ fn needs() -> Option<(PathBuf, PathBuf)> {
     }
 }
 
-/// A port that nobody has now.
+/// How often another port is tried where somebody was quicker.
+const PORTS_MAX: usize = 5;
+
+/// A port that nobody has now; somebody may have it before it is used.
 async fn port() -> u16 {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     taken.local_addr().expect("an address").port()
@@ -94,8 +97,8 @@ fn rewritten(value: &mut Value, stem: &str) {
     }
 }
 
-/// Starts Prism before `upstream`, at `port`.
-async fn prism(program: &PathBuf, description: &Value, upstream: &str, port: u16) -> Prism {
+/// Starts Prism before `upstream`, at `port`; `None` where it cannot listen there.
+async fn prism(program: &PathBuf, description: &Value, upstream: &str, port: u16) -> Option<Prism> {
     let name = format!("tieline-prism-{}-{port}.json", std::process::id());
     let file = std::env::temp_dir().join(name);
     std::fs::write(&file, description.to_string()).expect("a description");
@@ -113,15 +116,18 @@ async fn prism(program: &PathBuf, description: &Value, upstream: &str, port: u16
     let listening = async {
         while let Some(line) = lines.next_line().await.expect("a line") {
             if line.contains("is listening on") {
-                return;
+                return true;
             }
         }
-        panic!("Prism ended before it listened");
+        false
     };
-    tokio::time::timeout(Duration::from_secs(60), listening).await.expect("Prism in time");
+    let is_up = tokio::time::timeout(Duration::from_secs(60), listening).await;
+    if !is_up.expect("Prism in time") {
+        return None;
+    }
     // Read on, or it would stop at a full pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Prism { url: format!("http://127.0.0.1:{port}"), description: file, _child: child }
+    Some(Prism { url: format!("http://127.0.0.1:{port}"), description: file, _child: child })
 }
 
 /// What is not as described is refused: the proof that Prism looks at all.
@@ -200,14 +206,7 @@ async fn zohos_own_description_finds_no_fault_with_connector_and_simulator() {
     let row = description.pointer_mut(row).expect("the outcome of a row");
     row["action"] = json!({ "type": "string", "enum": ["insert", "update"] });
     row["duplicate_field"] = json!({ "type": ["string", "null"] });
-    let port = port().await;
-    let config = zoho_crm::sim::Config {
-        people: 20,
-        api_domain: Some(format!("http://127.0.0.1:{port}")),
-        ..zoho_crm::sim::Config::default()
-    };
-    let zoho = zoho_crm::sim::start(config).await.expect("a port");
-    let prism = prism(&program, &description, &zoho.url(), port).await;
+    let (zoho, prism) = zoho_behind_prism(&program, &description).await;
     let logins = zoho_crm::simulate::logins(&zoho);
     let connector = connectors::by_name("zoho_crm").expect("Zoho CRM");
     let rig = Rig::new(connector, Box::new(zoho), logins, zoho_crm::simulate::API);
@@ -241,6 +240,23 @@ async fn zohos_own_description_finds_no_fault_with_connector_and_simulator() {
     assert!(rig.requests().1 > 30, "{}", rig.requests().1);
 }
 
+/// A simulated Zoho, which tells Prism's address as its own.
+async fn zoho_behind_prism(program: &PathBuf, description: &Value) -> (zoho_crm::sim::Zoho, Prism) {
+    for _ in 0..PORTS_MAX {
+        let port = port().await;
+        let config = zoho_crm::sim::Config {
+            people: 20,
+            api_domain: Some(format!("http://127.0.0.1:{port}")),
+            ..zoho_crm::sim::Config::default()
+        };
+        let zoho = zoho_crm::sim::start(config).await.expect("a port");
+        if let Some(prism) = prism(program, description, &zoho.url(), port).await {
+            return (zoho, prism);
+        }
+    }
+    panic!("Prism ended before it listened");
+}
+
 /// A connection to a simulated HubSpot behind Prism.
 async fn behind_prism(
     program: &PathBuf,
@@ -256,7 +272,14 @@ async fn behind_prism(
         ..hubspot::sim::Config::default()
     };
     let account = hubspot::sim::start(config).await.expect("a port");
-    let prism = prism(program, description, &account.url(), port().await).await;
+    let mut started = None;
+    for _ in 0..PORTS_MAX {
+        started = prism(program, description, &account.url(), port().await).await;
+        if started.is_some() {
+            break;
+        }
+    }
+    let prism = started.expect("Prism listens");
     let logins = hubspot::simulate::logins(&account, &prism.url);
     let connector = connectors::by_name("hubspot").expect("HubSpot");
     let rig = Rig::new(connector, Box::new(account), logins, hubspot::simulate::API);

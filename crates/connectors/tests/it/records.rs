@@ -27,11 +27,7 @@ struct Tried {
     writes: Arc<dyn Writes>,
 }
 
-/// Those whose simulators give no sample yet: what they promise of changes and writes is
-/// tried by tests of their own.
-const BY_THEIR_OWN: [&str; 5] = ["dynamics", "hubspot", "netsuite", "servicenow", "zoho_crm"];
-
-/// Everybody who claims both changes and writes and has a sample.
+/// Everybody who claims both changes and writes.
 async fn tried() -> Vec<Tried> {
     let mut all = Vec::new();
     for rig in rigs().await {
@@ -40,10 +36,8 @@ async fn tried() -> Vec<Tried> {
         else {
             continue;
         };
-        let Some(sample) = rig.simulator.sample() else {
-            assert!(BY_THEIR_OWN.contains(&rig.name()), "{} gives no sample", rig.name());
-            continue;
-        };
+        let sample = rig.simulator.sample();
+        let sample = sample.unwrap_or_else(|| panic!("{} gives no sample", rig.name()));
         all.push(Tried { rig, connection, sample, changes, writes });
     }
     assert!(!all.is_empty(), "nobody claims changes");
@@ -309,6 +303,7 @@ async fn an_update_on_an_old_version_is_a_conflict_and_changes_nothing() {
     for one in tried().await {
         let id = one.make(1, "first").await;
         let seen = one.read(&id).await.expect("there").version.expect("a version");
+        one.rig.simulator.pass_time();
         one.set(&id, Some(&seen), json!("second")).await.expect("nobody was before us");
         let refused = one.set(&id, Some(&seen), json!("third")).await.expect_err("stale");
         assert_eq!(refused.kind(), "conflict", "{}: {refused}", one.name());
@@ -367,7 +362,9 @@ async fn what_is_not_there_is_refused_by_name() {
         let told = one.changes.page(&ask).await;
         for error in [update.expect_err("unknown"), told.expect_err("unknown")] {
             assert!(error.is_refusal(), "{}: {error}", one.name());
-            assert!(error.to_string().contains(unknown), "{}: {error}", one.name());
+            // Where names are the same in any case, a vendor may tell it in another.
+            let told = error.to_string().to_lowercase();
+            assert!(told.contains(&unknown.to_lowercase()), "{}: {error}", one.name());
         }
         let ask = ChangesAsk { object: "Zqxnosuchobject".to_owned(), ..one.ask(None, 10) };
         let error = one.changes.page(&ask).await.expect_err("no such object");

@@ -175,23 +175,15 @@ async fn an_instance_that_answers_200_and_is_sick_is_told_as_what_it_is() {
     }
 }
 
-/// Waits until the connection has another token than this one.
-async fn until_another_token(tokens: &kit::Tokens, first: &str) {
-    let end = tokio::time::Instant::now() + Duration::from_secs(5);
-    while tokens.current().is_none_or(|token| token.value.reveal() == first) {
-        assert!(tokio::time::Instant::now() < end, "no second token");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test]
-async fn a_token_is_renewed_ahead_of_need_by_its_refresh_token() {
-    let rig =
-        instance(Config { token_lifetime: Duration::from_secs(1), ..Config::default() }).await;
+async fn a_token_that_still_lives_is_replaced_by_its_refresh_token() {
+    let rig = instance(Config::default()).await;
     let connection = rig.open().await;
     let tokens = connection.tokens.as_ref().expect("tokens");
-    let first = tokens.current().expect("a token").value.reveal().to_owned();
-    until_another_token(tokens, &first).await;
+    let first = tokens.current().expect("a token");
+    tokens.reject(&first);
+    let second = tokens.fresh(Duration::from_secs(5)).await.expect("another token");
+    assert_ne!(first.value.reveal(), second.value.reveal());
     let bodies: Vec<String> = rig.faults().requests().log().into_iter().map(|r| r.body).collect();
     assert!(bodies[0].starts_with("grant_type=client_credentials"));
     assert!(bodies[1].starts_with("grant_type=refresh_token"), "the same token would come again");
@@ -523,4 +515,23 @@ async fn what_an_administrator_wrote_is_sent_within_the_api() {
         assert_eq!(error.kind(), "invalid", "{wrong:?}");
     }
     assert_eq!(rig.requests().1, log, "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_rules_hour_is_waited_out_where_it_is_used_up() {
+    let rig = instance(Config { requests_per_hour: Some(2), ..Config::default() }).await;
+    let connection = rig.open().await;
+    let lookup = connection.lookup.as_ref().expect("a lookup");
+    let nobody = Ask { record: Some("0".repeat(32)), ..Ask::default() };
+    let mut refused = None;
+    for _ in 0..3 {
+        refused = lookup.find(Lane::Call, std::slice::from_ref(&nobody)).await.err();
+    }
+    assert_eq!(refused.expect("two an hour").kind(), "rate_limited");
+    let standing = connection.turnstile.budget().standing();
+    assert_eq!((standing.left, standing.is_low), (Some(0), true));
+    assert!(standing.resets_in.is_some_and(|left| left > Duration::from_secs(3_000)));
+    let (_, before) = rig.requests();
+    lookup.find(Lane::Call, &[nobody]).await.expect_err("told without asking");
+    assert_eq!(rig.requests().1, before);
 }

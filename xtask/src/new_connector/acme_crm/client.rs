@@ -102,6 +102,7 @@ fn classify(reply: &Reply) -> Result<Value, Error> {
             Err(Error::Forbidden { missing: "access to people".to_owned() })
         }
         404 => Err(Error::NotFound),
+        409 => Err(Error::Conflict { reason: "status 409".to_owned() }),
         429 => Err(Error::RateLimited { retry_after: reply.retry_after() }),
         500..=599 => Err(Error::unavailable(format!("status {}", reply.status))),
         status => Err(Error::protocol(format!("status {status}"))),

@@ -52,6 +52,8 @@ fn own_answer(name: &str) -> Option<Response> {
     match name {
         "unauthorized" => Some(refusal(StatusCode::UNAUTHORIZED).into_response()),
         "forbidden" => Some(refusal(StatusCode::FORBIDDEN).into_response()),
+        "not_found" => Some(refusal(StatusCode::NOT_FOUND).into_response()),
+        "conflict" => Some(refusal(StatusCode::CONFLICT).into_response()),
         "throttled" => {
             let told = [("retry-after", "1")];
             Some((told, refusal(StatusCode::TOO_MANY_REQUESTS)).into_response())

@@ -125,6 +125,12 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
             "0x80040220",
             "Principal user (Id=1, type=8, roleCount=1) is missing prvReadContact privilege (Id=2) on OTC=2",
         ),
+        "not_found" => missing("contact", "00000000-0000-0000-0000-000000000001"),
+        "conflict" => Answer::error(
+            StatusCode::PRECONDITION_FAILED,
+            "0x80060882",
+            "The version of the existing record doesn't match the RowVersion property provided.",
+        ),
         "expired" => expired(),
         _ => return None,
     };

@@ -35,6 +35,9 @@ impl Cookie {
 
     pub(super) fn read(text: &str) -> Result<Cookie, Answer> {
         let malformed = || Answer::bad("Malformed XML in the Paging Cookie");
+        if !text.starts_with("<cookie ") || !text.ends_with("/>") {
+            return Err(malformed());
+        }
         let part = |name: &str| {
             let rest = text.split_once(&format!(" {name}=\""))?.1;
             rest.split_once('"').map(|(value, _)| value)

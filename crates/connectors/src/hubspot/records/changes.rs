@@ -12,7 +12,7 @@
 use super::super::client::{Ask, BATCH_MAX, Client, Found, Method, SEARCH_MAX};
 use super::super::mapping::{ID, MERGED, id_of, merged};
 use super::cursor::{Cursor, Step};
-use super::{BY, modified_property, object, properties, record};
+use super::{BY, all_known, modified_property, object, properties, record};
 use async_trait::async_trait;
 use domain::Timestamp;
 use kit::{Change, ChangesAsk, ChangesPage, Error, Lane};
@@ -164,6 +164,7 @@ impl Changes {
             "limit": limit, "after": "0", "sorts": [sort],
         });
         let found = self.client.search(Lane::Background, object(&ask.object)?, body).await?;
+        all_known(&self.client, &ask.object, &ask.fields, &found.records).await?;
         let is_full = found.next.is_some() || found.records.len() >= limit;
         Ok((found, is_full))
     }

@@ -47,11 +47,11 @@ impl Cursor {
         let parts: Vec<&str> = text.split('/').collect();
         let ["1", word, from, since, behind, begun] = parts.as_slice() else { return None };
         let moment = |text: &str| text.parse().ok().map(Timestamp);
-        let behind: u64 = behind.parse().ok()?;
+        let (behind, begun): (u64, Timestamp) = (behind.parse().ok()?, moment(begun)?);
         let step = match *word {
             "w" => Step::Window,
             "m" => Step::Moment { behind },
-            "a" => Step::Archived { behind, begun: moment(begun)? },
+            "a" => Step::Archived { behind, begun },
             _ => return None,
         };
         Some(Self { step, from: moment(from)?, archived_since: moment(since)? })

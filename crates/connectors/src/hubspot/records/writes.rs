@@ -9,7 +9,7 @@
 use super::super::client::{Ask, BATCH_MAX, Client, Method, record_id};
 use super::super::mapping::{Property, id_of};
 use super::super::signals::partial;
-use super::{BY, object, properties, record};
+use super::{BY, all_known, object, properties, record};
 use async_trait::async_trait;
 use kit::{Error, Fields, Lane, Record, Saved};
 use serde_json::{Map, Value, json};
@@ -36,6 +36,7 @@ impl kit::Writes for Writes {
         let asked: Vec<&str> = ids.iter().filter_map(|id| record_id(id)).collect();
         let names = properties(fields, &[BY])?;
         let found = self.client.batch(lane, object(kind)?, None, &asked, &names).await?;
+        all_known(&self.client, kind, fields, &found).await?;
         // Who was merged away answers as the one that stayed, which is another record.
         let of = |id: &String| found.iter().find(|found| found["id"] == id.as_str());
         ids.iter().map(|id| of(id).map(|found| record(found, fields)).transpose()).collect()
@@ -47,7 +48,7 @@ impl kit::Writes for Writes {
             let reason = "is no key: a property and its value".to_owned();
             return Err(Error::Invalid { field: Some(key.0.to_owned()), reason });
         }
-        let mut values = texts(fields);
+        let mut values = texts(fields)?;
         values.insert(key.0.to_owned(), key.1.into());
         if key.0 == "email" {
             return self.create_by_email(kind, key.1, values).await;
@@ -70,7 +71,7 @@ impl kit::Writes for Writes {
         if seen.is_some() {
             self.compare(kind, id, seen).await?;
         }
-        self.change(kind, id, texts(fields)).await
+        self.change(kind, id, texts(fields)?).await
     }
 
     async fn delete(&self, kind: &str, id: &str, seen: Option<&str>) -> Result<(), Error> {
@@ -141,13 +142,23 @@ impl Writes {
 }
 
 /// All values are texts there; an empty one empties.
-fn texts(fields: &Fields) -> Map<String, Value> {
-    let text = |value: &Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+///
+/// # Errors
+/// `Invalid` naming a field whose value is none that HubSpot keeps.
+fn texts(fields: &Fields) -> Result<Map<String, Value>, Error> {
+    let text = |(name, value): (&String, &Value)| {
+        let text = match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            Value::Array(_) | Value::Object(_) => {
+                let reason = "is a list or an object, which HubSpot does not keep".to_owned();
+                return Err(Error::Invalid { field: Some(name.clone()), reason });
+            }
+        };
+        Ok((name.clone(), text.into()))
     };
-    fields.iter().map(|(name, value)| (name.clone(), text(value).into())).collect()
+    fields.iter().map(text).collect()
 }
 
 fn saved(record: &Value) -> Result<Saved, Error> {

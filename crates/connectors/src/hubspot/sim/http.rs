@@ -143,6 +143,11 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
             let told = "This app hasn't been granted all required scopes to make this call.";
             Refusal::new(403, "MISSING_SCOPES", told).with(error).answer(CORRELATION)
         }
+        "not_found" => Refusal::not_found("contact").answer(CORRELATION),
+        "conflict" => {
+            let told = "Contact already exists. Existing ID: 1";
+            Refusal::new(409, "CONFLICT", told).answer(CORRELATION)
+        }
         "locked" => Refusal::new(423, "LOCKED", "The resource is locked").answer(CORRELATION),
         "migration" => {
             let mut answer = Refusal::new(477, "MIGRATION_IN_PROGRESS", "This portal is migrating")

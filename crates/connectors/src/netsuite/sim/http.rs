@@ -123,6 +123,14 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
             "INSUFFICIENT_PERMISSION",
             "Permission Violation: You need  the 'Lists -> Contacts -> View' permission to access this page.",
         ),
+        "not_found" => Answer::error(
+            StatusCode::NOT_FOUND,
+            "NONEXISTENT_ID",
+            "The record instance does not exist. Provide a valid record instance ID.",
+        ),
+        "conflict" => {
+            Answer::error(StatusCode::CONFLICT, "RCRD_HAS_BEEN_CHANGED", "Record has been changed")
+        }
         "error" => Answer::error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "UNEXPECTED_ERROR",

@@ -1,6 +1,7 @@
 //! Values that try to be syntax of SOQL, SOSL or the address.
 
 use super::{literal, nowhere, whole_path};
+use kit::Custom;
 use proptest::prelude::*;
 
 const QUOTED: &str = "SELECT Id FROM Contact WHERE External_Id__c = '";
@@ -86,7 +87,14 @@ proptest! {
 
     #[test]
     fn a_path_never_leaves_the_api(path in "/[a-z./\\\\%@:?#2ef]{0,20}") {
-        if let Ok(path) = whole_path(&path, "67.0") {
+        let custom = Custom {
+            method: "GET".to_owned(),
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+        };
+        if let Ok(path) = whole_path(&custom, "67.0") {
             let url = url::Url::parse("https://org.example").and_then(|u| u.join(&path)).expect("an address");
             prop_assert_eq!(url.host_str(), Some("org.example"));
             prop_assert!(url.path().starts_with("/services/"));

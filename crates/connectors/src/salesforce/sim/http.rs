@@ -126,6 +126,16 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
             "INSUFFICIENT_ACCESS",
             "insufficient access rights on cross-reference id",
         ),
+        "not_found" => Answer::error(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            "Provided external ID field does not exist or is not accessible: External_Id__c",
+        ),
+        "conflict" => Answer::error(
+            StatusCode::BAD_REQUEST,
+            "UNABLE_TO_LOCK_ROW",
+            "unable to obtain exclusive access to this record or 1 records",
+        ),
         "unavailable" => Answer::error(
             StatusCode::SERVICE_UNAVAILABLE,
             "SERVER_UNAVAILABLE",

@@ -117,6 +117,8 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
         "throttled" => error(StatusCode::TOO_MANY_REQUESTS, "/IWFND/CM_BEC/026")
             .with("retry-after", "1".to_owned()),
         "forbidden" => error(StatusCode::FORBIDDEN, "/IWFND/CM_CONSUMER/101"),
+        "not_found" => error(StatusCode::NOT_FOUND, "/IWBEP/CM_MGW_RT/020"),
+        "conflict" => error(StatusCode::PRECONDITION_FAILED, "/IWBEP/CM_MGW_RT/022"),
         "busy" => Answer {
             status: StatusCode::SERVICE_UNAVAILABLE,
             headers: vec![

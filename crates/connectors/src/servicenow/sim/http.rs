@@ -1,6 +1,8 @@
 //! The way of a request: what was asked, who answers, and the vendor's own refusals.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
@@ -9,6 +11,11 @@ use axum::response::Response;
 use serde_json::{Value as Json, json};
 
 use super::{World, gate};
+
+/// What a rule counts in.
+const HOUR: Duration = Duration::from_secs(3_600);
+/// The sys_id of a rule.
+const RULE: &str = "7a2b1c0de1d0c01037f6a2c8e9f4d3b7";
 
 /// One request.
 pub(super) struct Asked<'a> {
@@ -103,6 +110,19 @@ impl World {
         if let Err(refused) = self.admit(asked) {
             return refused;
         }
+        let Some(most) = self.config.requests_per_hour else { return self.api(asked) };
+        let reset = (SystemTime::now() + HOUR).duration_since(UNIX_EPOCH).unwrap_or_default();
+        let answer = match self.counted.fetch_add(1, Ordering::Relaxed) < most {
+            true => self.api(asked),
+            false => limited(most, HOUR.as_secs()),
+        };
+        answer
+            .with("x-ratelimit-limit", most.to_string())
+            .with("x-ratelimit-reset", reset.as_secs().to_string())
+            .with("x-ratelimit-rule", RULE.to_owned())
+    }
+
+    fn api(&self, asked: &Asked<'_>) -> Answer {
         let path: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
         match path.as_slice() {
             ["api", "now", "table", table] => self.table(asked, table, None, false),
@@ -121,22 +141,34 @@ impl World {
     }
 }
 
+/// 429, and in how many seconds there is more.
+fn limited(most: u64, seconds: u64) -> Answer {
+    let detail = format!("Rate limit of {most} requests per hour for Table API exceeded");
+    Answer::refused(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded", &detail)
+        .with("retry-after", seconds.to_string())
+}
+
 /// The vendor's own answers, by the names a fault plan gives them.
 pub(super) fn vendor_answer(name: &str) -> Option<Response> {
     let answer = match name {
         "unauthorized" => gate::unauthorized(),
-        "throttled" => {
-            let detail = "Rate limit of 100 requests per hour for Table API exceeded";
-            let words = "Rate limit exceeded";
-            Answer::refused(StatusCode::TOO_MANY_REQUESTS, words, detail)
-                .with("retry-after", "1".to_owned())
-                .with("x-ratelimit-limit", "100".to_owned())
-                .with("x-ratelimit-rule", "7a2b1c0de1d0c01037f6a2c8e9f4d3b7".to_owned())
-        }
+        "throttled" => limited(100, 1)
+            .with("x-ratelimit-limit", "100".to_owned())
+            .with("x-ratelimit-rule", RULE.to_owned()),
         "forbidden" => Answer::refused(
             StatusCode::FORBIDDEN,
             "Operation Failed",
             "ACL Exception Query Failed due to security constraints",
+        ),
+        "not_found" => Answer::refused(
+            StatusCode::NOT_FOUND,
+            "No Record found",
+            "Record doesn't exist or ACL restricts the record retrieval",
+        ),
+        "conflict" => Answer::refused(
+            StatusCode::FORBIDDEN,
+            "Operation Failed",
+            "Error during insert of customer_contact: Unique Key violation detected by database",
         ),
         "hibernating" => Answer {
             status: StatusCode::OK,

@@ -5,8 +5,10 @@
 
 use super::Failure;
 use kit::{Error, Network, Settings, guard};
+use sqlx::ConnectOptions;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// How the way is kept private.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,44 @@ impl Address {
         found.truncate(ADDRESSES_MAX);
         Ok(found)
     }
+
+    /// A session by sqlx, at the first of the addresses that answers. `options`: how to ask
+    /// at an address; `failed`: what an error means, after which another address is tried
+    /// only where the way is broken.
+    ///
+    /// # Errors
+    /// What the last error means.
+    pub(in crate::sql) async fn connect<O: ConnectOptions>(
+        &self,
+        limit: Duration,
+        options: impl Fn(&str) -> O + Send + Sync,
+        failed: impl Fn(&sqlx::Error, Duration) -> Failure + Send + Sync,
+    ) -> Result<Session<O::Connection>, Failure>
+    where
+        O::Connection: Sized,
+    {
+        let mut failure = Failure::Broken(Error::unavailable("the host has no address"));
+        for address in self.resolve().await.map_err(Failure::Told)? {
+            match options(&address.ip().to_string()).connect().await {
+                Ok(connection) => return Ok(Session { connection, limit }),
+                Err(error) => failure = failed(&error, limit),
+            }
+            if !matches!(failure, Failure::Broken(_)) {
+                break;
+            }
+        }
+        Err(failure)
+    }
 }
+
+/// A session, and how long its queries may run.
+pub(in crate::sql) struct Session<C> {
+    pub(in crate::sql) connection: C,
+    pub(in crate::sql) limit: Duration,
+}
+
+/// Prepared queries that one session keeps.
+pub(in crate::sql) const PREPARED_MAX: usize = 64;
 
 /// A file of certificates, as it is when the connection is opened.
 fn certificates(file: &str) -> Result<Vec<u8>, Error> {

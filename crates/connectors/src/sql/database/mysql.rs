@@ -2,7 +2,7 @@
 //!
 //! One word apart the two are the same here: what ends a query that runs too long.
 
-use super::address::{Address, Tls, cut};
+use super::address::{self, Address, PREPARED_MAX, Tls, cut};
 use super::{BYTES_MAX, Driver, Failure, Outlook, ROWS_MAX, late, too_large};
 use crate::sql::cell::{Cell, Row};
 use crate::sql::statement::{Argument, Statement};
@@ -20,40 +20,22 @@ use sqlx::{
 use sqlx::{MySql as My, TypeInfo as _, ValueRef as _, query::Query};
 use std::time::Duration;
 
-/// Prepared queries that one session keeps.
-const PREPARED_MAX: usize = 64;
-
 /// One server.
 pub(in crate::sql) struct MySql {
     pub(in crate::sql) address: Address,
 }
 
-/// A session, and how long its queries may run.
-pub(in crate::sql) struct Session {
-    connection: MySqlConnection,
-    limit: Duration,
-}
+type Session = address::Session<MySqlConnection>;
 
 #[async_trait]
 impl Driver for MySql {
     type Session = Session;
 
     async fn connect(&self, limit: Duration) -> Result<Session, Failure> {
-        let mut failure = Failure::Broken(Error::unavailable("the host has no address"));
-        for address in self.address.resolve().await.map_err(Failure::Told)? {
-            match self.options(&address.ip().to_string()).connect().await {
-                Ok(connection) => {
-                    let mut session = Session { connection, limit };
-                    session.begin().await?;
-                    return Ok(session);
-                }
-                Err(error) => failure = of_login(&error, limit),
-            }
-            if !matches!(failure, Failure::Broken(_)) {
-                break;
-            }
-        }
-        Err(failure)
+        let options = |ip: &str| self.options(ip);
+        let mut session = self.address.connect(limit, options, of_login).await?;
+        session.begin().await?;
+        Ok(session)
     }
 
     async fn rows(

@@ -4,7 +4,7 @@
 //! is read in one way; a query that stands inside another cannot write even where it says
 //! so (`WITH … DELETE`), whatever the session.
 
-use super::address::{Address, Tls};
+use super::address::{self, Address, PREPARED_MAX, Tls, cut};
 use super::{BYTES_MAX, Driver, Failure, Outlook, ROWS_MAX, late, too_large};
 use crate::sql::cell::{Cell, Row};
 use crate::sql::statement::{Argument, Statement};
@@ -20,40 +20,22 @@ use sqlx::{
 use sqlx::{Column as _, query::Query};
 use std::time::Duration;
 
-/// Prepared queries that one session keeps.
-const PREPARED_MAX: usize = 64;
-
 /// One server.
 pub(in crate::sql) struct Postgres {
     pub(in crate::sql) address: Address,
 }
 
-/// A session, and how long its queries may run.
-pub(in crate::sql) struct Session {
-    connection: PgConnection,
-    limit: Duration,
-}
+type Session = address::Session<PgConnection>;
 
 #[async_trait]
 impl Driver for Postgres {
     type Session = Session;
 
     async fn connect(&self, limit: Duration) -> Result<Session, Failure> {
-        let mut failure = Failure::Broken(Error::unavailable("the host has no address"));
-        for address in self.address.resolve().await.map_err(Failure::Told)? {
-            match self.options(&address.ip().to_string()).connect().await {
-                Ok(connection) => {
-                    let mut session = Session { connection, limit };
-                    session.begin().await?;
-                    return Ok(session);
-                }
-                Err(error) => failure = of_login(&error, limit),
-            }
-            if !matches!(failure, Failure::Broken(_)) {
-                break;
-            }
-        }
-        Err(failure)
+        let options = |ip: &str| self.options(ip);
+        let mut session = self.address.connect(limit, options, of_login).await?;
+        session.begin().await?;
+        Ok(session)
     }
 
     async fn rows(
@@ -254,7 +236,7 @@ fn of_query(error: &sqlx::Error, statement: &Statement, limit: Duration) -> Fail
 
 /// What was said of the login, the session or the server.
 fn of_login(error: &sqlx::Error, limit: Duration) -> Failure {
-    let Some(code) = code(error) else { return super::address::cut(error) };
+    let Some(code) = code(error) else { return cut(error) };
     let invalid = |field: &str, reason: &str| {
         Failure::Told(Error::Invalid { field: Some(field.into()), reason: reason.into() })
     };

@@ -47,10 +47,10 @@ impl Cursor {
         let parts: Vec<&str> = text.split('/').collect();
         let [version, at, id, since, page, begun] = parts.as_slice() else { return None };
         let moment = |text: &str| text.parse().ok().map(Timestamp);
-        let page: u32 = page.parse().ok()?;
+        let (page, begun): (u32, Timestamp) = (page.parse().ok()?, moment(begun)?);
         let step = match page {
             0 => Step::Saved,
-            page => Step::Deleted { page, begun: moment(begun)? },
+            page => Step::Deleted { page, begun },
         };
         let saved = (moment(at)?, id.parse().ok()?);
         (*version == "1").then_some(Self { step, deleted_since: moment(since)?, saved })

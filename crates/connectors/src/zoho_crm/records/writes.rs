@@ -3,19 +3,21 @@
 //! A write names one record and reads that record's own outcome, because the answer as a
 //! whole says little. A change is made to depend on `Modified_Time` by the vendor itself
 //! (`If-Unmodified-Since`, 412), which knows whole seconds only. A deletion cannot be made
-//! to depend on it: there the record is read just before.
+//! to depend on it: there the record is read just before. A field that a module does not
+//! have, Zoho passes over without a word: so each is queried once before it is written.
 //!
 //! Source: "Update Records", "Upsert Records", "Delete Records" (v8).
 
 use super::super::client::{Ask, Client, Method, record_id};
-use super::super::coql::{Condition, Name, Query, VALUES_MAX, name};
+use super::super::coql::{COLUMNS_MAX, Condition, Name, Query, VALUES_MAX, name};
 use super::super::mapping::id_of;
 use super::super::signals::row;
 use super::{columns, module, record};
 use async_trait::async_trait;
 use kit::{Error, Fields, Lane, Record, Saved};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Modules that Zoho's upsert does not take.
 const WITHOUT_UPSERT: [&str; 3] = ["Calls", "Events", "Tasks"];
@@ -25,6 +27,8 @@ pub(in super::super) struct Writes {
     pub(in super::super) client: Arc<Client>,
     /// What starts in Zoho when a record is written.
     pub(in super::super) triggers: Value,
+    /// Fields that were queried and exist, by module and name.
+    pub(in super::super) known: Mutex<BTreeSet<(String, String)>>,
 }
 
 #[async_trait]
@@ -64,6 +68,7 @@ impl kit::Writes for Writes {
         let id = name("id");
         let query = Query::select(&object, std::slice::from_ref(&id), &condition, &[&id], 2);
         let (rows, _, _) = self.client.rows(Lane::Background, &query).await?;
+        self.require(&object, fields.keys().map(String::as_str)).await?;
         let mut values = fields.clone();
         values.insert(key.0.to_owned(), key.1.into());
         match rows.as_slice() {
@@ -93,6 +98,7 @@ impl kit::Writes for Writes {
     ) -> Result<Saved, Error> {
         let object = module(object)?;
         let id = record_id(id).ok_or(Error::NotFound)?;
+        self.require(&object, fields.keys().map(String::as_str)).await?;
         let path = format!("/{}/{id}", object.as_str());
         self.put(Method::Put, path, fields, seen).await
     }
@@ -120,6 +126,33 @@ impl kit::Writes for Writes {
 }
 
 impl Writes {
+    /// Does the module have these fields? Those that are not known yet are asked for of
+    /// nobody, by the query that [`kit::Writes::read`] would make.
+    ///
+    /// # Errors
+    /// `Invalid` naming the one that it has not, any other [`Error`].
+    async fn require<'a>(
+        &self,
+        object: &Name,
+        fields: impl Iterator<Item = &'a str>,
+    ) -> Result<(), Error> {
+        let key = |field: &str| (object.as_str().to_owned(), field.to_owned());
+        let open: Vec<String> = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            // What begins with a dollar sign is a word to Zoho and no field.
+            let is_open = |field: &&str| !field.starts_with('$') && !known.contains(&key(field));
+            fields.filter(is_open).map(str::to_owned).collect()
+        };
+        let Some(nobody) = Condition::equals(&name("id"), "1") else { return Ok(()) };
+        for some in open.chunks(COLUMNS_MAX / 2) {
+            let query = Query::select(object, &columns(some)?, &nobody, &[], 1);
+            self.client.rows(Lane::Background, &query).await?;
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.extend(some.iter().map(|field| key(field)));
+        }
+        Ok(())
+    }
+
     async fn put(
         &self,
         method: Method,

@@ -113,6 +113,14 @@ pub(super) fn vendor_answer(name: &str) -> Option<Response> {
             let told = "invalid oauth scope to access this URL";
             Answer::error(StatusCode::UNAUTHORIZED, "OAUTH_SCOPE_MISMATCH", json!({}), told)
         }
+        "not_found" => {
+            let told = "the id given seems to be invalid";
+            Answer::refused("INVALID_DATA", json!({ "api_name": "id" }), told)
+        }
+        "conflict" => {
+            let details = json!({ "api_name": "External_Number" });
+            Answer::refused("DUPLICATE_DATA", details, "duplicate data")
+        }
         "locked" => Answer::refused("RECORD_LOCKED", json!({}), "the record is locked"),
         "error" => {
             let told = "Internal Server Error";

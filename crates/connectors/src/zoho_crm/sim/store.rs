@@ -40,11 +40,19 @@ pub(super) struct Store {
     next: u64,
     offset_minutes: i64,
     lag: Duration,
+    /// Milliseconds that the organization's clock is ahead.
+    pub(super) ahead: i64,
 }
 
 impl Store {
     pub(super) fn new(offset_minutes: i64, lag: Duration) -> Store {
-        Store { rows: HashMap::new(), gone: HashMap::new(), next: FIRST_ID, offset_minutes, lag }
+        let (rows, gone) = (HashMap::new(), HashMap::new());
+        Store { rows, gone, next: FIRST_ID, offset_minutes, lag, ahead: 0 }
+    }
+
+    /// This second, as records are stamped with it.
+    fn now(&self) -> i64 {
+        second(dates::now() + self.ahead)
     }
 
     pub(super) fn count(&self, module: &str) -> usize {
@@ -90,7 +98,7 @@ impl Store {
     ) -> u64 {
         let Some(module) = schema::module(module) else { return 0 };
         self.next += 157;
-        let now = second(dates::now());
+        let now = self.now();
         let mut row = Row {
             values,
             created: now,
@@ -112,11 +120,11 @@ impl Store {
         values: Map<String, Json>,
         by: &'static str,
     ) -> bool {
-        let lag = self.lag;
+        let (lag, now) = (self.lag, self.now());
         let Some(row) = self.row_mut(module, id) else { return false };
         row.values.extend(values);
         row.values.retain(|_, value| !value.is_null());
-        row.modified = second(dates::now()).max(row.modified);
+        row.modified = now.max(row.modified);
         row.modified_by = by;
         row.found_from = Instant::now() + lag;
         derive(row);
@@ -137,7 +145,7 @@ impl Store {
         };
         let name =
             row.values.get(module.title).and_then(Json::as_str).unwrap_or_default().to_owned();
-        let gone = Gone { id, name, at: second(dates::now()), by };
+        let gone = Gone { id, name, at: self.now(), by };
         self.gone.entry(module.name).or_default().push(gone);
         true
     }
