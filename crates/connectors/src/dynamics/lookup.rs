@@ -9,7 +9,7 @@ use super::client::Client;
 use super::mapping::{Person, Shape, text};
 use super::odata::{Filter, Guid, Name, Query, record as address};
 use async_trait::async_trait;
-use domain::{Contact, Phone, Region, phone};
+use domain::{Contact, Numbering, Phone, phone};
 use kit::{Ask, Error, Lane, Lookup};
 use std::sync::Arc;
 
@@ -24,38 +24,15 @@ const EMAIL_MAX: usize = 254;
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shapes: Vec<Shape>,
-    pub(super) region: Region,
     pub(super) forms: Forms,
 }
 
 /// In which forms a number is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Forms {
-    pub(super) written: Written,
+    pub(super) numbers: Numbering,
     /// Behind a call also in any other form, at the price of a scan of the table.
     pub(super) is_thorough: bool,
-}
-
-/// How numbers are written in this environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
-    /// As people type them.
-    Typed,
-    /// Always as `+15550199999`.
-    E164,
-    /// Always digits alone.
-    Digits,
-}
-
-impl Written {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "typed" => Some(Self::Typed),
-            "e164" => Some(Self::E164),
-            "digits" => Some(Self::Digits),
-            _ => None,
-        }
-    }
 }
 
 #[async_trait]
@@ -115,7 +92,7 @@ impl Directory {
             let own = |shape: &&Shape| row.get(shape.table.id().as_str()).is_some();
             let shape = self.shapes.iter().find(own);
             let shape = shape.ok_or_else(|| Error::protocol("a row without an id"))?;
-            people.push(shape.person(&row, self.region)?);
+            people.push(shape.person(&row, self.forms.numbers)?);
         }
         Ok(people)
     }
@@ -139,7 +116,7 @@ fn queries(shape: &Shape, lane: Lane, asks: &[Ask], forms: Forms) -> Vec<Query> 
             shape.emails.iter().for_each(|column| add(Filter::text(column, email)));
         }
         let Some(phone) = &ask.phone else { continue };
-        for form in written(phone, forms.written) {
+        for form in written(phone, forms.numbers) {
             shape.phones.iter().for_each(|(column, _)| add(Filter::starts_with(column, &form)));
         }
         if forms.is_thorough && lane == Lane::Background {
@@ -163,16 +140,8 @@ fn queries(shape: &Shape, lane: Lane, asks: &[Ask], forms: Forms) -> Vec<Query> 
 }
 
 /// The forms to compare with, none of which begins with another.
-fn written(phone: &Phone, how: Written) -> Vec<String> {
-    let all = match how {
-        Written::E164 => vec![phone.e164.clone()],
-        Written::Digits => phone::digit_forms(phone),
-        Written::Typed => {
-            let mut forms = phone::typed_forms(phone);
-            forms.extend(phone::digit_forms(phone));
-            forms
-        }
-    };
+fn written(phone: &Phone, numbers: Numbering) -> Vec<String> {
+    let all = numbers.all_forms(phone);
     let mut forms: Vec<String> = Vec::new();
     for form in &all {
         let is_covered = all.iter().any(|other| other != form && form.starts_with(other.as_str()));
@@ -207,17 +176,21 @@ fn matching(people: &[Person], ask: &Ask) -> Vec<Contact> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Written, written};
-    use domain::Phone;
+    use super::written;
+    use domain::{Numbering, Phone, Region, Written};
 
     fn phone(e164: &str) -> Phone {
         Phone { e164: e164.to_owned(), extension: None }
     }
 
+    fn us(written: Option<Written>) -> Numbering {
+        Numbering::new(Region::parse("US").expect("a region"), written)
+    }
+
     #[test]
     fn a_number_is_compared_with_a_bounded_set_of_forms() {
         for e164 in ["+15550199999", "+442079460018", "+4930901820"] {
-            let forms = written(&phone(e164), Written::Typed);
+            let forms = written(&phone(e164), us(None));
             assert!((5..=24).contains(&forms.len()), "{}: {forms:?}", forms.len());
             assert!(forms.contains(&e164.to_owned()));
             for form in &forms {
@@ -227,7 +200,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(written(&phone("+15550199999"), Written::E164), ["+15550199999"]);
-        assert_eq!(written(&phone("+15550199999"), Written::Digits), ["5550199999", "15550199999"]);
+        assert_eq!(written(&phone("+15550199999"), us(Some(Written::E164))), ["+15550199999"]);
+        assert_eq!(written(&phone("+15550199999"), us(Some(Written::Digits))), ["15550199999"]);
     }
 }

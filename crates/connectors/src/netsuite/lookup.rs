@@ -9,7 +9,7 @@ use super::client::Client;
 use super::mapping::{Person, Shape};
 use super::suiteql::{Condition, Id, Name, Query};
 use async_trait::async_trait;
-use domain::{Contact, Phone, Region, phone};
+use domain::{Contact, Numbering, Phone, phone};
 use kit::{Ask, Error, Lane, Lookup};
 use std::sync::Arc;
 
@@ -22,38 +22,15 @@ const EMAIL_MAX: usize = 254;
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shapes: Vec<Shape>,
-    pub(super) region: Region,
     pub(super) forms: Forms,
 }
 
 /// In which forms a number is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Forms {
-    pub(super) written: Written,
+    pub(super) numbers: Numbering,
     /// Behind a call also in any other form, at the price of a scan of the table.
     pub(super) is_thorough: bool,
-}
-
-/// How numbers are written in this account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
-    /// As people type them.
-    Typed,
-    /// Always as `+15550199999`.
-    E164,
-    /// Always digits alone.
-    Digits,
-}
-
-impl Written {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "typed" => Some(Self::Typed),
-            "e164" => Some(Self::E164),
-            "digits" => Some(Self::Digits),
-            _ => None,
-        }
-    }
 }
 
 #[async_trait]
@@ -86,7 +63,7 @@ impl Directory {
             .iter()
             .zip(&found)
             .flat_map(|(shape, rows)| rows.iter().map(move |row| (shape, row)));
-        rows.map(|(shape, row)| shape.person(row, self.region)).collect()
+        rows.map(|(shape, row)| shape.person(row, self.forms.numbers)).collect()
     }
 }
 
@@ -109,7 +86,7 @@ pub(super) fn queries(shape: &Shape, lane: Lane, asks: &[Ask], forms: Forms) -> 
             shape.emails.iter().for_each(|column| add(Condition::text(column, email)));
         }
         let Some(phone) = &ask.phone else { continue };
-        for form in written(phone, forms.written) {
+        for form in written(phone, forms.numbers) {
             shape.phones.iter().for_each(|(column, _)| add(Condition::starts_with(column, &form)));
         }
         if forms.is_thorough && lane == Lane::Background {
@@ -129,16 +106,8 @@ pub(super) fn queries(shape: &Shape, lane: Lane, asks: &[Ask], forms: Forms) -> 
 }
 
 /// The forms to compare with, none of which begins with another.
-fn written(phone: &Phone, how: Written) -> Vec<String> {
-    let all = match how {
-        Written::E164 => vec![phone.e164.clone()],
-        Written::Digits => phone::digit_forms(phone),
-        Written::Typed => {
-            let mut forms = phone::typed_forms(phone);
-            forms.extend(phone::digit_forms(phone));
-            forms
-        }
-    };
+fn written(phone: &Phone, numbers: Numbering) -> Vec<String> {
+    let all = numbers.all_forms(phone);
     let mut forms: Vec<String> = Vec::new();
     for form in &all {
         let is_covered = all.iter().any(|other| other != form && form.starts_with(other.as_str()));
