@@ -9,6 +9,9 @@
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
 use std::fmt;
 
+mod numbering;
+pub use numbering::{Numbering, Written};
+
 /// A default region for numbers in national form: ISO 3166-1 alpha-2, e.g. `US`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Region(rlibphonenumber::Region);

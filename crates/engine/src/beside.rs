@@ -160,9 +160,10 @@ impl Engine {
 
     /// What a person is linked to in a system beside their own.
     pub(crate) fn linked(&self, beside: &Beside, person: &Contact) -> Option<Linked<'_>> {
-        let id = beside.linked_by.account_of(person)?;
         let other = self.connections.get(&beside.connection)?;
-        if self.is_erased_account(&other.name, &id) {
+        let typed = beside.linked_by.account_of(person)?;
+        let id = other.formats.ids.write(&typed);
+        if [&id, &typed].into_iter().any(|id| self.is_erased_account(&other.name, id)) {
             return None;
         }
         Some(Linked { other, accounts: other.accounts.as_ref()?, id })

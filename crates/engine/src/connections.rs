@@ -7,7 +7,7 @@ use crate::flights::Flights;
 use crate::misses::Misses;
 use domain::freshness::Limits;
 use domain::matching::Policy;
-use domain::{Caller, Prefix, Region, phone};
+use domain::{Caller, IdFormat, Numbering, Phone, Prefix, Region, phone};
 use kit::health::SLOW_AFTER;
 use kit::{Capabilities, Health, Lane};
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +27,8 @@ pub struct Connection {
     pub deadline: Duration,
     /// What is asked of the accounts that this connection's people are linked to.
     pub beside: Vec<Beside>,
+    /// How its system writes numbers and ids, where that is known.
+    pub formats: Formats,
     /// Its own accounts, for connections that it stands beside.
     pub(crate) accounts: Option<Accounts>,
     /// Requests of calls.
@@ -34,6 +36,23 @@ pub struct Connection {
     /// Requests that renew what has just answered; never in a call's way.
     pub(crate) behind: Arc<Flights>,
     pub(crate) misses: Arc<Misses>,
+}
+
+/// How a connection's system writes what it is asked with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Formats {
+    /// `None`: E.164.
+    pub numbers: Option<Numbering>,
+    pub ids: IdFormat,
+}
+
+impl Formats {
+    /// A number, given as E.164.
+    #[must_use]
+    pub fn number(&self, e164: &str) -> String {
+        let phone = || Phone { e164: e164.to_owned(), extension: None };
+        self.numbers.map_or_else(|| e164.to_owned(), |numbers| numbers.write(&phone()))
+    }
 }
 
 /// How a connection answers; see the configuration reference for each.
@@ -67,6 +86,7 @@ impl Connection {
             prefix,
             kind: String::new(),
             beside: Vec::new(),
+            formats: Formats::default(),
             accounts: accounts.map(|accounts| Accounts::new(accounts, &behaviour)),
             capabilities,
             policy: behaviour.policy,
@@ -85,6 +105,12 @@ impl Connection {
     #[must_use]
     pub fn of_kind(self, kind: &str) -> Self {
         Self { kind: kind.to_owned(), ..self }
+    }
+
+    /// Writing numbers and ids in this way.
+    #[must_use]
+    pub fn with_formats(self, formats: Formats) -> Self {
+        Self { formats, ..self }
     }
 
     /// With these systems beside it.

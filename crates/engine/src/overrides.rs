@@ -12,6 +12,7 @@ use domain::{ExternalId, Timestamp};
 use kit::{Ask, Lane};
 use state::audit::Act;
 use state::overrides::{Clear, Override};
+use state::subject::Record;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -111,6 +112,9 @@ impl Engine {
             Ok(Some(record)) if !self.is_erased_record(&connection.name, &record) => {
                 let new = ExternalId::Record { prefix, record: record.clone() }.to_string();
                 let act = act("override.followed", &[("newExternalId", &new)]);
+                let gone =
+                    Record { connection: connection.name.clone(), record: old.said.record.clone() };
+                self.move_links(&gone, &record).await;
                 self.store.follow_merge(old, &record, &new, act, now).await.map(drop)
             }
             Ok(_) => {

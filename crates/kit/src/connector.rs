@@ -5,7 +5,7 @@ use crate::{
     Settings, SignIn, Tokens, Turnstile, Writes,
 };
 use async_trait::async_trait;
-use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Phone, Region, Value};
+use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Numbering, Phone, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub struct Opening {
     pub settings: Settings,
     pub limits: Limits,
     pub network: Network,
-    /// For numbers that records hold in national form.
-    pub region: Region,
+    /// How its numbers are read, and written where it keeps all in one form.
+    pub numbers: Numbering,
 }
 
 /// What a connection can do. A vendor's lack is `None` and costs nothing.

@@ -2,52 +2,22 @@
 //! that are asked for, and who of those found is whom one asked for.
 
 use crate::connector::Ask;
-use domain::{Contact, Phone, phone};
+use domain::{Contact, Numbering, Phone};
 
 /// In which forms a number is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forms {
-    pub written: Notation,
+    pub numbers: Numbering,
     /// Behind a call also in any other form, at the price of a scan of the table.
     pub is_thorough: bool,
 }
 
-/// How numbers are written in a system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notation {
-    /// As people type them.
-    Typed,
-    /// Always as `+15550199999`.
-    E164,
-    /// Always digits alone.
-    Digits,
-}
-
-impl Notation {
-    /// The notation named `typed`, `e164` or `digits`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "typed" => Some(Self::Typed),
-            "e164" => Some(Self::E164),
-            "digits" => Some(Self::Digits),
-            _ => None,
-        }
-    }
-
+impl Forms {
     /// With what a stored number may begin, where it is this one (an extension may follow);
     /// none of it begins with another.
     #[must_use]
     pub fn beginnings(self, phone: &Phone) -> Vec<String> {
-        let all = match self {
-            Self::E164 => vec![phone.e164.clone()],
-            Self::Digits => phone::digit_forms(phone),
-            Self::Typed => {
-                let mut forms = phone::typed_forms(phone);
-                forms.extend(phone::digit_forms(phone));
-                forms
-            }
-        };
+        let all = self.numbers.all_forms(phone);
         let mut forms: Vec<String> = Vec::new();
         for form in &all {
             let covers = |other: &String| other != form && form.starts_with(other.as_str());
@@ -87,17 +57,19 @@ pub fn matching<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::Notation;
-    use domain::Phone;
+    use super::Forms;
+    use domain::{Numbering, Phone, Region, Written};
 
-    fn phone(e164: &str) -> Phone {
-        Phone { e164: e164.to_owned(), extension: None }
+    fn beginnings(e164: &str, written: Option<Written>) -> Vec<String> {
+        let numbers = Numbering::new(Region::parse("US").expect("a region"), written);
+        let phone = Phone { e164: e164.to_owned(), extension: None };
+        Forms { numbers, is_thorough: false }.beginnings(&phone)
     }
 
     #[test]
     fn a_number_is_compared_with_a_bounded_set_of_forms() {
         for e164 in ["+15550199999", "+442079460018", "+4930901820"] {
-            let forms = Notation::Typed.beginnings(&phone(e164));
+            let forms = beginnings(e164, None);
             assert!((5..=24).contains(&forms.len()), "{}: {forms:?}", forms.len());
             assert!(forms.contains(&e164.to_owned()));
             for form in &forms {
@@ -105,8 +77,6 @@ mod tests {
                 assert!(forms.iter().all(is_apart), "{form}");
             }
         }
-        let one = phone("+15550199999");
-        assert_eq!(Notation::E164.beginnings(&one), ["+15550199999"]);
-        assert_eq!(Notation::Digits.beginnings(&one), ["5550199999", "15550199999"]);
+        assert_eq!(beginnings("+15550199999", Some(Written::E164)), ["+15550199999"]);
     }
 }

@@ -15,6 +15,7 @@
 //! | [`subject`] | one person: shown, forgotten, kept from coming back |
 //! | [`audit`] | who changed or saw what, in a chain |
 //! | [`access`] | keys of those who may call the API |
+//! | [`crosswalk`] | which record of one system is which of another |
 //! | [`enrichments`] | what a queue's CRM is asked behind an answer |
 //! | [`events`] | what was told of calls, and what each came to |
 //! | [`feed`] | news of calls, for whoever follows a call or an agent |
@@ -36,6 +37,7 @@ pub mod audit;
 pub mod backup;
 pub mod calls;
 pub mod crash;
+pub mod crosswalk;
 pub mod customers;
 pub mod directory;
 pub mod enrichments;

@@ -205,6 +205,13 @@ const COLUMNS: &[Column] = &[
         blob_place,
     ),
     one(
+        "crosswalk.sealed",
+        "SELECT id, sealed, record, other_record FROM crosswalk WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "UPDATE crosswalk SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",
+        Start::Number,
+        |row| Ok([row.blob(2)?, row.blob(3)?].concat()),
+    ),
+    one(
         "call_outcomes.sealed",
         "SELECT call, sealed, call FROM call_outcomes WHERE call > ?1 ORDER BY call LIMIT ?2",
         "UPDATE call_outcomes SET sealed = ?2 WHERE call = ?1 AND sealed = ?3",

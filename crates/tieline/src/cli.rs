@@ -38,6 +38,8 @@ enum Command {
     Setup(commands::SetupArgs),
     /// List, show or clear what agents have corrected.
     Overrides(commands::OverridesArgs),
+    /// List, make or take away links between records of one customer in several systems.
+    Links(commands::LinksArgs),
     /// List who changed or saw what, or see whether the log is whole.
     Audit(commands::AuditArgs),
     /// Show what is kept of one person, or erase it for good.
@@ -155,6 +157,7 @@ impl Cli {
             Command::Actions(args) => commands::actions(&args),
             Command::Setup(args) => commands::setup(&args).await,
             Command::Overrides(args) => commands::overrides(&args).await,
+            Command::Links(args) => commands::links(&args).await,
             Command::Audit(args) => commands::audit(&args).await,
             Command::Subject(args) => commands::subject(&args).await,
             Command::Privacy(args) => commands::privacy(&args),

@@ -6,9 +6,9 @@ use crate::config::{Config, ConnectionSection, Durability, LimitsSection, Loaded
 use crate::exit::{self, Failure};
 use crate::http::{self, Tls};
 use crate::vault::InStore;
-use domain::Caller;
 use domain::beside::LinkedBy;
-use engine::connections::Behaviour;
+use domain::{Caller, Numbering};
+use engine::connections::{Behaviour, Formats};
 use engine::{
     Beside, CallOptions, Connection, Connections, Corrections, Queue, Reconciling, Schedule,
     Template,
@@ -220,8 +220,13 @@ pub fn opening(loaded: &Loaded, name: &str) -> Result<Opening, Failure> {
             allow_private_addresses: section.allow_private_addresses,
             proxy_hosts: proxy_hosts(|name| std::env::var(name).ok()),
         },
-        region: loaded.region,
+        numbers: numbers(loaded, section),
     })
+}
+
+/// How a connection's numbers are read and written.
+fn numbers(loaded: &Loaded, section: &ConnectionSection) -> Numbering {
+    Numbering::new(loaded.region, section.formats.phone.map(Into::into))
 }
 
 fn connection(
@@ -268,7 +273,8 @@ fn connection(
     });
     let beside = beside.collect();
     let connection = Connection::new(name, prefix, capabilities, behaviour);
-    Ok(connection.of_kind(&section.connector).with_beside(beside))
+    let formats = Formats { numbers: Some(numbers(loaded, section)), ids: section.formats.ids() };
+    Ok(connection.of_kind(&section.connector).with_beside(beside).with_formats(formats))
 }
 
 /// Hosts of the proxies that requests go out by: reqwest takes them from these variables.

@@ -7,7 +7,7 @@ use super::client::{Asked, Client, records};
 use super::mapping::Shape;
 use super::template::{Template, Values};
 use async_trait::async_trait;
-use domain::{Contact, Region};
+use domain::{Contact, Numbering};
 use kit::http::Method;
 use kit::{Ask, Error, Lane, Lookup};
 use serde_json::Value as Json;
@@ -19,7 +19,7 @@ pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shape: Shape,
     pub(super) ways: Ways,
-    pub(super) region: Region,
+    pub(super) numbers: Numbering,
 }
 
 /// How people are asked for.
@@ -113,7 +113,7 @@ impl Directory {
                 joined.map_err(|_| Error::unavailable("a request was given up"))??;
             for page in &pages {
                 for record in records(page, &at)? {
-                    let contact = self.shape.contact(record, self.region)?;
+                    let contact = self.shape.contact(record, self.numbers)?;
                     let is_known = contacts.iter().any(|known| known.record == contact.record);
                     if agrees(&contact, ask) && !is_known {
                         contacts.push(contact);

@@ -1,6 +1,6 @@
 //! A source's records as contacts and data, by the JSON pointers of the configuration.
 
-use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, Numbering, PhoneKind, Timestamp, Value};
 use kit::Error;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ impl Shape {
     ///
     /// # Errors
     /// `Protocol` when it has no id.
-    pub(super) fn contact(&self, record: &Json, region: Region) -> Result<Contact, Error> {
+    pub(super) fn contact(&self, record: &Json, numbers: Numbering) -> Result<Contact, Error> {
         let part = |part: &str| text(record.pointer(self.fields.get(part)?)?);
         let id = part("record")
             .ok_or_else(|| Error::protocol("a record without an id, where `fields` says it is"))?;
@@ -84,7 +84,7 @@ impl Shape {
         for (part, kind) in PHONES {
             let held = self.fields.get(part).and_then(|pointer| record.pointer(pointer));
             for number in held.into_iter().flat_map(texts) {
-                let stored = phone::parse_stored(&number, region);
+                let stored = numbers.read(&number);
                 let found = stored.map(|phone| ContactPhone::new(kind, phone.e164));
                 phones.extend(found.filter(|found| !phones.contains(found)));
             }
@@ -197,7 +197,7 @@ mod tests {
             "tel": "(555) 019-9999", "more": ["+442079460018", "none", 15550198888_i64], "link": "javascript:x",
             "changed": "2026-11-21T20:15:00Z", "tier": "", "open": 3, "tags": ["a", null, "b"], "no": {},
         });
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let contact = shape.contact(&record, region).expect("a contact");
         assert_eq!((contact.record.as_str(), contact.name.as_str()), ("4711", "John Doe"));
         assert_eq!(contact.email.as_deref(), Some("john@example.com"));

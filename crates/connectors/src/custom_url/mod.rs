@@ -67,8 +67,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let client =
         Arc::new(Client { http: http.clone(), base, identity, errors, left_header, paging });
     let directory = shape.map(|shape| {
-        let (client, region) = (Arc::clone(&client), opening.region);
-        Arc::new(lookup::Directory { client, shape, ways, region })
+        let (client, numbers) = (Arc::clone(&client), opening.numbers);
+        Arc::new(lookup::Directory { client, shape, ways, numbers })
     });
     let ledger = match account {
         Some(way) => Some(Arc::new(settings::ledger(settings, &client, way)?)),

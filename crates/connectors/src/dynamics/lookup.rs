@@ -9,8 +9,8 @@ use super::client::Client;
 use super::mapping::{Person, Shape, text};
 use super::odata::{Filter, Guid, Name, Query, record as address};
 use async_trait::async_trait;
-use domain::{Contact, Region, phone};
-pub(super) use kit::people::{Forms, Notation as Written};
+use domain::{Contact, phone};
+pub(super) use kit::people::Forms;
 use kit::{Ask, Error, Lane, Lookup};
 use std::sync::Arc;
 
@@ -25,7 +25,6 @@ const EMAIL_MAX: usize = 254;
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shapes: Vec<Shape>,
-    pub(super) region: Region,
     pub(super) forms: Forms,
 }
 
@@ -86,7 +85,7 @@ impl Directory {
             let own = |shape: &&Shape| row.get(shape.table.id().as_str()).is_some();
             let shape = self.shapes.iter().find(own);
             let shape = shape.ok_or_else(|| Error::protocol("a row without an id"))?;
-            people.push(shape.person(&row, self.region)?);
+            people.push(shape.person(&row, self.forms.numbers)?);
         }
         Ok(people)
     }
@@ -110,7 +109,7 @@ fn queries(shape: &Shape, lane: Lane, asks: &[Ask], forms: Forms) -> Vec<Query> 
             shape.emails.iter().for_each(|column| add(Filter::text(column, email)));
         }
         let Some(phone) = &ask.phone else { continue };
-        for form in forms.written.beginnings(phone) {
+        for form in forms.beginnings(phone) {
             shape.phones.iter().for_each(|(column, _)| add(Filter::starts_with(column, &form)));
         }
         if forms.is_thorough && lane == Lane::Background {

@@ -4,7 +4,7 @@
 //! which of them are asked for with what was configured, and what they mean.
 
 use super::odata::{Guid, Name};
-use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, Numbering, PhoneKind, Timestamp, Value};
 use kit::{Account, Error};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -210,12 +210,12 @@ impl Shape {
     ///
     /// # Errors
     /// `Protocol` when it has no id.
-    pub(super) fn person(&self, row: &Json, region: Region) -> Result<Person, Error> {
+    pub(super) fn person(&self, row: &Json, numbers: Numbering) -> Result<Person, Error> {
         let record = self.record(row)?;
         let mut phones: Vec<ContactPhone> = Vec::new();
         for (column, kind) in &self.phones {
             let typed = text(row, column.as_str());
-            let Some(phone) = typed.and_then(|typed| phone::parse_stored(typed, region)) else {
+            let Some(phone) = typed.and_then(|typed| numbers.read(typed)) else {
                 continue;
             };
             if !phones.iter().any(|known| known.e164 == phone.e164) {
@@ -334,7 +334,7 @@ mod tests {
     /// Maps the rows of one documented answer and compares with the snapshot beside it.
     fn check(fixture: &str, table: Table, answer: &str) {
         let answer: Json = serde_json::from_str(answer).expect("JSON");
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let rows = answer["value"].as_array().expect("rows").iter();
         let people = rows.map(|row| shown(&shape(table).person(row, region).expect("a person")));
         let people: Vec<Json> = people.collect();
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_row_without_an_id_is_outside_the_protocol() {
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         for row in [json!({}), json!({ "contactid": "7" }), json!([])] {
             let error = shape(Table::Contact).person(&row, region).err().expect("no id");
             assert_eq!(error.kind(), "protocol");

@@ -29,7 +29,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use client::{Client, Login, Proof};
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Secret, Settings, Tokens};
-use lookup::{Forms, Written};
+use lookup::Forms;
 use mapping::{Page, Path, Shape, Table};
 use odata::{Guid, Name};
 use std::sync::Arc;
@@ -53,7 +53,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let http = Http::new(opening.limits, opening.network)?;
     let login = login(settings, &http, &base)?;
     let shapes = shapes(settings, &base)?;
-    let forms = forms(settings)?;
+    let is_thorough = settings.flag("phones_thorough", false);
+    let forms = Forms { numbers: opening.numbers, is_thorough };
     let (key, account) = account(settings, &base)?;
     let version = api_version(settings)?;
     // A private key that is none is told now, not when the first call comes.
@@ -70,12 +71,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let people = shapes.iter().map(|shape| shape.table).collect();
     Ok(Capabilities {
         tokens: Some(tokens),
-        lookup: Some(Arc::new(lookup::Directory {
-            client: own(),
-            shapes: shapes.clone(),
-            region: opening.region,
-            forms,
-        })),
+        lookup: Some(Arc::new(lookup::Directory { client: own(), shapes: shapes.clone(), forms })),
         accounts: Some(Arc::clone(&accounts) as Arc<dyn kit::Accounts>),
         journal: Some(Arc::new(journal::Calls { client: own(), tables: people })),
         changes: Some(Arc::new(changes::Tracking { client: own(), tables: Arc::clone(&tables) })),
@@ -138,12 +134,6 @@ fn api_version(settings: &Settings) -> Result<&str, Error> {
         return Err(invalid("api_version", "is written like 9.2"));
     }
     Ok(version)
-}
-
-fn forms(settings: &Settings) -> Result<Forms, Error> {
-    let written = Written::parse(settings.text("phones_written").unwrap_or("typed"));
-    let written = written.ok_or_else(|| invalid("phones_written", "is typed, e164 or digits"))?;
-    Ok(Forms { written, is_thorough: settings.flag("phones_thorough", false) })
 }
 
 fn page(settings: &Settings, base: &Url) -> Result<Page, Error> {

@@ -9,7 +9,7 @@
 use super::client::{Ask as Sent, Client, Found, Method, SEARCH_MAX, record_id};
 use super::mapping::{MERGED, Property, Shape, id_of, merged};
 use async_trait::async_trait;
-use domain::{Contact, Phone, Region, phone};
+use domain::{Contact, Numbering, Phone, phone};
 use kit::{Ask, Error, Lane, Lookup};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ const INTERNATIONAL: [&str; 2] = [
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shape: Shape,
-    pub(super) region: Region,
+    pub(super) numbers: Numbering,
 }
 
 #[async_trait]
@@ -90,7 +90,7 @@ impl Directory {
             self.by_phone(lane, &phones),
         )?;
         let records = by_email.iter().chain(&by_id).chain(&by_phone);
-        records.map(|record| self.shape.contact(record, self.region)).collect()
+        records.map(|record| self.shape.contact(record, self.numbers)).collect()
     }
 
     async fn by_phone(&self, lane: Lane, phones: &[&Phone]) -> Result<Vec<Value>, Error> {
@@ -98,7 +98,7 @@ impl Directory {
             return Ok(Vec::new());
         }
         let national: Vec<String> = phones.iter().flat_map(|p| phone::digit_forms(p)).collect();
-        let typed = phones.iter().flat_map(|p| phone::typed_forms(p).into_iter().take(FORMS_MAX));
+        let typed = phones.iter().flat_map(|p| self.numbers.forms(p).into_iter().take(FORMS_MAX));
         // A filter compares texts in lower case, and so must be written.
         let typed: Vec<String> = typed.map(|form| form.to_lowercase()).collect();
         let (national, typed) = (once(texts(&national)), once(texts(&typed)));

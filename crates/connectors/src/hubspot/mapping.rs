@@ -4,7 +4,7 @@
 //! parsed, and what is no possible number is left out.
 
 use super::client::record_id;
-use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, Numbering, PhoneKind, Timestamp, Value};
 use kit::{Account, Error};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ impl Shape {
     ///
     /// # Errors
     /// `Protocol` when it has no id of the vendor's form.
-    pub(super) fn contact(&self, record: &Json, region: Region) -> Result<Contact, Error> {
+    pub(super) fn contact(&self, record: &Json, numbers: Numbering) -> Result<Contact, Error> {
         let id = id_of(record)?;
         let part = |name: &str| text(record, name).map(str::to_owned);
         let (first, last) = (part("firstname"), part("lastname"));
@@ -95,8 +95,7 @@ impl Shape {
             [&first, &last].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
         let mut phones = Vec::new();
         for property in &self.phones {
-            let stored =
-                text(record, property.as_str()).and_then(|t| phone::parse_stored(t, region));
+            let stored = text(record, property.as_str()).and_then(|t| numbers.read(t));
             let kind = match property.as_str() {
                 "phone" => PhoneKind::Work,
                 "mobilephone" => PhoneKind::Mobile,
@@ -199,7 +198,7 @@ mod tests {
         let data = [("tier", "loyalty_tier"), ("none", "gone"), ("empty", "jobtitle")];
         let data = data.map(|(key, name)| (key.to_owned(), property(name))).to_vec();
         let shape = Shape::new(vec![], data, page());
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let answer: Json =
             serde_json::from_str(include_str!("fixtures/search.json")).expect("JSON");
         let contact = shape.contact(&answer["results"][0], region).expect("a contact");
@@ -219,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_record_without_an_id_is_outside_the_protocol() {
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let (shape, companies) =
             (Shape::new(vec![], vec![], page()), CompanyShape::new(vec![], page()));
         for record in [json!({}), json!({ "id": null }), json!({ "id": "x" }), json!(7)] {
@@ -231,7 +230,7 @@ mod tests {
     #[test]
     fn a_masked_number_is_none() {
         let shape = Shape::new(vec![], vec![], Page(None));
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let record =
             json!({ "id": "1", "properties": { "phone": "******9999", "firstname": null } });
         let contact = shape.contact(&record, region).expect("a contact");

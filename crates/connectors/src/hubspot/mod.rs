@@ -86,10 +86,10 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         account_key: key.clone(),
         call_key: call_key.clone(),
     };
-    let region = opening.region;
+    let numbers = opening.numbers;
     Ok(Capabilities {
         tokens,
-        lookup: Some(Arc::new(lookup::Directory { client: Arc::clone(&client), shape, region })),
+        lookup: Some(Arc::new(lookup::Directory { client: Arc::clone(&client), shape, numbers })),
         accounts: Some(Arc::new(accounts::Ledger {
             client: Arc::clone(&client),
             shape: companies,

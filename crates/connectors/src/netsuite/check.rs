@@ -7,7 +7,7 @@
 use super::accounts::Ledger;
 use super::changes::Deletions;
 use super::client::{Client, Write};
-use super::lookup::{Forms, Written, queries};
+use super::lookup::{Forms, queries};
 use super::mapping::Shape;
 use super::suiteql::{Condition, Id, Moment, Name, Query};
 use async_trait::async_trait;
@@ -25,6 +25,7 @@ pub(super) struct Access {
     pub(super) shapes: Vec<Shape>,
     pub(super) accounts: Arc<Ledger>,
     pub(super) deletions: Deletions,
+    pub(super) forms: Forms,
 }
 
 #[async_trait]
@@ -35,9 +36,8 @@ impl Check for Access {
         }
         let mut findings = vec![finding("login", Ok(()))];
         let nobody = [Ask { record: Some(NOBODY.to_owned()), ..Ask::default() }];
-        let forms = Forms { written: Written::E164, is_thorough: false };
         for shape in &self.shapes {
-            let asked = queries(shape, Lane::Background, &nobody, forms);
+            let asked = queries(shape, Lane::Background, &nobody, self.forms);
             findings.push(self.asked(shape.table.as_str(), asked).await);
         }
         findings.push(self.asked("accounts", self.accounts.queries(&[NOBODY.to_owned()])).await);

@@ -9,8 +9,8 @@ use super::client::Client;
 use super::mapping::{Person, Shape};
 use super::suiteql::{Condition, Id, Name, Query};
 use async_trait::async_trait;
-use domain::{Contact, Region, phone};
-pub(super) use kit::people::{Forms, Notation as Written};
+use domain::{Contact, phone};
+pub(super) use kit::people::Forms;
 use kit::{Ask, Error, Lane, Lookup};
 use std::sync::Arc;
 
@@ -23,7 +23,6 @@ const EMAIL_MAX: usize = 254;
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shapes: Vec<Shape>,
-    pub(super) region: Region,
     pub(super) forms: Forms,
 }
 
@@ -57,7 +56,7 @@ impl Directory {
             .iter()
             .zip(&found)
             .flat_map(|(shape, rows)| rows.iter().map(move |row| (shape, row)));
-        rows.map(|(shape, row)| shape.person(row, self.region)).collect()
+        rows.map(|(shape, row)| shape.person(row, self.forms.numbers)).collect()
     }
 }
 
@@ -80,7 +79,7 @@ pub(super) fn queries(shape: &Shape, lane: Lane, asks: &[Ask], forms: Forms) -> 
             shape.emails.iter().for_each(|column| add(Condition::text(column, email)));
         }
         let Some(phone) = &ask.phone else { continue };
-        for form in forms.written.beginnings(phone) {
+        for form in forms.beginnings(phone) {
             shape.phones.iter().for_each(|(column, _)| add(Condition::starts_with(column, &form)));
         }
         if forms.is_thorough && lane == Lane::Background {

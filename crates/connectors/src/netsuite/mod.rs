@@ -27,7 +27,7 @@ use changes::Deletions;
 use client::{Client, Login};
 use kit::oauth::Signature;
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
-use lookup::{Forms, Written};
+use lookup::Forms;
 use mapping::{Path, Shape, Table};
 use std::sync::Arc;
 use suiteql::Name;
@@ -55,7 +55,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let http = Http::new(opening.limits, opening.network)?;
     let login = login(settings, &http, &api)?;
     let shapes = shapes(settings, &app)?;
-    let forms = forms(settings)?;
+    let is_thorough = settings.flag("phones_thorough", false);
+    let forms = Forms { numbers: opening.numbers, is_thorough };
     let (key, shape, invoices) = linked(settings, &app)?;
     let deletions = deletions(settings)?;
     // A private key that is none is told now, not when the first call comes.
@@ -67,18 +68,16 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let tables = shapes.iter().map(|shape| shape.table).collect();
     Ok(Capabilities {
         tokens: Some(tokens),
-        lookup: Some(Arc::new(lookup::Directory {
-            client: own(),
-            shapes: shapes.clone(),
-            region: opening.region,
-            forms,
-        })),
+        lookup: Some(Arc::new(lookup::Directory { client: own(), shapes: shapes.clone(), forms })),
         accounts: Some(Arc::clone(&accounts) as Arc<dyn kit::Accounts>),
         journal: Some(Arc::new(journal::Calls { client: own(), tables })),
         changes: Some(Arc::new(changes::Journaled { client: own(), deletions: deletions.clone() })),
         writes: Some(Arc::new(writes::Editor { client: own() })),
         requests: Some(Arc::new(requests::Sender { client: own() })),
-        ..Capabilities::new(http, Arc::new(check::Access { client, shapes, accounts, deletions }))
+        ..Capabilities::new(
+            http,
+            Arc::new(check::Access { client, shapes, accounts, deletions, forms }),
+        )
     })
 }
 
@@ -117,12 +116,6 @@ fn login(settings: &Settings, http: &Http, api: &Url) -> Result<Login, Error> {
         key: settings.secret("private_key")?.clone(),
         signature,
     })
-}
-
-fn forms(settings: &Settings) -> Result<Forms, Error> {
-    let written = Written::parse(settings.text("phones_written").unwrap_or("typed"));
-    let written = written.ok_or_else(|| invalid("phones_written", "is typed, e164 or digits"))?;
-    Ok(Forms { written, is_thorough: settings.flag("phones_thorough", false) })
 }
 
 fn data(settings: &Settings, key: &'static str) -> Result<Vec<(String, Path)>, Error> {

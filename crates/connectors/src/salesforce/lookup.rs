@@ -9,7 +9,7 @@ use super::client::{Client, Rows};
 use super::mapping::{Shape, object_of, record_id};
 use super::soql::{Condition, Digits, Name, Soql, Sosl, WHERE_MAX};
 use async_trait::async_trait;
-use domain::{Contact, Phone, Region, Timestamp, phone};
+use domain::{Contact, Numbering, Phone, Timestamp, phone};
 use kit::{Ask, Error, Lane, Lookup};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,7 +28,7 @@ const INDEX_LAG: Duration = Duration::from_secs(2 * 24 * 3_600);
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shapes: Vec<Shape>,
-    pub(super) region: Region,
+    pub(super) numbers: Numbering,
 }
 
 #[async_trait]
@@ -86,7 +86,7 @@ impl Directory {
             for shape in &self.shapes {
                 let mut conditions = exact.clone();
                 if lane == Lane::Background {
-                    conditions.extend(hidden_by_the_index(shape, &phones));
+                    conditions.extend(hidden_by_the_index(shape, &phones, self.numbers));
                 }
                 contacts.append(&mut self.query(lane, shape, conditions).await?);
             }
@@ -148,7 +148,7 @@ impl Directory {
         let rows = found.rows.iter().filter_map(|row| {
             let object = object_of(row)?;
             let shape = self.shapes.iter().find(|s| s.object.as_str() == object)?;
-            Some(shape.contact(row, &found.instance, self.region))
+            Some(shape.contact(row, &found.instance, self.numbers))
         });
         rows.collect()
     }
@@ -183,12 +183,12 @@ fn exact(asks: &[Ask]) -> Vec<Condition> {
 /// One condition a phone: stored in a form people type, anywhere (an index on
 /// the field can answer that), or with its digits in order in any other form,
 /// in what changed lately (the index on `SystemModstamp` answers that).
-fn hidden_by_the_index(shape: &Shape, phones: &[&Phone]) -> Vec<Condition> {
+fn hidden_by_the_index(shape: &Shape, phones: &[&Phone], numbers: Numbering) -> Vec<Condition> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let lately = now.saturating_sub(INDEX_LAG).as_millis();
     let lately = Timestamp(i64::try_from(lately).unwrap_or(i64::MAX));
     let condition = |phone: &&Phone| {
-        let forms = phone::typed_forms(phone);
+        let forms = numbers.forms(phone);
         let digits = Digits::of(&phone::national_digits(phone))?;
         let fields = shape.phone_fields.iter();
         let typed = fields
@@ -268,7 +268,8 @@ mod tests {
         let shape = Shape::new(Object::Contact, &[], vec![]);
         let phones: Vec<Phone> = (0..20).map(|n| phone_of(&format!("+15550199{n:03}"))).collect();
         let phones: Vec<&Phone> = phones.iter().collect();
-        let conditions = hidden_by_the_index(&shape, &phones);
+        let us = Region::parse("US").expect("a region").into();
+        let conditions = hidden_by_the_index(&shape, &phones, us);
         assert_eq!(conditions.len(), 20);
         let packs = packed(conditions);
         assert!(packs.len() < 20, "some go together");

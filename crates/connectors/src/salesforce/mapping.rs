@@ -5,7 +5,7 @@
 //! typed them, so every one is parsed, and what is no possible number is left out.
 
 use super::soql::Name;
-use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, Numbering, PhoneKind, Timestamp, Value};
 use kit::{Account, Error};
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ impl Shape {
         &self,
         row: &serde_json::Value,
         instance: &str,
-        region: Region,
+        numbers: Numbering,
     ) -> Result<Contact, Error> {
         let text = |field: &str| at(row, field).and_then(serde_json::Value::as_str);
         let record = text("Id")
@@ -106,7 +106,7 @@ impl Shape {
         let part = |field: &str| text(field).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
         let mut phones = Vec::new();
         for field in &self.phone_fields {
-            let stored = text(field.as_str()).and_then(|t| phone::parse_stored(t, region));
+            let stored = text(field.as_str()).and_then(|t| numbers.read(t));
             let phone = stored.map(|phone| ContactPhone::new(kind(field), phone.e164));
             phones.extend(phone.filter(|phone| !phones.contains(phone)));
         }
@@ -278,7 +278,7 @@ mod tests {
 
     /// Maps the rows of one documented answer and compares with the snapshot beside it.
     fn check(fixture: &str, answer: &str) {
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let answer: serde_json::Value = serde_json::from_str(answer).expect("JSON");
         let rows = answer.get("records").or(answer.get("searchRecords"));
         let rows = rows.and_then(|rows| rows.as_array()).expect("rows");
@@ -315,7 +315,7 @@ mod tests {
         for (n, field) in fields.iter().enumerate() {
             row[field.as_str()] = json!(number(n));
         }
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let contact = shape.contact(&row, "https://x", region).expect("a contact");
         let other = PhoneKind::Other;
         let kinds = [PhoneKind::Work, PhoneKind::Mobile, PhoneKind::Home, other, other, other];
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_row_without_an_id_is_outside_the_protocol() {
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         for row in [json!({}), json!({"Id": null}), json!({"Id": "x"}), json!(7)] {
             let error = shape(Object::Contact).contact(&row, "https://x", region);
             assert_eq!(error.expect_err("no id").kind(), "protocol");

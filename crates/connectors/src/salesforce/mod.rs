@@ -78,7 +78,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         lookup: Some(Arc::new(lookup::Directory {
             client: Arc::clone(&client),
             shapes: shapes.clone(),
-            region: opening.region,
+            numbers: opening.numbers,
         })),
         accounts: Some(Arc::new(accounts::Accounts { client: Arc::clone(&client), ledger })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),

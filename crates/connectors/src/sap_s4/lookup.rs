@@ -11,7 +11,7 @@ use super::client::Client;
 use super::mapping::{Partner, Reached, Shape, What, partner_id};
 use super::odata::{Filter, Name, Query};
 use async_trait::async_trait;
-use domain::{Contact, Phone, Region, phone};
+use domain::{Contact, Numbering, Phone, phone};
 use kit::{Ask, Error, Lane, Lookup};
 use serde_json::Value;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ const EMAIL_FIELDS: [&str; 5] =
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shape: Shape,
-    pub(super) region: Region,
+    pub(super) numbers: Numbering,
 }
 
 #[async_trait]
@@ -70,10 +70,10 @@ impl Directory {
             asks.iter().filter_map(|ask| partner_id(ask.record.as_deref()?)).collect();
         let (named, phones, emails) = tokio::try_join!(
             self.partners(lane, "BusinessPartner", &records),
-            self.client.all(lane, phone_queries(lane, asks)),
+            self.client.all(lane, phone_queries(lane, asks, self.numbers)),
             self.client.all(lane, email_queries(asks)),
         )?;
-        let phones = phones.iter().filter_map(|row| Reached::phone(row, self.region));
+        let phones = phones.iter().filter_map(|row| Reached::phone(row, self.numbers));
         let mut places: Vec<Reached> = Vec::new();
         for one in phones.chain(emails.iter().filter_map(Reached::email)) {
             if places.len() < PLACES_MAX && is_asked_for(&one, asks) && !places.contains(&one) {
@@ -99,7 +99,7 @@ impl Directory {
         )?;
         rows.extend(owners);
         places.extend(reached);
-        let partners = rows.iter().map(|row| self.shape.partner(row, &places, self.region));
+        let partners = rows.iter().map(|row| self.shape.partner(row, &places, self.numbers));
         partners.filter_map(Result::transpose).collect()
     }
 
@@ -113,7 +113,7 @@ impl Directory {
             self.client.all(lane, queries("A_AddressPhoneNumber", people.clone(), &PHONE_FIELDS)),
             self.client.all(lane, queries("A_AddressEmailAddress", people, &EMAIL_FIELDS)),
         )?;
-        let phones = phones.iter().filter_map(|row| Reached::phone(row, self.region));
+        let phones = phones.iter().filter_map(|row| Reached::phone(row, self.numbers));
         Ok(phones.chain(emails.iter().filter_map(Reached::email)).collect())
     }
 
@@ -141,11 +141,11 @@ impl Directory {
 
 /// Rows of the table of numbers: by SAP's own international form, which an extension
 /// may follow, and as typed, for rows that SAP could make no such form of.
-fn phone_queries(lane: Lane, asks: &[Ask]) -> Vec<Query> {
+fn phone_queries(lane: Lane, asks: &[Ask], numbers: Numbering) -> Vec<Query> {
     let (international, typed) = (name("InternationalPhoneNumber"), name("PhoneNumber"));
     let mut filters: Vec<Filter> = Vec::new();
     for phone in asks.iter().filter_map(|ask| ask.phone.as_ref()) {
-        let forms = typed_forms(lane, phone);
+        let forms = typed_forms(lane, phone, numbers);
         let typed = forms.iter().map(|form| Filter::eq(&typed, form));
         let all = [Filter::starts_with(&international, &phone.e164)].into_iter().chain(typed);
         filters.extend(all.filter(|filter| !filters.contains(filter)).collect::<Vec<_>>());
@@ -154,17 +154,16 @@ fn phone_queries(lane: Lane, asks: &[Ask]) -> Vec<Query> {
 }
 
 /// A call compares with the plain forms only, so that a batch stays one request.
-fn typed_forms(lane: Lane, phone: &Phone) -> Vec<String> {
+fn typed_forms(lane: Lane, phone: &Phone, numbers: Numbering) -> Vec<String> {
     match lane {
+        _ if numbers.is_uniform() => numbers.forms(phone),
         Lane::Call => {
             let mut forms = phone::digit_forms(phone);
             forms.push(phone.e164.clone());
             forms
         }
         Lane::Background => {
-            let mut forms = phone::typed_forms(phone);
-            let digits = phone::digit_forms(phone).into_iter();
-            forms.extend(digits.filter(|form| !forms.contains(form)).collect::<Vec<_>>());
+            let mut forms = numbers.all_forms(phone);
             // A longer text does not fit the property.
             forms.retain(|form| form.chars().count() <= 30);
             forms
@@ -269,8 +268,12 @@ fn name(text: &str) -> Name {
 #[cfg(test)]
 mod tests {
     use super::{BATCH_MAX, email_queries, phone_queries};
-    use domain::Phone;
+    use domain::{Numbering, Phone, Region};
     use kit::{Ask, Lane};
+
+    fn us() -> Numbering {
+        Region::parse("US").expect("a region").into()
+    }
 
     fn asks() -> Vec<Ask> {
         let ask = |n: usize| Ask {
@@ -283,14 +286,14 @@ mod tests {
 
     #[test]
     fn a_calls_batch_is_one_request_for_numbers_and_one_for_emails() {
-        assert_eq!(phone_queries(Lane::Call, &asks()).len(), 1);
+        assert_eq!(phone_queries(Lane::Call, &asks(), us()).len(), 1);
         // They begin alike, so that they are one condition.
         assert_eq!(email_queries(&asks()).len(), 1);
     }
 
     #[test]
     fn background_work_compares_with_every_form_in_several_requests() {
-        let queries = phone_queries(Lane::Background, &asks());
+        let queries = phone_queries(Lane::Background, &asks(), us());
         assert!((3..=6).contains(&queries.len()), "{}", queries.len());
     }
 }

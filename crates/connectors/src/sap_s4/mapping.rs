@@ -6,7 +6,7 @@
 //! that are the partner's, not those of a colleague at the same address.
 
 use super::odata::Name;
-use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, Numbering, PhoneKind, Region, Timestamp, Value};
 use kit::{Account, Error};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -141,7 +141,7 @@ impl Shape {
         &self,
         row: &Json,
         found: &[Reached],
-        region: Region,
+        numbers: Numbering,
     ) -> Result<Option<Partner>, Error> {
         let record = text(row, "BusinessPartner").filter(|id| partner_id(id).is_some());
         let record = record.ok_or_else(|| Error::protocol("a row without a BusinessPartner"))?;
@@ -149,7 +149,7 @@ impl Shape {
             return Ok(None);
         }
         let is_person = text(row, "BusinessPartnerCategory") == Some("1");
-        let reached = reached(row, found, region);
+        let reached = reached(row, found, numbers);
         let mut phones: Vec<ContactPhone> = Vec::new();
         let mut emails: Vec<String> = Vec::new();
         for (one, is_at_work) in &reached {
@@ -211,10 +211,10 @@ impl Shape {
 
 impl Reached {
     /// A row of the table of numbers; `None` where it holds no possible number.
-    pub(super) fn phone(row: &Json, region: Region) -> Option<Self> {
+    pub(super) fn phone(row: &Json, numbers: Numbering) -> Option<Self> {
         // 2 and 3 are mobile phones, 3 the usual one; 1 is the usual landline.
         let is_mobile = matches!(text(row, "PhoneNumberType"), Some("2" | "3"));
-        let e164 = e164(row, region)?;
+        let e164 = e164(row, numbers)?;
         Self::new(row, "IsDefaultPhoneNumber", What::Phone { e164, is_mobile })
     }
 
@@ -250,7 +250,7 @@ pub(super) fn partner_id(text: &str) -> Option<String> {
 
 /// Everything that is the partner's own, the usual ones first, and whether it is for a
 /// contact person at the address of their company.
-fn reached(row: &Json, found: &[Reached], region: Region) -> Vec<(Reached, bool)> {
+fn reached(row: &Json, found: &[Reached], numbers: Numbering) -> Vec<(Reached, bool)> {
     let own = text(row, "PersonNumber").unwrap_or_default();
     let addresses = rows(row, ADDRESSES);
     let mut all: Vec<(Reached, bool)> = Vec::new();
@@ -262,7 +262,7 @@ fn reached(row: &Json, found: &[Reached], region: Region) -> Vec<(Reached, bool)
                 && (one.person.is_empty() || one.person == person || one.person == own)
         };
         let [phones, mobiles, emails] = REACHED.map(|table| rows(address, table));
-        let numbers = phones.iter().chain(mobiles).filter_map(|row| Reached::phone(row, region));
+        let numbers = phones.iter().chain(mobiles).filter_map(|row| Reached::phone(row, numbers));
         let emails = emails.iter().filter_map(Reached::email);
         let here = numbers.chain(emails).chain(found.iter().cloned()).filter(is_own);
         all.extend(here.map(|one| (one, false)));
@@ -287,7 +287,7 @@ fn kind(is_mobile: bool, is_at_work: bool) -> PhoneKind {
 }
 
 /// SAP's own international form less the extension at its end, else what was typed.
-fn e164(row: &Json, region: Region) -> Option<String> {
+fn e164(row: &Json, numbers: Numbering) -> Option<String> {
     let extension: String = text(row, "PhoneNumberExtension")
         .unwrap_or_default()
         .chars()
@@ -298,9 +298,9 @@ fn e164(row: &Json, region: Region) -> Option<String> {
         whole.map(|number| number.strip_suffix(extension.as_str()).unwrap_or(number));
     let typed = || {
         let country = text(row, "DestinationLocationCountry").and_then(Region::parse);
-        phone::parse_stored(text(row, "PhoneNumber")?, country.unwrap_or(region))
+        country.map_or(numbers, |country| numbers.of(country)).read(text(row, "PhoneNumber")?)
     };
-    let parsed = international.and_then(|number| phone::parse_stored(number, region));
+    let parsed = international.and_then(|number| numbers.read(number));
     parsed.or_else(typed).map(|phone| phone.e164)
 }
 
@@ -395,11 +395,11 @@ fn fixed(name: &str) -> Name {
 #[cfg(test)]
 mod tests {
     use super::{Name, Partner, Reached, Shape, partner_id, status, time_of_day};
-    use domain::{PhoneKind, Region};
+    use domain::{Numbering, PhoneKind, Region};
     use serde_json::{Value as Json, json};
 
-    fn region() -> Region {
-        Region::parse("US").expect("a region")
+    fn region() -> Numbering {
+        Region::parse("US").expect("a region").into()
     }
 
     fn shape() -> Shape {

@@ -54,7 +54,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let shape = shape(&opening.settings)?;
     let link = opening.settings.text("account_key").unwrap_or("BusinessPartner");
     let link = Link::parse(link).ok_or_else(|| invalid("account_key", "names no such property"))?;
-    let region = opening.region;
+    let numbers = opening.numbers;
     let client = client(opening)?;
     let tokens = match &client.identity {
         Identity::Tokens(tokens) => Some(Arc::clone(tokens)),
@@ -65,7 +65,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         lookup: Some(Arc::new(lookup::Directory {
             client: Arc::clone(&client),
             shape: shape.clone(),
-            region,
+            numbers,
         })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
         writes: Some(Arc::new(writes::Partners { client: Arc::clone(&client) })),

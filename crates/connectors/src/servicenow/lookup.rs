@@ -10,7 +10,7 @@ use super::client::Client;
 use super::mapping::{Shape, ignored, is_asked, stored};
 use super::query::{AnyOf, Name, QUERY_MAX, Query, Term, sys_id};
 use async_trait::async_trait;
-use domain::{Contact, Phone, Region, phone};
+use domain::{Contact, Numbering, Phone, phone};
 use kit::{Ask, Error, Lane, Lookup};
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -28,38 +28,7 @@ const LAST_DIGITS: usize = 3;
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shapes: Vec<Shape>,
-    pub(super) forms: Vec<Form>,
-    pub(super) region: Region,
-}
-
-/// A form in which an instance keeps its numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// As people type them: in all usual groupings.
-    Typed,
-    /// `+15550199999`
-    E164,
-    /// Digits alone, with the country code, without, and as dialled within the country.
-    Digits,
-}
-
-impl Form {
-    pub(super) fn parse(word: &str) -> Option<Self> {
-        match word {
-            "typed" => Some(Self::Typed),
-            "e164" => Some(Self::E164),
-            "digits" => Some(Self::Digits),
-            _ => None,
-        }
-    }
-
-    fn of(self, number: &Phone) -> Vec<String> {
-        match self {
-            Self::Typed => phone::typed_forms(number),
-            Self::E164 => vec![number.e164.clone()],
-            Self::Digits => phone::digit_forms(number),
-        }
-    }
+    pub(super) numbers: Numbering,
 }
 
 /// What one ask is looked for by, as texts.
@@ -122,7 +91,7 @@ impl Directory {
                 if *is_exact && !is_explained(shape, &row, &sought) {
                     is_trusted = Err(shape.table.clone());
                 }
-                contacts.push(shape.contact(&row, &self.client.instance, self.region)?);
+                contacts.push(shape.contact(&row, &self.client.instance, self.numbers)?);
             }
         }
         Ok((contacts, is_trusted))
@@ -137,11 +106,7 @@ impl Directory {
     }
 
     fn sought(&self, ask: &Ask) -> Sought {
-        let mut phones: Vec<String> = Vec::new();
-        for form in ask.phone.iter().flat_map(|phone| self.forms.iter().map(|f| f.of(phone))) {
-            phones
-                .extend(form.into_iter().filter(|text| !phones.contains(text)).collect::<Vec<_>>());
-        }
+        let phones = ask.phone.as_ref().map(|phone| self.numbers.forms(phone)).unwrap_or_default();
         let email = ask.email.as_deref().map(str::trim);
         // Longer than an e-mail can be, it could only fill up the query.
         let email = email.filter(|email| (3..=254).contains(&email.chars().count()));
@@ -223,15 +188,16 @@ fn matching(contacts: &[Contact], ask: &Ask) -> Vec<Contact> {
 mod tests {
     use super::super::mapping::{Data, Shape};
     use super::super::query::{Name, QUERY_MAX};
-    use super::{BATCH_MAX, Form, Sought, packed};
+    use super::{BATCH_MAX, Sought, packed};
     use domain::Phone;
+    use domain::phone::typed_forms;
 
     #[test]
     fn a_calls_batch_is_a_few_requests_of_a_usual_size() {
         let shape = Shape::new(Name::fixed("customer_contact"), &[], None, Data::default());
         let sought: Vec<Sought> = (0..BATCH_MAX)
             .map(|n| Sought {
-                phones: Form::Typed.of(&Phone { e164: format!("+1415555{n:04}"), extension: None }),
+                phones: typed_forms(&Phone { e164: format!("+1415555{n:04}"), extension: None }),
                 email: Some(format!("somebody.{n}@example.com")),
                 record: None,
             })

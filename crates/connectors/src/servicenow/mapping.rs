@@ -5,7 +5,7 @@
 //! is no possible number is left out.
 
 use super::query::{Name, sys_id};
-use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, Numbering, PhoneKind, Timestamp, Value};
 use kit::Error;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -77,14 +77,14 @@ impl Shape {
         &self,
         row: &Json,
         instance: &Url,
-        region: Region,
+        numbers: Numbering,
     ) -> Result<Contact, Error> {
         let record = record(row)?;
         let part = |column: &str| Some(text(row, column)).filter(|t| !t.is_empty());
         let time = |column: &str| Timestamp::parse(&text(row, column));
         let mut phones = Vec::new();
         for (column, kind) in &self.phones {
-            let stored = phone::parse_stored(&text(row, column.as_str()), region);
+            let stored = numbers.read(&text(row, column.as_str()));
             let phone = stored.map(|phone| ContactPhone::new(*kind, phone.e164));
             phones.extend(phone.filter(|phone| !phones.contains(phone)));
         }
@@ -187,12 +187,12 @@ pub(super) fn page(instance: &Url, table: &Name, record: &str) -> Option<String>
 mod tests {
     use super::{Data, Shape, is_asked};
     use crate::servicenow::query::Name;
-    use domain::{Region, Value};
+    use domain::{Numbering, Region, Value};
     use serde_json::{Value as Json, json};
     use url::Url;
 
-    fn region() -> Region {
-        Region::parse("US").expect("a region")
+    fn region() -> Numbering {
+        Region::parse("US").expect("a region").into()
     }
 
     fn shape(table: &str) -> Shape {

@@ -27,7 +27,6 @@ use client::{Client, Identity};
 use dictionary::Dictionary;
 use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tokens};
 use login::Login;
-use lookup::Form;
 use mapping::{Data, Shape};
 use query::Name;
 use std::sync::Arc;
@@ -47,7 +46,6 @@ pub fn vendor() -> Vendor {
 fn open(opening: Opening) -> Result<Capabilities, Error> {
     let settings = &opening.settings;
     let shapes = shapes(settings)?;
-    let forms = forms(settings)?;
     let instance = instance(settings)?;
     let http = Http::new(opening.limits, opening.network)?;
     let identity = identity(&opening.name, settings, &http, &instance)?;
@@ -74,8 +72,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         lookup: Some(Arc::new(lookup::Directory {
             client: Arc::clone(&client),
             shapes: shapes.clone(),
-            forms,
-            region: opening.region,
+            numbers: opening.numbers,
         })),
         accounts: Some(Arc::clone(&ledger) as Arc<dyn kit::Accounts>),
         journal: Some(Arc::clone(&journal) as Arc<dyn kit::Journal>),
@@ -156,20 +153,6 @@ fn identity(
         user: if auth == "password" { Some(user()?) } else { None },
     };
     Ok(Identity::Tokens(Tokens::start(connection, Arc::new(login))))
-}
-
-fn forms(settings: &Settings) -> Result<Vec<Form>, Error> {
-    let words = settings.texts("phone_formats");
-    if words.is_empty() {
-        return Ok(vec![Form::Typed]);
-    }
-    let form = |word: &String| {
-        let form = Form::parse(word);
-        form.ok_or_else(|| {
-            invalid("phone_formats", &format!("`{word}` is none of typed, e164, digits"))
-        })
-    };
-    words.iter().map(form).collect()
 }
 
 fn shapes(settings: &Settings) -> Result<Vec<Shape>, Error> {

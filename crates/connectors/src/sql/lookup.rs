@@ -8,7 +8,7 @@ use super::mapping::Columns;
 use super::queries::{Queries, invalid, of_email, of_phone};
 use super::statement::{Given, Statement};
 use async_trait::async_trait;
-use domain::{Contact, Region};
+use domain::{Contact, Numbering};
 use kit::{Ask, Error, Lane, Lookup};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const ASK_MAX: usize = 254;
 pub(super) struct Directory {
     pub(super) database: Arc<dyn Database>,
     pub(super) queries: Arc<Queries>,
-    pub(super) region: Region,
+    pub(super) numbers: Numbering,
 }
 
 #[async_trait]
@@ -38,7 +38,7 @@ impl Directory {
         let queries = &self.queries;
         let fits = |text: &&String| (1..=ASK_MAX).contains(&text.trim().len());
         let phone = queries.by_phone.as_ref().zip(ask.phone.as_ref());
-        let phone = phone.map(|(statement, phone)| (statement, of_phone(phone)));
+        let phone = phone.map(|(statement, phone)| (statement, of_phone(phone, self.numbers)));
         let email = queries.by_email.as_ref().zip(ask.email.as_ref().filter(fits));
         let email = email.map(|(statement, email)| (statement, of_email(email)));
         let record = queries.by_record.as_ref().zip(ask.record.as_ref().filter(fits));
@@ -72,7 +72,7 @@ impl Directory {
             missing(columns, statement, &names).map_or(Ok(()), Err)?;
         }
         // A row without an id is nobody whom a call could be given to.
-        Ok(rows.iter().filter_map(|row| columns.contact(row, self.region)).collect())
+        Ok(rows.iter().filter_map(|row| columns.contact(row, self.numbers)).collect())
     }
 }
 

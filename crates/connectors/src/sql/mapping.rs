@@ -5,7 +5,7 @@
 
 use super::cell::{Cell, Row};
 use super::queries::invalid;
-use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, Numbering, PhoneKind, Timestamp, Value};
 use kit::{Account, Error, Settings};
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ impl Columns {
     }
 
     /// A person; `None` where the row names no record.
-    pub(super) fn contact(&self, row: &Row, region: Region) -> Option<Contact> {
+    pub(super) fn contact(&self, row: &Row, numbers: Numbering) -> Option<Contact> {
         let text = |field| self.text(row, field);
         let record = text("record")?;
         let (first_name, last_name) = (text("first_name"), text("last_name"));
@@ -99,7 +99,7 @@ impl Columns {
             first_name,
             last_name,
             email: text("email"),
-            phones: self.phones(row, region),
+            phones: self.phones(row, numbers),
             created_at: time("created_at"),
             modified_at: time("modified_at"),
             last_call_at: None,
@@ -127,12 +127,12 @@ impl Columns {
         rest.filter_map(|(name, cell)| Some((name.clone(), cell.value()?))).collect()
     }
 
-    fn phones(&self, row: &Row, region: Region) -> Vec<ContactPhone> {
+    fn phones(&self, row: &Row, numbers: Numbering) -> Vec<ContactPhone> {
         let mut phones: Vec<ContactPhone> = Vec::new();
         for (field, kind) in PHONES {
             let typed = row.get(self.column(field)).map(several).unwrap_or_default();
             for text in typed {
-                let Some(phone) = phone::parse_stored(&text, region) else { continue };
+                let Some(phone) = numbers.read(&text) else { continue };
                 let is_known = phones.iter().any(|known| known.e164 == phone.e164);
                 if !is_known && phones.len() < PHONES_MAX {
                     phones.push(ContactPhone::new(kind, phone.e164));
@@ -199,7 +199,7 @@ mod tests {
             ("note", Cell::Null),
             ("tier", text("  ")),
         ]);
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let columns = columns("[columns]\nrecord = 'customer_no'");
         let contact = columns.contact(&row, region).expect("a contact");
         assert_eq!((contact.record.as_str(), contact.name.as_str()), ("4711", "John Doe"));
@@ -214,14 +214,14 @@ mod tests {
 
     #[test]
     fn a_row_without_a_record_is_nobody() {
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let row = row(&[("record", Cell::Null), ("name", text("Nobody"))]);
         assert_eq!(columns("").contact(&row, region), None);
     }
 
     #[test]
     fn a_list_of_numbers_may_be_json() {
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let row = row(&[("record", text("1")), ("phones", text("[\"5550199999\", null, 7]"))]);
         let contact = columns("").contact(&row, region).expect("a contact");
         assert_eq!(contact.phones.len(), 1);

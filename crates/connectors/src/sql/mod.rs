@@ -55,10 +55,10 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     let turnstile = Turnstile::new(opening.limits);
     let database = database(dialect, &opening, turnstile.clone())?;
     let parts = || (Arc::clone(&database), Arc::clone(&queries));
-    let region = opening.region;
+    let numbers = opening.numbers;
     let lookup = queries.finds_people().then(|| {
         let (database, queries) = parts();
-        Arc::new(lookup::Directory { database, queries, region }) as Arc<dyn kit::Lookup>
+        Arc::new(lookup::Directory { database, queries, numbers }) as Arc<dyn kit::Lookup>
     });
     let accounts = queries.account.clone().map(|statement| {
         let (database, queries) = parts();

@@ -2,7 +2,7 @@
 
 use super::mapping::Columns;
 use super::statement::{Argument, Dialect, Given, Parameter, Statement, Takes};
-use domain::{Phone, phone};
+use domain::{Numbering, Phone, phone};
 use kit::{Error, Settings};
 use std::collections::BTreeMap;
 
@@ -134,13 +134,8 @@ fn sample_of(name: &str) -> Given {
 }
 
 /// What a query by phone is given.
-pub(super) fn of_phone(phone: &Phone) -> Vec<(&'static str, Given)> {
-    let mut forms = phone::typed_forms(phone);
-    for form in phone::digit_forms(phone) {
-        if !forms.contains(&form) {
-            forms.push(form);
-        }
-    }
+pub(super) fn of_phone(phone: &Phone, numbers: Numbering) -> Vec<(&'static str, Given)> {
+    let mut forms = numbers.all_forms(phone);
     forms.truncate(FORMS_MAX);
     vec![
         ("phone_e164", phone.e164.as_str().into()),

@@ -9,7 +9,7 @@ use super::client::{Ask as Sent, Client, Method, page, record_id};
 use super::coql::{COLUMNS_MAX, Condition, Query, ROWS_MAX, VALUES_MAX, name};
 use super::mapping::{Module, Shape};
 use async_trait::async_trait;
-use domain::{Contact, Phone, Region, phone};
+use domain::{Contact, Numbering, Phone, phone};
 use kit::{Ask, Error, Lane, Lookup};
 use serde_json::Value;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const EMAIL_MAX: usize = 254;
 pub(super) struct Directory {
     pub(super) client: Arc<Client>,
     pub(super) shapes: Vec<Shape>,
-    pub(super) region: Region,
+    pub(super) numbers: Numbering,
 }
 
 #[async_trait]
@@ -75,11 +75,11 @@ impl Directory {
         let mut asking = tokio::task::JoinSet::new();
         for shape in self.shapes.iter().skip(1) {
             let (client, shape, asks) = (Arc::clone(&self.client), shape.clone(), asks.to_vec());
-            let region = self.region;
-            asking.spawn(async move { module(&client, lane, &shape, &asks, region).await });
+            let numbers = self.numbers;
+            asking.spawn(async move { module(&client, lane, &shape, &asks, numbers).await });
         }
         let mut contacts = match self.shapes.first() {
-            Some(shape) => module(&self.client, lane, shape, asks, self.region).await?,
+            Some(shape) => module(&self.client, lane, shape, asks, self.numbers).await?,
             None => Vec::new(),
         };
         // Dropped with this future, the others end as well.
@@ -97,13 +97,13 @@ async fn module(
     lane: Lane,
     shape: &Shape,
     asks: &[Ask],
-    region: Region,
+    numbers: Numbering,
 ) -> Result<Vec<Contact>, Error> {
-    let mut rows = queried(client, lane, shape, asks).await?;
+    let mut rows = queried(client, lane, shape, asks, numbers).await?;
     if lane == Lane::Background {
         rows.extend(searched(client, shape, asks).await?);
     }
-    rows.iter().map(|row| shape.contact(row, region)).collect()
+    rows.iter().map(|row| shape.contact(row, numbers)).collect()
 }
 
 /// Rows by COQL. An answer that is full may lack somebody, so that a batch is then halved
@@ -113,6 +113,7 @@ async fn queried(
     lane: Lane,
     shape: &Shape,
     asks: &[Ask],
+    numbers: Numbering,
 ) -> Result<Vec<Value>, Error> {
     let module = name(shape.module.as_str());
     let order = name("id");
@@ -121,7 +122,7 @@ async fn queried(
     while let Some(part) = parts.pop() {
         let mut rows = Vec::new();
         let mut is_full = false;
-        for condition in Condition::any(conditions(shape, part)) {
+        for condition in Condition::any(conditions(shape, part, numbers)) {
             let query = Query::select(&module, &shape.fields, &condition, &[&order], ROWS_MAX);
             let (more, has_more, _) = client.rows(lane, &query).await?;
             is_full |= has_more || more.len() >= ROWS_MAX;
@@ -165,9 +166,9 @@ async fn searched(client: &Client, shape: &Shape, asks: &[Ask]) -> Result<Vec<Va
 }
 
 /// Who is asked for, as conditions of which one must hold.
-fn conditions(shape: &Shape, asks: &[Ask]) -> Vec<Condition> {
+fn conditions(shape: &Shape, asks: &[Ask], numbers: Numbering) -> Vec<Condition> {
     let forms: Vec<Vec<String>> =
-        asks.iter().filter_map(|ask| ask.phone.as_ref()).map(forms).collect();
+        asks.iter().filter_map(|ask| ask.phone.as_ref()).map(|p| forms(p, numbers)).collect();
     let forms: Vec<&str> = once(forms.iter().flatten().map(String::as_str));
     let mut conditions = Vec::new();
     for field in &shape.phone_fields {
@@ -183,8 +184,8 @@ fn conditions(shape: &Shape, asks: &[Ask]) -> Vec<Condition> {
 }
 
 /// The forms of a number that are compared with what is stored.
-fn forms(phone: &Phone) -> Vec<String> {
-    let mut forms = phone::typed_forms(phone);
+fn forms(phone: &Phone, numbers: Numbering) -> Vec<String> {
+    let mut forms = numbers.forms(phone);
     forms.truncate(FORMS_MAX);
     forms
 }

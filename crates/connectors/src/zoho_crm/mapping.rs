@@ -6,7 +6,7 @@
 
 use super::client::record_id;
 use super::coql::{COLUMNS_MAX, Name, name};
-use domain::{Contact, ContactPhone, PhoneKind, Region, Timestamp, Value, phone};
+use domain::{Contact, ContactPhone, Numbering, PhoneKind, Timestamp, Value};
 use kit::{Account, Error};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -108,13 +108,13 @@ impl Shape {
     ///
     /// # Errors
     /// `Protocol` when the row has no id of the vendor's form.
-    pub(super) fn contact(&self, row: &Json, region: Region) -> Result<Contact, Error> {
+    pub(super) fn contact(&self, row: &Json, numbers: Numbering) -> Result<Contact, Error> {
         let record = id_of(row)?;
         let part = |field: &str| text(row, field).map(str::to_owned);
         let time = |field: &str| text(row, field).and_then(Timestamp::parse);
         let mut phones = Vec::new();
         for field in &self.phone_fields {
-            let stored = text(row, field.as_str()).and_then(|t| phone::parse_stored(t, region));
+            let stored = text(row, field.as_str()).and_then(|t| numbers.read(t));
             let phone = stored.map(|phone| ContactPhone::new(kind(field), phone.e164));
             phones.extend(phone.filter(|phone| !phones.contains(phone)));
         }
@@ -251,7 +251,7 @@ mod tests {
         ];
         let data = data.map(|(key, path)| (key.to_owned(), Name::new(path).expect(path)));
         let shape = Shape::new(Module::Contacts, &[], data.to_vec(), pages()).expect("a shape");
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let rows = rows(include_str!("fixtures/coql.json"));
         let contact = shape.contact(&rows[0], region).expect("a contact");
         assert_eq!(contact.record, "5725767000000524157");
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_row_without_an_id_is_outside_the_protocol() {
-        let region = Region::parse("US").expect("a region");
+        let region = Region::parse("US").expect("a region").into();
         let shape = Shape::new(Module::Leads, &[], vec![], pages()).expect("a shape");
         let accounts = AccountShape::new(vec![], pages()).expect("a shape");
         for row in [json!({}), json!({ "id": null }), json!({ "id": "x" }), json!(7)] {

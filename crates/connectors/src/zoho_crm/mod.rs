@@ -84,10 +84,10 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: account_shape.clone(),
         call_key: call_key.clone(),
     };
-    let region = opening.region;
+    let numbers = opening.numbers;
     Ok(Capabilities {
         tokens: Some(tokens),
-        lookup: Some(Arc::new(lookup::Directory { client: Arc::clone(&client), shapes, region })),
+        lookup: Some(Arc::new(lookup::Directory { client: Arc::clone(&client), shapes, numbers })),
         accounts: Some(Arc::new(accounts::Ledger {
             client: Arc::clone(&client),
             shape: account_shape,

@@ -318,7 +318,7 @@ fn opened(
         settings,
         limits,
         network: Network::default(),
-        region: Region::parse("US").expect("a region"),
+        numbers: Region::parse("US").expect("a region").into(),
     })
 }
 

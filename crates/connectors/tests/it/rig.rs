@@ -75,7 +75,7 @@ impl<S: Simulator + ?Sized> Rig<S> {
                 timeout: self.timeout,
             },
             network: Network { allow_private_addresses: true, ..Network::default() },
-            region: Region::parse("US").expect("a region"),
+            numbers: Region::parse("US").expect("a region").into(),
         })
     }
 

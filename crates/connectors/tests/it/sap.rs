@@ -386,7 +386,7 @@ fn way(rig: &Rig<S4>) -> Arc<Client> {
             timeout: rig.timeout,
         },
         network: Network { allow_private_addresses: true, ..Network::default() },
-        region: Region::parse("US").expect("a region"),
+        numbers: Region::parse("US").expect("a region").into(),
     })
     .expect("complete settings")
 }

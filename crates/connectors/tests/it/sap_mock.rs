@@ -75,7 +75,7 @@ impl Mock {
             settings: self.login(),
             limits,
             network: Network { allow_private_addresses: true, ..Network::default() },
-            region: Region::parse("DE").expect("a region"),
+            numbers: Region::parse("DE").expect("a region").into(),
         }
     }
 

@@ -2,8 +2,9 @@
 //! its CRM, and what systems beside it say, as for a call that arrives.
 
 use super::outcome::{Outcome, Word};
-use super::values::{Asked, ask_of};
+use super::values::{Asked, ask_of, put_record};
 use crate::connections::{Connection, Queue};
+use crate::crosswalk::Counterpart;
 use crate::follow_up::{Found, Identity};
 use crate::lookup::{Engine, identify};
 use crate::overrides::Answering;
@@ -24,10 +25,20 @@ impl Engine {
         lane: Lane,
         until: Instant,
     ) -> Outcome {
-        let given = self.for_connection(asked, connection);
+        let mut given = self.for_connection(asked, connection);
+        let linked = self.linked_record(asked, connection, until).await;
+        if let Some(linked) = &linked {
+            put_record(&mut given, &linked.record);
+        }
         let Some(identity) = self.who(connection, queue, &given, lane, until).await else {
             return Outcome::of(Word::Unknown, "");
         };
+        if let Some(Counterpart { record, link: Some(link) }) = linked
+            && identity.status != Status::Partial
+            && identity.contact.as_ref().is_none_or(|contact| contact.record != record)
+        {
+            self.follow_link(link, connection);
+        }
         let word = match identity.status {
             Status::Hit => Word::Hit,
             Status::Miss => Word::Miss,

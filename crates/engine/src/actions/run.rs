@@ -27,10 +27,15 @@ impl Engine {
         if !self.may_be_asked_for(&given, connection) {
             return Outcome::of(Word::Unknown, "");
         }
+        let mut link = None;
         if super::values::lacks_record(needs, &given) {
-            self.add_record(&mut given, asked, connection, lane, until).await;
+            link = self.add_record(&mut given, asked, connection, lane, until).await;
+        }
+        if !self.may_be_asked_for(&given, connection) {
+            return Outcome::of(Word::Unknown, "");
         }
         given.retain(|name, _| needs.contains(name));
+        super::values::write(&mut given, connection);
         let custom = match action.template.fill(&given) {
             Ok(custom) => custom,
             Err(Unfilled::Missing { .. }) => {
@@ -67,7 +72,11 @@ impl Engine {
             Ok(outcome)
         });
         let ended = tokio::time::timeout_at(until, task).await;
-        self.told(connection, action, ended.ok().and_then(Result::ok))
+        let outcome = self.told(connection, action, ended.ok().and_then(Result::ok));
+        if let Some(link) = link.filter(|_| outcome.word == Word::Miss) {
+            self.follow_link(link, connection);
+        }
+        outcome
     }
 
     /// What came of it; a failure counts, and one that only a person can mend is told.

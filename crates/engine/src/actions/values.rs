@@ -1,19 +1,22 @@
 //! The values that a request can be made of: what the flow has passed on, and whose
 //! record that is in the system that is asked.
 //!
-//! A record's id goes to its own system alone, and there without its prefix.
+//! A record's id goes to its own system alone, and there without its prefix; another
+//! system's customer is asked for by the id that a link leads to ([`crate::crosswalk`]).
 
 use crate::connections::Connection;
+use crate::crosswalk::Counterpart;
 use crate::lookup::Engine;
 use domain::{CallId, Caller, ExternalId, phone};
 use kit::{Ask, Given, Lane};
 use serde_json::Value as Json;
+use state::crosswalk::Link;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 /// Names that every action knows, with what stands for them.
 pub const STANDARD: &[(&str, &str)] = &[
-    ("ani", "Who dialed, as E.164 where it can be read"),
+    ("ani", "Who dialed, as the connection's `formats` write it, else as E.164"),
     ("callId", "The contact center's id of the conversation"),
     ("customerExternalId", "The record's id in the system that is asked, without prefix"),
     ("dnis", "What was dialed"),
@@ -78,13 +81,35 @@ impl Engine {
         }
     }
 
-    /// Nobody asks a CRM for an erased person.
-    pub(super) fn may_be_asked_for(&self, given: &Given, connection: &Connection) -> bool {
-        !self.names_erased(&ask_of(given), connection)
+    /// The record of the connection's own that another system's customer is linked to,
+    /// where the request names that customer.
+    pub(super) async fn linked_record(
+        &self,
+        asked: &Asked,
+        connection: &Connection,
+        until: Instant,
+    ) -> Option<Counterpart> {
+        let foreign = RECORDS.iter().find_map(|name| {
+            match asked.given.get(*name)?.as_str()?.trim().parse() {
+                Ok(ExternalId::Record { prefix, record }) => Some((prefix, record)),
+                _ => None,
+            }
+        });
+        let (prefix, record) = foreign?;
+        self.counterpart((&prefix, &record), connection, until).await
     }
 
-    /// Adds the record where the values have none: whom the call is from by now, else
-    /// whom the connection knows by number or e-mail.
+    /// Nobody asks a CRM for an erased person, however their id is written.
+    pub(super) fn may_be_asked_for(&self, given: &Given, connection: &Connection) -> bool {
+        let ask = ask_of(given);
+        let record = ask.record.as_deref().map(|record| connection.formats.ids.write(record));
+        let written = Ask { record, ..Ask::default() };
+        !self.names_erased(&ask, connection) && !self.names_erased(&written, connection)
+    }
+
+    /// Adds the record where the values have none: that of the customer whom the request
+    /// names elsewhere, whom the call is from by now, else whom the connection knows by
+    /// number or e-mail. What led there is returned where it was a link.
     pub(super) async fn add_record(
         &self,
         given: &mut Given,
@@ -92,28 +117,56 @@ impl Engine {
         connection: &std::sync::Arc<Connection>,
         lane: Lane,
         until: Instant,
-    ) {
+    ) -> Option<Link> {
+        if let Some(Counterpart { record, link }) =
+            self.linked_record(asked, connection, until).await
+        {
+            put_record(given, &record);
+            return link;
+        }
         let stored = match &asked.call {
             Some(call) => tokio::time::timeout_at(until, self.store.call(call)).await.ok(),
             None => None,
         };
         let stored = stored.and_then(Result::ok).flatten();
-        let by_call = stored.and_then(|stored| match stored.call.external_id {
-            ExternalId::Record { prefix, record }
+        let by_call = match stored.map(|stored| stored.call.external_id) {
+            Some(ExternalId::Record { prefix, record })
                 if connection.prefix.as_ref() == Some(&prefix) =>
             {
-                Some(record)
+                Some(Counterpart { record, link: None })
+            }
+            Some(ExternalId::Record { prefix, record }) => {
+                self.counterpart((&prefix, &record), connection, until).await
             }
             _ => None,
-        });
-        let record = match by_call {
-            Some(record) => Some(record),
-            None => self.record_by_search(given, connection, lane, until).await,
         };
-        if let Some(record) = record {
-            for name in RECORDS {
-                given.insert(name.to_owned(), record.as_str().into());
-            }
+        if let Some(Counterpart { record, link }) = by_call {
+            put_record(given, &record);
+            return link;
+        }
+        if let Some(record) = self.record_by_search(given, connection, lane, until).await {
+            put_record(given, &record);
+        }
+        None
+    }
+}
+
+/// The record's id under every name that it has.
+pub(super) fn put_record(given: &mut Given, record: &str) {
+    for name in RECORDS {
+        given.insert(name.to_owned(), record.into());
+    }
+}
+
+/// Numbers and ids as the system writes them that is asked.
+pub(super) fn write(given: &mut Given, connection: &Connection) {
+    let formats = &connection.formats;
+    if let Some(Json::String(ani)) = given.get_mut("ani") {
+        *ani = formats.number(ani);
+    }
+    for name in RECORDS {
+        if let Some(Json::String(record)) = given.get_mut(name) {
+            *record = formats.ids.write(record);
         }
     }
 }

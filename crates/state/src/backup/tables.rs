@@ -156,6 +156,21 @@ pub(super) const TABLES: &[Table] = &[
         counted: false,
     },
     Table {
+        name: "crosswalk",
+        key: 1,
+        columns: &[
+            ("id", Int),
+            ("connection", Text),
+            ("record", Blob),
+            ("other", Text),
+            ("other_record", Blob),
+            ("source", Text),
+            ("sealed", Blob),
+            ("created_at", Int),
+        ],
+        counted: true,
+    },
+    Table {
         name: "news",
         key: 1,
         columns: &[("place", Int), ("stream", Blob), ("call", Text), ("kind", Text), ("at", Int)],

@@ -6,6 +6,7 @@ use super::sought::{CallHit, Sought};
 use super::tables;
 use crate::audit::Entry;
 use crate::calls::{StoredCall, record_hash};
+use crate::crosswalk;
 use crate::customers::{Kept, Link, Whose};
 use crate::enrichments::Enrichment;
 use crate::error::{Boxed, Result};
@@ -70,6 +71,8 @@ pub struct Export {
     pub overrides: Vec<Override>,
     /// Contacts of the contact center; [`Link::center`] is empty, for it is kept as a hash.
     pub links: Vec<Link>,
+    /// Their records in one system and another.
+    pub crosswalk: Vec<crosswalk::Link>,
     pub jobs: Vec<ExportedJob>,
     pub audit: Vec<Entry>,
     /// How many calls count to whom, and when the last one was; by externalId.
@@ -92,6 +95,8 @@ impl Store {
             self.export_numbers(subject, &mut export).await?;
             export.overrides.sort_unstable_by_key(|found| found.id);
             export.overrides.dedup_by_key(|found| found.id);
+            export.crosswalk.sort_unstable_by_key(|link| link.id);
+            export.crosswalk.dedup_by_key(|link| link.id);
             Ok(export)
         })
     }
@@ -211,6 +216,11 @@ impl Store {
                     .collect::<Result<Vec<_>>>()
             });
             export.links.extend(links.await?);
+            let rows = self.read(&crosswalk::OfRecord { hash }).await?;
+            let links = self.unseal(|keys| {
+                rows.iter().map(|row| crosswalk::opened(keys, row)).collect::<Result<Vec<_>>>()
+            });
+            export.crosswalk.extend(links.await?);
             let rows = self.read(&tables::OverridesOf { hash }).await?;
             let known = self.unseal(|keys| {
                 rows.iter().map(|row| opened(keys, row)).collect::<Result<Vec<_>>>()

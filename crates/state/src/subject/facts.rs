@@ -213,6 +213,13 @@ pub const TABLES: &[Table] = &[
         true,
     ),
     table(
+        "crosswalk",
+        "which record of one system is which of another",
+        &["connection", "other", "source", "created_at"],
+        Kept::ForEver,
+        true,
+    ),
+    table(
         "overrides",
         "agents' corrections: number, externalId, reason",
         &["queue", "connection", "created_at", "expires_at"],

@@ -156,9 +156,11 @@ impl Work for RemoveFound {
 
     /// Whose entries in the directory changed is not told: all are read anew.
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Removed> {
-        const BY_HASH: [(&str, &str); 5] = [
+        const BY_HASH: [(&str, &str); 7] = [
             ("customer_data", "DELETE FROM customer_data WHERE subject = ?1"),
             ("links", "DELETE FROM links WHERE subject = ?1"),
+            ("crosswalk", "DELETE FROM crosswalk WHERE record = ?1"),
+            ("crosswalk", "DELETE FROM crosswalk WHERE other_record = ?1"),
             ("overrides", "DELETE FROM overrides WHERE record = ?1"),
             ("overrides", "DELETE FROM overrides WHERE number = ?1"),
             ("interactions", "DELETE FROM interactions WHERE subject = ?1"),

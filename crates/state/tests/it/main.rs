@@ -10,6 +10,7 @@ mod alerts;
 mod backups;
 mod calls;
 mod corrections;
+mod crosswalk;
 mod directory;
 mod events;
 mod feed;

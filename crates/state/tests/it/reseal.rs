@@ -6,6 +6,7 @@ use state::audit::Act;
 use state::customers::{Link, Whose};
 use state::overrides::{Correction, NewOverride};
 use state::reseal::Place as Part;
+use state::subject::Record;
 use state::{Identified, Key, Store};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -62,6 +63,16 @@ async fn fill(store: &Store) {
         store.put_data(whose, data.clone(), None, Timestamp(3)).await.expect("kept");
     }
     store.link(&link(), Timestamp(3)).await.expect("linked");
+    let (own, other) = records();
+    store.put_link(&own, &other, act(), Timestamp(3)).await.expect("linked");
+}
+
+fn records() -> (Record, Record) {
+    let of = |connection: &str, record: &str| Record {
+        connection: connection.to_owned(),
+        record: record.to_owned(),
+    };
+    (of("crm", "003A"), of("erp", "42"))
 }
 
 fn link() -> Link {
@@ -88,8 +99,11 @@ async fn opens(store: &Store) {
         assert_eq!(store.data_of(whose).await.expect("opens").data.len(), 1);
     }
     assert!(store.linked("genesys", "c-1").await.expect("opens") == Some(link()));
+    let (own, other) = records();
+    let found = store.elsewhere(&own, "erp").await.expect("opens").expect("linked");
+    assert!(found.record == own && found.other == other);
     let verdict = store.verify_audit().await.expect("walked");
-    assert_eq!((verdict.entries, verdict.broken), (1, None));
+    assert_eq!((verdict.entries, verdict.broken), (2, None));
     let leased = store.lease("enrich", "crm", 1, Duration::from_secs(1), Timestamp(i64::MAX / 2));
     assert_eq!(leased.await.expect("opens")[0].payload, b"work");
 }
@@ -117,7 +131,7 @@ async fn after_a_pass_the_older_keys_are_needed_no_more(place: Place) {
     store.close().await;
     let store = place.open().await;
     let rest = pass(&store, usize::MAX).await;
-    assert_eq!(cut_off + rest, 2 * 450 + 7, "each sealed cell once");
+    assert_eq!(cut_off + rest, 2 * 450 + 9, "each sealed cell once");
     assert_eq!(pass(&store, usize::MAX).await, 0, "nothing is left to do");
     store.retire_older_keys(Timestamp(9)).await.expect("retired");
     assert!(!store.needs_reseal().await.expect("asked"));

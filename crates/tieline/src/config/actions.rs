@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 /// A request by a name of your own, which queues and flows ask for. In `path`, `query`,
 /// `headers` and `body`, `{{name}}` is replaced by a value, escaped for the place where it
-/// stands; nothing else happens in them. Values are `ani` (E.164), `callId`,
-/// `customerExternalId` (the record's id in the system that is asked, without prefix; also
-/// as `externalId`), `dnis`, `email`, `queue`, `userId`, and those of `inputs`.
+/// stands; nothing else happens in them. Values are `ani` (E.164, or as the connection's
+/// `formats` say), `callId`, `customerExternalId` (the record's id in the system that is asked,
+/// without prefix; also as `externalId`), `dnis`, `email`, `queue`, `userId`, and those of `inputs`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionSection {

@@ -2,6 +2,7 @@
 
 pub mod actions;
 mod beside;
+mod formats;
 
 use super::mistakes::{line_of, line_of_key, nearest};
 use super::{Config, ConnectionSection, Mistake, Mistakes, SecretSource};
@@ -194,6 +195,7 @@ impl Check<'_> {
         let mut settings = BTreeMap::new();
         for (name, section) in &config.connections {
             settings.extend(self.connection(name, section).map(|s| (name.clone(), s)));
+            self.formats(name, section);
         }
         self.beside(&config, &names);
         self.actions(&config, &names);

@@ -8,6 +8,7 @@
 pub mod actions;
 mod alerts;
 mod calls;
+mod formats;
 pub mod load;
 mod mistakes;
 mod period;
@@ -20,6 +21,7 @@ mod streams;
 pub use actions::ActionSection;
 pub use alerts::{AlertsSection, ChannelKind, ChannelSection, MailSecurity};
 pub use calls::CallsSection;
+pub use formats::FormatsSection;
 pub use load::{Loaded, load};
 pub use mistakes::{Mistake, Mistakes};
 pub use period::Period;

@@ -3,8 +3,8 @@
 
 use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{
-    AlertsSection, CallsSection, Period, ReconcileSection, SecretSource, ServerSection,
-    StreamsSection,
+    AlertsSection, CallsSection, FormatsSection, Period, ReconcileSection, SecretSource,
+    ServerSection, StreamsSection,
 };
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -252,6 +252,9 @@ pub struct ConnectionSection {
     /// only told, in `tieline privacy report`.
     #[serde(default)]
     pub data_region: Option<String>,
+    /// How this system writes numbers and ids.
+    #[serde(default)]
+    pub formats: FormatsSection,
     /// Overrides of the connector's limits.
     #[serde(default)]
     pub limits: LimitsSection,

@@ -94,6 +94,8 @@ pages! {
     "customer.unknown",
     "enrichment.unknown",
     "job.not_dead",
+    "link.erased",
+    "link.unknown",
     "override.unknown",
     "reconcile.busy",
     "reconcile.unknown",

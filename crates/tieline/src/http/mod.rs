@@ -16,6 +16,7 @@ mod events;
 mod health;
 mod input;
 mod keys;
+mod links;
 mod lookup;
 mod news;
 mod openapi;
@@ -89,6 +90,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/reconcile/runs/{id}", get(reconcile::one))
         .route("/api/v1/overrides", get(overrides::list).delete(overrides::clear_many))
         .route("/api/v1/overrides/{id}", get(overrides::one).delete(overrides::clear))
+        .route("/api/v1/links", get(links::list).put(links::put))
+        .route("/api/v1/links/{id}", delete(links::remove))
         .route("/api/v1/audit", get(overrides::audit))
         .route("/api/v1/audit/verify", get(overrides::verify))
         .route("/api/v1/subjects/export", post(subjects::export))

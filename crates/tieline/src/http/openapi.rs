@@ -5,8 +5,8 @@ use super::access::Scope;
 use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
-    access, admin, connections, context, customers, enrich, events, health, keys, lookup, news,
-    overrides, reconcile, reports,
+    access, admin, connections, context, customers, enrich, events, health, keys, links, lookup,
+    news, overrides, reconcile, reports,
 };
 use axum::Json;
 use axum::extract::State;
@@ -30,7 +30,7 @@ use utoipa::{Modify, OpenApi};
         lookup::answer, enrich::enrich, enrich::execute, enrich::of_call, enrich::accepted, enrich::ready, context::update, events::receive, customers::customer, customers::keep, customers::call_data,
         customers::keep_call_data, keys::rotate, reports::handle_time, reports::identification::identification, reports::calls::list, overrides::list, overrides::one, overrides::clear,
         overrides::clear_many, overrides::audit, overrides::verify, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
-        reconcile::begin, reconcile::runs, reconcile::one,
+        links::list, links::put, links::remove, reconcile::begin, reconcile::runs, reconcile::one,
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue, sign_in::issue,
         oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,

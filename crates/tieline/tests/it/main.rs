@@ -32,6 +32,7 @@ mod actions_genesys;
 mod alerts;
 mod contact_center;
 mod corrections;
+mod crosswalk;
 mod customers;
 mod deadline;
 mod demo;

@@ -4,7 +4,7 @@
 
 use super::mapping;
 use async_trait::async_trait;
-use domain::{Contact, Region};
+use domain::{Contact, Numbering};
 use kit::connector::Flaw;
 use kit::http::Request;
 use kit::{Ask, Check, Error, Finding, Http, Lane, Lookup, Reply, Secret};
@@ -21,7 +21,7 @@ pub(super) struct Client {
     pub(super) base: Url,
     pub(super) key: Secret,
     /// For numbers that records hold in national form.
-    pub(super) region: Region,
+    pub(super) numbers: Numbering,
 }
 
 #[async_trait]
@@ -34,7 +34,7 @@ impl Lookup for Client {
                 continue;
             };
             let answer = self.get(lane, "people", &[("phone", &phone.e164)]).await?;
-            found.push(mapping::contacts(&answer, self.region)?);
+            found.push(mapping::contacts(&answer, self.numbers)?);
         }
         Ok(found)
     }

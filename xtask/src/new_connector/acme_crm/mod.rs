@@ -38,7 +38,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         http: http.clone(),
         base,
         key: settings.secret("api_key")?.clone(),
-        region: opening.region,
+        numbers: opening.numbers,
     });
     Ok(Capabilities {
         lookup: Some(Arc::clone(&client) as Arc<dyn kit::Lookup>),

@@ -22,7 +22,7 @@ pub(super) fn open(settings: Settings, timeout: Duration) -> Result<Capabilities
             timeout,
         },
         network: Network { allow_private_addresses: true, ..Network::default() },
-        region: Region::parse("US").expect("a region"),
+        numbers: Region::parse("US").expect("a region").into(),
     })
 }
 
@@ -173,7 +173,7 @@ async fn a_file_is_private_and_so_refused_unless_allowed() {
             timeout: LONG,
         },
         network: Network::default(),
-        region: Region::parse("US").expect("a region"),
+        numbers: Region::parse("US").expect("a region").into(),
     });
     let Err(Error::Invalid { field, .. }) = refused else { panic!("opened") };
     assert_eq!(field.as_deref(), Some("file"));

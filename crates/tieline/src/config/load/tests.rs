@@ -248,3 +248,25 @@ fn a_placeholder_that_stands_for_nothing_is_told_with_the_nearest() {
         "{told}"
     );
 }
+
+#[test]
+fn a_format_that_could_be_read_as_another_record_is_refused() {
+    let with = |formats: &str| {
+        let section = format!("prefix = \"CRM\"\n[connections.sf.formats]\n{formats}");
+        loaded("prefix = \"CRM\"\n", &section, &[])
+    };
+    let good = with("phone = \"national\"\nid = { pad = 10, upper = true, prefix = \"C-\" }\n");
+    let formats = &good.expect("good").config.connections["sf"].formats;
+    assert_eq!(formats.ids().write("4711"), "C-0000004711");
+    for (wrong, told) in [
+        ("id = { pad = 65 }\n", "formats.id.pad"),
+        ("id = { prefix = \"a b\" }\n", "formats.id.prefix"),
+        ("id = { upper = true, prefix = \"c-\" }\n", "prefix = \"C-\""),
+        ("id = { pad = 10, prefix = \"00\" }\n", "could not be told"),
+        ("phone = \"nationl\"\n", "Did you mean `national`?"),
+        ("ids = { pad = 1 }\n", "Did you mean `id`?"),
+    ] {
+        let error = with(wrong).expect_err(wrong);
+        assert!(error.contains(told), "{wrong}: {error}");
+    }
+}

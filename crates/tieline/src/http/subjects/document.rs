@@ -38,6 +38,9 @@ pub struct Document {
     interactions: Vec<Json>,
     #[schema(value_type = Vec<Object>)]
     corrections: Vec<Json>,
+    /// Their records in one system and another.
+    #[schema(value_type = Vec<Object>)]
+    links: Vec<Json>,
     /// Work that is still to be done, or was given up, with what it says of them.
     #[schema(value_type = Vec<Object>)]
     jobs: Vec<Json>,
@@ -66,6 +69,13 @@ impl Document {
                 "createdAt": found.created_at.to_string(), "expiresAt": found.said.expires_at.to_string(),
             })
         });
+        let links = export.crosswalk.into_iter().map(|link| {
+            json!({
+                "id": link.id, "connection": link.record.connection, "record": link.record.record,
+                "otherConnection": link.other.connection, "otherRecord": link.other.record,
+                "source": link.source.as_str(), "createdAt": link.created_at.to_string(),
+            })
+        });
         let interactions = export.interactions.into_iter().map(|(who, (calls, last))| {
             json!({ "externalId": who, "calls": calls, "lastCallAt": last.to_string() })
         });
@@ -85,6 +95,7 @@ impl Document {
             calls: calls.into_iter().map(call).collect(),
             interactions: interactions.collect(),
             corrections: corrections.collect(),
+            links: links.collect(),
             jobs: jobs.into_iter().map(job).collect(),
             audit: audit.collect(),
             elsewhere: elsewhere.into_iter().map(ElsewhereBody::from).collect(),
@@ -109,6 +120,7 @@ pub(super) fn counts(preview: &Preview) -> BTreeMap<String, u64> {
         ("interactions", export.interactions.len()),
         ("jobs", export.jobs.len()),
         ("links", export.links.len()),
+        ("crosswalk", export.crosswalk.len()),
         ("overrides", export.overrides.len()),
         ("audit", export.audit.len()),
     ];
