@@ -87,6 +87,17 @@ pub struct Tokens {
     last_error: Mutex<Option<Error>>,
     /// All that came with the token in use.
     given: ArcSwapOption<Given>,
+    asleep: Asleep,
+}
+
+/// A refresher that has not begun.
+#[derive(Default)]
+struct Asleep(Mutex<Option<(String, Source)>>);
+
+impl std::fmt::Debug for Asleep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asleep")
+    }
 }
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -97,7 +108,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 const TOO_YOUNG: Duration = Duration::from_secs(30);
 
 impl Tokens {
-    /// Starts the refresher of `connection`; it ends with the last handle.
+    /// Starts the refresher of `connection`; it ends with the last handle. Within
+    /// [`vault::asleep`] it waits for [`Tokens::begin`].
     #[must_use]
     pub fn start(connection: &str, mint: Arc<dyn Mint>) -> Arc<Self> {
         let tokens = Arc::new(Self {
@@ -106,10 +118,23 @@ impl Tokens {
             refused: Notify::new(),
             last_error: Mutex::new(None),
             given: ArcSwapOption::empty(),
+            asleep: Asleep::default(),
         });
         let source = Source { mint, vault: vault::of_opening(), generation: 0 };
-        tokio::spawn(refresh(connection.to_owned(), Arc::downgrade(&tokens), source));
+        *tokens.asleep.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((connection.to_owned(), source));
+        if !vault::is_asleep() {
+            tokens.begin();
+        }
         tokens
+    }
+
+    /// Starts the refresher of a connection that was opened asleep; else nothing happens.
+    pub fn begin(self: &Arc<Self>) {
+        let asleep = self.asleep.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((connection, source)) = asleep {
+            tokio::spawn(refresh(connection, Arc::downgrade(self), source));
+        }
     }
 
     /// The token to use now, if there is a live one. Never waits.
@@ -306,6 +331,10 @@ async fn refresh(connection: String, tokens: Weak<Tokens>, mut source: Source) {
     let mut patience = Duration::ZERO;
     let mut is_failing = false;
     loop {
+        // Of a connection that was taken away nothing is asked any more.
+        if tokens.strong_count() == 0 {
+            return;
+        }
         let outcome = source.next(&connection).await;
         let minted_at = Instant::now();
         let Some(held) = tokens.upgrade() else { return };

@@ -151,6 +151,27 @@ pub fn within<T>(vault: Arc<dyn Vault>, open: impl FnOnce() -> T) -> T {
     open()
 }
 
+thread_local! {
+    static ASLEEP: RefCell<bool> = const { RefCell::new(false) };
+}
+
+/// Opens a connection that asks for no token until [`crate::Tokens::begin`]: it is only
+/// tried, and what is shown to its vendor once may be worth nothing afterwards.
+pub fn asleep<T>(open: impl FnOnce() -> T) -> T {
+    struct Wake(bool);
+    impl Drop for Wake {
+        fn drop(&mut self) {
+            ASLEEP.with(|place| *place.borrow_mut() = self.0);
+        }
+    }
+    let _wake = Wake(ASLEEP.with(|place| place.replace(true)));
+    open()
+}
+
+pub(crate) fn is_asleep() -> bool {
+    ASLEEP.with(|place| *place.borrow())
+}
+
 pub(crate) fn of_opening() -> Option<Arc<dyn Vault>> {
     OPENING.with(|place| place.borrow().clone())
 }
@@ -283,6 +304,20 @@ mod tests {
             assert_eq!(token.base_url.as_deref(), Some("https://eu.acme.example"));
         }
         assert_eq!(*vendor.issued.lock().expect("whole"), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_opened_asleep_asks_for_no_token_until_it_is_wanted() {
+        let (vault, vendor) = (Arc::<Memory>::default(), vendor(false));
+        let tried = super::asleep(|| node(&vault, &vendor));
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(*vendor.issued.lock().expect("whole"), 0, "nobody was asked");
+        tried.begin();
+        tried.begin();
+        assert_eq!(token(&tried).await.expect("a token"), "token-1");
+        assert_eq!(*vendor.issued.lock().expect("whole"), 1);
+        let after = node(&vault, &vendor);
+        assert_eq!(token(&after).await.expect("a token"), "token-1", "the next one is awake");
     }
 
     #[tokio::test(start_paused = true)]

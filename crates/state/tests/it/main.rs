@@ -20,6 +20,7 @@ mod place;
 mod reconcile;
 mod reports;
 mod reseal;
+mod settings;
 mod subjects;
 mod tokens;
 

@@ -41,6 +41,10 @@ impl Client {
         self.send(self.http.post(format!("{}{path}", self.base)).json(body)).await
     }
 
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(self.http.put(format!("{}{path}", self.base)).json(body)).await
+    }
+
     pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.send(self.http.delete(format!("{}{path}", self.base))).await
     }
@@ -56,6 +60,13 @@ impl Client {
         let body: Value = answer.json().await.map_err(exit::failed)?;
         if is_ok {
             return Ok(body);
+        }
+        if let Some(mistakes) = body["mistakes"].as_array() {
+            let text = |mistake: &Value, key| mistake[key].as_str().unwrap_or_default().to_owned();
+            let told = mistakes.iter().map(|one| {
+                format!("{}: {}\n    {}", text(one, "at"), text(one, "message"), text(one, "fix"))
+            });
+            return Err(exit::input(told.collect::<Vec<_>>().join("\n")));
         }
         let told = |key: &str| body["error"][key].as_str().unwrap_or_default().to_owned();
         Err(exit::failed(format!("{}: {} {}", told("code"), told("message"), told("fix"))))
