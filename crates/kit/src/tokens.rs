@@ -87,17 +87,8 @@ pub struct Tokens {
     last_error: Mutex<Option<Error>>,
     /// All that came with the token in use.
     given: ArcSwapOption<Given>,
-    asleep: Asleep,
-}
-
-/// A refresher that has not begun.
-#[derive(Default)]
-struct Asleep(Mutex<Option<(String, Source)>>);
-
-impl std::fmt::Debug for Asleep {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Asleep")
-    }
+    /// A refresher that has not begun.
+    asleep: vault::Asleep<(String, Source)>,
 }
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -118,11 +109,11 @@ impl Tokens {
             refused: Notify::new(),
             last_error: Mutex::new(None),
             given: ArcSwapOption::empty(),
-            asleep: Asleep::default(),
+            asleep: vault::Asleep::new((
+                connection.to_owned(),
+                Source { mint, vault: vault::of_opening(), generation: 0 },
+            )),
         });
-        let source = Source { mint, vault: vault::of_opening(), generation: 0 };
-        *tokens.asleep.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((connection.to_owned(), source));
         if !vault::is_asleep() {
             tokens.begin();
         }
@@ -131,8 +122,7 @@ impl Tokens {
 
     /// Starts the refresher of a connection that was opened asleep; else nothing happens.
     pub fn begin(self: &Arc<Self>) {
-        let asleep = self.asleep.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((connection, source)) = asleep {
+        if let Some((connection, source)) = self.asleep.take() {
             tokio::spawn(refresh(connection, Arc::downgrade(self), source));
         }
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Everything that a token endpoint answered, by the vendor's names.
@@ -166,6 +166,25 @@ pub fn asleep<T>(open: impl FnOnce() -> T) -> T {
     }
     let _wake = Wake(ASLEEP.with(|place| place.replace(true)));
     open()
+}
+
+/// What is begun once, at some time.
+pub(crate) struct Asleep<T>(Mutex<Option<T>>);
+
+impl<T> Asleep<T> {
+    pub(crate) fn new(what: T) -> Self {
+        Self(Mutex::new(Some(what)))
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> fmt::Debug for Asleep<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asleep")
+    }
 }
 
 pub(crate) fn is_asleep() -> bool {

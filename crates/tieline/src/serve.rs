@@ -7,7 +7,7 @@ use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
 use crate::http::{self, Access, Front, Line, Parts, Shared, Streams};
-use crate::settings::{Base, Keeper, Start};
+use crate::settings::{File, Keeper, Start};
 use crate::{logs, wiring};
 use engine::{Clock, Engine, Feed, Live, Metrics, Runner};
 use kit::Secret;
@@ -62,8 +62,8 @@ impl Running {
         let (store, store_kind) = wiring::store(loaded).await?;
         let reports = &loaded.config.reports;
         store.use_dimensions(&reports.dimensions, reports.values_max).await?;
-        let base = Base::open(loaded.clone(), &store)?;
-        let Start { connections, actions, keeper } = Keeper::start(base, &store).await?;
+        let file = File::open(loaded.clone(), &store)?;
+        let Start { connections, actions, keeper } = Keeper::start(file, &store).await?;
         let mut registry = Registry::default();
         let engine = Engine {
             store,

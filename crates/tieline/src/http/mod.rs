@@ -104,6 +104,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/connections/{name}/ready", get(enrich::ready))
         .route("/api/v1/genesys/events", post(events::receive))
         .route("/api/v1/genesys/update-context", post(context::update));
+    let setting = get(settings::one).put(settings::put).delete(settings::remove);
     // With a key: called by operators and our own CLI.
     let admin = Router::new()
         .route("/api/v1/calls", get(reports::calls::list))
@@ -142,10 +143,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/connections/{name}/health", get(connections::health))
         .route("/api/v1/connections/check", post(admin::check))
         .route("/api/v1/settings/{kind}", get(settings::list))
-        .route(
-            "/api/v1/settings/{kind}/{name}",
-            get(settings::one).put(settings::put).delete(settings::remove),
-        )
+        .route("/api/v1/settings/{kind}/{name}", setting)
         .route("/api/v1/store/keys/rotate", post(keys::rotate))
         .route("/api/v1/store/backup", post(admin::backup));
     // Without: called by probes, scrapers, people, and pages that vouch for an agent.

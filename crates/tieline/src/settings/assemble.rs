@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the file says, with its connections open.
-pub struct Base {
+pub struct File {
     pub loaded: Loaded,
     connections: Vec<Arc<Connection>>,
     store: Store,
@@ -57,7 +57,7 @@ impl Assembled {
     }
 }
 
-impl Base {
+impl File {
     /// Opens the connections of the file.
     pub fn open(loaded: Loaded, store: &Store) -> Result<Self, Failure> {
         let connections = wiring::opened(&loaded, Some(store))?;

@@ -12,7 +12,7 @@ mod assemble;
 pub mod item;
 mod secrets;
 
-pub use assemble::Base;
+pub use assemble::File;
 
 use crate::config::Mistake;
 use crate::exit::Failure;
@@ -37,7 +37,7 @@ const TRIES: usize = 8;
 
 /// Keeps them.
 pub struct Keeper {
-    base: Base,
+    file: File,
     store: Store,
     held: Mutex<Held>,
 }
@@ -106,22 +106,22 @@ impl Keeper {
     ///
     /// # Errors
     /// Where the file alone cannot be served, or the store cannot be read.
-    pub async fn start(base: Base, store: &Store) -> Result<Start, Failure> {
+    pub async fn start(file: File, store: &Store) -> Result<Start, Failure> {
         let (revision, items) = read(store).await?;
         let mut pool = Pool::new();
-        let settled = base.settle(&items, &BTreeSet::new(), &mut pool).map_err(wiring::told)?;
+        let settled = file.settle(&items, &BTreeSet::new(), &mut pool).map_err(wiring::told)?;
         warn(&settled.problems);
         settled.assembled.begin();
         let Assembled { connections, actions, .. } = settled.assembled;
         let held = Held { revision, items, problems: settled.problems, pool };
-        let keeper = Self { base, store: store.clone(), held: Mutex::new(held) };
+        let keeper = Self { file, store: store.clone(), held: Mutex::new(held) };
         Ok(Start { connections, actions, keeper })
     }
 
     /// Every item of a kind, the file's too, by name.
     pub async fn list(&self, live: &Live, kind: Kind) -> Result<Vec<Told>, Refused> {
         let held = self.newest(live).await?;
-        let config = &self.base.loaded.config;
+        let config = &self.file.loaded.config;
         let names: Vec<&String> = match kind {
             Kind::Connection => config.connections.keys().collect(),
             Kind::Action => config.actions.keys().collect(),
@@ -144,7 +144,7 @@ impl Keeper {
     }
 
     fn in_file(&self, kind: Kind, name: &str) -> Option<Told> {
-        let loaded = &self.base.loaded;
+        let loaded = &self.file.loaded;
         let config = &loaded.config;
         let section = match kind {
             Kind::Connection => of_file(config.connections.get(name)?, loaded.settings.get(name)),
@@ -173,7 +173,7 @@ impl Keeper {
                 |one: &&Item| one.key() == item.key() || !held.problems.contains_key(&one.key());
             let sound: Vec<&Item> = items.iter().filter(is_sound).collect();
             let mut pool = held.pool.clone();
-            let tried = self.base.assemble(&sound, &mut pool);
+            let tried = self.file.assemble(&sound, &mut pool);
             if let Err(faults) = tried {
                 let mistakes = faults.into_iter().map(|fault| fault.mistake).collect();
                 return Err(Refused::Mistakes(explained(mistakes, &before)));
@@ -212,7 +212,7 @@ impl Keeper {
         let Wish { kind, name, .. } = wish;
         let before = held.item(*kind, name);
         // One of the store that the file has overtaken may go, and nothing else.
-        if self.base.has(*kind, name) && (wish.body.is_some() || before.is_none()) {
+        if self.file.has(*kind, name) && (wish.body.is_some() || before.is_none()) {
             return Err(Refused::FromFile);
         }
         if wish.seen.is_some_and(|seen| seen != before.map_or(0, |item| item.revision)) {
@@ -265,7 +265,7 @@ impl Keeper {
         (revision, items): (u64, Vec<Item>),
         trusted: &BTreeSet<Key>,
     ) {
-        match self.base.settle(&items, trusted, &mut held.pool) {
+        match self.file.settle(&items, trusted, &mut held.pool) {
             Ok(settled) => {
                 if settled.problems != held.problems {
                     warn(&settled.problems);

@@ -124,7 +124,7 @@ async fn left_of(line: &Line, who: &serde_json::Value) -> (usize, bool) {
     let shown = line.post("/api/v1/subjects/export", who).await;
     let lists = ["contacts", "calls", "jobs", "audit", "corrections", "customerData"];
     let rows = |list: &&str| shown[list].as_array().map_or(usize::MAX, Vec::len);
-    (lists.iter().map(|list| rows(list)).sum(), shown["erasures"] != json!([]))
+    (lists.iter().map(rows).sum(), shown["erasures"] != json!([]))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
