@@ -14,6 +14,7 @@ pub use send::{Alert, Channel};
 
 use crate::Engine;
 use crate::jobs::Runner;
+use crate::live::Live;
 use state::NewJob;
 use state::alerts::{Sight, Tell, Trouble, Turn};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,15 +64,15 @@ pub(crate) const ALERT: &str = "alert";
 const SILENT_LOOKS: u32 = 12;
 
 /// Looks until told to stop; nothing, where nobody is to be told.
-pub(crate) async fn watch(engine: Engine, mut stop: stop_watch::Receiver<bool>) {
-    let alerting = Arc::clone(&engine.options.alerts);
+pub(crate) async fn watch(live: Live, mut stop: stop_watch::Receiver<bool>) {
+    let alerting = Arc::clone(&live.now().options.alerts);
     if alerting.channels.is_empty() {
         return;
     }
     let node = number();
     let mut seen: BTreeMap<Trouble, Instant> = BTreeMap::new();
     while !*stop.borrow() {
-        let now = Instant::now();
+        let (engine, now) = (live.now(), Instant::now());
         for trouble in troubles::seen(&engine, &alerting) {
             seen.insert(trouble, now);
         }
@@ -86,6 +87,7 @@ pub(crate) async fn watch(engine: Engine, mut stop: stop_watch::Receiver<bool>) 
         if let Err(error) = engine.store.see_troubles(sight, tell(&engine)).await {
             tracing::warn!("what is wrong could not be noted: {error}");
         }
+        drop(engine);
         tokio::select! {
             _ = stop.changed() => {}
             () = tokio::time::sleep(alerting.every) => {}
@@ -94,8 +96,8 @@ pub(crate) async fn watch(engine: Engine, mut stop: stop_watch::Receiver<bool>) 
 }
 
 /// One job per channel; what is told of a connection is what is known of it now.
-fn tell(engine: &Engine) -> Tell {
-    let engine = engine.clone();
+fn tell(engine: &Arc<Engine>) -> Tell {
+    let engine = Arc::clone(engine);
     Arc::new(move |turn: &Turn| {
         let alert = troubles::told(&engine, turn);
         let job = |channel: &Arc<dyn Channel>| NewJob {

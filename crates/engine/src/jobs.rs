@@ -4,12 +4,16 @@
 //! what follows from it. A failure waits with exponential backoff and jitter and
 //! ends, after a day, as a dead letter that `tieline jobs` shows and redrives.
 //! Because a killed process leases its jobs again, every handler can be repeated.
+//! Which lines there are, as connections come and go: [`lines`].
+
+mod lines;
 
 use crate::actions::{self, ACCEPT, ASK};
 use crate::alerts::{self, ALERT};
 use crate::finish::FINISH;
-use crate::follow_up::{ANNOTATE, ENRICH, PUSH};
+use crate::follow_up::{ENRICH, PUSH};
 use crate::journal::JOURNAL;
+use crate::live::Live;
 use crate::lookup::Engine;
 use crate::{call_end, contact_center, enrich, feed, finish, journal, reconcile, rotate, subjects};
 use domain::{CallId, Timestamp};
@@ -113,7 +117,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The jobs of one kind for one connection; what hangs in one line holds up no other.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     kind: &'static str,
     connection: String,
@@ -128,24 +132,15 @@ pub struct Runner {
 impl Runner {
     /// Starts one loop per kind of job and connection.
     #[must_use]
-    pub fn start(engine: &Engine) -> Self {
+    pub fn start(live: &Live) -> Self {
         let stop = watch::Sender::new(false);
         let mut loops = JoinSet::new();
-        for connection in engine.connections.all() {
-            for line in lines(&connection.name) {
-                loops.spawn(work(engine.clone(), line, stop.subscribe()));
-            }
-        }
-        for channel in Self::alert_lines(engine) {
-            let line = Line { kind: ALERT, connection: channel };
-            loops.spawn(work(engine.clone(), line, stop.subscribe()));
-        }
-        loops.spawn(alerts::watch(engine.clone(), stop.subscribe()));
-        loops.spawn(work_orphans(engine.clone(), stop.subscribe()));
-        loops.spawn(forget(engine.clone(), stop.subscribe()));
-        loops.spawn(reconcile::work(engine.clone(), stop.subscribe()));
-        loops.spawn(rotate::resume(engine.clone(), stop.subscribe()));
-        loops.spawn(subjects::keep_up(engine.clone(), stop.subscribe()));
+        loops.spawn(lines::keep(live.clone(), stop.subscribe()));
+        loops.spawn(alerts::watch(live.clone(), stop.subscribe()));
+        loops.spawn(forget(live.now(), stop.subscribe()));
+        loops.spawn(reconcile::work(live.clone(), stop.subscribe()));
+        loops.spawn(rotate::resume(live.now(), stop.subscribe()));
+        loops.spawn(subjects::keep_up(live.clone(), stop.subscribe()));
         Self { stop, loops }
     }
 
@@ -160,30 +155,8 @@ impl Runner {
     }
 }
 
-fn lines(connection: &str) -> impl Iterator<Item = Line> {
-    let line = |kind| Line { kind, connection: connection.to_owned() };
-    [ENRICH, FINISH, PUSH, ANNOTATE, CLOSE_CALL, JOURNAL, ASK, ACCEPT].map(line).into_iter()
-}
-
-/// Ends what is left of connections that are no longer configured.
-async fn work_orphans(engine: Engine, stop: watch::Receiver<bool>) {
-    let names = engine.store.connections_with_jobs().await.unwrap_or_else(|error| {
-        tracing::warn!("jobs of connections that are gone cannot be found: {error}");
-        Vec::new()
-    });
-    let mut loops = JoinSet::new();
-    for name in names.iter().filter(|name| engine.connections.get(name).is_none()) {
-        let is_channel = Runner::alert_lines(&engine).contains(name);
-        let alerts = Line { kind: ALERT, connection: name.clone() };
-        for line in lines(name).chain((!is_channel).then_some(alerts)) {
-            loops.spawn(work(engine.clone(), line, stop.clone()));
-        }
-    }
-    while loops.join_next().await.is_some() {}
-}
-
 /// Forgets what need not be known for ever, a bounded part at a time.
-async fn forget(engine: Engine, mut stop: watch::Receiver<bool>) {
+async fn forget(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(error) = forget_old(&engine).await {
             tracing::warn!("what is old could not be forgotten: {error}");
@@ -217,17 +190,22 @@ async fn forget_old(engine: &Engine) -> Result<(), state::Error> {
     Ok(())
 }
 
-async fn work(engine: Engine, line: Line, mut stop: watch::Receiver<bool>) {
-    let mut nudge = engine.store.job_nudge(line.kind, &line.connection);
+/// Works a line off until told to stop, or until its connection is gone with all its jobs.
+async fn work(live: Live, line: &Line, mut stop: watch::Receiver<bool>) {
+    let mut nudge = live.now().store.job_nudge(line.kind, &line.connection);
     let mut under_way = JoinSet::new();
     while !*stop.borrow() {
         while under_way.try_join_next().is_some() {}
         nudge.borrow_and_update();
-        let wait = match lease(&engine, &line, under_way.len()).await {
-            Ok(Taken::None(wait)) => wait,
+        // One snapshot a round: what a change took away is not kept alive by its own jobs.
+        let engine = live.now();
+        let wait = match lease(&engine, line, under_way.len()).await {
+            Ok(Taken::Nothing) if under_way.is_empty() && !lines::is_wanted(&engine, line) => break,
+            Ok(Taken::Nothing) => LOOK_EVERY,
+            Ok(Taken::NotYet(wait)) => wait,
             Ok(Taken::Jobs(jobs)) => {
-                for unit in units(&line, jobs) {
-                    under_way.spawn(attempt(engine.clone(), line.clone(), unit));
+                for unit in units(line, jobs) {
+                    under_way.spawn(attempt(Arc::clone(&engine), line.clone(), unit));
                 }
                 continue;
             }
@@ -237,6 +215,7 @@ async fn work(engine: Engine, line: Line, mut stop: watch::Receiver<bool>) {
                 LOOK_EVERY
             }
         };
+        drop(engine);
         tokio::select! {
             _ = stop.changed() => {}
             _ = nudge.changed() => {}
@@ -250,8 +229,10 @@ async fn work(engine: Engine, line: Line, mut stop: watch::Receiver<bool>) {
 /// What a look at a line has brought.
 enum Taken {
     Jobs(Vec<Leased>),
-    /// Nothing; how long to wait for the next look, unless something happens before.
-    None(Duration),
+    /// None can be had yet; how long to wait, unless something happens before.
+    NotYet(Duration),
+    /// The line has none at all.
+    Nothing,
 }
 
 /// As many as are due and there is room for. Pushes travel together, one such journey at
@@ -265,17 +246,17 @@ async fn lease(engine: &Engine, line: &Line, under_way: usize) -> Result<Taken, 
         _ => ANNOTATE_MAX.saturating_sub(under_way),
     };
     if room == 0 {
-        return Ok(Taken::None(LOOK_EVERY)); // the end of one is waited for
+        return Ok(Taken::NotYet(LOOK_EVERY)); // the end of one is waited for
     }
     let now = engine.clock.now();
     match engine.store.next_due(line.kind, &line.connection).await? {
-        None => return Ok(Taken::None(LOOK_EVERY)),
-        Some(due) if due > now => return Ok(Taken::None(pause(due.since(now)))),
+        None => return Ok(Taken::Nothing),
+        Some(due) if due > now => return Ok(Taken::NotYet(pause(due.since(now)))),
         Some(_) => {}
     }
     let jobs = engine.store.lease(line.kind, &line.connection, room, LEASE, now).await?;
     // Another node was quicker.
-    Ok(if jobs.is_empty() { Taken::None(pause(Duration::ZERO)) } else { Taken::Jobs(jobs) })
+    Ok(if jobs.is_empty() { Taken::NotYet(pause(Duration::ZERO)) } else { Taken::Jobs(jobs) })
 }
 
 fn pause(wait: Duration) -> Duration {
@@ -288,10 +269,10 @@ fn units(line: &Line, jobs: Vec<Leased>) -> Vec<Vec<Leased>> {
 }
 
 /// Runs jobs and settles each, also when their handler panics.
-async fn attempt(engine: Engine, line: Line, jobs: Vec<Leased>) {
+async fn attempt(engine: Arc<Engine>, line: Line, jobs: Vec<Leased>) {
     let jobs = Arc::new(jobs);
     let ran = {
-        let (engine, line, jobs) = (engine.clone(), line.clone(), Arc::clone(&jobs));
+        let (engine, line, jobs) = (Arc::clone(&engine), line.clone(), Arc::clone(&jobs));
         tokio::spawn(async move { run(&engine, &line, &jobs).await })
     };
     let ends = ran.await.unwrap_or_else(|_| {

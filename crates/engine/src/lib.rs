@@ -14,6 +14,8 @@
 //!
 //! After the fact, [`reconcile`] finds out who calls were from.
 //!
+//! Connections, actions and queues change while all this goes on: [`Live`].
+//!
 //! This crate names no vendor, writes no SQL and serves no HTTP.
 
 mod accounts;
@@ -41,6 +43,7 @@ pub mod jobs;
 mod journal;
 mod late;
 mod learned;
+mod live;
 mod lookup;
 pub mod metrics;
 mod misses;
@@ -65,6 +68,7 @@ pub use feed::{Feed, Following, Told};
 pub use follow_up::ATTRIBUTES;
 pub use health::Degraded;
 pub use jobs::Runner;
+pub use live::Live;
 pub use lookup::{Engine, Error, Options, Request};
 pub use metrics::Metrics;
 pub use overrides::Corrections;

@@ -12,6 +12,7 @@ mod examine;
 mod finish;
 pub mod schedule;
 
+use crate::live::Live;
 use crate::lookup::Engine;
 use domain::Timestamp;
 use examine::Subject;
@@ -100,9 +101,11 @@ fn span(
 }
 
 /// Begins runs that are due and works on the one under way, until told to stop.
-pub(crate) async fn work(engine: Engine, mut stop: watch::Receiver<bool>) {
-    let mut due = Due { had: None, started: engine.clock.now() };
+pub(crate) async fn work(live: Live, mut stop: watch::Receiver<bool>) {
+    let mut due = Due { had: None, started: live.now().clock.now() };
+    let options = Arc::clone(&live.now().options.reconcile);
     while !*stop.borrow() {
+        let engine = live.now();
         due.begin(&engine).await;
         match engine.store.take_run(HOLD, engine.clock.now()).await {
             Ok(Some((hold, run))) => {
@@ -112,9 +115,10 @@ pub(crate) async fn work(engine: Engine, mut stop: watch::Receiver<bool>) {
             Ok(None) => {}
             Err(error) => tracing::warn!("a reconciliation cannot be taken up: {error}"),
         }
+        drop(engine);
         tokio::select! {
             _ = stop.changed() => {}
-            () = engine.options.reconcile.nudge.notified() => {}
+            () = options.nudge.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }

@@ -5,6 +5,7 @@
 //! next start. `PHONE:` ids stay as they are.
 
 use crate::lookup::Engine;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 impl Engine {
@@ -34,7 +35,7 @@ impl Engine {
 }
 
 /// Ends at the start what was cut off before.
-pub(crate) async fn resume(engine: Engine, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn resume(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     let resumed = async {
         if engine.store.needs_reseal().await? {
             let cells = engine.reseal().await?;

@@ -10,6 +10,7 @@
 use crate::Connection;
 use crate::beside::Linked;
 use crate::follow_up::Found;
+use crate::live::Live;
 use crate::lookup::Engine;
 use crate::overrides::Answering;
 use domain::{Caller, Contact, ExternalId, Timestamp, phone};
@@ -333,10 +334,10 @@ impl Answering {
 
 /// Learns of erasures of other nodes, and sweeps what is not swept yet: after a kill,
 /// after a restore, and a second time after each erasure.
-pub(crate) async fn keep_up(engine: Engine, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn keep_up(live: Live, mut stop: watch::Receiver<bool>) {
     let mut last = None;
     while !*stop.borrow() {
-        if let Err(error) = keep_up_once(&engine, &mut last).await {
+        if let Err(error) = keep_up_once(&live.now(), &mut last).await {
             tracing::warn!("an erasure is not finished, it is tried again: {error}");
         }
         tokio::select! {

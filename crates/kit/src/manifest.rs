@@ -96,6 +96,9 @@ pub struct Setting {
     /// What holds when it is absent, as the documentation prints it.
     #[serde(default)]
     pub default: Option<String>,
+    /// It names something on the server's own machine: only the configuration file sets it.
+    #[serde(default)]
+    pub on_this_machine: bool,
     pub help: String,
 }
 

@@ -87,6 +87,8 @@ pub struct Tokens {
     last_error: Mutex<Option<Error>>,
     /// All that came with the token in use.
     given: ArcSwapOption<Given>,
+    /// A refresher that has not begun.
+    asleep: vault::Asleep<(String, Source)>,
 }
 
 impl fmt::Debug for Tokens {
@@ -109,7 +111,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 const TOO_YOUNG: Duration = Duration::from_secs(30);
 
 impl Tokens {
-    /// Starts the refresher of `connection`; it ends with the last handle.
+    /// Starts the refresher of `connection`; it ends with the last handle. Within
+    /// [`vault::asleep`] it waits for [`Tokens::begin`].
     #[must_use]
     pub fn start(connection: &str, mint: Arc<dyn Mint>) -> Arc<Self> {
         let tokens = Arc::new(Self {
@@ -118,10 +121,22 @@ impl Tokens {
             refused: Notify::new(),
             last_error: Mutex::new(None),
             given: ArcSwapOption::empty(),
+            asleep: vault::Asleep::new((
+                connection.to_owned(),
+                Source { mint, vault: vault::of_opening(), generation: 0, kept: None },
+            )),
         });
-        let source = Source { mint, vault: vault::of_opening(), generation: 0, kept: None };
-        tokio::spawn(refresh(connection.to_owned(), Arc::downgrade(&tokens), source));
+        if !vault::is_asleep() {
+            tokens.begin();
+        }
         tokens
+    }
+
+    /// Starts the refresher of a connection that was opened asleep; else nothing happens.
+    pub fn begin(self: &Arc<Self>) {
+        if let Some((connection, source)) = self.asleep.take() {
+            tokio::spawn(refresh(connection, Arc::downgrade(self), source));
+        }
     }
 
     /// The token to use now, if there is a live one. Never waits.
@@ -329,6 +344,10 @@ async fn refresh(connection: String, tokens: Weak<Tokens>, mut source: Source) {
     let mut patience = Duration::ZERO;
     let mut is_failing = false;
     loop {
+        // Of a connection that was taken away nothing is asked any more.
+        if tokens.strong_count() == 0 {
+            return;
+        }
         let outcome = source.next(&connection).await;
         let minted_at = Instant::now();
         let Some(held) = tokens.upgrade() else { return };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Everything that a token endpoint answered, by the vendor's names.
@@ -151,6 +151,46 @@ pub fn within<T>(vault: Arc<dyn Vault>, open: impl FnOnce() -> T) -> T {
     open()
 }
 
+thread_local! {
+    static ASLEEP: RefCell<bool> = const { RefCell::new(false) };
+}
+
+/// Opens a connection that asks for no token until [`crate::Tokens::begin`]: it is only
+/// tried, and what is shown to its vendor once may be worth nothing afterwards.
+pub fn asleep<T>(open: impl FnOnce() -> T) -> T {
+    struct Wake(bool);
+    impl Drop for Wake {
+        fn drop(&mut self) {
+            ASLEEP.with(|place| *place.borrow_mut() = self.0);
+        }
+    }
+    let _wake = Wake(ASLEEP.with(|place| place.replace(true)));
+    open()
+}
+
+/// What is begun once, at some time.
+pub(crate) struct Asleep<T>(Mutex<Option<T>>);
+
+impl<T> Asleep<T> {
+    pub(crate) fn new(what: T) -> Self {
+        Self(Mutex::new(Some(what)))
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> fmt::Debug for Asleep<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asleep")
+    }
+}
+
+pub(crate) fn is_asleep() -> bool {
+    ASLEEP.with(|place| *place.borrow())
+}
+
 pub(crate) fn of_opening() -> Option<Arc<dyn Vault>> {
     OPENING.with(|place| place.borrow().clone())
 }
@@ -283,6 +323,20 @@ mod tests {
             assert_eq!(token.base_url.as_deref(), Some("https://eu.acme.example"));
         }
         assert_eq!(*vendor.issued.lock().expect("whole"), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_opened_asleep_asks_for_no_token_until_it_is_wanted() {
+        let (vault, vendor) = (Arc::<Memory>::default(), vendor(false));
+        let tried = super::asleep(|| node(&vault, &vendor));
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(*vendor.issued.lock().expect("whole"), 0, "nobody was asked");
+        tried.begin();
+        tried.begin();
+        assert_eq!(token(&tried).await.expect("a token"), "token-1");
+        assert_eq!(*vendor.issued.lock().expect("whole"), 1);
+        let after = node(&vault, &vendor);
+        assert_eq!(token(&after).await.expect("a token"), "token-1", "the next one is awake");
     }
 
     #[tokio::test(start_paused = true)]

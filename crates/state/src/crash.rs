@@ -55,6 +55,8 @@ pub const POINTS: &[&str] = &[
     "reconcile.ended",
     "token.received",
     "token.kept",
+    "settings.bumped",
+    "settings.kept",
     "reseal.cell",
     "backup.copied",
     "backup.renamed",

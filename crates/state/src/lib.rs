@@ -19,6 +19,7 @@
 //! | [`enrichments`] | what a queue's CRM is asked behind an answer |
 //! | [`events`] | what was told of calls, and what each came to |
 //! | [`feed`] | news of calls, for whoever follows a call or an agent |
+//! | [`settings`] | connections, actions and queues that were made by API |
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
 //! | [`reconcile`] | runs that find out who calls were from after the fact |
@@ -53,6 +54,7 @@ pub mod reports;
 pub mod reseal;
 mod retention;
 mod rows;
+pub mod settings;
 mod sql;
 pub mod store;
 pub mod subject;

@@ -225,6 +225,13 @@ const COLUMNS: &[Column] = &[
         Start::Text,
         text_place,
     ),
+    one(
+        "settings.sealed",
+        "SELECT id, sealed, kind, name FROM settings WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "UPDATE settings SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",
+        Start::Number,
+        |row| Ok([row.text(2)?, " ", row.text(3)?].concat().into_bytes()),
+    ),
     // Whole calls: a page never ends between two events of one call.
     Column {
         name: "call_events.sealed",

@@ -15,6 +15,7 @@ use state::crash::POINTS;
 use state::enrichments::{Enrichment, Stage};
 use state::events::CLOSE_CALL;
 use state::overrides::{Corrected, Correction, NewOverride};
+use state::settings::Change;
 use state::subject::{Identifiers, Record};
 use state::{
     Durability, Enriched, Identified, Journal, JournalState, Key, Location, MasterKey, NewCall,
@@ -89,6 +90,7 @@ async fn child() {
         task.await.expect("the work runs");
     }
     tokens(&store).await;
+    settings(&store).await;
     erase(&store).await;
     rotate(&store).await;
     store.backup(&folder.join("backup.db"), Existing::Keep).await.expect("backed up");
@@ -108,6 +110,27 @@ async fn tokens(store: &Store) {
         assert!(kept.is_some());
         acknowledged("token", &n.to_string());
     }
+}
+
+/// Somebody changes one item again and again.
+async fn settings(store: &Store) {
+    for n in 0..20_u64 {
+        let body = Some(n.to_string().into_bytes());
+        let change = Change { kind: "queue", name: "Support".to_owned(), body, seen: n };
+        let act = act("settings.changed");
+        let changed = store.change_settings(change, act, Timestamp(1)).await.expect("changed");
+        assert_eq!(changed, Some(n + 1));
+        acknowledged("set", &n.to_string());
+    }
+}
+
+/// The item is as it was acknowledged, or newer, and the revision fits it.
+async fn is_set(store: &Store, name: &str) -> bool {
+    let all = store.settings().await.expect("read");
+    let body = all.items.first().and_then(|item| item.body.clone()).unwrap_or_default();
+    let is: Option<u64> = String::from_utf8(body).ok().and_then(|text| text.parse().ok());
+    let wanted: u64 = name.parse().expect("a number");
+    is.is_some_and(|is| is >= wanted && all.revision == is + 1)
 }
 
 async fn work(store: Store, task: usize) {
@@ -375,6 +398,7 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
     lost.extend(erasure_is_half(&store, is_told).await);
     for (what, name) in said.iter().filter(|(what, _)| what != "erased") {
         let is_there = match what.as_str() {
+            "set" => is_set(&store, name).await,
             "recorded" => store.call_exists(&id(name)).await.expect("asked"),
             "remembered" => {
                 !store.find("crm", &[Key::Record(name.clone())]).await.expect("asked").is_empty()

@@ -34,6 +34,8 @@ enum Command {
     Reconcile(commands::ReconcileArgs),
     /// List data actions, or write them as files that a contact center imports.
     Actions(commands::ActionsArgs),
+    /// List, show, make, change or delete connections, actions and queues while serving.
+    Settings(commands::SettingsArgs),
     /// Look at what a contact center needs, and make what is missing.
     Setup(commands::SetupArgs),
     /// List, show or clear what agents have corrected.
@@ -155,6 +157,7 @@ impl Cli {
             Command::Jobs(args) => commands::jobs(&args).await,
             Command::Reconcile(args) => commands::reconcile(&args).await,
             Command::Actions(args) => commands::actions(&args),
+            Command::Settings(args) => commands::settings(&args).await,
             Command::Setup(args) => commands::setup(&args).await,
             Command::Overrides(args) => commands::overrides(&args).await,
             Command::Links(args) => commands::links(&args).await,

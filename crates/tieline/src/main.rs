@@ -13,6 +13,7 @@ mod http;
 mod logs;
 mod reference;
 mod serve;
+mod settings;
 mod simulate;
 mod vault;
 mod wiring;

@@ -6,9 +6,10 @@
 use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
-use crate::http::{self, Access, App, Front, Line, Parts, Streams};
-use crate::{alerts, logs, wiring};
-use engine::{Clock, Engine, Feed, Metrics, Options, Runner};
+use crate::http::{self, Access, Front, Line, Parts, Shared, Streams};
+use crate::settings::{File, Keeper, Start};
+use crate::{logs, wiring};
+use engine::{Clock, Engine, Feed, Live, Metrics, Runner};
 use kit::Secret;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -32,8 +33,8 @@ pub async fn run(args: &ConfigArgs) -> Result<(), Failure> {
 /// A server with everything behind it.
 pub struct Running {
     pub address: SocketAddr,
-    pub engine: Engine,
-    app: App,
+    pub live: Live,
+    shared: Shared,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     jobs: Runner,
@@ -61,8 +62,8 @@ impl Running {
         let (store, store_kind) = wiring::store(loaded).await?;
         let reports = &loaded.config.reports;
         store.use_dimensions(&reports.dimensions, reports.values_max).await?;
-        let connections = Arc::new(wiring::connections(loaded, Some(&store))?);
-        let actions = Arc::new(wiring::actions::all(loaded, &connections)?);
+        let file = File::open(loaded.clone(), &store)?;
+        let Start { connections, actions, keeper } = Keeper::start(file, &store).await?;
         let mut registry = Registry::default();
         let engine = Engine {
             store,
@@ -70,35 +71,23 @@ impl Running {
             actions,
             clock: Clock::System,
             metrics: Arc::new(Metrics::register(&mut registry)),
-            options: Options {
-                region: loaded.region,
-                store_reserve: loaded.config.lookup.store_reserve.0,
-                flow_sets_attributes: loaded
-                    .config
-                    .contact_center
-                    .as_ref()
-                    .is_none_or(|platform| platform.flow_sets_attributes),
-                corrections: wiring::corrections(&loaded.config),
-                calls: wiring::calls(&loaded.config)?,
-                reconcile: wiring::reconciling(&loaded.config)?,
-                keep_calls_for: Some(loaded.config.retention.calls.0)
-                    .filter(|kept| !kept.is_zero()),
-                dimensions: Arc::new(loaded.config.reports.dimensions.clone()),
-                columns: Arc::new(loaded.config.reports.columns.clone()),
-                alerts: alerts::alerting(&loaded.config.alerts)?,
-            },
+            options: wiring::options(loaded)?,
         };
-        let jobs = Runner::start(&engine);
+        let live = Live::new(engine);
+        let jobs = Runner::start(&live);
         warm.await.ok();
 
-        let access = Arc::new(Access::new(&engine, keys, section));
+        let access = Arc::new(Access::new(&live, keys, section));
         let (stop, stopped) = watch::channel(false);
-        let feed = Feed::new(&engine.store);
+        let feed = Feed::new(&live.now().store);
         tokio::spawn(feed.clone().run(stopped.clone()));
         let streams = &loaded.config.streams;
         let streams = Streams::new(feed, streams, section.connections_max, stopped.clone());
-        let app: App = Arc::new(Parts {
-            engine: engine.clone(),
+        let settings = Arc::new(keeper);
+        tokio::spawn(Arc::clone(&settings).follow(live.clone(), stopped.clone()));
+        let shared: Shared = Arc::new(Parts {
+            live: live.clone(),
+            settings,
             registry,
             is_ready: AtomicBool::new(true),
             calls: broadcast::Sender::new(LINES_KEPT),
@@ -106,29 +95,29 @@ impl Running {
             access: Arc::clone(&access),
             streams,
         });
-        let router = http::router(Arc::clone(&app));
+        let router = http::router(Arc::clone(&shared));
         let front = Front { access, tls, connections_max: section.connections_max };
         let (address, drain) = (bound.address, section.drain.0);
         let server = bound.serve(router, front, stopped, drain);
         let server = tokio::spawn(server);
         let ms = started.elapsed().as_millis();
         tracing::info!(server.address = %address, store.kind = store_kind, "ready after {ms} ms");
-        Ok(Self { address, engine, app, stop, server, jobs, drain })
+        Ok(Self { address, live, shared, stop, server, jobs, drain })
     }
 
     /// Each call as it is answered.
     pub fn lines(&self) -> broadcast::Receiver<Line> {
-        self.app.calls.subscribe()
+        self.shared.calls.subscribe()
     }
 
     /// Drains and closes: what was accepted is answered, what was answered is stored.
     pub async fn stop(self) {
         tracing::info!("stopping: answering what has arrived");
-        self.app.is_ready.store(false, Ordering::Release);
+        self.shared.is_ready.store(false, Ordering::Release);
         self.stop.send_replace(true);
         self.server.await.ok();
         self.jobs.stop(self.drain).await;
-        self.engine.store.close().await;
+        self.live.now().store.close().await;
         tracing::info!("stopped");
     }
 }

@@ -2,7 +2,10 @@
 
 pub mod actions;
 
-use crate::config::{Config, ConnectionSection, Durability, LimitsSection, Loaded, ServerSection};
+use crate::alerts;
+use crate::config::{
+    Config, ConnectionSection, Durability, LimitsSection, Loaded, Mistake, ServerSection,
+};
 use crate::exit::{self, Failure};
 use crate::http::{self, Tls};
 use crate::vault::InStore;
@@ -99,16 +102,31 @@ pub fn refuse_short(keys: &[Secret]) -> Result<(), Failure> {
 /// Every connection, opened; nothing has been asked of any vendor yet but tokens, which
 /// lie in the store where there is one.
 pub fn connections(loaded: &Loaded, store: Option<&Store>) -> Result<Connections, Failure> {
+    tell_clashes(&loaded.config);
+    joined(loaded, opened(loaded, store)?).map_err(told)
+}
+
+/// Each connection of the configuration.
+pub fn opened(loaded: &Loaded, store: Option<&Store>) -> Result<Vec<Arc<Connection>>, Failure> {
+    let names = loaded.config.connections.keys();
+    let open = |name: &String| connection(loaded, name, store).map(Arc::new);
+    names.map(open).collect::<Result<_, _>>().map_err(|mistake| told(vec![mistake]))
+}
+
+/// Mistakes, as a command ends with them.
+pub fn told(mistakes: Vec<Mistake>) -> Failure {
+    let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+    exit::input(lines.join("\n"))
+}
+
+/// The open connections and the queues of the configuration.
+pub fn joined(loaded: &Loaded, all: Vec<Arc<Connection>>) -> Result<Connections, Vec<Mistake>> {
     let config = &loaded.config;
-    let mut all = Vec::new();
-    for (name, section) in &config.connections {
-        all.push(Arc::new(connection(loaded, name, section, store)?));
-    }
     refuse_without_accounts(&all)?;
-    tell_clashes(config);
     let by_name = |name: &str| all.iter().find(|c| c.name == name).cloned();
-    let default = by_name(&config.lookup.default_connection)
-        .ok_or_else(|| exit::input("lookup.default_connection names no connection"))?;
+    let default = by_name(&config.lookup.default_connection).ok_or_else(|| {
+        vec![Mistake::new("lookup.default_connection", "names no connection.", "Name one.")]
+    })?;
     let platform = config.contact_center.as_ref().and_then(|c| by_name(&c.connection));
     let fields = config.enriched();
     let queues = config.queues.iter().map(|queue| Queue {
@@ -125,27 +143,29 @@ pub fn connections(loaded: &Loaded, store: Option<&Store>) -> Result<Connections
 }
 
 /// Beside a CRM stands what knows accounts. Which connectors do is seen when they are open.
-fn refuse_without_accounts(all: &[Arc<Connection>]) -> Result<(), Failure> {
+fn refuse_without_accounts(all: &[Arc<Connection>]) -> Result<(), Vec<Mistake>> {
     let knows = |name: &str| {
         all.iter().any(|other| other.name == name && other.capabilities.accounts.is_some())
     };
+    let mut mistakes = Vec::new();
     for connection in all {
         for (index, beside) in connection.beside.iter().enumerate() {
             let (name, other) = (&connection.name, &beside.connection);
             if !knows(other) {
-                return Err(exit::input(format!(
-                    "connections.{name}.beside.{index}.connection: `{other}` knows no accounts; \
-                     name a connection to a system that does, such as an ERP"
-                )));
+                mistakes.push(Mistake::new(
+                    format!("connections.{name}.beside.{index}.connection"),
+                    format!("`{other}` knows no accounts."),
+                    "Name a connection to a system that does, such as an ERP.",
+                ));
             }
         }
     }
-    Ok(())
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }
 
 /// A name that a CRM and a system beside it both give says what the CRM says; an
 /// administrator learns of it here and not from a report.
-fn tell_clashes(config: &Config) {
+pub fn tell_clashes(config: &Config) {
     let data = |section: &ConnectionSection| {
         let names = section.settings.get("data").and_then(toml::Value::as_table);
         names.map(|names| names.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default()
@@ -163,8 +183,26 @@ fn tell_clashes(config: &Config) {
     }
 }
 
+/// What holds for every connection.
+pub fn options(loaded: &Loaded) -> Result<engine::Options, Failure> {
+    let config = &loaded.config;
+    let flow_sets = config.contact_center.as_ref().is_none_or(|one| one.flow_sets_attributes);
+    Ok(engine::Options {
+        region: loaded.region,
+        store_reserve: config.lookup.store_reserve.0,
+        flow_sets_attributes: flow_sets,
+        corrections: corrections(config),
+        calls: calls(config)?,
+        reconcile: reconciling(config)?,
+        keep_calls_for: Some(config.retention.calls.0).filter(|kept| !kept.is_zero()),
+        dimensions: Arc::new(config.reports.dimensions.clone()),
+        columns: Arc::new(config.reports.columns.clone()),
+        alerts: alerts::alerting(&config.alerts)?,
+    })
+}
+
 /// What happens when a call is over.
-pub fn calls(config: &Config) -> Result<Arc<CallOptions>, Failure> {
+fn calls(config: &Config) -> Result<Arc<CallOptions>, Failure> {
     let section = &config.calls;
     let template = |text: &str| {
         let unknown =
@@ -180,7 +218,7 @@ pub fn calls(config: &Config) -> Result<Arc<CallOptions>, Failure> {
 }
 
 /// When calls are reconciled.
-pub fn reconciling(config: &Config) -> Result<Arc<Reconciling>, Failure> {
+fn reconciling(config: &Config) -> Result<Arc<Reconciling>, Failure> {
     let section = &config.reconcile;
     let schedule = Schedule::new(&section.at, &section.time_zone);
     let schedule = schedule.map_err(|wrong| exit::input(format!("reconcile: {wrong}")))?;
@@ -189,7 +227,7 @@ pub fn reconciling(config: &Config) -> Result<Arc<Reconciling>, Failure> {
 }
 
 /// How agents' corrections are made and remembered.
-pub fn corrections(config: &Config) -> Corrections {
+fn corrections(config: &Config) -> Corrections {
     let section = &config.corrections;
     Corrections {
         remember_for: section.remember_for.0,
@@ -212,16 +250,25 @@ pub fn opening(loaded: &Loaded, name: &str) -> Result<Opening, Failure> {
         section.ok_or_else(|| exit::input(format!("there is no [connections.{name}]")))?;
     let connector = connectors::by_name(&section.connector)
         .ok_or_else(|| exit::input(format!("connections.{name}.type names no connector")))?;
-    Ok(Opening {
+    Ok(opening_of(loaded, name, section, &connector.manifest.limits))
+}
+
+fn opening_of(
+    loaded: &Loaded,
+    name: &str,
+    section: &ConnectionSection,
+    defaults: &Defaults,
+) -> Opening {
+    Opening {
         name: name.to_owned(),
         settings: loaded.settings.get(name).cloned().unwrap_or_default(),
-        limits: limits(&section.limits, &connector.manifest.limits),
+        limits: limits(&section.limits, defaults),
         network: Network {
             allow_private_addresses: section.allow_private_addresses,
             proxy_hosts: proxy_hosts(|name| std::env::var(name).ok()),
         },
         numbers: numbers(loaded, section),
-    })
+    }
 }
 
 /// How a connection's numbers are read and written.
@@ -229,15 +276,19 @@ fn numbers(loaded: &Loaded, section: &ConnectionSection) -> Numbering {
     Numbering::new(loaded.region, section.formats.phone.map(Into::into))
 }
 
-fn connection(
+/// One connection of the configuration, opened.
+pub fn connection(
     loaded: &Loaded,
     name: &str,
-    section: &ConnectionSection,
     store: Option<&Store>,
-) -> Result<Connection, Failure> {
-    let connector = connectors::by_name(&section.connector)
-        .ok_or_else(|| exit::input(format!("connections.{name}.type names no connector")))?;
-    let opening = opening(loaded, name)?;
+) -> Result<Connection, Mistake> {
+    let section = loaded.config.connections.get(name);
+    let connector = section.and_then(|section| connectors::by_name(&section.connector));
+    let (Some(section), Some(connector)) = (section, connector) else {
+        let at = format!("connections.{name}");
+        return Err(Mistake::new(at, "names no connector.", "Write its type."));
+    };
+    let opening = opening_of(loaded, name, section, &connector.manifest.limits);
     let limits = opening.limits;
     let vault = store.map(|store| {
         InStore::new(store, name, &section.connector, &opening.settings) as Arc<dyn kit::Vault>
@@ -247,8 +298,9 @@ fn connection(
         Some(vault) => kit::vault::within(vault, open),
         None => open(),
     };
-    let capabilities = capabilities
-        .map_err(|error| exit::input(format!("connections.{name}.settings: {error}")))?;
+    let capabilities = capabilities.map_err(|error| {
+        Mistake::new(format!("connections.{name}.settings"), error.to_string(), "")
+    })?;
     let slow_after = section.limits.slow_after.map_or(kit::health::SLOW_AFTER, |period| period.0);
     let capabilities = capabilities.watched(&Arc::new(kit::Health::new(name, slow_after)));
     if let Some(floor) = section.limits.floor {

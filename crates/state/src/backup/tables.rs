@@ -344,4 +344,24 @@ pub(super) const TABLES: &[Table] = &[
         ],
         counted: false,
     },
+    Table {
+        name: "settings",
+        key: 1,
+        columns: &[
+            ("id", Int),
+            ("kind", Text),
+            ("name", Text),
+            ("sealed", Blob),
+            ("revision", Int),
+            ("changed_at", Int),
+            ("changed_by", Text),
+        ],
+        counted: true,
+    },
+    Table {
+        name: "settings_revision",
+        key: 1,
+        columns: &[("id", Int), ("revision", Int)],
+        counted: false,
+    },
 ];

@@ -40,6 +40,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_tokens.sql"),
     migration!(21, "0021_alerts.sql"),
     migration!(22, "0022_actions.sql"),
+    migration!(23, "0023_settings.sql"),
     migration!(26, "0026_crosswalk.sql"),
 ];
 

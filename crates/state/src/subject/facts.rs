@@ -241,6 +241,14 @@ pub const TABLES: &[Table] = &[
         false,
     ),
     table(
+        "settings",
+        "connections, actions and queues made by API, sealed; nothing of a caller",
+        &["kind", "name", "revision", "changed_at", "changed_by"],
+        Kept::ForEver,
+        false,
+    ),
+    table("settings_revision", "how often these were changed", &["revision"], Kept::ForEver, false),
+    table(
         "jobs",
         "work to be done, with the profiles to be told",
         &[

@@ -21,6 +21,7 @@ mod place;
 mod reconcile;
 mod reports;
 mod reseal;
+mod settings;
 mod subjects;
 mod tokens;
 

@@ -61,6 +61,13 @@ impl Client {
         if is_ok {
             return Ok(body);
         }
+        if let Some(mistakes) = body["mistakes"].as_array() {
+            let text = |mistake: &Value, key| mistake[key].as_str().unwrap_or_default().to_owned();
+            let told = mistakes.iter().map(|one| {
+                format!("{}: {}\n    {}", text(one, "at"), text(one, "message"), text(one, "fix"))
+            });
+            return Err(exit::input(told.collect::<Vec<_>>().join("\n")));
+        }
         let told = |key: &str| body["error"][key].as_str().unwrap_or_default().to_owned();
         Err(exit::failed(format!("{}: {} {}", told("code"), told("message"), told("fix"))))
     }

@@ -8,6 +8,7 @@ mod links;
 mod pinned;
 mod privacy;
 mod reconcile;
+mod settings;
 mod setup;
 mod subjects;
 
@@ -17,6 +18,7 @@ pub use corrections::{AuditArgs, KeysArgs, OverridesArgs, audit, keys, overrides
 pub use links::{LinksArgs, links};
 pub use privacy::{PrivacyArgs, privacy};
 pub use reconcile::{ReconcileArgs, reconcile};
+pub use settings::{SettingsArgs, settings};
 pub use setup::{SetupArgs, setup};
 pub use subjects::{SubjectArgs, subject};
 
@@ -24,6 +26,7 @@ use crate::cli::{BackupArgs, CheckArgs, JobsArgs, RestoreArgs};
 use crate::config;
 use crate::exit::{self, Failure};
 use crate::http::FindingBody;
+use crate::settings::item::Kind;
 use crate::{logs, wiring};
 use client::Client;
 use serde_json::{Value, json};
@@ -37,7 +40,8 @@ fn say(line: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{line}").map_err(exit::environment)
 }
 
-/// Asks every connection for what it needs. Opens no store.
+/// Asks every connection for what it needs. Opens no store: those that were made by API the
+/// running server asks, where there is one.
 pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
     let loaded = config::load(&args.config.config).map_err(exit::input)?;
     logs::start(&loaded.config.log);
@@ -48,7 +52,12 @@ pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
             tokens.fresh(Duration::from_secs(10)).await.ok();
         }
     }
-    let findings = crate::http::findings(&connections).await;
+    let mut findings = crate::http::findings(&connections).await;
+    match made_by_api(args).await {
+        Ok(others) => findings.extend(others),
+        // Talk: it is no fault of what was checked.
+        Err(_) => eprintln!("no server runs: connections that were made by API are not checked"),
+    }
     let flaws = findings.iter().filter(|finding| !finding.ok).count();
     if args.json {
         say(&json!(findings).to_string())?;
@@ -59,6 +68,37 @@ pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
         0 => Ok(()),
         flaws => Err(exit::failed(format!("{flaws} of {} checks failed", findings.len()))),
     }
+}
+
+/// What the running server finds of connections, actions and queues that were made by API.
+async fn made_by_api(args: &CheckArgs) -> Result<Vec<FindingBody>, Failure> {
+    let client = Client::of(&args.config.config)?;
+    let (mut made, mut findings) = (Vec::new(), Vec::new());
+    for kind in Kind::ALL {
+        let all = client.get(&format!("/api/v1/settings/{}", kind.plural())).await?;
+        for item in all["items"].as_array().into_iter().flatten() {
+            let text = |key: &str| item[key].as_str().unwrap_or_default().to_owned();
+            if text("from") == "store" && kind == Kind::Connection {
+                made.push(text("name"));
+            }
+            if !text("problem").is_empty() {
+                findings.push(FindingBody {
+                    connection: text("name"),
+                    what: format!("one of the {} that were made by API", kind.plural()),
+                    ok: false,
+                    code: "settings.refused".to_owned(),
+                    message: text("problem"),
+                    fix: "Mend it by PUT, or delete it.".to_owned(),
+                });
+            }
+        }
+    }
+    if !made.is_empty() {
+        let found = client.post("/api/v1/connections/check", &json!({})).await?;
+        let found: Vec<FindingBody> = serde_json::from_value(found).map_err(exit::failed)?;
+        findings.extend(found.into_iter().filter(|finding| made.contains(&finding.connection)));
+    }
+    Ok(findings)
 }
 
 fn line(finding: &FindingBody) -> String {

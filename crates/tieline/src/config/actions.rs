@@ -4,7 +4,7 @@ use super::Period;
 use engine::actions::fields::Kind;
 use kit::Draft;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A request by a name of your own, which queues and flows ask for. In `path`, `query`,
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// stands; nothing else happens in them. Values are `ani` (E.164, or as the connection's
 /// `formats` say), `callId`, `customerExternalId` (the record's id in the system that is asked,
 /// without prefix; also as `externalId`), `dnis`, `email`, `queue`, `userId`, and those of `inputs`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionSection {
     /// The connection that sends it, with its credentials and within its limits.
@@ -50,7 +50,7 @@ pub struct ActionSection {
 }
 
 /// One field of an action's answer.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldSection {
     /// Where it stands in the JSON: `records.0.Account.Name`, or as JSON pointer
@@ -66,7 +66,7 @@ pub struct FieldSection {
 }
 
 /// How long an action's answers are kept in memory.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CacheSection {
     /// For how long; at most 1h.
@@ -77,7 +77,7 @@ pub struct CacheSection {
 }
 
 /// The type of a value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueType {
     #[default]
@@ -88,7 +88,7 @@ pub enum ValueType {
 }
 
 /// When a queue's enrichment runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueMode {
     #[default]
@@ -97,7 +97,7 @@ pub enum QueueMode {
 }
 
 /// What an enrichment that runs behind waits for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     #[default]

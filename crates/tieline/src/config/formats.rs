@@ -2,11 +2,11 @@
 
 use domain::{IdFormat, Written};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How this system writes numbers and ids: in actions (`{{ani}}`, `{{customerExternalId}}`),
 /// in links, in what `beside` leads to, and in what its lookup compares with.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FormatsSection {
     /// The one form in which it keeps every number: `e164` (`+4930123456`), `digits`
@@ -19,7 +19,7 @@ pub struct FormatsSection {
 }
 
 /// The form of a system's ids.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdSection {
     /// An id of digits alone is filled with zeros to so many characters, at most 64.
@@ -31,7 +31,7 @@ pub struct IdSection {
 }
 
 /// The one form of a system's numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PhoneFormat {
     E164,

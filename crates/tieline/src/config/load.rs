@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A configuration that can be started from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     pub config: Config,
     pub region: Region,
@@ -48,12 +48,23 @@ pub fn load_text(
     let told = |all: Vec<Mistake>| Mistakes { file: path.to_owned(), all };
     let config: Config = toml::from_str(text).map_err(|e| told(vec![syntax(text, &e)]))?;
     let config = overlaid(text, config, environment).map_err(|m| told(vec![m]))?;
-    let mut check = Check { text, mistakes: Vec::new() };
+    whole(text, config, BTreeMap::new()).map_err(told)
+}
+
+/// Checks what the file says together with what was set by API, in the very same way.
+/// `known`: settings of connections whose secrets are read already.
+pub fn together(config: Config, known: BTreeMap<String, Settings>) -> Result<Loaded, Vec<Mistake>> {
+    whole("", config, known)
+}
+
+fn whole(
+    text: &str,
+    config: Config,
+    known: BTreeMap<String, Settings>,
+) -> Result<Loaded, Vec<Mistake>> {
+    let mut check = Check { text, known, mistakes: Vec::new() };
     let loaded = check.whole(config);
-    match loaded {
-        Some(loaded) if check.mistakes.is_empty() => Ok(loaded),
-        _ => Err(told(check.mistakes)),
-    }
+    loaded.filter(|_| check.mistakes.is_empty()).ok_or(check.mistakes)
 }
 
 /// What the TOML reader refused, with the nearest right name where one is meant.
@@ -131,6 +142,7 @@ fn set(table: &mut toml::Table, path: &[&str], value: toml::Value) {
 /// Collects mistakes while it looks at the whole.
 struct Check<'a> {
     text: &'a str,
+    known: BTreeMap<String, Settings>,
     mistakes: Vec<Mistake>,
 }
 
@@ -265,6 +277,24 @@ impl Check<'_> {
             self.mistake(&["connections", name, "type"], message, fix);
             return None;
         };
+        let settings = match self.known.remove(name) {
+            Some(known) => known,
+            None => self.read(name, section),
+        };
+        for problem in connector.manifest.problems(&settings) {
+            // A secret that could not be read was told above.
+            let unread = section.settings.contains_key(&problem.key)
+                && problem.message.ends_with("is required.");
+            if !unread {
+                let path = ["connections", name, "settings", &problem.key];
+                self.mistake(&path, problem.message, problem.fix);
+            }
+        }
+        Some(settings)
+    }
+
+    /// The settings as they are written, secrets read from where they lie.
+    fn read(&mut self, name: &str, section: &ConnectionSection) -> Settings {
         let mut settings = Settings::default();
         for (key, value) in &section.settings {
             match value.as_table().and_then(SecretSource::from_table) {
@@ -283,16 +313,7 @@ impl Check<'_> {
                 }
             }
         }
-        for problem in connector.manifest.problems(&settings) {
-            // A secret that could not be read was told above.
-            let unread = section.settings.contains_key(&problem.key)
-                && problem.message.ends_with("is required.");
-            if !unread {
-                let path = ["connections", name, "settings", &problem.key];
-                self.mistake(&path, problem.message, problem.fix);
-            }
-        }
-        Some(settings)
+        settings
     }
 
     /// Prefixes belong to one connection each.

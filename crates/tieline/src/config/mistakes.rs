@@ -14,6 +14,26 @@ pub struct Mistake {
     pub fix: String,
 }
 
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.at.is_empty() {
+            write!(f, "{}: ", self.at)?;
+        }
+        write!(f, "{}", self.message)?;
+        if !self.fix.is_empty() {
+            write!(f, "\n    {}", self.fix)?;
+        }
+        Ok(())
+    }
+}
+
+impl Mistake {
+    /// One that no line of a file is to blame for.
+    pub fn new(at: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { line: None, at: at.into(), message: message.into(), fix: fix.into() }
+    }
+}
+
 /// Every mistake of one file.
 #[derive(Debug)]
 pub struct Mistakes {
@@ -31,14 +51,7 @@ impl fmt::Display for Mistakes {
             if let Some(line) = mistake.line {
                 write!(f, ":{line}")?;
             }
-            write!(f, ": ")?;
-            if !mistake.at.is_empty() {
-                write!(f, "{}: ", mistake.at)?;
-            }
-            write!(f, "{}", mistake.message)?;
-            if !mistake.fix.is_empty() {
-                write!(f, "\n    {}", mistake.fix)?;
-            }
+            write!(f, ": {mistake}")?;
         }
         Ok(())
     }

@@ -228,7 +228,7 @@ pub struct ContactCenterSection {
 }
 
 /// One authorized account of a vendor.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionSection {
     /// The connector: see the page of each under `docs/reference/connectors/`.
@@ -279,7 +279,7 @@ pub struct ConnectionSection {
 }
 
 /// A system beside a CRM, such as an ERP, that knows the accounts of its people.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BesideSection {
     /// Name of its connection, which must know accounts. Its `fresh_for` and `stale_limit`
@@ -292,7 +292,7 @@ pub struct BesideSection {
 }
 
 /// How much of a vendor one connection may use; what is absent is the connector's default.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsSection {
     /// Requests a minute, over calls and everything else together.
@@ -316,7 +316,7 @@ pub struct LimitsSection {
 
 /// A queue and what serves it. That of the name `Standard_CRM` also serves enrichments of
 /// queues which are not here.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueSection {
     /// Its name, as the platform shows it.

@@ -245,7 +245,7 @@ fn known(salesforce: &salesforce::sim::Salesforce) -> Result<Vec<Known>, String>
 
 /// Calls are answered best once every connection has its token.
 pub async fn wait_for_tokens(running: &Running) -> Result<(), Failure> {
-    for connection in running.engine.connections.all() {
+    for connection in running.live.now().connections.all() {
         if let Some(tokens) = &connection.capabilities.tokens {
             let token = tokens.fresh(Duration::from_secs(10)).await;
             token.map_err(|error| exit::failed(format!("{}: {error}", connection.name)))?;
@@ -257,7 +257,8 @@ pub async fn wait_for_tokens(running: &Running) -> Result<(), Failure> {
 /// John Doe has called before.
 pub async fn remember_earlier_calls(running: &Running, world: &World) -> Result<(), Failure> {
     let Some(john) = world.people.first() else { return Ok(()) };
-    let now = running.engine.clock.now();
+    let engine = running.live.now();
+    let now = engine.clock.now();
     for number in 1..=EARLIER_CALLS {
         let Some(id) = CallId::new(&format!("demo-earlier-{number}")) else { continue };
         let call = NewCall {
@@ -287,7 +288,7 @@ pub async fn remember_earlier_calls(running: &Running, world: &World) -> Result<
             labels: BTreeMap::new(),
             data: BTreeMap::new(),
         };
-        running.engine.store.record_call(call, Vec::new()).await?;
+        engine.store.record_call(call, Vec::new()).await?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ mod reconcile;
 mod reports;
 mod schemas;
 mod server;
+mod settings;
 mod subjects;
 mod tls;
 
@@ -36,19 +37,51 @@ pub use openapi::document as openapi_document;
 pub use server::{Front, bind, open_files};
 pub use tls::Tls;
 
+use crate::settings::Keeper;
 use axum::Router;
+use axum::extract::FromRef;
 use axum::routing::{delete, get, post};
-use engine::Engine;
+use engine::{Engine, Live};
 use prometheus_client::registry::Registry;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::broadcast;
 
-/// What handlers need, shared: a request clones one pointer.
-pub type App = Arc<Parts>;
+/// What handlers need, with the engine as it was when the request came: connections, actions
+/// and queues may change meanwhile, and a request sees no half of that.
+#[derive(Clone)]
+pub struct App {
+    pub engine: Arc<Engine>,
+    shared: Shared,
+}
+
+/// What is the same for every request.
+pub type Shared = Arc<Parts>;
+
+impl FromRef<Shared> for App {
+    fn from_ref(shared: &Shared) -> Self {
+        Self { engine: shared.live.now(), shared: Arc::clone(shared) }
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.shared
+    }
+}
+
+impl App {
+    /// For whoever goes on for long: without the engine of one moment.
+    pub fn shared(&self) -> Shared {
+        Arc::clone(&self.shared)
+    }
+}
 
 pub struct Parts {
-    pub engine: Engine,
+    pub live: Live,
+    pub settings: Arc<Keeper>,
     pub registry: Registry,
     /// False while draining: `/readyz` tells the balancer to look elsewhere.
     pub is_ready: AtomicBool,
@@ -61,7 +94,7 @@ pub struct Parts {
 
 pub use lookup::Line;
 
-pub fn router(app: App) -> Router {
+pub fn router(shared: Shared) -> Router {
     // With a key: called by the contact center, on the call's path.
     let calls = Router::new()
         .route("/api/v1/genesys/lookup", post(lookup::answer))
@@ -72,6 +105,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/connections/{name}/ready", get(enrich::ready))
         .route("/api/v1/genesys/events", post(events::receive))
         .route("/api/v1/genesys/update-context", post(context::update));
+    let setting = get(settings::one).put(settings::put).delete(settings::remove);
     // With a key: called by operators and our own CLI.
     let admin = Router::new()
         .route("/api/v1/calls", get(reports::calls::list))
@@ -111,6 +145,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/connections", get(connections::list))
         .route("/api/v1/connections/{name}/health", get(connections::health))
         .route("/api/v1/connections/check", post(admin::check))
+        .route("/api/v1/settings/{kind}", get(settings::list))
+        .route("/api/v1/settings/{kind}/{name}", setting)
         .route("/api/v1/store/keys/rotate", post(keys::rotate))
         .route("/api/v1/store/backup", post(admin::backup));
     // Without: called by probes, scrapers, people, and pages that vouch for an agent.
@@ -127,5 +163,5 @@ pub fn router(app: App) -> Router {
         .merge(open)
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
-        .with_state(app)
+        .with_state(shared)
 }

@@ -6,7 +6,7 @@ use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
     access, admin, connections, context, customers, enrich, events, health, keys, links, lookup,
-    news, overrides, reconcile, reports,
+    news, overrides, reconcile, reports, settings,
 };
 use axum::Json;
 use axum::extract::State;
@@ -34,6 +34,7 @@ use utoipa::{Modify, OpenApi};
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue, sign_in::issue,
         oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
+        settings::list, settings::one, settings::put, settings::remove,
         connections::list, connections::health, admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),
     modifiers(&Keys)

@@ -3,8 +3,7 @@
 
 use crate::config::actions::{QueueMode, Trigger, value};
 use crate::config::load::actions::{Fields, known, otherwise};
-use crate::config::{ActionSection, Loaded, QueueSection};
-use crate::exit::{self, Failure};
+use crate::config::{ActionSection, Loaded, Mistake, QueueSection};
 use engine::Connections;
 use engine::actions::fields::{Field, Kind, Path};
 use engine::actions::{Action, Actions, Cache, Mode, Serving};
@@ -13,7 +12,7 @@ use kit::Template;
 /// Every action of the configuration.
 ///
 /// Every mistake is told at once, with its place and its mend.
-pub fn all(loaded: &Loaded, connections: &Connections) -> Result<Actions, Failure> {
+pub fn all(loaded: &Loaded, connections: &Connections) -> Result<Actions, Vec<Mistake>> {
     let config = &loaded.config;
     let (mut actions, mut mistakes) = (Vec::new(), Vec::new());
     for (name, section) in &config.actions {
@@ -23,7 +22,7 @@ pub fn all(loaded: &Loaded, connections: &Connections) -> Result<Actions, Failur
         }
     }
     if !mistakes.is_empty() {
-        return Err(exit::input(mistakes.join("\n")));
+        return Err(mistakes);
     }
     let fields = config.enriched().into_iter().map(|(name, kind)| (name, kind.empty())).collect();
     let waits =
@@ -35,21 +34,21 @@ fn action(
     name: &str,
     section: &ActionSection,
     connections: &Connections,
-) -> Result<Action, Vec<String>> {
+) -> Result<Action, Vec<Mistake>> {
     let connection = connections.get(&section.connection);
     let requests = connection.and_then(|connection| connection.capabilities.requests.as_ref());
     let Some(requests) = requests else {
-        return Err(vec![format!(
-            "actions.{name}.connection: `{}` sends no requests of your own\n    \
-             Name a connection that does; docs/reference/connectors/ says which.",
-            section.connection
+        return Err(vec![Mistake::new(
+            format!("actions.{name}.connection"),
+            format!("`{}` sends no requests of your own", section.connection),
+            "Name a connection that does; docs/reference/connectors/ says which.",
         )]);
     };
     let language = |place: kit::Place<'_>| requests.language(place);
     let template = Template::read(&section.draft(), &known(section), &language);
     let template = template.map_err(|problems| {
         let told = problems.into_iter().map(|problem| {
-            format!("actions.{name}.{}: {}\n    {}", problem.key, problem.message, problem.fix)
+            Mistake::new(format!("actions.{name}.{}", problem.key), problem.message, problem.fix)
         });
         told.collect::<Vec<_>>()
     })?;

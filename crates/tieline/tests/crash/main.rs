@@ -14,6 +14,7 @@ mod reconcile;
 // Shared with the `it` binary: what only that one uses is no dead code.
 #[allow(dead_code, unused_imports)]
 mod rig;
+mod settings;
 
 use load::{Death, Round};
 use rig::{Line, Place};
@@ -47,10 +48,10 @@ async fn all(deaths: Vec<(Death, Option<&'static str>)>) -> Vec<Round> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
-    // Restores, erasures and reconciliations have rounds of their own; enrichments are the
+    // Restores, erasures, reconciliations and settings have rounds of their own; enrichments are the
     // store's own crash test's.
     let is_elsewhere = |point: &str| {
-        ["restore.", "erase.", "sweep.", "reconcile.", "enrichment."]
+        ["restore.", "erase.", "sweep.", "reconcile.", "enrichment.", "settings."]
             .iter()
             .any(|own| point.starts_with(own))
     };

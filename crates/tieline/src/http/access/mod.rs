@@ -29,7 +29,7 @@ use crate::config::ServerSection;
 use axum::http::{HeaderMap, Method, Uri, header};
 use credentials::Presented;
 use domain::Timestamp;
-use engine::Engine;
+use engine::Live;
 use forwarded::Proxies;
 use keys::{Keys, Principal};
 use kit::Secret;
@@ -71,10 +71,11 @@ impl From<Arc<Principal>> for Identity {
 
 impl Access {
     /// `keys` are those of the configuration, which may do everything.
-    pub fn new(engine: &Engine, keys: &[Secret], section: &ServerSection) -> Self {
+    pub fn new(live: &Live, keys: &[Secret], section: &ServerSection) -> Self {
+        let engine = live.now();
         Self {
             keys: Keys::new(&engine.store, &engine.clock, keys, section.requests_per_minute),
-            pages: Pages::new(&engine.connections, section.requests_per_minute),
+            pages: Pages::new(live, section.requests_per_minute),
             signer: Signer::new(&engine.store.derived_key("access tokens")),
             proxies: Proxies::new(section.trusted_proxies.clone(), section.forwarded_header),
         }

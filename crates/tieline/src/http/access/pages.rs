@@ -9,12 +9,12 @@ use super::limits::Buckets;
 use super::{Claims, Identity, Principal, Scopes};
 use crate::http::access::refusal::Refusal;
 use domain::Timestamp;
-use engine::Connections;
+use engine::Live;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// What stands before the connection's name in place of a key's id.
 const PAGE: &str = "page-";
@@ -44,8 +44,9 @@ type SeenAt = (String, String, IpAddr);
 
 /// The pages of the connections that offer sign-in.
 pub struct Pages {
-    /// By the connection's name.
-    offering: BTreeMap<String, Offer>,
+    live: Live,
+    /// By the connection's name; as many at most as ever offered sign-in.
+    offers: Mutex<BTreeMap<String, Arc<Offer>>>,
     per_minute: u32,
     agents: Buckets<(String, String)>,
     addresses: Buckets<IpAddr>,
@@ -55,7 +56,7 @@ pub struct Pages {
 /// One connection's: a vendor that hangs holds up no other's agents.
 struct Offer {
     asking: Semaphore,
-    under_way: Semaphore,
+    under_way: Arc<Semaphore>,
     refusals: Seldom,
     troubles: Seldom,
 }
@@ -82,17 +83,18 @@ impl Seldom {
 impl Default for Offer {
     fn default() -> Self {
         let (asking, under_way) = (Semaphore::new(ASKING_MAX), Semaphore::new(UNDER_WAY_MAX));
+        let under_way = Arc::new(under_way);
         Self { asking, under_way, refusals: Seldom::default(), troubles: Seldom::default() }
     }
 }
 
 /// A place to ask the vendor from, to be waited for.
-pub struct Place<'a> {
-    offer: &'a Offer,
-    _under_way: SemaphorePermit<'a>,
+pub struct Place {
+    offer: Arc<Offer>,
+    _under_way: OwnedSemaphorePermit,
 }
 
-impl Place<'_> {
+impl Place {
     /// Waits for its turn, which ends when what this gives is dropped.
     pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.offer.asking.acquire().await.ok()
@@ -106,10 +108,10 @@ pub fn key_of(connection: &str) -> String {
 
 impl Pages {
     /// `per_minute`: requests of one agent; 0 is as many as they like.
-    pub fn new(connections: &Connections, per_minute: u32) -> Self {
-        let offering = connections.all().filter(|one| one.capabilities.sign_in.is_some());
+    pub fn new(live: &Live, per_minute: u32) -> Self {
         Self {
-            offering: offering.map(|one| (one.name.clone(), Offer::default())).collect(),
+            live: live.clone(),
+            offers: Mutex::default(),
             per_minute,
             agents: Buckets::new(per_minute, AGENTS_MAX),
             addresses: Buckets::new(TRIES_PER_MINUTE, ADDRESSES_MAX),
@@ -117,10 +119,21 @@ impl Pages {
         }
     }
 
+    /// Whether the connection, as it is now, lets agents sign in.
+    fn is_offering(&self, connection: &str) -> bool {
+        let engine = self.live.now();
+        engine.connections.get(connection).is_some_and(|one| one.capabilities.sign_in.is_some())
+    }
+
+    fn offer(&self, connection: &str) -> Option<Arc<Offer>> {
+        self.is_offering(connection)
+            .then(|| Arc::clone(lock(&self.offers).entry(connection.to_owned()).or_default()))
+    }
+
     /// Whoever holds a token from a page; `None` where it came from a key.
     pub fn holder(&self, claims: &Claims) -> Option<Result<Identity, Refusal>> {
         let connection = claims.key.strip_prefix(PAGE)?;
-        let (Some(agent), true) = (&claims.agent, self.offering.contains_key(connection)) else {
+        let (Some(agent), true) = (&claims.agent, self.is_offering(connection)) else {
             return Some(Err(Refusal::TokenInvalid));
         };
         let bucket =
@@ -145,9 +158,9 @@ impl Pages {
     }
 
     /// A place in the connection's queue, if one is free.
-    pub fn place(&self, connection: &str) -> Option<Place<'_>> {
-        let offer = self.offering.get(connection)?;
-        let under_way = offer.under_way.try_acquire().ok()?;
+    pub fn place(&self, connection: &str) -> Option<Place> {
+        let offer = self.offer(connection)?;
+        let under_way = Arc::clone(&offer.under_way).try_acquire_owned().ok()?;
         Some(Place { offer, _under_way: under_way })
     }
 
@@ -169,12 +182,12 @@ impl Pages {
 
     /// Counts a refusal; how many there were since one was said, when this one is to be.
     pub fn refused(&self, connection: &str, now: Instant) -> Option<u64> {
-        self.offering.get(connection)?.refusals.count(now)
+        self.offer(connection)?.refusals.count(now)
     }
 
     /// The same for a vendor that could not be asked.
     pub fn troubled(&self, connection: &str, now: Instant) -> Option<u64> {
-        self.offering.get(connection)?.troubles.count(now)
+        self.offer(connection)?.troubles.count(now)
     }
 }
 

@@ -9,7 +9,7 @@ use super::Asked;
 use super::wire::{Message, What};
 use crate::config::StreamsSection;
 use crate::http::access::Caller;
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, Shared};
 use axum::http::StatusCode;
 use engine::{Feed, Following, Told};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Streams {
 
 /// One stream.
 pub struct Session {
-    app: App,
+    shared: Shared,
     caller: Caller,
     following: Following,
     stop: watch::Receiver<bool>,
@@ -77,7 +77,7 @@ impl Session {
         let (stop, heartbeat) = (streams.stop.clone(), streams.heartbeat);
         let due = Instant::now() + heartbeat;
         app.engine.metrics.stream_opened();
-        Ok(Self { app, caller, following, stop, due, heartbeat, _place: place })
+        Ok(Self { shared: app.shared(), caller, following, stop, due, heartbeat, _place: place })
     }
 
     /// The next message. Until it was sent it comes again.
@@ -90,14 +90,14 @@ impl Session {
                 () = tokio::time::sleep_until(wake) => None,
                 told = self.following.next() => Some(told),
             };
-            if let Err(refused) = self.app.access.still(&self.caller).await {
+            if let Err(refused) = self.shared.access.still(&self.caller).await {
                 return Message::closed(&refused);
             }
             match told {
                 None if Instant::now() < self.due => {} // the token's end was near, and is not here yet
                 None => return Message::heartbeat(self.following.place(), self.now()),
                 Some(Ok(Told::Anew(id))) => return Message::anew(id),
-                Some(Ok(Told::News(news))) => match self.app.engine.card(&news.call).await {
+                Some(Ok(Told::News(news))) => match self.shared.live.now().card(&news.call).await {
                     Ok(Some(card)) => return Message::news(&news, card),
                     // Its call is forgotten: there is nothing to be told any more.
                     Ok(None) => self.following.was_told(),
@@ -118,7 +118,7 @@ impl Session {
     }
 
     fn now(&self) -> domain::Timestamp {
-        self.app.engine.clock.now()
+        self.shared.live.now().clock.now()
     }
 
     /// The next sign of life, or the end of the token if that comes first.
@@ -130,7 +130,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.app.engine.metrics.stream_closed();
+        self.shared.live.now().metrics.stream_closed();
     }
 }
 

@@ -1,0 +1,47 @@
+//! The engine as it is now: connections, actions and queues can change while it runs.
+//!
+//! Whoever does one thing takes one snapshot ([`Live::now`], no lock) and keeps it to the
+//! end: what is under way never sees half a change, and what a change took away lives until
+//! the last who uses it is done. Whoever goes on for long takes a new one each round.
+
+use crate::Actions;
+use crate::connections::Connections;
+use crate::lookup::Engine;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The engine as it is now. Cloning is cheap; all clones are one.
+#[derive(Clone)]
+pub struct Live {
+    current: Arc<ArcSwap<Engine>>,
+    /// Counts changes, so that whoever waits for one wakes.
+    changes: Arc<watch::Sender<u64>>,
+}
+
+impl Live {
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
+        let current = Arc::new(ArcSwap::from_pointee(engine));
+        Self { current, changes: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// The engine of this moment.
+    #[must_use]
+    pub fn now(&self) -> Arc<Engine> {
+        self.current.load_full()
+    }
+
+    /// From now on these; everything else stays.
+    pub fn set(&self, connections: Arc<Connections>, actions: Arc<Actions>) {
+        let engine = Engine { connections, actions, ..Engine::clone(&self.now()) };
+        self.current.store(Arc::new(engine));
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Wakes with each change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
