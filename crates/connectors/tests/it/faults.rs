@@ -210,6 +210,9 @@ async fn what_is_not_there_is_not_found_and_of_a_lookup_nobody_or_the_wrong_addr
         match outcome {
             Err(Error::NotFound) => {}
             Ok(()) if deed == "Lookup" => {}
+            // A key that looks like a blocked file is no resource to Salesforce: the record
+            // is then made without it in the address.
+            Ok(()) if what == "salesforce Create" => {}
             // A search has no record to be missing: a setting leads elsewhere, and is named.
             Err(Error::Invalid { field: Some(field), .. }) if deed == "Lookup" => {
                 let connector = connectors::by_name(vendor).expect(vendor);
