@@ -7,7 +7,7 @@ use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
 use crate::http::{self, Access, App, Front, Line, Parts, Streams};
-use crate::{alerts, logs, wiring};
+use crate::{alerts, logs, rights, wiring};
 use engine::{Clock, Engine, Feed, Metrics, Options, Runner};
 use kit::Secret;
 use prometheus_client::registry::Registry;
@@ -89,6 +89,9 @@ impl Running {
             },
         };
         let jobs = Runner::start(&engine);
+        if section.check_at_start {
+            tokio::spawn(rights::look_at_all(Arc::clone(&engine.connections)));
+        }
         warm.await.ok();
 
         let access = Arc::new(Access::new(&engine, keys, section));
