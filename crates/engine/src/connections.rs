@@ -9,7 +9,7 @@ use domain::freshness::Limits;
 use domain::matching::Policy;
 use domain::{Caller, IdFormat, Numbering, Phone, Prefix, Region, phone};
 use kit::health::SLOW_AFTER;
-use kit::{Capabilities, Health, Lane};
+use kit::{Capabilities, Health, Lane, Need};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub struct Connection {
     pub deadline: Duration,
     /// What is asked of the accounts that this connection's people are linked to.
     pub beside: Vec<Beside>,
+    /// Scopes that it and the actions on it need.
+    pub needs: Vec<Need>,
     /// How its system writes numbers and ids, where that is known.
     pub formats: Formats,
     /// Its own accounts, for connections that it stands beside.
@@ -86,6 +88,7 @@ impl Connection {
             prefix,
             kind: String::new(),
             beside: Vec::new(),
+            needs: Vec::new(),
             formats: Formats::default(),
             accounts: accounts.map(|accounts| Accounts::new(accounts, &behaviour)),
             capabilities,
@@ -105,6 +108,12 @@ impl Connection {
     #[must_use]
     pub fn of_kind(self, kind: &str) -> Self {
         Self { kind: kind.to_owned(), ..self }
+    }
+
+    /// Needing these scopes.
+    #[must_use]
+    pub fn with_needs(self, needs: Vec<Need>) -> Self {
+        Self { needs, ..self }
     }
 
     /// Writing numbers and ids in this way.

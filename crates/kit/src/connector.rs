@@ -2,7 +2,7 @@
 
 use crate::{
     CallEvents, Changes, Error, History, Journal, Lane, Limits, Manifest, Network, Requests,
-    Settings, SignIn, Tokens, Turnstile, Writes,
+    Rights, Settings, SignIn, Tokens, Turnstile, Writes,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Numbering, Phone, Value};
@@ -292,6 +292,14 @@ impl fmt::Debug for Conversation {
 #[async_trait]
 pub trait Check: Send + Sync {
     async fn check(&self) -> Vec<Finding>;
+
+    /// What the vendor says that these credentials may do.
+    ///
+    /// # Errors
+    /// Any [`Error`] where it could not be asked.
+    async fn rights(&self) -> Result<Rights, Error> {
+        Ok(Rights::untold("there is nobody to ask", "look into that system's own settings"))
+    }
 }
 
 /// One thing that was checked.

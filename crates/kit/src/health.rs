@@ -33,6 +33,8 @@ pub struct Health {
     errors: Mutex<VecDeque<Trouble>>,
     slow: Mutex<Slow>,
     slow_total: AtomicU64,
+    /// What the vendor said of the credentials.
+    pub rights: crate::rights::Noted,
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +120,7 @@ impl Health {
             errors: Mutex::default(),
             slow: Mutex::default(),
             slow_total: AtomicU64::new(0),
+            rights: crate::rights::Noted::default(),
         }
     }
 

@@ -25,6 +25,10 @@ pub struct Manifest {
     /// vendor's fact that forbids it. The contract suite compares it with what is opened.
     #[serde(default)]
     pub absent: BTreeMap<String, String>,
+    /// Scopes that each capability needs, in the vendor's own words, where it tells what
+    /// was granted.
+    #[serde(default)]
+    pub scopes: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub settings: Vec<Setting>,
     #[serde(default)]

@@ -12,6 +12,7 @@ mod exit;
 mod http;
 mod logs;
 mod reference;
+mod rights;
 mod serve;
 mod settings;
 mod simulate;

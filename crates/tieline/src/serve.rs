@@ -8,7 +8,7 @@ use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
 use crate::http::{self, Access, Front, Line, Parts, Shared, Streams};
 use crate::settings::{File, Keeper, Start};
-use crate::{logs, wiring};
+use crate::{logs, rights, wiring};
 use engine::{Clock, Engine, Feed, Live, Metrics, Runner};
 use kit::Secret;
 use prometheus_client::registry::Registry;
@@ -75,6 +75,9 @@ impl Running {
         };
         let live = Live::new(engine);
         let jobs = Runner::start(&live);
+        if section.check_at_start {
+            tokio::spawn(rights::look_at_all(Arc::clone(&live.now().connections)));
+        }
         warm.await.ok();
 
         let access = Arc::new(Access::new(&live, keys, section));

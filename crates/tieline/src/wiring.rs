@@ -326,7 +326,9 @@ pub fn connection(
     let beside = beside.collect();
     let connection = Connection::new(name, prefix, capabilities, behaviour);
     let formats = Formats { numbers: Some(numbers(loaded, section)), ids: section.formats.ids() };
-    Ok(connection.of_kind(&section.connector).with_beside(beside).with_formats(formats))
+    let needs = crate::rights::needs(loaded, name, &connector.manifest, &connection);
+    let connection = connection.of_kind(&section.connector).with_beside(beside);
+    Ok(connection.with_formats(formats).with_needs(needs))
 }
 
 /// Hosts of the proxies that requests go out by: reqwest takes them from these variables.

@@ -7,11 +7,11 @@
 use super::accounts::Ledger;
 use super::client::{Client, Condition, Method, Write};
 use super::mapping::Shape;
-use super::odata::{Filter, Guid, Name, Query, record as address};
+use super::odata::{self, Filter, Guid, Name, Query, record as address};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding, Lane};
-use serde_json::json;
+use kit::{Check, Error, Finding, Lane, Rights};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// An id that no record has.
@@ -51,7 +51,44 @@ impl Check for Access {
         findings.push(finding(what, outcome));
         findings
     }
+
+    /// Security roles of the application user; a token of Dataverse names no scopes.
+    async fn rights(&self) -> Result<Rights, Error> {
+        let user = self.client.function("WhoAmI()").await?;
+        let user = user["UserId"].as_str().and_then(Guid::new);
+        let user = user.ok_or_else(|| Error::protocol("WhoAmI without a user"))?;
+        let path = format!("systemusers({})", user.as_str());
+        let mut url = odata::below(&self.client.api, &path);
+        url.query_pairs_mut().append_pair("$select", "systemuserid").append_pair(
+            "$expand",
+            "systemuserroles_association($select=name,_roletemplateid_value)",
+        );
+        let row = match self.client.one(Lane::Background, &url).await {
+            Ok(row) => row,
+            Err(Error::Forbidden { .. } | Error::NotFound) => {
+                return Ok(Rights::untold("the user may not read its own roles", PLACE));
+            }
+            Err(error) => return Err(error),
+        };
+        let roles = row["systemuserroles_association"].as_array().map(Vec::as_slice);
+        let roles = roles.unwrap_or_default();
+        let name = |role: &Value| role["name"].as_str().unwrap_or_default().to_owned();
+        let breadth = roles.iter().find(|role| {
+            let template = role["_roletemplateid_value"].as_str().unwrap_or_default();
+            template.eq_ignore_ascii_case(ADMINISTRATOR)
+        });
+        let administrator = breadth.map(|role| format!("the security role {}", name(role)));
+        let names = roles.iter().map(name).filter(|name| !name.is_empty()).collect();
+        Ok(Rights { administrator, ..Rights::told(names, PLACE) })
+    }
 }
+
+/// The template of the role System Administrator, whatever it is called in the user's tongue.
+/// (Microsoft Learn, "Security roles and templates": role template ids are the same everywhere.)
+const ADMINISTRATOR: &str = "627090ff-40a3-4053-8790-584edc5be201";
+/// Where roles are given.
+const PLACE: &str = "in the Power Platform admin center, the environment's Settings, Users + permissions, \
+    Application users, Edit security roles";
 
 impl Access {
     fn nobody(&self, shape: &Shape) -> Query {

@@ -58,6 +58,8 @@ pub struct Config {
     pub certificate: Option<(Vec<u8>, String)>,
     /// The application user.
     pub user_id: String,
+    /// Its security roles: name, and the id of the template where the role came with one.
+    pub roles: Vec<(String, Option<String>)>,
     /// How long a token holds.
     pub token_lifetime: Duration,
     /// Requests a minute; without it the vendor's 6,000 in five.
@@ -78,6 +80,7 @@ impl Default for Config {
             client_secret: "sim~client-secret.of-the-app".to_owned(),
             certificate: None,
             user_id: "99b0be2e-d01c-ed11-b83e-000d3a570001".to_owned(),
+            roles: vec![("Tieline".to_owned(), None)],
             token_lifetime: Duration::from_secs(3_599),
             requests_per_minute: None,
             completed_is_read_only: false,

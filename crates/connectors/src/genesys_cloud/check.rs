@@ -10,7 +10,7 @@ use super::platform::Platform;
 use super::sign_in::Agents;
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding, Profile, Push};
+use kit::{Check, Error, Finding, Profile, Push, Rights};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -54,6 +54,61 @@ impl Check for Access {
             findings.push(sign_in(agents).await);
         }
         findings
+    }
+
+    /// What the roles of the client grant, as `domain:entity:action`.
+    async fn rights(&self) -> Result<Rights, Error> {
+        let told = self.platform.client.send(Send::Get(&[]), "authorization/subjects/me").await;
+        let body = match told {
+            Ok(reply) => reply.json()?,
+            Err(Error::Forbidden { .. } | Error::NotFound | Error::Invalid { .. }) => {
+                return Ok(Rights::untold(
+                    "the platform tells this client none of its roles",
+                    PLACE,
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        let grants = body["grants"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let (mut granted, mut administrator) = (Vec::new(), None);
+        for role in grants.iter().map(|grant| &grant["role"]) {
+            let name = role["name"].as_str().unwrap_or_default();
+            let policies = role["policies"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let all: Vec<String> = policies.iter().flat_map(permissions).collect();
+            let is_broad = ["Master Admin", "Admin", "admin"].contains(&name)
+                || all.iter().any(|permission| permission.starts_with("*:"));
+            if is_broad {
+                administrator = Some(format!("the role {name}"));
+            }
+            granted
+                .extend(all.into_iter().filter(|one| !granted.contains(one)).collect::<Vec<_>>());
+        }
+        Ok(Rights { covers, administrator, ..Rights::told(granted, PLACE) })
+    }
+}
+
+/// Where permissions are given.
+const PLACE: &str =
+    "in Genesys Cloud under Admin, People & Permissions, Roles, the role of the OAuth client";
+
+/// The permissions of a role's policy (`AuthzGrantPolicy`).
+fn permissions(policy: &Value) -> Vec<String> {
+    let text = |key: &str| policy[key].as_str().unwrap_or("*").to_owned();
+    let (domain, entity) = (text("domain"), text("entityName"));
+    let actions = policy["actions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let actions = actions.iter().filter_map(Value::as_str);
+    actions.map(|action| format!("{domain}:{entity}:{action}")).collect()
+}
+
+/// A star stands for every word.
+fn covers(granted: &str, needed: &str) -> bool {
+    let (mut granted, mut needed) = (granted.split(':'), needed.split(':'));
+    loop {
+        match (granted.next(), needed.next()) {
+            (None, None) => return true,
+            (Some(own), Some(word)) if own == "*" || own.eq_ignore_ascii_case(word) => {}
+            _ => return false,
+        }
     }
 }
 
@@ -202,4 +257,22 @@ fn flaw(what: &str, error: &Error) -> Flaw {
         ),
     };
     Flaw { code, message, fix }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn a_star_stands_for_every_word_of_its_place() {
+        for (granted, needed, is_enough) in [
+            ("externalContacts:contact:view", "externalContacts:contact:view", true),
+            ("externalContacts:*:*", "externalContacts:contact:view", true),
+            ("*:*:*", "analytics:conversationDetail:view", true),
+            ("externalContacts:contact:*", "externalContacts:identity:promote", false),
+            ("externalContacts:contact", "externalContacts:contact:view", false),
+        ] {
+            assert_eq!(covers(granted, needed), is_enough, "{granted} for {needed}");
+        }
+    }
 }

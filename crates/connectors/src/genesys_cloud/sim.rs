@@ -56,6 +56,8 @@ pub struct Config {
     pub queues: Vec<(String, String)>,
     /// What the client's roles grant.
     pub permissions: BTreeSet<String>,
+    /// The client has the role of a Master Admin as well.
+    pub is_administrator: bool,
     /// Requests per client and minute.
     pub rate_per_minute: u32,
     /// How long a write takes to reach search, list, scan and reverse lookup.
@@ -80,6 +82,7 @@ impl Default for Config {
                 ("00000000-90e0-4000-9000-000000000002".into(), "Sales".into()),
             ],
             permissions: all_permissions(),
+            is_administrator: false,
             rate_per_minute: 300,
             index_lag: Duration::ZERO,
             seed: 1,

@@ -9,7 +9,7 @@ use super::lookup;
 use super::mapping::{CompanyShape, ID, Property, Shape};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding, Lane};
+use kit::{Check, Error, Finding, Lane, Rights};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -44,7 +44,26 @@ impl Check for Access {
         findings.push(finding(what, searched.map(drop).map_err(|error| flaw(what, &error))));
         findings
     }
+
+    async fn rights(&self) -> Result<Rights, Error> {
+        let Some(token) = self.client.token(Lane::Background).await? else {
+            return Ok(Rights::untold("HubSpot tells the scopes of an app, not of a key", PLACE));
+        };
+        let scopes: Vec<String> = token.scope.split_whitespace().map(str::to_owned).collect();
+        if scopes.is_empty() {
+            return Ok(Rights::untold("HubSpot named no scopes with the token", PLACE));
+        }
+        let broad = |scope: &&String| BROAD.contains(&scope.as_str());
+        let administrator = scopes.iter().find(broad).map(|scope| format!("the scope {scope}"));
+        Ok(Rights { administrator, ..Rights::told(scopes, PLACE) })
+    }
 }
+
+/// Scopes by which an app may make itself whatever it wants: over users and their teams.
+const BROAD: [&str; 2] = ["settings.users.write", "settings.users.teams.write"];
+/// Where scopes are given.
+const PLACE: &str = "in HubSpot under Settings, Integrations, the key's or the app's scopes; an app must \
+    then be installed again";
 
 impl Access {
     /// Logs in; a key proves itself by the first thing that is asked with it.

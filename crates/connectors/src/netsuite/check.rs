@@ -12,7 +12,7 @@ use super::mapping::Shape;
 use super::suiteql::{Condition, Id, Moment, Name, Query};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Ask, Check, Error, Finding, Lane};
+use kit::{Ask, Check, Error, Finding, Lane, Rights};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -55,7 +55,15 @@ impl Check for Access {
         findings.push(told("phoneCall", changed));
         findings
     }
+
+    async fn rights(&self) -> Result<Rights, Error> {
+        Ok(Rights::untold("NetSuite tells no permissions of a role by REST", PLACE))
+    }
 }
+
+/// Where permissions are given.
+const PLACE: &str =
+    "in NetSuite under Setup, Users/Roles, Manage Roles, the role of the integration";
 
 impl Access {
     async fn asked(&self, what: &str, queries: Vec<Query>) -> Finding {

@@ -9,10 +9,10 @@ use super::client::Client;
 use super::journal;
 use super::mapping::Shape;
 use super::sign_in::Agents;
-use super::soql::{Digits, Soql, Sosl};
+use super::soql::{Digits, Name, Soql, Sosl};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding, Lane, Secret};
+use kit::{Check, Error, Finding, Lane, Rights, Secret};
 use std::sync::Arc;
 
 /// The check of one connection.
@@ -40,9 +40,45 @@ impl Check for Access {
         }
         findings
     }
+
+    async fn rights(&self) -> Result<Rights, Error> {
+        let token = self.client.token(Lane::Background).await?;
+        let scopes: Vec<String> = token.scope.split_whitespace().map(str::to_owned).collect();
+        let mut rights = match scopes.is_empty() {
+            true => Rights::untold("the token names no scopes", PLACE),
+            false => Rights::told(scopes, PLACE),
+        };
+        rights.covers = |granted, needed| granted == "full" || granted == needed;
+        rights.administrator = match rights.granted.iter().flatten().any(|scope| scope == "full") {
+            true => Some("the scope full".to_owned()),
+            false => self.modifies_all().await?,
+        };
+        Ok(rights)
+    }
 }
 
+/// Where scopes and permissions are given.
+const PLACE: &str = "in Salesforce under Setup, External Client App Manager, OAuth scopes; the user's \
+    permissions under Permission Sets";
+
 impl Access {
+    /// The permission over every record there is. Whoever cannot see the object that tells
+    /// has it not: an administrator sees all.
+    async fn modifies_all(&self) -> Result<Option<String>, Error> {
+        let name = |text| Name::new(text).expect("written in this file");
+        let (object, field) = (name("UserPermissionAccess"), name("PermissionsModifyAllData"));
+        let soql = Soql::select(&object, &[field], None, 1);
+        let rows = match self.client.query(Lane::Background, &soql).await {
+            Ok(found) => found.rows,
+            Err(Error::Forbidden { .. } | Error::Invalid { .. } | Error::NotFound) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let has = rows.first().is_some_and(|row| row["PermissionsModifyAllData"] == true);
+        Ok(has.then(|| "the permission Modify All Data".to_owned()))
+    }
+
     /// Queries all fields of an object, then again without those found missing.
     async fn fields(&self, shape: &Shape, findings: &mut Vec<Finding>) {
         let object = shape.object.as_str();

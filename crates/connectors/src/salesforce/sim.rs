@@ -77,6 +77,8 @@ pub struct Config {
     pub approved: bool,
     /// Whether client credentials have a user to run as.
     pub run_as: bool,
+    /// The scopes of the app, as a token's answer names them.
+    pub scope: String,
     /// Fields that an administrator added.
     pub custom_fields: Vec<CustomField>,
     /// What the integration user may not do.
@@ -109,6 +111,7 @@ impl Default for Config {
             my_domain_only: true,
             approved: true,
             run_as: true,
+            scope: "api id".to_owned(),
             custom_fields: demo_fields(),
             permissions: Permissions::default(),
             index_lag: Duration::from_secs(5),

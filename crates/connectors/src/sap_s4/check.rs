@@ -9,7 +9,7 @@ use super::mapping::Shape;
 use super::odata::{Filter, Name, Query};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding, Lane};
+use kit::{Check, Error, Finding, Lane, Rights};
 use std::sync::Arc;
 
 /// The sets a lookup reads, and a property of each by which nobody is found.
@@ -61,7 +61,14 @@ impl Check for Access {
         }
         findings
     }
+
+    async fn rights(&self) -> Result<Rights, Error> {
+        Ok(Rights::untold("SAP tells the authorizations of a communication user to nobody", PLACE))
+    }
 }
+
+/// Where permissions are given.
+const PLACE: &str = "in SAP under Maintain Business Roles or PFCG of the communication user, and the communication arrangement SAP_COM_0008";
 
 impl Access {
     /// The request of a lookup, less the properties that are not there.

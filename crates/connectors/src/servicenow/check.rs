@@ -12,7 +12,7 @@ use super::mapping::{Shape, record, stored};
 use super::query::{AnyOf, Moment, Name, Query, Term};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding, Lane};
+use kit::{Check, Error, Finding, Lane, Rights};
 use std::sync::Arc;
 
 /// Nobody has this number, e-mail or id.
@@ -59,7 +59,39 @@ impl Check for Access {
         }
         findings
     }
+
+    /// Roles of the integration user; an OAuth scope says nothing here but `useraccount`.
+    async fn rights(&self) -> Result<Rights, Error> {
+        let (table, role) = (Name::fixed("sys_user_has_role"), Name::fixed("role.name"));
+        let all = vec![AnyOf::from(Term::own(&Name::fixed("user")))];
+        let query = Query::of(&table, all, vec![role.clone()], ROLES_MAX);
+        let rows = match self.client.rows(Lane::Background, &query).await {
+            Ok(found) => found.rows,
+            Err(Error::Forbidden { .. }) => {
+                return Ok(Rights::untold("the user may not read its own roles", PLACE));
+            }
+            Err(error) => return Err(error),
+        };
+        let roles = rows.iter().map(|row| stored(row, role.as_str()).unwrap_or_default());
+        let roles: Vec<String> = roles.filter(|role| !role.is_empty()).map(str::to_owned).collect();
+        if roles.is_empty() {
+            return Ok(Rights::untold("the instance shows none of the user's roles", PLACE));
+        }
+        let administrator =
+            roles.iter().find(|role| ["admin", "security_admin"].contains(&role.as_str()));
+        let administrator = administrator.map(|role| format!("the role {role}"));
+        let mut rights = Rights::told(roles, PLACE);
+        rights.administrator = administrator;
+        // What an administrator may is everything.
+        rights.covers = |granted, needed| granted == "admin" || granted == needed;
+        Ok(rights)
+    }
 }
+
+/// Roles that are read.
+const ROLES_MAX: u32 = 200;
+/// Where roles are given.
+const PLACE: &str = "in ServiceNow under User Administration, Users, the integration user, Roles";
 
 impl Access {
     /// Whether the table can be read, and each of the columns.

@@ -100,6 +100,11 @@ impl Term {
         literal(value, false).ok().map(|value| Self(format!("{}={value}", column.0)))
     }
 
+    /// The column holds whoever asks: the one script that is ever sent, and fixed.
+    pub(super) fn own(column: &Name) -> Self {
+        Self(format!("{}=javascript:gs.getUserID()", column.0))
+    }
+
     /// The column holds one of the values; those that cannot stand in a list are left out.
     /// `None` when none is left.
     pub(super) fn one_of<'a>(

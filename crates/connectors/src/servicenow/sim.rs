@@ -48,6 +48,8 @@ pub struct Config {
     pub username: String,
     /// The integration user's password.
     pub password: String,
+    /// Roles of the integration user.
+    pub roles: Vec<String>,
     /// The OAuth application.
     pub client_id: String,
     /// The OAuth application's secret.
@@ -76,6 +78,7 @@ impl Default for Config {
             seed: 1,
             username: "tieline.integration".to_owned(),
             password: "sim-instance-password".to_owned(),
+            roles: vec!["snc_platform_rest_api_access".to_owned(), "itil".to_owned()],
             client_id: "5f2c0a1be1d0c01037f6a2c8e9f4d3b7".to_owned(),
             client_secret: "sim-instance-client-secret".to_owned(),
             token_lifetime: Duration::from_secs(1_800),
@@ -111,6 +114,7 @@ struct World {
 /// When the port is taken.
 pub async fn start(config: Config) -> io::Result<Instance> {
     let mut store = Store::new(&config.username);
+    store.give_roles(&config.roles);
     seeds::plant(&mut store, config.people, config.seed);
     let world = Arc::new(World {
         gate: Gate::new(config.token_lifetime),

@@ -3,19 +3,47 @@
 //! Is it reached; is it true that it only reads; then each query: is it understood, has it
 //! the columns it needs, and is there an index for it. Nothing is read but the plan.
 
+use super::cell::Cell;
 use super::database::{Database, Outlook};
 use super::lookup::missing;
 use super::queries::Queries;
-use super::statement::{Argument, Given, Statement};
+use super::statement::{Argument, Dialect, Given, Statement, Takes};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding};
+use kit::{Check, Error, Finding, Lane, Rights};
 use std::sync::Arc;
 
 /// The check of one connection.
 pub(super) struct Access {
     pub(super) database: Arc<dyn Database>,
     pub(super) queries: Arc<Queries>,
+    /// What asks the server of its user, where there is one.
+    pub(super) rights: Option<Statement>,
+}
+
+/// Whether the user is above all others, and how many tables it may write, as the server
+/// says. A file has no users.
+pub(super) fn of_user(dialect: Dialect) -> Result<Option<Statement>, Error> {
+    let sql = match dialect {
+        Dialect::PostgreSql => {
+            "SELECT (SELECT count(*) FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper) AS above, \
+             (SELECT count(*) FROM information_schema.role_table_grants \
+              WHERE privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') \
+              AND table_schema NOT IN ('pg_catalog', 'information_schema')) AS writable"
+        }
+        Dialect::MySql => {
+            "SELECT (SELECT count(*) FROM information_schema.user_privileges \
+              WHERE privilege_type IN ('SUPER', 'CREATE USER', 'GRANT OPTION')) AS above, \
+             (SELECT count(*) FROM information_schema.user_privileges \
+              WHERE privilege_type IN ('INSERT', 'UPDATE', 'DELETE')) \
+             + (SELECT count(*) FROM information_schema.schema_privileges \
+              WHERE privilege_type IN ('INSERT', 'UPDATE', 'DELETE')) \
+             + (SELECT count(*) FROM information_schema.table_privileges \
+              WHERE privilege_type IN ('INSERT', 'UPDATE', 'DELETE')) AS writable"
+        }
+        Dialect::Sqlite | Dialect::SqlServer => return Ok(None),
+    };
+    Statement::compile("rights", sql, dialect, Takes::Any).map(Some)
 }
 
 #[async_trait]
@@ -32,7 +60,29 @@ impl Check for Access {
         }
         findings
     }
+
+    async fn rights(&self) -> Result<Rights, Error> {
+        let mut rights =
+            Rights::untold("a database has no scopes, each query was tried instead", PLACE);
+        let Some(statement) = &self.rights else { return Ok(rights) };
+        let rows = self.database.rows(Lane::Background, statement, Vec::new()).await?;
+        let count = |name: &str| match rows.first().and_then(|row| row.get(name)) {
+            Some(Cell::Integer(count)) => *count > 0,
+            Some(Cell::Decimal(count)) => count != "0",
+            _ => false,
+        };
+        rights.administrator = match (count("above"), count("writable")) {
+            (true, _) => Some("the user is a superuser".to_owned()),
+            (false, true) => Some("the user may write tables, and Tieline only reads".to_owned()),
+            (false, false) => None,
+        };
+        Ok(rights)
+    }
 }
+
+/// Where privileges are given.
+const PLACE: &str =
+    "GRANT SELECT on what the queries name, to a user of Tieline's own, and nothing else";
 
 impl Access {
     async fn query(&self, statement: &Statement, given: &[(&str, Given)]) -> Result<(), Flaw> {

@@ -76,7 +76,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         let (database, queries) = parts();
         Arc::new(requests::Named { database, queries }) as Arc<dyn kit::Requests>
     });
-    let check = Arc::new(check::Access { database, queries });
+    let rights = check::of_user(dialect)?;
+    let check = Arc::new(check::Access { database, queries, rights });
     Ok(Capabilities { lookup, accounts, changes, requests, ..Capabilities::new(turnstile, check) })
 }
 

@@ -9,7 +9,7 @@ use super::coql::{Condition, Name, Query, name};
 use super::mapping::{AccountShape, Shape};
 use async_trait::async_trait;
 use kit::connector::Flaw;
-use kit::{Check, Error, Finding, Lane};
+use kit::{Check, Error, Finding, Lane, Rights};
 use std::sync::Arc;
 
 /// The check of one connection.
@@ -36,6 +36,36 @@ impl Check for Access {
         self.fields("Calls", vec![name("id"), self.call_key.clone()], &mut findings).await;
         findings
     }
+
+    async fn rights(&self) -> Result<Rights, Error> {
+        let token = self.client.token(Lane::Background).await?;
+        let scopes = token.scope.split([' ', ',']).filter(|scope| !scope.is_empty());
+        let scopes: Vec<String> = scopes.map(str::to_owned).collect();
+        if scopes.is_empty() {
+            return Ok(Rights::untold("Zoho named no scopes with the token", PLACE));
+        }
+        let all = |scope: &&String| {
+            scope.eq_ignore_ascii_case("ZohoCRM.modules.ALL")
+                || scope.eq_ignore_ascii_case("ZohoCRM.settings.ALL")
+        };
+        let administrator = scopes.iter().find(all).map(|scope| format!("the scope {scope}"));
+        Ok(Rights { covers, administrator, ..Rights::told(scopes, PLACE) })
+    }
+}
+
+/// Where scopes are given.
+const PLACE: &str = "in the API console of Zoho, Self Client, Generate Code with all scopes, and trade \
+    the code for a new refresh token";
+
+/// `ALL` at the end stands for every word that could be there: `ZohoCRM.modules.ALL` for
+/// every module, `ZohoCRM.modules.contacts.ALL` for whatever is done to contacts.
+fn covers(granted: &str, needed: &str) -> bool {
+    let granted = granted.to_ascii_lowercase();
+    let needed = needed.to_ascii_lowercase();
+    granted == needed
+        || granted.strip_suffix("all").is_some_and(|start| {
+            start.ends_with('.') && needed.len() > start.len() && needed.starts_with(start)
+        })
 }
 
 impl Access {
@@ -141,4 +171,24 @@ fn flaw(what: &str, error: &Error) -> Flaw {
         ),
     };
     Flaw { code, message, fix }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn all_stands_for_whatever_could_be_there_and_for_nothing_else() {
+        for (granted, needed, is_enough) in [
+            ("ZohoCRM.modules.contacts.READ", "ZohoCRM.modules.contacts.READ", true),
+            ("ZohoCRM.modules.ALL", "ZohoCRM.modules.contacts.READ", true),
+            ("ZohoCRM.modules.Contacts.ALL", "ZohoCRM.modules.contacts.READ", true),
+            ("ZohoCRM.modules.leads.ALL", "ZohoCRM.modules.contacts.READ", false),
+            ("ZohoCRM.modules.contacts.READ", "ZohoCRM.modules.contacts.UPDATE", false),
+            ("ZohoCRM.settings.ALL", "ZohoCRM.coql.READ", false),
+            ("ZohoCRM.modules.contacts.READ", "ZohoCRM.modules.ALL", false),
+        ] {
+            assert_eq!(covers(granted, needed), is_enough, "{granted} for {needed}");
+        }
+    }
 }

@@ -32,7 +32,8 @@ use url::Url;
 
 /// What a connection may do, where an administrator asks for less or more with client
 /// credentials; with a refresh token this was said when it was made.
-const SCOPE: &str = "ZohoCRM.modules.ALL,ZohoCRM.coql.READ,ZohoCRM.settings.fields.READ";
+const SCOPE: &str = "ZohoCRM.modules.contacts.ALL,ZohoCRM.modules.leads.ALL,\
+    ZohoCRM.modules.accounts.ALL,ZohoCRM.modules.calls.ALL,ZohoCRM.coql.READ,ZohoCRM.settings.fields.READ";
 /// What starts in Zoho when a record is written, in its own words.
 const TRIGGERS: [&str; 5] = ["workflow", "approval", "blueprint", "pathfinder", "orchestration"];
 

@@ -56,6 +56,8 @@ pub struct Config {
     pub client_secret: String,
     /// The refresh token, which does not end.
     pub refresh_token: String,
+    /// The scopes that it was given for.
+    pub scope: String,
     /// The organization's number.
     pub org_id: String,
     /// How long a token holds.
@@ -82,6 +84,9 @@ impl Default for Config {
             client_id: "1000.SIMULATEDCLIENT".to_owned(),
             client_secret: "sim-zoho-client-secret".to_owned(),
             refresh_token: "1000.sim-zoho-refresh-token".to_owned(),
+            scope: "ZohoCRM.modules.contacts.ALL ZohoCRM.modules.leads.ALL ZohoCRM.modules.accounts.ALL \
+                ZohoCRM.modules.calls.ALL ZohoCRM.coql.READ ZohoCRM.settings.fields.READ"
+                .to_owned(),
             org_id: "60001234567".to_owned(),
             token_lifetime: Duration::from_secs(3_600),
             logins: 10,

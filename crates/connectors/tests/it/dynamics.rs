@@ -545,3 +545,16 @@ async fn what_is_left_of_the_requests_is_learned_and_kept_for_calls() {
     assert_eq!(error.kind(), "rate_limited");
     assert_eq!(find(&connection, Lane::Call, &[by_record(JOHN)]).await[0].len(), 1, "calls go on");
 }
+
+#[tokio::test]
+async fn the_security_roles_of_the_application_user_are_told() {
+    let usual = environment(Config::default()).await;
+    let rights = usual.open().await.check.rights().await.expect("told");
+    assert_eq!((rights.granted, rights.administrator), (Ok(vec!["Tieline".to_owned()]), None));
+    // Whatever it is called there: the template says what it is.
+    let template = Some("627090FF-40A3-4053-8790-584EDC5BE201".to_owned());
+    let roles = vec![("Systemadministrator".to_owned(), template)];
+    let broad = environment(Config { roles, ..Config::default() }).await;
+    let breadth = broad.open().await.check.rights().await.expect("told").administrator;
+    assert_eq!(breadth.as_deref(), Some("the security role Systemadministrator"));
+}

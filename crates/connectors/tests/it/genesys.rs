@@ -418,3 +418,12 @@ async fn the_check_names_a_client_that_logs_no_agent_in() {
     assert_eq!(flaw(&["unseen"]).await, Ok(()), "what may not be looked at is not accused");
     as_described(&rig);
 }
+
+#[tokio::test]
+async fn what_the_roles_of_the_client_grant_is_told() {
+    let rig = organization().await;
+    let rights = rig.open().await.check.rights().await.expect("told");
+    assert_eq!(rights.administrator, None);
+    let granted = rights.granted.expect("told");
+    assert!(granted.contains(&"externalContacts:contact:view".to_owned()), "{granted:?}");
+}

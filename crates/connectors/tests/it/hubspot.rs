@@ -355,3 +355,22 @@ async fn a_data_action_is_plain_json_and_stays_in_the_api() {
     let out = Custom { path: "/oauth/v1/token".to_owned(), ..request };
     assert_eq!(requests.send(Lane::Call, &out).await.expect_err("out").kind(), "invalid");
 }
+
+#[tokio::test]
+async fn the_scopes_of_an_app_are_told_and_those_of_a_key_are_not() {
+    let rig = account(Config::default()).await;
+    let mut told = 0;
+    for login in &rig.logins {
+        let connection = rig.open_with(login.clone()).expect("complete settings");
+        let rights = connection.check.rights().await.expect("asked");
+        assert_eq!(rights.administrator, None);
+        match rights.granted {
+            Ok(scopes) => {
+                assert!(scopes.contains(&"crm.objects.contacts.read".to_owned()), "{scopes:?}");
+                told += 1;
+            }
+            Err(why) => assert!(why.contains("not of a key"), "{why}"),
+        }
+    }
+    assert_eq!((told, rig.logins.len()), (1, 2));
+}

@@ -304,3 +304,19 @@ async fn the_check_says_when_no_activities_can_be_written() {
     let read_only = Permissions { read_only_fields: field, ..Permissions::default() };
     check(read_only, " Task.CallObject.").await;
 }
+
+#[tokio::test]
+async fn what_the_credentials_may_do_is_told_and_an_administrators_breadth_too() {
+    let rig = org(Config::default()).await;
+    let rights = rig.open().await.check.rights().await.expect("told");
+    assert_eq!(rights.granted, Ok(vec!["api".to_owned(), "id".to_owned()]));
+    assert_eq!(rights.administrator, None);
+    let permissions = Permissions { modify_all_data: true, ..Permissions::default() };
+    rig.simulator.set_permissions(permissions);
+    let rights = rig.open().await.check.rights().await.expect("told");
+    assert_eq!(rights.administrator.as_deref(), Some("the permission Modify All Data"));
+    let rig = org(Config { scope: "full".to_owned(), ..Config::default() }).await;
+    let rights = rig.open().await.check.rights().await.expect("told");
+    assert_eq!(rights.administrator.as_deref(), Some("the scope full"));
+    assert!((rights.covers)("full", "chatter_api") && !(rights.covers)("api", "chatter_api"));
+}

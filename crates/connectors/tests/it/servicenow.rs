@@ -535,3 +535,23 @@ async fn a_rules_hour_is_waited_out_where_it_is_used_up() {
     lookup.find(Lane::Call, &[nobody]).await.expect_err("told without asking");
     assert_eq!(rig.requests().1, before);
 }
+
+#[tokio::test]
+async fn the_roles_of_the_integration_user_are_told() {
+    let rights = |roles: &[&str], unreadable: &[&str]| {
+        let words = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        let unreadable = words(unreadable).into_iter().collect();
+        let config = Config { roles: words(roles), unreadable, ..Config::default() };
+        async move { instance(config).await.open().await.check.rights().await.expect("asked") }
+    };
+    let usual = rights(&["itil", "snc_platform_rest_api_access"], &[]).await;
+    assert_eq!(usual.granted.as_ref().map(Vec::len), Ok(2), "{usual:?}");
+    assert_eq!(usual.administrator, None);
+    let broad = rights(&["itil", "admin"], &[]).await;
+    assert_eq!(broad.administrator.as_deref(), Some("the role admin"));
+    assert!((broad.covers)("admin", "whatever"));
+    for (roles, unreadable) in [(&["itil"][..], &["sys_user_has_role"][..]), (&[], &[])] {
+        let untold = rights(roles, unreadable).await;
+        assert!(untold.granted.is_err() && untold.administrator.is_none(), "{untold:?}");
+    }
+}

@@ -360,3 +360,18 @@ async fn a_call_of_a_lead_stands_on_the_lead() {
     let nobody = kit::Activity { record: "1".to_owned(), ..activity };
     assert_eq!(journal.write(&nobody).await, Err(Error::NotFound));
 }
+
+#[tokio::test]
+async fn the_scopes_of_the_token_are_told() {
+    let rights = |scope: Option<&str>| {
+        let usual = Config::default();
+        let scope = scope.map_or(usual.scope.clone(), str::to_owned);
+        let config = Config { scope, ..usual };
+        async move { organization(config).await.open().await.check.rights().await.expect("told") }
+    };
+    let usual = rights(None).await;
+    assert_eq!(usual.administrator, None, "what the README lists is no administrator's");
+    assert_eq!(usual.granted.map(|all| all.len()), Ok(6));
+    let broad = rights(Some("ZohoCRM.modules.ALL ZohoCRM.coql.READ")).await;
+    assert_eq!(broad.administrator.as_deref(), Some("the scope ZohoCRM.modules.ALL"));
+}

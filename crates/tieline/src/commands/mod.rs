@@ -46,6 +46,9 @@ pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
     let loaded = config::load(&args.config.config).map_err(exit::input)?;
     logs::start(&loaded.config.log);
     let connections = wiring::connections(&loaded, None)?;
+    // What an action says that its vendor's language does not allow is told before anything
+    // is asked, as `serve` would refuse it.
+    wiring::actions::all(&loaded, &connections).map_err(wiring::told)?;
     for connection in connections.all() {
         if let Some(tokens) = &connection.capabilities.tokens {
             // Whatever comes of it is one of the findings.
@@ -86,6 +89,7 @@ async fn made_by_api(args: &CheckArgs) -> Result<Vec<FindingBody>, Failure> {
                     connection: text("name"),
                     what: format!("one of the {} that were made by API", kind.plural()),
                     ok: false,
+                    warning: false,
                     code: "settings.refused".to_owned(),
                     message: text("problem"),
                     fix: "Mend it by PUT, or delete it.".to_owned(),
@@ -103,10 +107,11 @@ async fn made_by_api(args: &CheckArgs) -> Result<Vec<FindingBody>, Failure> {
 
 fn line(finding: &FindingBody) -> String {
     let FindingBody { connection, what, code, message, fix, .. } = finding;
-    if finding.ok {
+    if finding.ok && !finding.warning {
         return format!("ok    {connection}: {what}");
     }
-    format!("FAIL  {connection}: {what}: {message}\n      {fix} ({code})")
+    let word = if finding.warning { "WARN" } else { "FAIL" };
+    format!("{word}  {connection}: {what}: {message}\n      {fix} ({code})")
 }
 
 /// Has the running server copy its store.

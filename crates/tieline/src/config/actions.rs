@@ -43,6 +43,12 @@ pub struct ActionSection {
     /// For how long the same values are answered without asking again.
     #[serde(default)]
     pub cache: Option<CacheSection>,
+    /// What it needs to be let in, in the vendor's own words, such as `chatter_api`,
+    /// `ZohoCRM.modules.deals.READ` or `externalContacts:contact:view`. Held against what the
+    /// vendor granted by `tieline check` and at the start, besides what the connection needs
+    /// itself.
+    #[serde(default)]
+    pub scopes: Vec<String>,
     /// Sending it twice does what sending it once does, although it is no `GET`: such as a
     /// search by `POST`. Queues that answer behind need it, for after a crash it is sent again.
     #[serde(default)]

@@ -32,6 +32,10 @@ pub struct ServerSection {
     /// Connections open at once; more wait to be accepted. Streams have at most three
     /// quarters of them.
     pub connections_max: usize,
+    /// At the start, ask the vendor of each connection what its credentials may do: what
+    /// actions need and was not granted, and an administrator's breadth, are warned of in the
+    /// log and on the connection's health. No call waits for it.
+    pub check_at_start: bool,
     /// On SIGTERM: how long requests and jobs under way may take to end.
     pub drain: Period,
 }
@@ -46,6 +50,7 @@ impl Default for ServerSection {
             forwarded_header: ForwardedHeader::XForwardedFor,
             tls: None,
             connections_max: 16_000,
+            check_at_start: true,
             drain: Period::ms(10_000),
         }
     }

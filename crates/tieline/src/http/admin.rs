@@ -5,6 +5,7 @@ use super::events::OutcomeBody;
 use super::input::{Params, Segment, read_json};
 use super::lookup::json;
 use super::{ApiError, App};
+use crate::rights;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -246,7 +247,11 @@ pub struct FindingBody {
     pub connection: String,
     /// The permission, scope, object or setting, in the vendor's words.
     pub what: String,
+    /// False where something is wrong; what is only warned of is no fault.
     pub ok: bool,
+    /// Calls go on, but somebody should know: what the vendor does not tell, and credentials
+    /// that may do whatever an administrator may.
+    pub warning: bool,
     /// Empty when all is well.
     pub code: String,
     pub message: String,
@@ -266,14 +271,20 @@ pub async fn check(State(app): State<App>) -> Json<Vec<FindingBody>> {
 pub async fn findings(connections: &engine::Connections) -> Vec<FindingBody> {
     let mut all = Vec::new();
     for connection in connections.all() {
-        for finding in connection.capabilities.check.check().await {
+        let mut findings = connection.capabilities.check.check().await;
+        // Who is not let in is told so once.
+        if findings.iter().any(|finding| finding.outcome.is_ok()) {
+            findings.extend(rights::look(connection).await);
+        }
+        for finding in findings {
             let (code, message, fix) = match &finding.outcome {
                 Ok(()) => (String::new(), String::new(), String::new()),
                 Err(flaw) => (flaw.code.to_owned(), flaw.message.clone(), flaw.fix.clone()),
             };
-            let ok = finding.outcome.is_ok();
-            let connection = connection.name.clone();
-            all.push(FindingBody { connection, what: finding.what, ok, code, message, fix });
+            let warning = finding.outcome.as_ref().is_err_and(kit::connector::Flaw::is_warning);
+            let ok = finding.outcome.is_ok() || warning;
+            let (connection, what) = (connection.name.clone(), finding.what);
+            all.push(FindingBody { connection, what, ok, warning, code, message, fix });
         }
     }
     all

@@ -51,6 +51,7 @@ pub struct HealthBody {
     latency: LatencyBody,
     /// Permissions, scopes or objects that were found missing, in the vendor's words.
     missing: Vec<String>,
+    rights: RightsBody,
     /// What went wrong, the latest first, at most ten.
     errors: Vec<TroubleBody>,
 }
@@ -68,6 +69,23 @@ pub struct TokenBody {
     scopes: Vec<String>,
     /// Why the last one could not be had; empty when it could.
     error: String,
+}
+
+/// What the vendor said that the credentials may do, when it was asked last: at the start,
+/// and by every check.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RightsBody {
+    /// `ok`, `missing`, `too_broad` (an administrator's), `unknown` (the vendor does not tell)
+    /// or `not_asked`.
+    status: &'static str,
+    granted: Vec<String>,
+    /// Scopes that the connection or an action needs and that were not granted.
+    missing: Vec<String>,
+    /// What gives an administrator's breadth; empty where nothing does.
+    administrator: String,
+    /// Empty where it was not asked yet.
+    asked_at: String,
 }
 
 /// The rate budget.
@@ -185,6 +203,7 @@ impl From<&Connection> for HealthBody {
             breaker: breaker(connection),
             latency: latency(connection),
             missing: health.missing(),
+            rights: rights(connection),
             errors: health.troubles().into_iter().map(TroubleBody::from).collect(),
         }
     }
@@ -223,6 +242,27 @@ fn token(connection: &Connection) -> TokenBody {
             .map(|token| token.scope.split_whitespace().map(str::to_owned).collect())
             .unwrap_or_default(),
         error: error.map(|error| error.to_string()).unwrap_or_default(),
+    }
+}
+
+fn rights(connection: &Connection) -> RightsBody {
+    let Some(seen) = connection.health().rights.seen() else {
+        let (granted, missing) = (Vec::new(), Vec::new());
+        let (administrator, asked_at) = (String::new(), String::new());
+        return RightsBody { status: "not_asked", granted, missing, administrator, asked_at };
+    };
+    let status = match (&seen.granted, &seen.administrator) {
+        _ if !seen.missing.is_empty() => "missing",
+        (_, Some(_)) => "too_broad",
+        (None, None) => "unknown",
+        (Some(_), None) => "ok",
+    };
+    RightsBody {
+        status,
+        granted: seen.granted.unwrap_or_default(),
+        missing: seen.missing,
+        administrator: seen.administrator.unwrap_or_default(),
+        asked_at: seen.at.to_string(),
     }
 }
 

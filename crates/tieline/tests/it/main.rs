@@ -50,6 +50,7 @@ mod reconcile;
 mod reports;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod rights;
 mod settings;
 mod sign_in;
 mod simulators;

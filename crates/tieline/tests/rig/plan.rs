@@ -176,6 +176,7 @@ impl Plan {
             r#"[server]
 listen = "127.0.0.1:0"
 api_keys = [{{ env = "TIELINE_API_KEY" }}]
+check_at_start = false
 
 [store]
 location = "{location}"

@@ -19,6 +19,22 @@ impl World {
         Answer::json(StatusCode::OK, &body)
     }
 
+    /// `systemusers(id)` with the roles of the application user, which alone is known here.
+    pub(super) fn own_roles(&self, step: &str) -> Result<Answer, Answer> {
+        let user = &self.config.user_id;
+        if step != format!("systemusers({user})") {
+            let message = "Entity 'SystemUser' With Id does not exist";
+            return Err(Answer::error(StatusCode::NOT_FOUND, "0x80040217", message));
+        }
+        let role = |(name, template): &(String, Option<String>)| json!({ "name": name, "_roletemplateid_value": template, "roleid": user });
+        let roles: Vec<Json> = self.config.roles.iter().map(role).collect();
+        let body = json!({
+            "@odata.context": self.context("systemusers/$entity"), "systemuserid": user,
+            "systemuserroles_association": roles,
+        });
+        Ok(Answer::json(StatusCode::OK, &body))
+    }
+
     /// The service document.
     pub(super) fn service(&self) -> Answer {
         let store = self.read();

@@ -70,6 +70,13 @@ const TABLES: &[Table] = &[
         ],
         false,
     ),
+    table("sys_user_role", None, &[("name", "string"), ("description", "string")], false),
+    table(
+        "sys_user_has_role",
+        None,
+        &[("user", ">sys_user"), ("role", ">sys_user_role"), ("inherited", "boolean")],
+        false,
+    ),
     table(
         "core_company",
         None,

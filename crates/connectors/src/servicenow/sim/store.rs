@@ -61,6 +61,17 @@ impl Store {
         store
     }
 
+    /// Roles of the one user there is.
+    pub(super) fn give_roles(&mut self, roles: &[String]) {
+        let user = self.of("sys_user").map(|row| row.get("sys_id").to_owned()).next();
+        let user = user.unwrap_or_default();
+        for role in roles {
+            let id = self.insert("sys_user_role", [("name", role.as_str())], "system");
+            let values = [("user", user.as_str()), ("role", &id), ("inherited", "false")];
+            self.insert("sys_user_has_role", values, "system");
+        }
+    }
+
     /// The rows of a table and of those that extend it.
     pub(super) fn of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Row> + 'a {
         self.rows.iter().filter(move |row| row.table.is(table))

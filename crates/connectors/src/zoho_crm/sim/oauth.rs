@@ -35,9 +35,7 @@ impl World {
             return refused("invalid_client_secret");
         }
         let scope = match get("grant_type") {
-            "refresh_token" if get("refresh_token") == config.refresh_token => {
-                "ZohoCRM.modules.ALL ZohoCRM.coql.READ ZohoCRM.settings.ALL".to_owned()
-            }
+            "refresh_token" if get("refresh_token") == config.refresh_token => config.scope.clone(),
             "client_credentials" if get("soid") == format!("ZohoCRM.{}", config.org_id) => {
                 get("scope").replace(',', " ")
             }

@@ -132,6 +132,14 @@ impl Check<'_> {
                 self.mistake(&at, message, "Write a value of the field's type.");
             }
         }
+        for scope in &action.scopes {
+            let is_word = !scope.is_empty() && scope.len() <= 200;
+            if !(is_word && scope.bytes().all(|b| b.is_ascii_graphic())) {
+                let message = format!("`{scope}` is no scope.");
+                let fix = "Write each by itself, as the vendor does: scopes = [\"api\"].";
+                self.mistake(&["actions", name, "scopes"], message, fix);
+            }
+        }
         if !(1..=60_000).contains(&action.timeout.0.as_millis()) {
             let at = ["actions", name, "timeout"];
             self.mistake(&at, "is 1ms to 60s.", "Leave it out for 2s.");

@@ -32,6 +32,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(Method::GET, "/api/v2/tokens/me", &[], token),
     Operation::new(Method::DELETE, "/api/v2/tokens/me", &[], revoke),
     Operation::new(Method::GET, "/api/v2/users/me", &[], user),
+    Operation::new(Method::GET, "/api/v2/authorization/subjects/me", &[], subject),
     Operation::new(Method::GET, "/api/v2/oauth/clients/{clientId}", &["oauth:client:view"], client),
 ];
 
@@ -168,6 +169,29 @@ fn token(platform: &Platform, ask: &Ask) -> Answer {
         }
     })?;
     ok(body)
+}
+
+/// The client's roles and what they grant (`AuthzSubject`).
+fn subject(platform: &Platform, _: &Ask) -> Answer {
+    let named = platform.permissions();
+    let policies = named.iter().filter_map(|permission| {
+        let mut words = permission.splitn(3, ':');
+        let (domain, entity, action) = (words.next()?, words.next()?, words.next()?);
+        Some(json!({ "domain": domain, "entityName": entity, "actions": [action] }))
+    });
+    let client = &platform.config.client_id;
+    let role = |name: &str, policies: Vec<Value>| {
+        json!({
+            "subjectId": client, "division": { "id": "*", "name": "" },
+            "role": { "id": name, "name": name, "default": false, "policies": policies },
+        })
+    };
+    let mut grants = vec![role("Tieline", policies.collect())];
+    if platform.config.is_administrator {
+        let all = json!({ "domain": "*", "entityName": "*", "actions": ["*"] });
+        grants.push(role("Master Admin", vec![all]));
+    }
+    ok(json!({ "id": client, "name": "", "grants": grants, "version": 1 }))
 }
 
 fn info(organization: &Value, client: &str, grant: &str, scope: &[String]) -> Value {

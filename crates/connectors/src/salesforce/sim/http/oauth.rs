@@ -67,7 +67,7 @@ impl World {
     fn granted(&self, token: &str) -> Answer {
         let issued = clock::now().to_string();
         let body = json!({
-            "access_token": token, "signature": STANDARD.encode(format!("sim-{issued}")), "scope": "api id",
+            "access_token": token, "signature": STANDARD.encode(format!("sim-{issued}")), "scope": self.config.scope,
             "instance_url": self.url(), "id": self.identity_of(token).0, "token_type": "Bearer", "issued_at": issued,
         });
         Answer::json(StatusCode::OK, &body).with("cache-control", "no-cache, no-store".to_owned())

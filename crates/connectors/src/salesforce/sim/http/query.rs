@@ -16,6 +16,34 @@ const LEAST_BATCH: usize = 200;
 /// What begins the id of a query cursor.
 const CURSOR: &str = "01g";
 
+/// `UserPermissionAccess`: one row of what the asking user may do. Only whole lists of its
+/// permissions are known here, without conditions.
+fn own_permissions(text: &str, modifies_all: bool) -> Option<Answer> {
+    let (fields, rest) = text.trim().strip_prefix("SELECT ")?.split_once(" FROM ")?;
+    if rest.split_whitespace().next() != Some("UserPermissionAccess") {
+        return None;
+    }
+    let url = "/services/data/UserPermissionAccess/000000000000000AAA";
+    let mut row = serde_json::Map::new();
+    row.insert(
+        "attributes".to_owned(),
+        serde_json::json!({ "type": "UserPermissionAccess", "url": url }),
+    );
+    for field in fields.split(',').map(str::trim) {
+        let has = match field {
+            "PermissionsModifyAllData" | "PermissionsViewAllData" => modifies_all,
+            "PermissionsApiEnabled" => true,
+            _ => {
+                let message = format!("No such column '{field}' on entity 'UserPermissionAccess'");
+                return Some(Answer::error(StatusCode::BAD_REQUEST, "INVALID_FIELD", &message));
+            }
+        };
+        row.insert(field.to_owned(), has.into());
+    }
+    let body = serde_json::json!({ "totalSize": 1, "done": true, "records": [row] });
+    Some(Answer::json(StatusCode::OK, &body))
+}
+
 impl World {
     pub(super) fn query(&self, asked: &Asked<'_>, base: &str, all: bool) -> Answer {
         if asked.method != Method::GET {
@@ -29,6 +57,9 @@ impl World {
             );
         };
         let store = self.read();
+        if let Some(answer) = own_permissions(text, store.allowed.modify_all_data) {
+            return answer;
+        }
         match soql::run(&store, text, all) {
             Err(refused) if refused.message.contains(soql::parser::TOO_FAR) => Answer::error(
                 StatusCode::BAD_REQUEST,

@@ -192,6 +192,8 @@ impl Field {
 /// What the integration user may not do. Empty: everything is allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Permissions {
+    /// Whether they have Modify All Data, as an administrator has.
+    pub modify_all_data: bool,
     /// Objects that do not exist for the user (`INVALID_TYPE`).
     pub hidden_objects: HashSet<String>,
     /// `Object.Field` that do not exist for the user (`INVALID_FIELD`).

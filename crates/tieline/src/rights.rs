@@ -1,0 +1,93 @@
+//! What connections need to be let in, against what their vendors granted.
+//!
+//! [`needs`] is what a connection's own capabilities and the actions on it need. [`look`]
+//! asks the vendor and notes on the connection's health what it says; [`look_at_all`] does
+//! so behind the start, where no call waits for it, and warns.
+
+use crate::config::Loaded;
+use engine::{Connection, Connections};
+use kit::connector::{Finding, Flaw};
+use kit::{Manifest, Need};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Scopes that a connection needs, each with what needs it.
+pub fn needs(
+    loaded: &Loaded,
+    name: &str,
+    manifest: &Manifest,
+    connection: &Connection,
+) -> Vec<Need> {
+    let can = connection.capabilities.names();
+    let own = manifest.scopes.iter().filter(|(capability, _)| can.contains(&capability.as_str()));
+    let own = own.flat_map(|(capability, scopes)| {
+        scopes.iter().map(|scope| Need { scope: scope.clone(), by: capability.clone() })
+    });
+    let actions = loaded.config.actions.iter().filter(|(_, action)| action.connection == name);
+    let actions = actions.flat_map(|(action, section)| {
+        let by = format!("the action {action}");
+        section.scopes.iter().map(move |scope| Need { scope: scope.clone(), by: by.clone() })
+    });
+    let mut needs: Vec<Need> = Vec::new();
+    for need in own.chain(actions) {
+        if !needs.contains(&need) {
+            needs.push(need);
+        }
+    }
+    needs
+}
+
+/// Asks the vendor, and notes what it says.
+pub async fn look(connection: &Connection) -> Vec<Finding> {
+    match connection.capabilities.check.rights().await {
+        Ok(rights) => {
+            connection.health().rights.note(&rights, &connection.needs);
+            rights.findings(&connection.needs)
+        }
+        Err(error) => vec![Finding {
+            what: "scopes".to_owned(),
+            outcome: Err(Flaw {
+                code: "connection.scope_unknown",
+                message: format!("What these credentials may do could not be asked: {error}."),
+                fix: "Try again; the other findings say whether the vendor answers.".to_owned(),
+            }),
+        }],
+    }
+}
+
+/// How long the first token of a connection may take, and when it is tried again.
+const TOKEN_WAIT: Duration = Duration::from_secs(10);
+const AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_secs(30), Duration::from_secs(300), Duration::from_secs(1_800)];
+
+/// Asks every connection's vendor once, all at the same time; who does not answer is asked
+/// a few times more.
+pub async fn look_at_all(connections: Arc<Connections>) {
+    for connection in connections.all() {
+        let connection = Arc::clone(connection);
+        tokio::spawn(async move {
+            for wait in AGAIN_AFTER {
+                if let Some(tokens) = &connection.capabilities.tokens {
+                    tokens.fresh(TOKEN_WAIT).await.ok();
+                }
+                let findings = look(&connection).await;
+                if connection.health().rights.seen().is_some() {
+                    return warn(&connection, findings);
+                }
+                tokio::time::sleep(wait).await;
+            }
+        });
+    }
+}
+
+/// One line for each thing that somebody should know. That a vendor tells nothing is no
+/// news where nothing is declared.
+fn warn(connection: &Connection, findings: Vec<Finding>) {
+    for flaw in findings.into_iter().filter_map(|finding| finding.outcome.err()) {
+        let Flaw { code, message, fix } = flaw;
+        if code == "connection.scope_unknown" && connection.needs.is_empty() {
+            continue;
+        }
+        tracing::warn!(connection = connection.name, error.code = code, "{message} {fix}");
+    }
+}
