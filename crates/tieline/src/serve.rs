@@ -89,9 +89,7 @@ impl Running {
             },
         };
         let jobs = Runner::start(&engine);
-        if section.check_at_start {
-            tokio::spawn(rights::look_at_all(Arc::clone(&engine.connections)));
-        }
+        rights::at_start(section, &engine.connections);
         warm.await.ok();
 
         let access = Arc::new(Access::new(&engine, keys, section));
@@ -112,8 +110,7 @@ impl Running {
         let router = http::router(Arc::clone(&app));
         let front = Front { access, tls, connections_max: section.connections_max };
         let (address, drain) = (bound.address, section.drain.0);
-        let server = bound.serve(router, front, stopped, drain);
-        let server = tokio::spawn(server);
+        let server = tokio::spawn(bound.serve(router, front, stopped, drain));
         let ms = started.elapsed().as_millis();
         tracing::info!(server.address = %address, store.kind = store_kind, "ready after {ms} ms");
         Ok(Self { address, engine, app, stop, server, jobs, drain })
