@@ -1,10 +1,10 @@
 //! What connections need to be let in, against what their vendors granted.
 //!
 //! [`needs`] is what a connection's own capabilities and the actions on it need. [`look`]
-//! asks the vendor and notes on the connection's health what it says; [`look_at_all`] does
+//! asks the vendor and notes on the connection's health what it says; [`at_start`] does
 //! so behind the start, where no call waits for it, and warns.
 
-use crate::config::Loaded;
+use crate::config::{Loaded, ServerSection};
 use engine::{Connection, Connections};
 use kit::connector::{Finding, Flaw};
 use kit::{Manifest, Need};
@@ -60,10 +60,10 @@ const TOKEN_WAIT: Duration = Duration::from_secs(10);
 const AGAIN_AFTER: [Duration; 3] =
     [Duration::from_secs(30), Duration::from_secs(300), Duration::from_secs(1_800)];
 
-/// Asks every connection's vendor once, all at the same time; who does not answer is asked
-/// a few times more.
-pub async fn look_at_all(connections: Arc<Connections>) {
-    for connection in connections.all() {
+/// Asks every connection's vendor once, all at the same time, behind the start; who does
+/// not answer is asked a few times more.
+pub fn at_start(section: &ServerSection, connections: &Connections) {
+    for connection in connections.all().filter(|_| section.check_at_start) {
         let connection = Arc::clone(connection);
         tokio::spawn(async move {
             for wait in AGAIN_AFTER {

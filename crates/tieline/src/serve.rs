@@ -75,9 +75,7 @@ impl Running {
         };
         let live = Live::new(engine);
         let jobs = Runner::start(&live);
-        if section.check_at_start {
-            tokio::spawn(rights::look_at_all(Arc::clone(&live.now().connections)));
-        }
+        rights::at_start(section, &live.now().connections);
         warm.await.ok();
 
         let access = Arc::new(Access::new(&live, keys, section));
@@ -101,8 +99,7 @@ impl Running {
         let router = http::router(Arc::clone(&shared));
         let front = Front { access, tls, connections_max: section.connections_max };
         let (address, drain) = (bound.address, section.drain.0);
-        let server = bound.serve(router, front, stopped, drain);
-        let server = tokio::spawn(server);
+        let server = tokio::spawn(bound.serve(router, front, stopped, drain));
         let ms = started.elapsed().as_millis();
         tracing::info!(server.address = %address, store.kind = store_kind, "ready after {ms} ms");
         Ok(Self { address, live, shared, stop, server, jobs, drain })
