@@ -87,7 +87,12 @@ async fn a_sick_crm_is_told_once_and_its_recovery_once() {
     let posted = posted.lock().expect("whole").clone();
     assert!(posted.iter().all(|(header, _)| header == "Bearer hook-token"), "{posted:?}");
     assert_eq!(posted[0].1["connection"], "salesforce");
-    until("the chat is told as well", async || slack.lock().expect("whole").len() >= 2).await;
+    // Its line is another; on a slow machine the chat may be told of late answers too.
+    until("the chat is told as well", async || {
+        let told = slack.lock().expect("whole");
+        told.iter().any(|(_, body)| body.to_string().contains("answers again"))
+    })
+    .await;
     let slack = slack.lock().expect("whole").clone();
     let texts: Vec<&str> = slack.iter().filter_map(|(_, body)| body["text"].as_str()).collect();
     assert!(
