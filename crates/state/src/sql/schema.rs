@@ -41,7 +41,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(21, "0021_alerts.sql"),
     migration!(22, "0022_actions.sql"),
     migration!(23, "0023_settings.sql"),
-    migration!(26, "0026_crosswalk.sql"),
+    migration!(24, "0024_crosswalk.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

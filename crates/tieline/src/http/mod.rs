@@ -105,9 +105,27 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/connections/{name}/ready", get(enrich::ready))
         .route("/api/v1/genesys/events", post(events::receive))
         .route("/api/v1/genesys/update-context", post(context::update));
+    // Without: called by probes, scrapers, people, and pages that vouch for an agent.
+    let open = Router::new()
+        .route("/oauth/token", post(access::oauth::token))
+        .route("/api/v1/agent-tokens/sign-in", post(access::sign_in::issue))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::serve))
+        .route("/docs/errors/{code}", get(error::page));
+    calls
+        .merge(operators())
+        .merge(open)
+        .fallback(error::no_route)
+        .method_not_allowed_fallback(error::no_method)
+        .with_state(shared)
+}
+
+/// With a key: called by operators, their pages and our own CLI.
+fn operators() -> Router<Shared> {
     let setting = get(settings::one).put(settings::put).delete(settings::remove);
-    // With a key: called by operators and our own CLI.
-    let admin = Router::new()
+    Router::new()
         .route("/api/v1/calls", get(reports::calls::list))
         .route("/api/v1/calls/{call_id}", get(admin::call))
         .route(
@@ -148,20 +166,5 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/settings/{kind}", get(settings::list))
         .route("/api/v1/settings/{kind}/{name}", setting)
         .route("/api/v1/store/keys/rotate", post(keys::rotate))
-        .route("/api/v1/store/backup", post(admin::backup));
-    // Without: called by probes, scrapers, people, and pages that vouch for an agent.
-    let open = Router::new()
-        .route("/oauth/token", post(access::oauth::token))
-        .route("/api/v1/agent-tokens/sign-in", post(access::sign_in::issue))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/openapi.json", get(openapi::serve))
-        .route("/docs/errors/{code}", get(error::page));
-    calls
-        .merge(admin)
-        .merge(open)
-        .fallback(error::no_route)
-        .method_not_allowed_fallback(error::no_method)
-        .with_state(shared)
+        .route("/api/v1/store/backup", post(admin::backup))
 }
