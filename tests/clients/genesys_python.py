@@ -26,7 +26,7 @@ RUN = uuid.uuid4().hex[:8]
 DIGITS = f"{uuid.uuid4().int % 10_000_000:07d}"
 PHONE, OTHER_PHONE = f"+1555{DIGITS}", f"+1556{DIGITS}"
 # How many there are below: none is left out silently.
-OPERATIONS = 44
+OPERATIONS = 45
 operations = 0
 
 
@@ -94,6 +94,9 @@ def login():
     done("token", me.o_auth_client.id == os.environ["GC_CLIENT_ID"], me)
     organization = gc.OrganizationApi(client).get_organizations_me()
     done("organization", organization.state == "active", organization)
+    roles = gc.AuthorizationApi(client).get_authorization_subjects_me(include_full_roles=True)
+    policies = [policy for grant in roles.grants for policy in grant.role.policies]
+    done("roles", any(policy.domain == "externalContacts" and policy.actions for policy in policies), roles)
     queues = gc.RoutingApi(client).get_routing_queues(page_size=1)
     done("queues", queues.total >= 1 and len(queues.entities) == 1, queues)
     return client

@@ -58,7 +58,9 @@ impl Check for Access {
 
     /// What the roles of the client grant, as `domain:entity:action`.
     async fn rights(&self) -> Result<Rights, Error> {
-        let told = self.platform.client.send(Send::Get(&[]), "authorization/subjects/me").await;
+        // Without it roles are only named.
+        let full = [("includeFullRoles", "true")];
+        let told = self.platform.client.send(Send::Get(&full), "authorization/subjects/me").await;
         let body = match told {
             Ok(reply) => reply.json()?,
             Err(Error::Forbidden { .. } | Error::NotFound | Error::Invalid { .. }) => {

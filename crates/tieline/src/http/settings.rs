@@ -63,6 +63,8 @@ pub struct SettingDetailBody {
 pub struct RefusedBody {
     /// The first mistake.
     error: ErrorDetail,
+    /// Absent where the request itself could not be read.
+    #[schema(required = false)]
     mistakes: Vec<MistakeBody>,
 }
 

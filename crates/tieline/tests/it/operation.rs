@@ -394,7 +394,7 @@ async fn a_made_key_is_a_master_key() {
 
 #[tokio::test]
 async fn a_mistake_in_the_configuration_is_told_with_file_line_key_and_the_nearest_right_one() {
-    let told = ["tieline.toml:12: ", "deadlin", "Did you mean `deadline`?"];
+    let told = ["tieline.toml:13: ", "deadlin", "Did you mean `deadline`?"];
     let region = "default_region = \"US\"";
     assert_refuses(written(region, "default_region = \"US\"\ndeadlin = \"300ms\""), 2, &told).await;
     assert_refuses(
@@ -431,7 +431,7 @@ async fn a_mistake_in_the_configuration_is_told_with_file_line_key_and_the_neare
     assert_refuses(
         written("deadline = \"5s\"", "deadline = \"fast\""),
         2,
-        &["tieline.toml:12", "fast", "300ms"],
+        &["tieline.toml:13", "fast", "300ms"],
     )
     .await;
     assert_refuses(written("[lookup]", "[lookup"), 2, &["tieline.toml:9"]).await;

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 /// `tieline` with these words and nothing of our own environment but the path.
 pub(crate) fn command(words: &[&str], environment: &[(String, String)]) -> Command {
@@ -50,14 +51,20 @@ pub(crate) enum Signal {
 }
 
 /// Lines that a process has written so far.
-#[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
+#[derive(Clone)]
+pub(crate) struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    /// Closed once there will be no more.
+    more: watch::Receiver<()>,
+}
 
 impl Lines {
     fn collect(from: impl AsyncRead + Unpin + Send + 'static) -> Self {
-        let lines = Self::default();
+        let (is_reading, more) = watch::channel(());
+        let lines = Self { lines: Arc::default(), more };
         let into = lines.clone();
         tokio::spawn(async move {
+            let _is_reading = is_reading;
             let mut from = BufReader::new(from).lines();
             while let Ok(Some(line)) = from.next_line().await {
                 into.lock().push(line);
@@ -70,8 +77,14 @@ impl Lines {
         self.lock().clone()
     }
 
+    /// Waits until all is read of a process that has ended.
+    async fn whole(&self) {
+        let mut more = self.more.clone();
+        while more.changed().await.is_ok() {}
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,7 +161,11 @@ impl Server {
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         let bound = std::time::Duration::from_secs(30);
         let ended = tokio::time::timeout(bound, self.child.wait()).await;
-        ended.expect("it ends in time").expect("it can be waited for").code()
+        let code = ended.expect("it ends in time").expect("it can be waited for").code();
+        // What it wrote last may not have been read yet.
+        let whole = async { tokio::join!(self.out.whole(), self.log.whole()) };
+        tokio::time::timeout(bound, whole).await.expect("its output ends with it");
+        code
     }
 
     /// Whether it has ended, by itself or not.

@@ -172,7 +172,9 @@ fn token(platform: &Platform, ask: &Ask) -> Answer {
 }
 
 /// The client's roles and what they grant (`AuthzSubject`).
-fn subject(platform: &Platform, _: &Ask) -> Answer {
+/// Grants name their roles; what a role allows is told where it is asked for.
+fn subject(platform: &Platform, ask: &Ask) -> Answer {
+    let is_full = ask.flag("includeFullRoles")?;
     let named = platform.permissions();
     let policies = named.iter().filter_map(|permission| {
         let mut words = permission.splitn(3, ':');
@@ -181,10 +183,11 @@ fn subject(platform: &Platform, _: &Ask) -> Answer {
     });
     let client = &platform.config.client_id;
     let role = |name: &str, policies: Vec<Value>| {
-        json!({
-            "subjectId": client, "division": { "id": "*", "name": "" },
-            "role": { "id": name, "name": name, "default": false, "policies": policies },
-        })
+        let mut role = json!({ "id": name, "name": name, "default": false });
+        if is_full {
+            role["policies"] = policies.into();
+        }
+        json!({ "subjectId": client, "division": { "id": "*", "name": "" }, "role": role })
     };
     let mut grants = vec![role("Tieline", policies.collect())];
     if platform.config.is_administrator {
