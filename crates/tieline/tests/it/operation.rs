@@ -400,10 +400,10 @@ async fn a_mistake_in_the_configuration_is_told_with_file_line_key_and_the_neare
     assert_refuses(
         written("[lookup]", "[lokup]"),
         2,
-        &["tieline.toml:9", "Did you mean `lookup`?"],
+        &["tieline.toml:10", "Did you mean `lookup`?"],
     )
     .await;
-    let unknown = ["tieline.toml:10: lookup.default_connection", "Did you mean `salesforce`?"];
+    let unknown = ["tieline.toml:11: lookup.default_connection", "Did you mean `salesforce`?"];
     assert_refuses(
         written("default_connection = \"salesforce\"", "default_connection = \"salesfroce\""),
         2,
@@ -425,7 +425,7 @@ async fn a_mistake_in_the_configuration_is_told_with_file_line_key_and_the_neare
     assert_refuses(
         written(region, "default_region = \"Atlantis\""),
         2,
-        &["tieline.toml:11: lookup.default_region", "Atlantis"],
+        &["tieline.toml:12: lookup.default_region", "Atlantis"],
     )
     .await;
     assert_refuses(
@@ -434,7 +434,7 @@ async fn a_mistake_in_the_configuration_is_told_with_file_line_key_and_the_neare
         &["tieline.toml:13", "fast", "300ms"],
     )
     .await;
-    assert_refuses(written("[lookup]", "[lookup"), 2, &["tieline.toml:9"]).await;
+    assert_refuses(written("[lookup]", "[lookup"), 2, &["tieline.toml:10"]).await;
     assert_refuses(with("TIELINE_LOOKUP__DEADLINE", "soon"), 2, &["TIELINE_LOOKUP__DEADLINE"])
         .await;
     assert_refuses(
