@@ -196,7 +196,8 @@ impl Stage {
 
     /// Each queue's report, all measured at the same time.
     fn all_queues(&self, part: &Part) -> Result<Vec<Value>> {
-        let how = self.pressure(16, Some(RATE));
+        // More than wait at once for a deadline of 300 ms.
+        let how = self.pressure(32, Some(RATE));
         let paths: Vec<String> =
             (0..SYSTEMS).map(|index| format!("/api/v1/queues/Q{index}/enrich")).collect();
         self.generators.tell_all(&part.url, KEY, &paths, &self.by_number, how)
