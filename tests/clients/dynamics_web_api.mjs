@@ -60,6 +60,16 @@ async function main() {
 
   const me = await api.callFunction({ functionName: 'WhoAmI' });
   done('who am I', /^[0-9a-f-]{36}$/.test(me.UserId) && me.OrganizationId, me);
+  const roles = (select) =>
+    api.retrieve({
+      collection: 'systemusers',
+      key: me.UserId,
+      select: ['systemuserid'],
+      expand: [{ property: 'systemuserroles_association', select }],
+    });
+  const own = await roles(['name', '_roletemplateid_value']);
+  done('own security roles', own.systemuserid === me.UserId && own.systemuserroles_association[0].name === 'Tieline', own);
+  await refused('a role has no such column', 400, () => roles(['nothing']), "'nothing'");
   const john = await api.retrieve({
     collection: 'contacts',
     key: JOHN,

@@ -47,6 +47,16 @@ async function main() {
   done('login', user.id.startsWith('005') && user.organizationId.startsWith('00D'), user);
   const me = await sf.identity();
   done('identity', me.username === SF_USERNAME, me);
+  const granted = await sf.oauth2.requestToken({ grant_type: 'client_credentials' });
+  done('the scopes of the token', granted.scope.split(' ').includes('api'), granted.scope);
+  const may = await sf.query('SELECT PermissionsModifyAllData, PermissionsApiEnabled FROM UserPermissionAccess LIMIT 1');
+  const permissions = may.records[0];
+  done(
+    'own permissions',
+    permissions.PermissionsApiEnabled === true && permissions.PermissionsModifyAllData === false,
+    may,
+  );
+  await refused('no such permission', 'INVALID_FIELD', () => sf.query('SELECT PermissionsX FROM UserPermissionAccess'));
   const versions = await sf.request('/services/data');
   done('versions', versions.some((one) => one.version === '67.0'), versions);
 

@@ -90,6 +90,13 @@ def main():
     expected = [("customer_contact", "u_tier"), ("sys_user", "phone"), ("sys_user", "sys_id")]
     done("the dictionary names a column where it was made", where == expected, where)
 
+    gr = client.GlideRecord("sys_user_has_role")
+    gr.fields = ["role.name", "inherited"]
+    gr.add_encoded_query("user=javascript:gs.getUserID()")
+    gr.query()
+    roles = sorted(one.get_value("role.name") for one in gr)
+    done("one's own roles", roles == ["itil", "snc_platform_rest_api_access"], roles)
+
     gr = client.GlideRecord("interaction")
     gr.initialize()
     gr.type = "phone"

@@ -56,6 +56,8 @@ pub struct Config {
     pub client_secret: String,
     /// What the account granted the app.
     pub refresh_token: String,
+    /// The scopes that it was granted for.
+    pub scopes: Vec<String>,
     /// Each login gives another refresh token, and the one before ends.
     pub rotates: bool,
     /// How long a token holds.
@@ -84,6 +86,13 @@ impl Default for Config {
             client_id: "7e1c3a52-0000-4000-8000-000000000001".to_owned(),
             client_secret: "sim-hubspot-client-secret".to_owned(),
             refresh_token: "sim-hubspot-refresh-token".to_owned(),
+            scopes: [
+                "crm.objects.contacts.read",
+                "crm.objects.contacts.write",
+                "crm.objects.companies.read",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             rotates: false,
             token_lifetime: Duration::from_secs(1_800),
             index_lag: Duration::ZERO,

@@ -12,7 +12,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 async fn organization() -> Rig<GenesysCloud> {
-    let organization = sim::start(sim::Config::default()).await.expect("a port");
+    organized(sim::Config::default()).await
+}
+
+async fn organized(config: sim::Config) -> Rig<GenesysCloud> {
+    let organization = sim::start(config).await.expect("a port");
     let login = simulate::login(&organization);
     let connector = connectors::by_name("genesys_cloud").expect("Genesys Cloud");
     Rig::new(connector, Box::new(organization), vec![login], simulate::API)
@@ -426,4 +430,13 @@ async fn what_the_roles_of_the_client_grant_is_told() {
     assert_eq!(rights.administrator, None);
     let granted = rights.granted.expect("told");
     assert!(granted.contains(&"externalContacts:contact:view".to_owned()), "{granted:?}");
+}
+
+#[tokio::test]
+async fn a_role_over_everything_is_an_administrators_breadth() {
+    let rig = organized(sim::Config { is_administrator: true, ..sim::Config::default() }).await;
+    let rights = rig.open().await.check.rights().await.expect("told");
+    assert_eq!(rights.administrator.as_deref(), Some("the role Master Admin"));
+    assert!(rights.granted.expect("told").contains(&"*:*:*".to_owned()));
+    assert!((rights.covers)("*:*:*", "routing:queue:view"));
 }

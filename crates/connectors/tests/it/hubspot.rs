@@ -374,3 +374,21 @@ async fn the_scopes_of_an_app_are_told_and_those_of_a_key_are_not() {
     }
     assert_eq!((told, rig.logins.len()), (1, 2));
 }
+
+#[tokio::test]
+async fn a_scope_over_users_is_an_administrators_breadth() {
+    for broad in ["settings.users.write", "settings.users.teams.write"] {
+        let scopes = vec!["crm.objects.contacts.read".to_owned(), broad.to_owned()];
+        let rig = account(Config { scopes, ..Config::default() }).await;
+        let mut warned = 0;
+        for login in &rig.logins {
+            let connection = rig.open_with(login.clone()).expect("complete settings");
+            let rights = connection.check.rights().await.expect("asked");
+            if let Some(breadth) = rights.administrator {
+                assert_eq!(breadth, format!("the scope {broad}"));
+                warned += 1;
+            }
+        }
+        assert_eq!(warned, 1, "a key tells nothing, an app all");
+    }
+}

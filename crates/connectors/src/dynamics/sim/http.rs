@@ -198,7 +198,7 @@ impl World {
         let step = decoded(step);
         match step.as_str() {
             "WhoAmI" | "WhoAmI()" => return Ok(self.who_am_i()),
-            step if step.starts_with("systemusers(") => return self.own_roles(step),
+            step if step.starts_with("systemusers(") => return self.own_roles(step, asked),
             step if step.starts_with("EntityDefinitions") => return self.definitions(step, asked),
             _ => {}
         }

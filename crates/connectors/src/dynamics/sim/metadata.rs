@@ -20,18 +20,37 @@ impl World {
     }
 
     /// `systemusers(id)` with the roles of the application user, which alone is known here.
-    pub(super) fn own_roles(&self, step: &str) -> Result<Answer, Answer> {
+    pub(super) fn own_roles(&self, step: &str, asked: &Asked<'_>) -> Result<Answer, Answer> {
         let user = &self.config.user_id;
         if step != format!("systemusers({user})") {
             let message = "Entity 'SystemUser' With Id does not exist";
             return Err(Answer::error(StatusCode::NOT_FOUND, "0x80040217", message));
         }
-        let role = |(name, template): &(String, Option<String>)| json!({ "name": name, "_roletemplateid_value": template, "roleid": user });
-        let roles: Vec<Json> = self.config.roles.iter().map(role).collect();
-        let body = json!({
-            "@odata.context": self.context("systemusers/$entity"), "systemuserid": user,
-            "systemuserroles_association": roles,
+        let mut body = json!({
+            "@odata.context": self.context("systemusers/$entity"),
+            "@odata.etag": "W/\"1\"", "systemuserid": user, "ownerid": user,
         });
+        let Some(expand) = asked.option("$expand") else {
+            return Ok(Answer::json(StatusCode::OK, &body));
+        };
+        let columns = expand.strip_prefix("systemuserroles_association");
+        let columns = columns.ok_or_else(|| no_property(expand, "systemuser"))?;
+        let columns = columns.strip_prefix("($select=").and_then(|list| list.strip_suffix(')'));
+        let columns: Option<Vec<&str>> = columns.map(|list| list.split(',').collect());
+        let own = ["name", "_roletemplateid_value", "roleid"];
+        if let Some(odd) = columns.iter().flatten().find(|column| !own.contains(column)) {
+            return Err(no_property(odd, "role"));
+        }
+        let role = |(name, template): &(String, Option<String>)| {
+            let mut role = json!({ "name": name, "_roletemplateid_value": template });
+            if let (Some(columns), Json::Object(values)) = (&columns, &mut role) {
+                values.retain(|column, _| columns.contains(&column.as_str()));
+            }
+            role["roleid"] = user.as_str().into();
+            role
+        };
+        let roles: Vec<Json> = self.config.roles.iter().map(role).collect();
+        body["systemuserroles_association"] = roles.into();
         Ok(Answer::json(StatusCode::OK, &body))
     }
 
@@ -83,4 +102,9 @@ impl World {
         let body = json!({ "@odata.context": self.context("EntityDefinitions"), "value": value });
         Ok(Answer::json(StatusCode::OK, &body))
     }
+}
+
+fn no_property(name: &str, of: &str) -> Answer {
+    let of = format!("Microsoft.Dynamics.CRM.{of}");
+    Answer::bad(&format!("Could not find a property named '{name}' on type '{of}'."))
 }

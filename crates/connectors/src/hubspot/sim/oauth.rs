@@ -56,11 +56,7 @@ impl World {
         if config.rotates {
             *held = Tokens::new(config.token_lifetime).issue("sim-refresh-", "", "");
         }
-        let scopes = [
-            "crm.objects.contacts.read",
-            "crm.objects.contacts.write",
-            "crm.objects.companies.read",
-        ];
+        let scopes = &config.scopes;
         let body = json!({
             "token_type": "bearer", "token_use": "access_token", "refresh_token": *held,
             "access_token": self.tokens.issue("sim-access-", "app", &scopes.join(" ")),
