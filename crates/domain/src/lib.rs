@@ -15,6 +15,7 @@ mod hidden;
 pub mod matching;
 pub mod phone;
 mod record_id;
+pub mod rules;
 mod time;
 pub mod timeline;
 mod value;

@@ -1,0 +1,317 @@
+//! What one condition asks of a value, and what the two are compared as.
+//!
+//! The rule's own value decides: one that is written as a number compares as a number, one
+//! written as a date or a time as such, and everything else as text without regard to case
+//! and outer space. A value of another nature than the rule's is simply not equal, nor
+//! less, nor greater.
+
+use super::number::Number;
+use super::{Operator, VALUES_MAX};
+use crate::{Timestamp, Value};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+/// What a field and a rule's value are compared as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Comparison {
+    Number,
+    /// A day of UTC (`2026-11-22`) or a moment; a day is all moments of it.
+    Date,
+    Text,
+}
+
+/// A condition, ready to be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    pub(super) asks: Asks,
+    /// The operator takes several values of a field, of which any may hold.
+    takes_any: bool,
+}
+
+/// Ranges of keys in which a value must lie.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Asks {
+    /// For nothing at all.
+    Nothing,
+    Number(Vec<Range<Number>>),
+    Date(Vec<Range<i64>>),
+    Text(Vec<Range<TextKey>>),
+}
+
+/// From one key to another; each end belongs to it or not.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Range<K> {
+    pub(super) from: Option<(K, bool)>,
+    pub(super) to: Option<(K, bool)>,
+}
+
+/// A place among texts: a text itself, or behind every text that begins with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TextKey {
+    pub(super) text: String,
+    pub(super) behind_all: bool,
+}
+
+/// Why a condition asks for nothing that could be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misused {
+    /// The operator needs a value.
+    NoValue,
+    /// The operator takes one value, or none.
+    TooManyValues,
+    /// A value is empty: what is empty is asked for by [`Operator::IsEmpty`].
+    EmptyValue,
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+impl Comparison {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Date => "date",
+            Self::Text => "text",
+        }
+    }
+
+    /// What these values are compared as: the one nature that all of them have.
+    #[must_use]
+    pub fn of(operator: Operator, values: &[String]) -> Self {
+        let all = |is: fn(&str) -> bool| !values.is_empty() && values.iter().all(|v| is(v.trim()));
+        match operator {
+            Operator::StartsWith | Operator::IsEmpty => Self::Text,
+            _ if all(|text| Number::parse(text).is_some()) => Self::Number,
+            _ if all(|text| Moment::parse(text).is_some()) => Self::Date,
+            _ => Self::Text,
+        }
+    }
+}
+
+impl Test {
+    /// The test of a condition.
+    ///
+    /// # Errors
+    /// Where its values do not fit its operator.
+    pub fn new(operator: Operator, values: &[String]) -> Result<Self, Misused> {
+        let fits = match operator {
+            Operator::IsEmpty => values.is_empty(),
+            Operator::In => values.len() <= VALUES_MAX,
+            _ => values.len() <= 1,
+        };
+        if !fits {
+            return Err(Misused::TooManyValues);
+        }
+        if operator == Operator::IsEmpty {
+            return Ok(Self { asks: Asks::Nothing, takes_any: false });
+        }
+        if values.is_empty() {
+            return Err(Misused::NoValue);
+        }
+        if values.iter().any(|value| value.trim().is_empty()) {
+            return Err(Misused::EmptyValue);
+        }
+        let trimmed = values.iter().map(|value| value.trim());
+        let asks = match Comparison::of(operator, values) {
+            Comparison::Number => Asks::Number(
+                trimmed.filter_map(Number::parse).map(|key| Range::around(operator, key)).collect(),
+            ),
+            Comparison::Date => Asks::Date(
+                trimmed.filter_map(Moment::parse).map(|moment| moment.range(operator)).collect(),
+            ),
+            Comparison::Text => Asks::Text(trimmed.map(|text| of_text(operator, text)).collect()),
+        };
+        let takes_any = matches!(operator, Operator::Equal | Operator::In | Operator::StartsWith);
+        Ok(Self { asks, takes_any })
+    }
+
+    /// Does it hold of what a field has? `None` stands for a missing field.
+    #[must_use]
+    pub fn holds(&self, value: Option<&Value>) -> bool {
+        let Some(value) = value.filter(|value| !is_empty(value)) else {
+            return self.asks == Asks::Nothing;
+        };
+        match value {
+            Value::List(items) => match items.as_slice() {
+                [only] => self.holds(Some(only)),
+                several => self.takes_any && several.iter().any(|one| self.holds(Some(one))),
+            },
+            value => self.holds_of_one(value),
+        }
+    }
+
+    fn holds_of_one(&self, value: &Value) -> bool {
+        match &self.asks {
+            Asks::Nothing => false,
+            Asks::Number(ranges) => Number::of(value)
+                .is_some_and(|key| ranges.iter().any(|range| range.has(|own| own.cmp(&key)))),
+            Asks::Date(ranges) => moment_of(value)
+                .is_some_and(|key| ranges.iter().any(|range| range.has(|own| own.cmp(&key)))),
+            Asks::Text(ranges) => folded_of(value)
+                .is_some_and(|key| ranges.iter().any(|range| range.has(|own| own.cmp_text(&key)))),
+        }
+    }
+
+    /// What it compares as.
+    #[must_use]
+    pub fn comparison(&self) -> Comparison {
+        match self.asks {
+            Asks::Number(_) => Comparison::Number,
+            Asks::Date(_) => Comparison::Date,
+            Asks::Text(_) | Asks::Nothing => Comparison::Text,
+        }
+    }
+}
+
+/// Nothing but space, or nothing at all.
+pub(super) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Text(text) => text.trim().is_empty(),
+        Value::List(items) => items.iter().all(is_empty),
+        Value::Integer(_) | Value::Number(_) | Value::Bool(_) => false,
+    }
+}
+
+impl<K> Range<K> {
+    /// Is the key in it whose order against an end `against` tells?
+    fn has(&self, against: impl Fn(&K) -> Ordering) -> bool {
+        let behind_start = self.from.as_ref().is_none_or(|(end, belongs)| match against(end) {
+            Ordering::Less => true,
+            Ordering::Equal => *belongs,
+            Ordering::Greater => false,
+        });
+        behind_start
+            && self.to.as_ref().is_none_or(|(end, belongs)| match against(end) {
+                Ordering::Greater => true,
+                Ordering::Equal => *belongs,
+                Ordering::Less => false,
+            })
+    }
+}
+
+impl<K: Clone> Range<K> {
+    fn around(operator: Operator, key: K) -> Self {
+        match operator {
+            Operator::Less => Self { from: None, to: Some((key, false)) },
+            Operator::LessOrEqual => Self { from: None, to: Some((key, true)) },
+            Operator::Greater => Self { from: Some((key, false)), to: None },
+            Operator::GreaterOrEqual => Self { from: Some((key, true)), to: None },
+            Operator::Equal | Operator::In | Operator::StartsWith | Operator::IsEmpty => {
+                Self { from: Some((key.clone(), true)), to: Some((key, true)) }
+            }
+        }
+    }
+}
+
+fn of_text(operator: Operator, text: &str) -> Range<TextKey> {
+    let text = folded(text).into_owned();
+    let key = TextKey { text: text.clone(), behind_all: false };
+    match operator {
+        Operator::StartsWith => {
+            Range { from: Some((key, true)), to: Some((TextKey { text, behind_all: true }, false)) }
+        }
+        operator => Range::around(operator, key),
+    }
+}
+
+impl TextKey {
+    /// The order against a text.
+    pub(super) fn cmp_text(&self, text: &str) -> Ordering {
+        match self.behind_all && text.starts_with(&self.text) {
+            true => Ordering::Greater,
+            false => self.text.as_str().cmp(text),
+        }
+    }
+}
+
+impl PartialOrd for TextKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for TextKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.behind_all, other.behind_all) {
+            (_, false) => self.cmp_text(&other.text),
+            (false, true) => other.cmp_text(&self.text).reverse(),
+            (true, true) if self.text == other.text => Ordering::Equal,
+            // Of two ends the one of the longer text lies within the other's texts.
+            (true, true) if self.text.starts_with(&other.text) => Ordering::Less,
+            (true, true) if other.text.starts_with(&self.text) => Ordering::Greater,
+            (true, true) => self.text.cmp(&other.text),
+        }
+    }
+}
+
+/// A day or a moment that somebody wrote.
+struct Moment {
+    from: i64,
+    is_day: bool,
+}
+
+impl Moment {
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(from) = day(text) {
+            return Some(Self { from, is_day: true });
+        }
+        Timestamp::parse(text).map(|at| Self { from: at.0, is_day: false })
+    }
+
+    fn range(&self, operator: Operator) -> Range<i64> {
+        if !self.is_day {
+            return Range::around(operator, self.from);
+        }
+        let (first, next) = (self.from, self.from.saturating_add(DAY_MS));
+        match operator {
+            Operator::Less => Range { from: None, to: Some((first, false)) },
+            Operator::LessOrEqual => Range { from: None, to: Some((next, false)) },
+            Operator::Greater => Range { from: Some((next, true)), to: None },
+            Operator::GreaterOrEqual => Range { from: Some((first, true)), to: None },
+            _ => Range { from: Some((first, true)), to: Some((next, false)) },
+        }
+    }
+}
+
+/// The first moment of `2026-11-22`, in UTC; `None` for a day that no month has.
+fn day(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let is_formed = bytes.len() == 10
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    if !is_formed {
+        return None;
+    }
+    let at = Timestamp::parse(&format!("{text}T00:00:00Z"))?;
+    at.to_string().starts_with(text).then_some(at.0)
+}
+
+pub(super) fn moment_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::Text(text) => Moment::parse(text.trim()).map(|moment| moment.from),
+        Value::Integer(_) | Value::Number(_) | Value::Bool(_) | Value::List(_) => None,
+    }
+}
+
+/// A text as it is compared.
+pub(super) fn folded(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    match text.bytes().any(|byte| !byte.is_ascii() || byte.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_lowercase()),
+        false => Cow::Borrowed(text),
+    }
+}
+
+/// A single value as a text that is compared.
+pub(super) fn folded_of(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Text(text) => Some(folded(text)),
+        Value::Integer(number) => Some(Cow::Owned(number.to_string())),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Bool(true) => Some(Cow::Borrowed("true")),
+        Value::Bool(false) => Some(Cow::Borrowed("false")),
+        Value::List(_) => None,
+    }
+}
