@@ -7,6 +7,7 @@
 //! is whole.
 
 mod copy;
+mod routing;
 mod tables;
 
 use crate::crash;

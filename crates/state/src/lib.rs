@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`store`] | opening, health, closing; how a read and a write travel |
 //! | [`calls`] | a call is stored before it is answered; who it was is bettered later |
+//! | [`decisions`] | where calls were sent, and what was seen |
 //! | [`directory`] | our copy of the CRMs' contacts |
 //! | [`customers`] | what is kept of a customer and of a call besides what their systems say |
 //! | [`overrides`] | what agents have corrected |
@@ -19,6 +20,7 @@
 //! | [`enrichments`] | what a queue's CRM is asked behind an answer |
 //! | [`events`] | what was told of calls, and what each came to |
 //! | [`feed`] | news of calls, for whoever follows a call or an agent |
+//! | [`rules`] | routing rules: drafts, what is in force, how it was before |
 //! | [`settings`] | connections, actions and queues that were made by API |
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
@@ -40,6 +42,7 @@ pub mod calls;
 pub mod crash;
 pub mod crosswalk;
 pub mod customers;
+pub mod decisions;
 pub mod directory;
 pub mod enrichments;
 mod error;
@@ -54,6 +57,7 @@ pub mod reports;
 pub mod reseal;
 mod retention;
 mod rows;
+pub mod rules;
 pub mod settings;
 mod sql;
 pub mod store;

@@ -7,8 +7,10 @@
 //! of their own and stay.
 
 use crate::crash;
+use crate::decisions::place as decided_place;
 use crate::error::{Boxed, Result};
 use crate::keys::Keyring;
+use crate::rules::{draft_place, set_place};
 use crate::sql::{Cell, Row, Touched, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
@@ -231,6 +233,28 @@ const COLUMNS: &[Column] = &[
         "UPDATE settings SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",
         Start::Number,
         |row| Ok([row.text(2)?, " ", row.text(3)?].concat().into_bytes()),
+    ),
+    one(
+        "rule_drafts.sealed",
+        // Of one that is to go nothing is sealed.
+        "SELECT id, sealed, kind, name FROM rule_drafts WHERE id > ?1 AND sealed IS NOT NULL ORDER BY id LIMIT ?2",
+        "UPDATE rule_drafts SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",
+        Start::Number,
+        |row| Ok(draft_place(row.text(2)?, row.text(3)?)),
+    ),
+    one(
+        "rule_sets.sealed",
+        "SELECT revision, sealed, revision FROM rule_sets WHERE revision > ?1 ORDER BY revision LIMIT ?2",
+        "UPDATE rule_sets SET sealed = ?2 WHERE revision = ?1 AND sealed = ?3",
+        Start::Number,
+        |row| Ok(set_place(row.int(0)?)),
+    ),
+    one(
+        "decisions.sealed",
+        "SELECT seq, sealed, call, at, entry FROM decisions WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        "UPDATE decisions SET sealed = ?2 WHERE seq = ?1 AND sealed = ?3",
+        Start::Number,
+        |row| Ok(decided_place(row.text(2)?, row.int(3)?, row.text(4)?)),
     ),
     // Whole calls: a page never ends between two events of one call.
     Column {

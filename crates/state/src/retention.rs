@@ -1,7 +1,7 @@
 //! Forgets calls that are older than they may be kept, for real.
 //!
-//! With a call goes everything that hangs on it: its data, its events, its outcome, whose
-//! it was, its news and the jobs that ended. What stays is a number of calls by a keyed hash, which says
+//! With a call goes everything that hangs on it: its data, its events, its outcome, what was
+//! decided for it, whose it was, its news and the jobs that ended. What stays is a number of calls by a keyed hash, which says
 //! nothing of anybody. On SQLite the pages that become free are overwritten with zeros,
 //! and [`Store::fold_log`] does away with what the log still holds of them.
 
@@ -19,7 +19,8 @@ const PART: i64 = 500;
 
 impl Store {
     /// Forgets calls that arrived before this, the oldest first, at most 500 at once.
-    /// Returns how many: 0 when there are none left.
+    /// Then what is as old and has no call, decisions also at most 500 at once. Returns how
+    /// many calls and such decisions: 0 when there are none left.
     pub fn purge_calls(&self, before: Timestamp) -> Boxed<'_, u64> {
         Box::pin(async move {
             self.place_news().await?;
@@ -58,9 +59,10 @@ impl Work for Purge {
         // Calls lie in the order of their arrival: where the oldest are young, all are.
         const OLDEST: &str = "SELECT seq, id, arrived_at, labels FROM calls ORDER BY seq LIMIT ?1";
         const CALL: &str = "DELETE FROM calls WHERE seq = ?1";
-        const OF_CALL: [&str; 5] = [
+        const OF_CALL: [&str; 6] = [
             "DELETE FROM call_data WHERE call = ?1",
             "DELETE FROM enrichments WHERE call = ?1",
+            "DELETE FROM decisions WHERE call = ?1",
             "DELETE FROM call_events WHERE call = ?1",
             "DELETE FROM call_outcomes WHERE call = ?1",
             "DELETE FROM jobs WHERE call = ?1 AND state IN ('skipped', 'dead')",
@@ -74,6 +76,12 @@ impl Work for Purge {
         const STRAY_AGENTS: &str = "
             DELETE FROM call_agents WHERE at < ?1
                 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = call_agents.call)";
+        // A switch may ask for decisions alone: there may be as many of these as of calls.
+        const STRAY_DECISIONS: &str = "
+            DELETE FROM decisions WHERE seq IN (
+                SELECT seq FROM decisions WHERE at < ?1
+                    AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = decisions.call)
+                ORDER BY at, seq LIMIT ?2)";
         const OLD_NOTES: &str = "
             DELETE FROM reconcile_calls WHERE run IN (
                 SELECT id FROM reconcile_runs WHERE ended_at < ?1)";
@@ -97,6 +105,7 @@ impl Work for Purge {
             tx.execute(STRAY_ENRICHMENTS, &[self.before.into()]).await?;
             tx.execute(STRAY_AGENTS, &[self.before.into()]).await?;
             tx.execute(OLD_NOTES, &[self.before.into()]).await?;
+            purged += tx.execute(STRAY_DECISIONS, &[self.before.into(), PART.into()]).await?;
         }
         Ok(purged)
     }

@@ -12,9 +12,11 @@ use domain::{
 use state::audit::Act;
 use state::backup::{Existing, restore};
 use state::crash::POINTS;
+use state::decisions::NewDecision;
 use state::enrichments::{Enrichment, Stage};
 use state::events::CLOSE_CALL;
 use state::overrides::{Corrected, Correction, NewOverride};
+use state::rules::{DraftChange, NewRuleSet, To};
 use state::settings::Change;
 use state::subject::{Identifiers, Record};
 use state::{
@@ -91,6 +93,7 @@ async fn child() {
     }
     tokens(&store).await;
     settings(&store).await;
+    rules(&store).await;
     erase(&store).await;
     rotate(&store).await;
     store.backup(&folder.join("backup.db"), Existing::Keep).await.expect("backed up");
@@ -131,6 +134,68 @@ async fn is_set(store: &Store, name: &str) -> bool {
     let is: Option<u64> = String::from_utf8(body).ok().and_then(|text| text.parse().ok());
     let wanted: u64 = name.parse().expect("a number");
     is.is_some_and(|is| is >= wanted && all.revision == is + 1)
+}
+
+/// Somebody drafts a rule and publishes it, again and again.
+async fn rules(store: &Store) {
+    for n in 0..20_u64 {
+        let body = || n.to_string().into_bytes();
+        let (kind, name) = ("rule", "Gold".to_owned());
+        let change = DraftChange { kind, name: name.clone(), to: To::Body(body()) };
+        let act_of = act("rules.drafted");
+        let drafted = store.change_rule_drafts(vec![change], 2 * n, act_of, Timestamp(1)).await;
+        assert_eq!(drafted.expect("drafted"), Some(2 * n + 1));
+        acknowledged("drafted", &n.to_string());
+        let takes = vec![(kind.to_owned(), name)];
+        let set = NewRuleSet { body: body(), summary: String::new(), takes };
+        let act_of = act("rules.published");
+        let published = store.publish_rules(set, 2 * n + 1, act_of, Timestamp(1)).await;
+        assert_eq!(published.expect("published").map(|set| set.revision), Some(n + 1));
+        acknowledged("published", &n.to_string());
+    }
+}
+
+/// The set in force and the draft are as they were acknowledged, or newer; the draft is
+/// there or in the set, and the version counts both.
+async fn rules_stand(store: &Store, what: &str, name: &str) -> bool {
+    let rules = store.rules().await.expect("read");
+    let number = |body: Vec<u8>| String::from_utf8(body).ok()?.parse::<u64>().ok();
+    let wanted: u64 = name.parse().expect("a number");
+    let published = match rules.set {
+        None => 0,
+        Some(set) if number(set.body.clone()) == Some(set.revision - 1) => set.revision,
+        Some(_) => return false,
+    };
+    let drafts: Vec<_> =
+        rules.drafts.into_iter().map(|draft| draft.body.and_then(number)).collect();
+    let is_whole = drafts.is_empty() || drafts == [Some(published)];
+    let drafted = published + drafts.len() as u64;
+    let reached = if what == "drafted" { drafted } else { published };
+    is_whole && reached > wanted && rules.version == published + drafted
+}
+
+async fn decide(store: &Store, call: &CallId) {
+    store.record_decision(decision(call.clone(), None)).await.expect("kept");
+    acknowledged("decided", call.as_str());
+}
+
+fn decision(call: CallId, number: Option<&str>) -> NewDecision {
+    NewDecision {
+        call,
+        entry: "did:+15550190000".to_owned(),
+        at: Timestamp(1),
+        set_revision: 1,
+        rule: None,
+        line: None,
+        destination: "queue:General".to_owned(),
+        status: "default",
+        took_us: 1,
+        shadow: None,
+        number: number.map(str::to_owned),
+        connection: None,
+        records: vec![],
+        details: b"{}".to_vec(),
+    }
 }
 
 async fn work(store: Store, task: usize) {
@@ -176,6 +241,7 @@ async fn work(store: Store, task: usize) {
             acknowledged("identified", subject.as_str());
             correct(&store, &subject).await;
         }
+        decide(&store, &id(&name)).await;
         end(&store, &id(&name)).await;
         ask(&store, &id(&format!("e-{name}"))).await;
     }
@@ -300,6 +366,8 @@ async fn erase(store: &Store) {
         created_at: Timestamp(1),
     };
     store.put_enrichment(enrichment, vec![]).await.expect("kept");
+    let decided = decision(id("of-nobody"), Some("+15550177777"));
+    store.record_decision(decided).await.expect("kept");
     let about = Act { subject: "CRM:003-gone".to_owned(), ..act("context.refused") };
     store.audit(about, Timestamp(1)).await.expect("written down");
     let subject = who_is_gone(store).await;
@@ -321,10 +389,11 @@ async fn erasure_is_half(store: &Store, is_told: bool) -> Option<String> {
     let stands = !store.erasures(0, 10).await.expect("listed").is_empty();
     sweep(store).await;
     let left = store.export(&who_is_gone(store).await).await.expect("looked for");
-    let rows = [left.calls.len(), left.contacts.len(), left.jobs.len(), left.audit.len()];
+    let decided = left.decisions.len();
+    let rows = [left.calls.len(), left.contacts.len(), left.jobs.len(), left.audit.len(), decided];
     let is_unswept = store.begin_sweep().await.expect("looked for").is_some();
     let asked = store.enrichment(&id("of-nobody"), None).await.expect("asked").is_some();
-    let odd = (is_told && !stands) || (stands && (rows != [0; 4] || asked)) || is_unswept;
+    let odd = (is_told && !stands) || (stands && (rows != [0; 5] || asked)) || is_unswept;
     odd.then(|| format!("told: {is_told}, stands: {stands}, left: {rows:?}, {is_unswept}"))
 }
 
@@ -399,6 +468,8 @@ async fn lost(folder: &Path, said: &BTreeSet<(String, String)>) -> Vec<String> {
     for (what, name) in said.iter().filter(|(what, _)| what != "erased") {
         let is_there = match what.as_str() {
             "set" => is_set(&store, name).await,
+            "drafted" | "published" => rules_stand(&store, what, name).await,
+            "decided" => store.passes(&id(name)).await.expect("asked") == 1,
             "recorded" => store.call_exists(&id(name)).await.expect("asked"),
             "remembered" => {
                 !store.find("crm", &[Key::Record(name.clone())]).await.expect("asked").is_empty()

@@ -3,6 +3,7 @@
 //! The two schemas have the same tables and columns, so a copy is a walk over
 //! each table by its primary key, a bounded page at a time.
 
+use super::routing::ROUTING;
 use super::tables::Type::{Blob, Int, Text};
 use super::tables::{TABLES, Table, Type};
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ pub(super) async fn is_used(tx: &mut Tx<'_>) -> Result<bool> {
 
 /// Empties every table.
 pub(super) async fn clear(tx: &mut Tx<'_>) -> Result<()> {
-    for table in TABLES.iter().rev() {
+    for table in tables().rev() {
         tx.execute(&format!("DELETE FROM {}", table.name), &[]).await?;
     }
     Ok(())
@@ -26,13 +27,17 @@ pub(super) async fn clear(tx: &mut Tx<'_>) -> Result<()> {
 
 /// Copies every table into empty ones.
 pub(super) async fn all(from: &mut Tx<'_>, to: &mut Tx<'_>) -> Result<()> {
-    for table in TABLES {
+    for table in tables() {
         table.copy(from, to).await?;
         if table.counted && to.is_postgres() {
             table.count_on(to).await?;
         }
     }
     Ok(())
+}
+
+fn tables() -> impl DoubleEndedIterator<Item = &'static Table> {
+    TABLES.iter().chain(ROUTING)
 }
 
 impl Table {
@@ -113,7 +118,7 @@ fn marks(first: usize, count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::TABLES;
+    use super::tables;
     use crate::sql::schema::MIGRATIONS;
 
     #[test]
@@ -137,8 +142,7 @@ mod tests {
                     }
                 }
             }
-            let mut copied: Vec<_> = TABLES
-                .iter()
+            let mut copied: Vec<_> = tables()
                 .flat_map(|table| table.columns.iter().map(|(column, _)| (table.name, *column)))
                 .collect();
             declared.sort_unstable();

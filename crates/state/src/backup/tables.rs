@@ -1,4 +1,5 @@
-//! Every table and column of a store, as a backup copies them; a test holds the list to the schema.
+//! Every table and column of a store, as a backup copies them (those of routing stand in
+//! [`super::routing`]); a test holds the list to the schema.
 
 /// What a column holds.
 pub(super) enum Type {

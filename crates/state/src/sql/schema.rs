@@ -42,6 +42,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(22, "0022_actions.sql"),
     migration!(23, "0023_settings.sql"),
     migration!(24, "0024_crosswalk.sql"),
+    migration!(25, "0025_rules.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

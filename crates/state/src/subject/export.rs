@@ -8,6 +8,7 @@ use crate::audit::Entry;
 use crate::calls::{StoredCall, record_hash};
 use crate::crosswalk;
 use crate::customers::{Kept, Link, Whose};
+use crate::decisions::{self, Decision};
 use crate::enrichments::Enrichment;
 use crate::error::{Boxed, Result};
 use crate::events::{StoredEvent, StoredOutcome};
@@ -17,7 +18,7 @@ use crate::store::Store;
 use domain::{CallId, Contact, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 
-/// Calls and jobs in one export; beyond this it says that it is cut.
+/// Calls, decisions and jobs in one export, of each; beyond this it says that it is cut.
 const ROWS_MAX: usize = 10_000;
 
 /// A call with all that hangs on it.
@@ -73,12 +74,19 @@ pub struct Export {
     pub links: Vec<Link>,
     /// Their records in one system and another.
     pub crosswalk: Vec<crosswalk::Link>,
+    /// Where their calls were sent, and what was seen of them.
+    pub decisions: Vec<Decision>,
     pub jobs: Vec<ExportedJob>,
     pub audit: Vec<Entry>,
     /// How many calls count to whom, and when the last one was; by externalId.
     pub interactions: BTreeMap<String, (u64, Timestamp)>,
     /// There is more than one export holds.
     pub is_cut: bool,
+}
+
+/// The ids of the calls that are in it.
+fn calls_in(export: &Export) -> HashSet<String> {
+    export.calls.iter().map(|of| of.call.call.id.to_string()).collect()
 }
 
 impl Store {
@@ -88,6 +96,7 @@ impl Store {
             let sought = Sought::of(&self.keys(), subject);
             let mut export = Export::default();
             self.export_calls(&sought, &mut export).await?;
+            self.export_decisions(&sought, &mut export).await?;
             self.export_jobs(&sought, &mut export).await?;
             self.export_audit(&sought, &mut export).await?;
             self.export_records(subject, &mut export).await?;
@@ -142,9 +151,30 @@ impl Store {
         }
     }
 
+    /// Those of their calls, and those that speak of them, also of calls nobody has kept.
+    async fn export_decisions(&self, sought: &Sought, export: &mut Export) -> Result<()> {
+        let calls = calls_in(export);
+        let mut after = 0;
+        loop {
+            let rows = self.read(&tables::Decisions { after }).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.int(0)?;
+            let hits = self.decision_hits(sought, &rows).await?;
+            for row in &rows {
+                if !calls.contains(row.text(1)?) && !hits.contains(&row.int(0)?) {
+                    continue;
+                }
+                if export.decisions.len() >= ROWS_MAX {
+                    export.is_cut = true;
+                    return Ok(());
+                }
+                export.decisions.push(self.unseal(|keys| decisions::opened(keys, row)).await?);
+            }
+        }
+    }
+
     async fn export_jobs(&self, sought: &Sought, export: &mut Export) -> Result<()> {
-        let calls = export.calls.iter().map(|of| of.call.call.id.to_string());
-        let calls: HashSet<String> = calls.collect();
+        let calls = calls_in(export);
         let mut after = 0;
         loop {
             let rows = self.read(&tables::Jobs { after }).await?;

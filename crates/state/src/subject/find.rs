@@ -29,7 +29,7 @@ pub struct Record {
 
 impl Record {
     /// This as the name of an account.
-    pub(super) fn account(&self) -> Name<'_> {
+    pub(crate) fn account(&self) -> Name<'_> {
         Name::Account { connection: &self.connection, id: &self.record }
     }
 }

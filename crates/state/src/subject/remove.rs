@@ -64,7 +64,7 @@ impl Work for RemoveCalls {
     type Output = Removed;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Removed> {
-        const OF_CALL: [(&str, &str); 7] = [
+        const OF_CALL: [(&str, &str); 8] = [
             // First: what gets its place meanwhile is forgotten with the rest.
             ("news_waiting", "DELETE FROM news_waiting WHERE call = ?1"),
             (
@@ -74,6 +74,7 @@ impl Work for RemoveCalls {
             ),
             ("call_data", "DELETE FROM call_data WHERE call = ?1"),
             ("enrichments", "DELETE FROM enrichments WHERE call = ?1"),
+            ("decisions", "DELETE FROM decisions WHERE call = ?1"),
             ("call_events", "DELETE FROM call_events WHERE call = ?1"),
             ("call_outcomes", "DELETE FROM call_outcomes WHERE call = ?1"),
             ("jobs", "DELETE FROM jobs WHERE call = ?1"),
@@ -126,6 +127,23 @@ impl Work for RemoveEnrichments {
             removed += tx.execute("DELETE FROM enrichments WHERE id = ?1", &[(*id).into()]).await?;
         }
         crash::point("sweep.enrichments");
+        Ok(removed)
+    }
+}
+
+pub(super) struct RemoveDecisions {
+    pub(super) ids: Vec<i64>,
+}
+
+impl Work for RemoveDecisions {
+    type Output = u64;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        tx.touched = Touched::Nothing;
+        let mut removed = 0;
+        for id in &self.ids {
+            removed += tx.execute("DELETE FROM decisions WHERE seq = ?1", &[(*id).into()]).await?;
+        }
+        crash::point("sweep.decisions");
         Ok(removed)
     }
 }

@@ -5,7 +5,8 @@
 
 use super::find::Subject;
 use super::tombstones::Name;
-use crate::calls::record_hash;
+use crate::calls::{A_RECORD, record_hash};
+use crate::decisions::details_of;
 use crate::error::Result;
 use crate::keys::{Hash, Keyring};
 use crate::overrides::number_hash;
@@ -72,6 +73,16 @@ pub(super) enum CallHit {
     Asked,
 }
 
+/// Whether a decision speaks of whom is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DecisionHit {
+    No,
+    /// Their values were seen.
+    Whole,
+    /// It names them, and so is theirs unless its call is known to be somebody else's.
+    Named,
+}
+
 /// What is looked for.
 #[derive(Clone, Default)]
 pub(crate) struct Sought {
@@ -87,7 +98,6 @@ impl Sought {
     /// Of a row as [`super::tables::Calls`] reads it. A call of somebody else's record
     /// stays theirs, whatever number it came from.
     pub(super) fn call(&self, keys: &Keyring, row: &Row) -> Result<CallHit> {
-        const A_RECORD: i64 = 2;
         if row.opt_hash(4)?.is_some_and(|subject| self.hashes.contains(&subject)) {
             return Ok(CallHit::Whole);
         }
@@ -98,6 +108,22 @@ impl Sought {
         }
         let is_hit = !is_elses && self.called(keys, &details);
         Ok(if is_hit { CallHit::Whole } else { CallHit::No })
+    }
+
+    /// Of a row as [`super::tables::Decisions`] reads it.
+    pub(super) fn decision(&self, keys: &Keyring, row: &Row) -> Result<DecisionHit> {
+        let mut records = row.blob(5)?.as_chunks::<16>().0.iter();
+        if records.any(|hash| self.hashes.contains(hash)) {
+            return Ok(DecisionHit::Whole);
+        }
+        let is_named = row.opt_hash(4)?.is_some_and(|number| self.hashes.contains(&number))
+            || self.is_in_json(keys, &details_of(keys, row)?);
+        Ok(if is_named { DecisionHit::Named } else { DecisionHit::No })
+    }
+
+    /// Of a row as [`super::tables::OneCall`] reads it: a call of somebody else's record.
+    pub(super) fn is_elses(&self, keys: &Keyring, call: &Row) -> Result<bool> {
+        Ok(call.int(3)? >= A_RECORD && self.call(keys, call)? != CallHit::Whole)
     }
 
     /// Whether a call came from one of the numbers or e-mails, whoever it was.

@@ -1,15 +1,15 @@
 //! Removes whatever the tombstones of erasures name: from every table, a bounded part at
 //! a time, as often as is wanted.
 //!
-//! In this order, because a call leads to its entries of the audit log: jobs and
-//! enrichments that speak of the person, entries of the audit log, calls with all that hangs on them, accounts
+//! In this order, because a call leads to its entries of the audit log and says whose its
+//! decisions are: jobs, enrichments and decisions that speak of the person, entries of the audit log, calls with all that hangs on them, accounts
 //! beside the CRM, and what is found by a hash at once. Entries of the audit log stay in the chain and lose what
 //! is sealed; an entry of its own, in the same transaction, says which ones.
 
 use super::remove::{
-    Blank, RemoveCalls, RemoveContacts, RemoveEnrichments, RemoveFound, RemoveJobs,
+    Blank, RemoveCalls, RemoveContacts, RemoveDecisions, RemoveEnrichments, RemoveFound, RemoveJobs,
 };
-use super::sought::{CallHit, SHARED, Sought};
+use super::sought::{CallHit, DecisionHit, SHARED, Sought};
 use super::tables::{self, PAGE};
 use crate::audit::{Act, BLANKED, Sealed, about};
 use crate::crash;
@@ -39,6 +39,7 @@ pub struct Sweep {
 enum Step {
     Jobs,
     Enrichments,
+    Decisions,
     Audit,
     Calls,
     Accounts,
@@ -67,6 +68,7 @@ impl Store {
             let next = match sweep.step {
                 Step::Jobs => self.sweep_jobs(sweep).await?,
                 Step::Enrichments => self.sweep_enrichments(sweep).await?,
+                Step::Decisions => self.sweep_decisions(sweep).await?,
                 Step::Audit => self.sweep_audit(sweep, now).await?,
                 Step::Calls => self.sweep_calls(sweep).await?,
                 Step::Accounts => self.sweep_accounts(sweep).await?,
@@ -142,6 +144,41 @@ impl Store {
             sweep.add("enrichments", self.write(RemoveEnrichments { ids }).await?);
         }
         Ok(Some(last.int(0)?))
+    }
+
+    async fn sweep_decisions(&self, sweep: &mut Sweep) -> Result<Option<i64>> {
+        let rows = self.read(&tables::Decisions { after: sweep.after }).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let ids = self.decision_hits(&sweep.sought, &rows).await?;
+        if !ids.is_empty() {
+            sweep.add("decisions", self.write(RemoveDecisions { ids }).await?);
+        }
+        Ok(Some(last.int(0)?))
+    }
+
+    /// The decisions that speak of whom is sought.
+    pub(super) async fn decision_hits(&self, sought: &Sought, rows: &[Row]) -> Result<Vec<i64>> {
+        let mut hits = Vec::new();
+        for row in rows {
+            let is_hit = match self.unseal(|keys| sought.decision(keys, row)).await {
+                Ok(DecisionHit::No) => false,
+                Ok(DecisionHit::Whole) => true,
+                Ok(DecisionHit::Named) => {
+                    match self.read(&tables::OneCall { id: row.text(1)? }).await? {
+                        Some(call) => !self.unseal(|keys| sought.is_elses(keys, &call)).await?,
+                        None => true,
+                    }
+                }
+                Err(error) => match tables::readable(error) {
+                    Some(error) => return Err(error),
+                    None => false,
+                },
+            };
+            if is_hit {
+                hits.push(row.int(0)?);
+            }
+        }
+        Ok(hits)
     }
 
     async fn sweep_audit(&self, sweep: &mut Sweep, now: Timestamp) -> Result<Option<i64>> {
@@ -249,7 +286,8 @@ impl Step {
     fn next(self) -> Self {
         match self {
             Self::Jobs => Self::Enrichments,
-            Self::Enrichments => Self::Audit,
+            Self::Enrichments => Self::Decisions,
+            Self::Decisions => Self::Audit,
             Self::Audit => Self::Calls,
             Self::Calls => Self::Accounts,
             Self::Accounts => Self::Found,

@@ -1,5 +1,6 @@
 //! The reads of a search through every table, a bounded page at a time.
 
+use crate::decisions::COLUMNS;
 use crate::error::{Error, Result};
 use crate::keys::{Hash, Keyring};
 use crate::rows::{ContactRow, decode};
@@ -70,6 +71,19 @@ impl Work for Enrichments {
             SELECT id, call, queue, state, sealed, created_at FROM enrichments
             WHERE id > ?1 ORDER BY id LIMIT ?2";
         tx.rows(SQL, &[self.after.into(), PAGE.into()]).await
+    }
+}
+
+/// Decisions after a place, as [`crate::decisions`] reads them.
+pub(super) struct Decisions {
+    pub(super) after: i64,
+}
+
+impl Work for Decisions {
+    type Output = Vec<Row>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {COLUMNS} FROM decisions WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+        tx.rows(&sql, &[self.after.into(), PAGE.into()]).await
     }
 }
 

@@ -5,6 +5,8 @@ use domain::{
     Status, Timestamp,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use state::decisions::NewDecision;
+use state::subject::Record;
 use state::{Error, Location, MasterKey, NewCall, NewJob, Options, Store};
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -195,6 +197,27 @@ pub(crate) fn contact(record: &str, phones: &[&str], email: Option<&str>) -> Con
     }
 }
 
+/// A decision for a call of a number, by what was seen of a record.
+pub(crate) fn decision(call: &str, number: Option<&str>, record: Option<&str>) -> NewDecision {
+    let of = |record: &str| Record { connection: "crm".to_owned(), record: record.to_owned() };
+    NewDecision {
+        call: id(call),
+        entry: "did:+15550190000".to_owned(),
+        at: Timestamp(1_000),
+        set_revision: 1,
+        rule: Some("Gold callers".to_owned()),
+        line: Some(1),
+        destination: "queue:Premium Support".to_owned(),
+        status: "matched",
+        took_us: 1_234,
+        shadow: None,
+        number: number.map(str::to_owned),
+        connection: Some("crm".to_owned()),
+        records: record.map(of).into_iter().collect(),
+        details: br#"{"seen":{"loyaltyTier":"Zzgold"}}"#.to_vec(),
+    }
+}
+
 pub(crate) fn job(key: Option<&str>, payload: &str, run_at: i64) -> NewJob {
     NewJob {
         connection: "crm".to_owned(),
@@ -207,7 +230,7 @@ pub(crate) fn job(key: Option<&str>, payload: &str, run_at: i64) -> NewJob {
 }
 
 /// Every sealed column but that of keys.
-const SEALED: [(&str, &str); 11] = [
+const SEALED: [(&str, &str); 12] = [
     ("calls", "details"),
     ("calls", "identity"),
     ("contacts", "sealed"),
@@ -219,6 +242,7 @@ const SEALED: [(&str, &str); 11] = [
     ("links", "sealed"),
     ("call_events", "sealed"),
     ("call_outcomes", "sealed"),
+    ("decisions", "sealed"),
 ];
 
 impl Place {

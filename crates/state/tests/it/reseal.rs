@@ -1,11 +1,12 @@
 //! A rotation seals everything anew, also when it is cut off.
 
-use crate::place::{Place, call, contact, crm, id, job};
+use crate::place::{Place, call, contact, crm, decision, id, job};
 use domain::{Source, Status, Timestamp, Value};
 use state::audit::Act;
 use state::customers::{Link, Whose};
 use state::overrides::{Correction, NewOverride};
 use state::reseal::Place as Part;
+use state::rules::{DraftChange, NewRuleSet, To};
 use state::subject::Record;
 use state::{Identified, Key, Store};
 use std::collections::BTreeMap;
@@ -65,6 +66,14 @@ async fn fill(store: &Store) {
     store.link(&link(), Timestamp(3)).await.expect("linked");
     let (own, other) = records();
     store.put_link(&own, &other, act(), Timestamp(3)).await.expect("linked");
+    store.record_decision(decision("call-0", Some(NUMBER), Some("003A"))).await.expect("kept");
+    let draft = |name: &str, to| DraftChange { kind: "rule", name: name.to_owned(), to };
+    let changes = vec![draft("Gold", To::Body(b"gold".to_vec())), draft("Old", To::Gone)];
+    let changed = store.change_rule_drafts(changes, 0, act(), Timestamp(4)).await;
+    assert_eq!(changed.expect("changed"), Some(1));
+    let set = NewRuleSet { body: b"all".to_vec(), summary: String::new(), takes: vec![] };
+    let published = store.publish_rules(set, 1, act(), Timestamp(4)).await.expect("asked");
+    assert!(published.is_some());
 }
 
 fn records() -> (Record, Record) {
@@ -103,7 +112,13 @@ async fn opens(store: &Store) {
     let found = store.elsewhere(&own, "erp").await.expect("opens").expect("linked");
     assert!(found.record == own && found.other == other);
     let verdict = store.verify_audit().await.expect("walked");
-    assert_eq!((verdict.entries, verdict.broken), (2, None));
+    assert_eq!((verdict.entries, verdict.broken), (4, None));
+    let decided = store.decisions_of(&id("call-0")).await.expect("opens");
+    assert_eq!(decided[0].number.as_deref(), Some(NUMBER));
+    let rules = store.rules().await.expect("opens");
+    let drafts: Vec<_> = rules.drafts.iter().map(|draft| draft.body.as_deref()).collect();
+    assert_eq!(drafts, [Some(&b"gold"[..]), None]);
+    assert_eq!(rules.set.expect("one is in force").body, b"all");
     let leased = store.lease("enrich", "crm", 1, Duration::from_secs(1), Timestamp(i64::MAX / 2));
     assert_eq!(leased.await.expect("opens")[0].payload, b"work");
 }
@@ -131,7 +146,7 @@ async fn after_a_pass_the_older_keys_are_needed_no_more(place: Place) {
     store.close().await;
     let store = place.open().await;
     let rest = pass(&store, usize::MAX).await;
-    assert_eq!(cut_off + rest, 2 * 450 + 9, "each sealed cell once");
+    assert_eq!(cut_off + rest, 2 * 450 + 14, "each sealed cell once");
     assert_eq!(pass(&store, usize::MAX).await, 0, "nothing is left to do");
     store.retire_older_keys(Timestamp(9)).await.expect("retired");
     assert!(!store.needs_reseal().await.expect("asked"));

@@ -1,6 +1,6 @@
 //! One person is found, shown and erased; others stay, and nothing brings anybody back.
 
-use crate::place::{Place, call, contact, crm, id, job, phone};
+use crate::place::{Place, call, contact, crm, decision, id, job, phone};
 use domain::timeline::{Event, Kind};
 use domain::{Contact, Timestamp};
 use state::audit::Act;
@@ -75,6 +75,8 @@ async fn plant(store: &Store) {
         let new = NewCall { number: Some(number.to_owned()), ..call(name, crm(record)) };
         let says = format!(r#"{{"external_id":"CRM:{record}","phones":[["work","{number}"]]}}"#);
         store.record_call(new, vec![job(None, &says, 1)]).await.expect("recorded");
+        let decided = decision(name, Some(number), Some(record));
+        store.record_decision(decided).await.expect("kept");
         let mut event = Event::new(id(name), Timestamp(5), Kind::Ended);
         event.notes = Some(format!("a note of {record}"));
         let event = NewEvent { event, is_timed: true };
@@ -124,6 +126,7 @@ async fn whoever_shares_a_number_stays(place: Place) {
         ("calls", 3),
         ("call_events", 2),
         ("call_data", 2),
+        ("decisions", 2),
         ("jobs", 2),
         ("audit", 2),
         ("contacts", 1),
@@ -287,6 +290,10 @@ async fn nothing_sealed_of_an_erased_person_stays_in_the_files(place: Place) {
         let is_there = bytes.windows(cell.len()).any(|part| part == cell);
         assert!(!is_there, "a sealed cell of {table} is still in the files");
     }
+    for word in [SHARED, OWN, "Zzgold"] {
+        let is_there = bytes.windows(word.len()).any(|part| part == word.as_bytes());
+        assert!(!is_there, "{word} is in the files");
+    }
     for table in [
         "calls",
         "contacts",
@@ -297,6 +304,7 @@ async fn nothing_sealed_of_an_erased_person_stays_in_the_files(place: Place) {
         "links",
         "jobs",
         "overrides",
+        "decisions",
     ] {
         assert_eq!(place.count(table).await, 0, "{table}");
     }
