@@ -63,6 +63,11 @@ async function login() {
   done('organization', organization.state === 'active', organization);
   const queues = await new gc.RoutingApi().getRoutingQueues({ pageSize: 1 });
   done('queues', queues.total >= 1 && queues.entities.length === 1, queues);
+  const api = new gc.ArchitectApi();
+  const ivrs = await api.getArchitectIvrs({ dnis: '+15550190002' });
+  done('IVR by number', ivrs.entities.length === 1 && ivrs.entities[0].name === 'Billing menu', ivrs);
+  const prompts = await api.getArchitectPrompts({ name: ['Welcome'] });
+  done('prompt by name', prompts.total === 1 && prompts.entities[0].resources.length === 1, prompts);
 }
 
 async function writeAndFind(api) {
@@ -185,5 +190,5 @@ const merged = await enrichAndMerge(contacts, source, first);
 await call(contacts, merged);
 await aUser();
 // How many there are above: none is left out silently.
-if (operations !== 36) throw new Error(`${operations} operations, not 36`);
+if (operations !== 38) throw new Error(`${operations} operations, not 38`);
 console.log(`${operations} operations ok`);

@@ -26,7 +26,7 @@ RUN = uuid.uuid4().hex[:8]
 DIGITS = f"{uuid.uuid4().int % 10_000_000:07d}"
 PHONE, OTHER_PHONE = f"+1555{DIGITS}", f"+1556{DIGITS}"
 # How many there are below: none is left out silently.
-OPERATIONS = 45
+OPERATIONS = 51
 operations = 0
 
 
@@ -99,7 +99,25 @@ def login():
     done("roles", any(policy.domain == "externalContacts" and policy.actions for policy in policies), roles)
     queues = gc.RoutingApi(client).get_routing_queues(page_size=1)
     done("queues", queues.total >= 1 and len(queues.entities) == 1, queues)
+    destinations(client)
     return client
+
+
+def destinations(client):
+    queues = gc.RoutingApi(client).get_routing_queues(name="support").entities
+    done("queue by name", [one.name for one in queues] == ["Support"], queues)
+    api = gc.ArchitectApi(client)
+    listed = api.get_architect_ivrs(page_size=1, page_number=2)
+    seen = (listed.total, listed.page_count, len(listed.entities), listed.next_uri)
+    done("second page of IVRs", seen == (2, 2, 1, None), listed)
+    ivr = api.get_architect_ivrs(name="Main menu").entities[0]
+    done("IVR by name", ivr.state == "active" and ivr.dnis == ["+15550190000"], ivr)
+    done("read IVR", api.get_architect_ivr(ivr.id).name == "Main menu", ivr)
+    found = api.get_architect_prompts(name=["Welcome", "Office_Closed"], include_resources=False)
+    names = sorted((one.name, one.resources) for one in found.entities)
+    done("prompts by name", names == [("Office_Closed", None), ("Welcome", None)], found)
+    prompt = api.get_architect_prompt(found.entities[0].id)
+    done("read prompt", prompt.resources[0].prompt_id == prompt.id, prompt)
 
 
 def write_and_find(api):

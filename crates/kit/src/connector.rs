@@ -1,8 +1,8 @@
 //! What a connector is: facts, a way to open it, and what it can then do.
 
 use crate::{
-    CallEvents, Changes, Error, History, Journal, Lane, Limits, Manifest, Network, Requests,
-    Rights, Settings, SignIn, Tokens, Turnstile, Writes,
+    CallEvents, Changes, Destinations, Error, History, Journal, Lane, Limits, Manifest, Network,
+    Requests, Rights, Settings, SignIn, Tokens, Turnstile, Writes,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Numbering, Phone, Value};
@@ -39,6 +39,7 @@ pub struct Capabilities {
     pub contact_center: Option<Arc<dyn ContactCenter>>,
     pub calls: Option<Arc<dyn CallEvents>>,
     pub history: Option<Arc<dyn History>>,
+    pub destinations: Option<Arc<dyn Destinations>>,
     pub journal: Option<Arc<dyn Journal>>,
     pub sign_in: Option<Arc<dyn SignIn>>,
     pub changes: Option<Arc<dyn Changes>>,
@@ -60,6 +61,7 @@ impl Capabilities {
             contact_center: None,
             calls: None,
             history: None,
+            destinations: None,
             journal: None,
             sign_in: None,
             changes: None,
@@ -78,6 +80,7 @@ impl Capabilities {
             ("contact_center", self.contact_center.is_some()),
             ("calls", self.calls.is_some()),
             ("history", self.history.is_some()),
+            ("destinations", self.destinations.is_some()),
             ("journal", self.journal.is_some()),
             ("sign_in", self.sign_in.is_some()),
             ("changes", self.changes.is_some()),

@@ -14,6 +14,7 @@ pub mod breaker;
 pub mod budget;
 mod calls;
 pub mod connector;
+pub mod destinations;
 mod error;
 pub mod gate;
 pub mod guard;
@@ -41,6 +42,7 @@ pub use connector::{
     Account, Accounts, Ask, Capabilities, Check, Connector, ContactCenter, Conversation, Enriched,
     Finding, Lookup, Opening, Profile, Push,
 };
+pub use destinations::{Destination, Destinations};
 pub use error::Error;
 pub use gate::Lane;
 pub use health::Health;

@@ -29,6 +29,9 @@ pub struct Manifest {
     /// was granted.
     #[serde(default)]
     pub scopes: BTreeMap<String, Vec<String>>,
+    /// Capabilities that calls do without: a scope of theirs that was not granted is warned of.
+    #[serde(default)]
+    pub optional: Vec<String>,
     #[serde(default)]
     pub settings: Vec<Setting>,
     #[serde(default)]
@@ -63,8 +66,16 @@ pub const TECHNICAL: &str = "technical";
 pub const OF_CRMS: [&str; 7] =
     ["lookup", "accounts", "changes", "writes", "journal", "requests", "sign_in"];
 /// What a contact center may be able to do.
-pub const OF_CONTACT_CENTERS: [&str; 7] =
-    ["contact_center", "calls", "history", "changes", "writes", "requests", "sign_in"];
+pub const OF_CONTACT_CENTERS: [&str; 8] = [
+    "contact_center",
+    "calls",
+    "history",
+    "destinations",
+    "changes",
+    "writes",
+    "requests",
+    "sign_in",
+];
 
 /// Limits a connection has unless its configuration says otherwise.
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -15,6 +15,8 @@ pub struct Need {
     pub scope: String,
     /// What needs it, such as `lookup` or `the action Orders`.
     pub by: String,
+    /// Calls do without it.
+    pub is_optional: bool,
 }
 
 /// What the vendor says of the credentials.
@@ -43,24 +45,30 @@ impl Rights {
         Self { granted: Ok(granted), covers: same, administrator: None, place }
     }
 
-    /// What is needed and was not granted; nothing where the vendor does not tell.
+    /// What calls need and was not granted; nothing where the vendor does not tell.
     #[must_use]
     pub fn missing<'a>(&self, needs: &'a [Need]) -> Vec<&'a Need> {
-        let Ok(granted) = &self.granted else { return Vec::new() };
-        let has = |need: &&Need| granted.iter().any(|one| (self.covers)(one, &need.scope));
-        needs.iter().filter(|need| !has(need)).collect()
+        self.lacking(needs).filter(|need| !need.is_optional).collect()
+    }
+
+    fn lacking<'a>(&self, needs: &'a [Need]) -> impl Iterator<Item = &'a Need> {
+        let granted = self.granted.as_ref().ok();
+        needs.iter().filter(move |need| {
+            let has = |all: &Vec<String>| all.iter().any(|one| (self.covers)(one, &need.scope));
+            granted.is_some_and(|all| !has(all))
+        })
     }
 
     /// What it comes to, as `check` tells it.
     #[must_use]
     pub fn findings(&self, needs: &[Need]) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
-        for need in self.missing(needs) {
-            let Need { scope, by } = need;
+        for Need { scope, by, is_optional } in self.lacking(needs) {
+            let code = if *is_optional { OPTIONAL } else { "connection.scope_missing" };
             findings.push(Finding {
                 what: format!("scope {scope}"),
                 outcome: Err(Flaw {
-                    code: "connection.scope_missing",
+                    code,
                     message: format!("{by} needs the scope {scope}, which was not granted."),
                     fix: format!("Grant {scope}: {}.", self.place),
                 }),
@@ -107,6 +115,7 @@ impl Rights {
 }
 
 /// Codes of what is told and does not make a check fail.
+pub const OPTIONAL: &str = "connection.scope_optional";
 const TOO_BROAD: &str = "connection.too_broad";
 const UNKNOWN: &str = "connection.scope_unknown";
 
@@ -114,7 +123,7 @@ impl Flaw {
     /// Calls go on, but somebody should know.
     #[must_use]
     pub fn is_warning(&self) -> bool {
-        matches!(self.code, TOO_BROAD | UNKNOWN)
+        matches!(self.code, OPTIONAL | TOO_BROAD | UNKNOWN)
     }
 }
 
@@ -161,7 +170,8 @@ mod tests {
     use super::{Need, Noted, Rights};
 
     fn need(scope: &str) -> Need {
-        Need { scope: scope.to_owned(), by: "the action Orders".to_owned() }
+        let by = "the action Orders".to_owned();
+        Need { scope: scope.to_owned(), by, is_optional: false }
     }
 
     fn codes(rights: &Rights, needs: &[Need]) -> Vec<(String, &'static str, bool)> {
@@ -181,6 +191,15 @@ mod tests {
         assert_eq!(codes(&rights, &both), [missing]);
         let flaw = rights.findings(&both).remove(0).outcome.expect_err("missing");
         assert!(flaw.message.contains("the action Orders") && flaw.fix.contains("Setup, Apps"));
+    }
+
+    #[test]
+    fn what_calls_do_without_is_warned_of_and_not_missing() {
+        let rights = Rights::told(vec!["api".into()], "Setup, Apps");
+        let optional = Need { is_optional: true, ..need("queues:view") };
+        let warned = ("scope queues:view".to_owned(), "connection.scope_optional", true);
+        assert_eq!(codes(&rights, std::slice::from_ref(&optional)), [warned]);
+        assert!(rights.missing(&[optional]).is_empty());
     }
 
     #[test]

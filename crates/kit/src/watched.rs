@@ -6,8 +6,9 @@
 use crate::health::Health;
 use crate::{
     Account, Accounts, Activity, Ask, Capabilities, Changes, ChangesAsk, ChangesPage,
-    ContactCenter, Conversation, Custom, Enriched, Error, Fields, Journal, Lane, Language, Lookup,
-    Place, Push, Record, Requests, Saved, Writes, Written,
+    ContactCenter, Conversation, Custom, Destination, Destinations, Enriched, Error, Fields,
+    Journal, Lane, Language, Lookup, Place, Push, Record, Requests, Saved, Writes, Written,
+    destinations,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact};
@@ -42,6 +43,7 @@ impl Capabilities {
             lookup: watch!(self.lookup, Lookup),
             accounts: watch!(self.accounts, Accounts),
             contact_center: watch!(self.contact_center, ContactCenter),
+            destinations: watch!(self.destinations, Destinations),
             journal: watch!(self.journal, Journal),
             changes: watch!(self.changes, Changes),
             writes: watch!(self.writes, Writes),
@@ -108,6 +110,22 @@ impl ContactCenter for Watched<dyn ContactCenter> {
 
     async fn associate(&self, conversation: &Conversation, contact: &str) -> Result<(), Error> {
         self.told("association", self.inner.associate(conversation, contact).await)
+    }
+}
+
+#[async_trait]
+impl Destinations for Watched<dyn Destinations> {
+    fn can_be_asked(&self, kind: destinations::Kind) -> bool {
+        self.inner.can_be_asked(kind)
+    }
+
+    async fn find(
+        &self,
+        lane: Lane,
+        kind: destinations::Kind,
+        words: &[String],
+    ) -> Result<Vec<Option<Destination>>, Error> {
+        self.told("destinations", self.inner.find(lane, kind, words).await)
     }
 }
 

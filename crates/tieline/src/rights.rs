@@ -21,12 +21,20 @@ pub fn needs(
     let can = connection.capabilities.names();
     let own = manifest.scopes.iter().filter(|(capability, _)| can.contains(&capability.as_str()));
     let own = own.flat_map(|(capability, scopes)| {
-        scopes.iter().map(|scope| Need { scope: scope.clone(), by: capability.clone() })
+        let is_optional = manifest.optional.contains(capability);
+        let need = move |scope: &String| Need {
+            scope: scope.clone(),
+            by: capability.clone(),
+            is_optional,
+        };
+        scopes.iter().map(need)
     });
     let actions = loaded.config.actions.iter().filter(|(_, action)| action.connection == name);
     let actions = actions.flat_map(|(action, section)| {
         let by = format!("the action {action}");
-        section.scopes.iter().map(move |scope| Need { scope: scope.clone(), by: by.clone() })
+        let need =
+            move |scope: &String| Need { scope: scope.clone(), by: by.clone(), is_optional: false };
+        section.scopes.iter().map(need)
     });
     let mut needs: Vec<Need> = Vec::new();
     for need in own.chain(actions) {

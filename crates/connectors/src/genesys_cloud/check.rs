@@ -5,11 +5,13 @@
 //! looks at permissions first, so that "not found" means "permitted".
 
 use super::client::Send;
+use super::destinations::Places;
 use super::mapping;
 use super::platform::Platform;
 use super::sign_in::Agents;
 use async_trait::async_trait;
 use kit::connector::Flaw;
+use kit::destinations::Kind;
 use kit::{Check, Error, Finding, Profile, Push, Rights};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -50,6 +52,7 @@ impl Check for Access {
         if self.platform.policy.promote {
             findings.push(finding("externalContacts:identity:promote", self.promote().await));
         }
+        findings.extend(self.destinations().await);
         if let Some(agents) = &self.agents {
             findings.push(sign_in(agents).await);
         }
@@ -195,8 +198,25 @@ fn widget_flaw(widget: &str, lack: &str) -> Flaw {
     }
 }
 
-/// What reconciliation needs.
+/// What reconciliation and routing rules need.
 impl Access {
+    /// Calls do without these lists: one that we may not see is warned of.
+    async fn destinations(&self) -> Vec<Finding> {
+        let places = Places { client: Arc::clone(&self.platform.client) };
+        let mut findings = Vec::new();
+        for kind in Kind::ALL {
+            let what = format!("{} that routing rules name", kind.as_str());
+            let mut finding = finding(&what, places.look(kind).await);
+            if let Err(flaw) = &mut finding.outcome
+                && flaw.code == "connection.scope_missing"
+            {
+                flaw.code = kit::rights::OPTIONAL;
+            }
+            findings.push(finding);
+        }
+        findings
+    }
+
     async fn history(&self) -> Result<(), Error> {
         let body = json!({
             "interval": "2020-01-01T00:00:00.000Z/2020-01-01T00:00:01.000Z",

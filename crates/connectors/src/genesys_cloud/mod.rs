@@ -3,12 +3,14 @@
 //! It keeps contacts of its own, carries attributes on live conversations, and
 //! says what it lacks. `platform` is what it does, `client` the way to it,
 //! `mapping` its JSON both ways, `events` what it tells of calls, `history` what it
-//! remembers of them, `scan` and `writes` (over `records`) what whole contacts are, `sign_in` whose token an agent's page shows, `check` what it
-//! needs to be granted. Set-up and quirks are in README.md.
+//! remembers of them, `destinations` what they can be sent to, `scan` and `writes` (over
+//! `records`) what whole contacts are, `sign_in` whose token an agent's page shows, `check`
+//! what it needs to be granted. Set-up and quirks are in README.md.
 
 mod check;
 mod client;
 pub mod data_actions;
+mod destinations;
 mod events;
 mod history;
 mod mapping;
@@ -86,6 +88,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             platform: Arc::clone(&platform),
             events: events::Events { apps },
         })),
+        destinations: Some(Arc::new(destinations::Places { client: Arc::clone(&platform.client) })),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&platform.client) })),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { platform, agents }))

@@ -2,7 +2,7 @@
 //!
 //! `start` gives one organization on its own loopback port: OAuth and the API on
 //! one address, external contacts with identifier claiming and merging, calls
-//! with attributes and associations, queues, limits, permissions and throttling.
+//! with attributes and associations, queues, IVRs, prompts, limits, permissions and throttling.
 //! It shares no type with the product: what it says is JSON of the vendor's shape.
 //! Presence, notifications and data actions are not here.
 //!
@@ -54,6 +54,10 @@ pub struct Config {
     pub external_source: (String, String),
     /// Queues that exist from the start: id and name.
     pub queues: Vec<(String, String)>,
+    /// IVRs that exist from the start: id, name, and the numbers that lead there.
+    pub ivrs: Vec<(String, String, Vec<String>)>,
+    /// User prompts that exist from the start: id and name.
+    pub prompts: Vec<(String, String)>,
     /// What the client's roles grant.
     pub permissions: BTreeSet<String>,
     /// The client has the role of a Master Admin as well.
@@ -80,6 +84,22 @@ impl Default for Config {
             queues: vec![
                 ("00000000-90e0-4000-9000-000000000001".into(), "Support".into()),
                 ("00000000-90e0-4000-9000-000000000002".into(), "Sales".into()),
+            ],
+            ivrs: vec![
+                (
+                    "00000000-1b40-4000-9000-000000000001".into(),
+                    "Main menu".into(),
+                    vec!["+15550190000".into()],
+                ),
+                (
+                    "00000000-1b40-4000-9000-000000000002".into(),
+                    "Billing menu".into(),
+                    vec!["+15550190002".into()],
+                ),
+            ],
+            prompts: vec![
+                ("00000000-980a-4000-9000-000000000001".into(), "Welcome".into()),
+                ("00000000-980a-4000-9000-000000000002".into(), "Office_Closed".into()),
             ],
             permissions: all_permissions(),
             is_administrator: false,
@@ -120,6 +140,8 @@ pub async fn start(config: Config) -> io::Result<GenesysCloud> {
     for (id, name) in &config.queues {
         add_queue(&mut world, id, name);
     }
+    world.ivrs = config.ivrs.iter().map(http::organization::ivr).collect();
+    world.prompts = config.prompts.iter().map(http::organization::prompt).collect();
     let port = config.port;
     let platform = Arc::new(Platform::new(config, world));
     let faults = Faults::default();
@@ -259,6 +281,22 @@ impl GenesysCloud {
     /// Every queue, id and name, by name.
     pub fn queues(&self) -> Vec<(String, String)> {
         self.platform.world().queues.clone()
+    }
+
+    /// Adds a user prompt; its id.
+    pub fn add_prompt(&self, name: &str) -> String {
+        let mut world = self.platform.world();
+        let id = world.ids.next();
+        world.prompts.push(http::organization::prompt(&(id.clone(), name.to_owned())));
+        id
+    }
+
+    /// Deletes an IVR: its list goes on showing it, in the state `deleted`.
+    pub fn delete_ivr(&self, id: &str) {
+        let mut world = self.platform.world();
+        for ivr in world.ivrs.iter_mut().filter(|ivr| ivr["id"] == id) {
+            ivr["state"] = "deleted".into();
+        }
     }
 
     /// Takes a permission from the client.

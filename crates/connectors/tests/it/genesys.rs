@@ -3,10 +3,12 @@
 
 use crate::openapi;
 use crate::rig::{EMAIL, PHONE, Rig, push};
+use ::sim::faults::{Fault, Rule};
 use connectors::genesys_cloud::sim::{self, GenesysCloud, NewCall, SignedInUser};
 use connectors::genesys_cloud::simulate;
 use domain::{CallId, ContactPhone, PhoneKind, Timestamp};
-use kit::{Capabilities, ContactCenter, Error, Push, Secret};
+use kit::destinations::Kind;
+use kit::{Capabilities, ContactCenter, Error, Lane, Push, Secret};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +45,9 @@ fn as_described(rig: &Rig<GenesysCloud>) -> usize {
     let mut count = 0;
     for seen in sent {
         let body: Option<Value> = serde_json::from_str(&seen.body).ok();
+        if openapi::is_undescribed(&seen.target) {
+            continue;
+        }
         let verdict = openapi::validate_request(&seen.method, &seen.target, body.as_ref());
         assert_eq!(verdict, Ok(()), "{} {}", seen.method, seen.target);
         count += 1;
@@ -439,4 +444,110 @@ async fn a_role_over_everything_is_an_administrators_breadth() {
     assert_eq!(rights.administrator.as_deref(), Some("the role Master Admin"));
     assert!(rights.granted.expect("told").contains(&"*:*:*".to_owned()));
     assert!((rights.covers)("*:*:*", "routing:queue:view"));
+}
+
+/// What the platform has under each word, and how often it was asked.
+async fn found(
+    rig: &Rig<GenesysCloud>,
+    connection: &Capabilities,
+    kind: Kind,
+    words: &[&str],
+) -> (Vec<Option<String>>, usize) {
+    let destinations = connection.destinations.as_ref().expect("destinations");
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let (_, before) = rig.requests();
+    let found = destinations.find(Lane::Background, kind, &words).await.expect("an answer");
+    let names = found.into_iter().map(|one| one.map(|one| one.name)).collect();
+    (names, rig.requests().1 - before)
+}
+
+#[tokio::test]
+async fn a_destination_is_found_by_its_id_its_name_or_its_number() {
+    let rig = organization().await;
+    let connection = rig.open().await;
+    let some = |names: &[Option<&str>]| -> Vec<Option<String>> {
+        names.iter().map(|name| name.map(str::to_owned)).collect()
+    };
+    let (queues, asked) =
+        found(&rig, &connection, Kind::Queue, &[" support", "Sales", "Nowhere", "S*", ""]).await;
+    assert_eq!(queues, some(&[Some("Support"), Some("Sales"), None, None, None]));
+    assert_eq!(asked, 1);
+    let id = &rig.simulator.queues()[0].0.to_uppercase();
+    assert_eq!(found(&rig, &connection, Kind::Queue, &[id]).await.0, some(&[Some("Sales")]));
+    assert!(as_described(&rig) >= 2);
+    let words = ["main MENU", "tel:+1 555 019 0002", "+15550190009"];
+    let (ivrs, _) = found(&rig, &connection, Kind::Ivr, &words).await;
+    assert_eq!(ivrs, some(&[Some("Main menu"), Some("Billing menu"), None]));
+    let (prompts, _) =
+        found(&rig, &connection, Kind::Recording, &["office_closed", "Main menu"]).await;
+    assert_eq!(prompts, some(&[Some("Office_Closed"), None]), "another kind's is none");
+
+    let main = rig.simulator.config().ivrs[0].0.clone();
+    rig.simulator.delete_ivr(&main);
+    let (ivrs, _) = found(&rig, &connection, Kind::Ivr, &["Main menu", &main]).await;
+    assert_eq!(ivrs, [None, None], "it is still in the list, and deleted");
+}
+
+#[tokio::test]
+async fn a_list_is_read_to_its_end_and_no_further_than_needed() {
+    let rig = organization().await;
+    let connection = rig.open().await;
+    for n in 0..250 {
+        rig.simulator.add_queue(&format!("Queue {n:03}"));
+        rig.simulator.add_prompt(&format!("Prompt_{n:03}"));
+    }
+    let words = ["Queue 249", "Queue 000", "Nowhere"];
+    let (queues, asked) = found(&rig, &connection, Kind::Queue, &words).await;
+    let names = [Some("Queue 249".to_owned()), Some("Queue 000".to_owned()), None];
+    assert_eq!((queues, asked), (names.into(), 3));
+    let (_, asked) = found(&rig, &connection, Kind::Queue, &["Queue 000"]).await;
+    assert_eq!(asked, 1, "the rest is left unread");
+    let (prompts, asked) = found(&rig, &connection, Kind::Recording, &["prompt_100", "x"]).await;
+    assert_eq!((prompts, asked), (vec![Some("Prompt_100".to_owned()), None], 3));
+    let answers = rig.faults().requests().log();
+    let prompts = answers.iter().filter(|seen| seen.target.contains("architect/prompts"));
+    assert!(prompts.clone().count() == 3);
+    assert!(prompts.into_iter().all(|seen| seen.target.contains("includeResources=false")));
+}
+
+#[tokio::test]
+async fn a_list_that_may_not_be_seen_is_forbidden_and_warned_of_and_never_empty() {
+    let rig = organization().await;
+    let connection = rig.open().await;
+    for (kind, permission) in [
+        (Kind::Queue, "routing:queue:view"),
+        (Kind::Ivr, "routing:callRoute:view"),
+        (Kind::Recording, "architect:userPrompt:view"),
+    ] {
+        rig.simulator.take_permission(permission);
+        let destinations = connection.destinations.as_ref().expect("destinations");
+        assert!(destinations.can_be_asked(kind));
+        let words = ["Nowhere".to_owned()];
+        let error = destinations.find(Lane::Background, kind, &words).await.expect_err("refused");
+        assert_eq!(error, Error::Forbidden { missing: permission.to_owned() });
+        let findings = connection.check.check().await;
+        let flaws: Vec<_> = findings.iter().filter_map(|one| one.outcome.as_ref().err()).collect();
+        assert_eq!(flaws.len(), 1, "{flaws:?}");
+        assert!(flaws[0].is_warning() && flaws[0].fix.contains(permission), "{flaws:?}");
+        rig.simulator.give_permission(permission);
+    }
+    let rights = connection.check.rights().await.expect("told").granted.expect("told");
+    for scope in &rig.connector.manifest.scopes["destinations"] {
+        assert!(rights.contains(scope), "{scope} is a permission of the platform");
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_fails_and_names_nothing_absent() {
+    let rig = organization().await;
+    let connection = rig.open().await;
+    let body = json!({ "entities": [{ "id": "1", "name": "Support" }], "pageCount": 1_000_000 });
+    let endless = Fault::Status { code: 200, body: Some(body.to_string()) };
+    rig.faults().add(Rule::always(endless).on("/routing/queues"));
+    let destinations = connection.destinations.as_ref().expect("destinations");
+    let find = async |word: &str| {
+        destinations.find(Lane::Background, Kind::Queue, &[word.to_owned()]).await
+    };
+    assert!(find("Support").await.expect("it is on the first page")[0].is_some());
+    assert_eq!(find("Nowhere").await.expect_err("no end").kind(), "protocol");
 }

@@ -158,19 +158,6 @@ impl From<&Connection> for StandingBody {
     fn from(connection: &Connection) -> Self {
         let degraded = connection.degraded();
         let is_failing = connection.health().troubles().iter().any(|trouble| !trouble.is_over);
-        let can = &connection.capabilities;
-        let capabilities = [
-            ("lookup", can.lookup.is_some()),
-            ("accounts", can.accounts.is_some()),
-            ("contact_center", can.contact_center.is_some()),
-            ("calls", can.calls.is_some()),
-            ("history", can.history.is_some()),
-            ("journal", can.journal.is_some()),
-            ("changes", can.changes.is_some()),
-            ("writes", can.writes.is_some()),
-            ("requests", can.requests.is_some()),
-            ("sign_in", can.sign_in.is_some()),
-        ];
         Self {
             name: connection.name.clone(),
             prefix: connection
@@ -185,10 +172,7 @@ impl From<&Connection> for StandingBody {
             },
             degraded_by: degraded.map_or("", engine::Degraded::as_str),
             degraded_for_s: degraded.and_then(engine::Degraded::ends_in).map_or(0, whole_seconds),
-            capabilities: capabilities
-                .into_iter()
-                .filter_map(|(name, is)| is.then_some(name))
-                .collect(),
+            capabilities: connection.capabilities.names(),
         }
     }
 }

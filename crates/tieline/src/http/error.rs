@@ -76,6 +76,7 @@ pages! {
     "connection.field_missing",
     "connection.full_scan",
     "connection.scope_missing",
+    "connection.scope_optional",
     "connection.scope_unknown",
     "connection.setting_refused",
     "connection.too_broad",

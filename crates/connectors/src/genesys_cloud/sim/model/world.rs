@@ -26,6 +26,9 @@ pub(crate) struct World {
     pub(crate) conversations: Conversations,
     /// Queues in order of name.
     pub(crate) queues: Vec<(String, String)>,
+    pub(crate) ivrs: Vec<Value>,
+    /// User prompts.
+    pub(crate) prompts: Vec<Value>,
     pub(crate) integrations: Vec<Value>,
     /// Data actions.
     pub(crate) actions: Vec<Value>,
@@ -59,6 +62,8 @@ impl World {
             notes: BTreeMap::new(),
             conversations: Conversations::default(),
             queues: Vec::new(),
+            ivrs: Vec::new(),
+            prompts: Vec::new(),
             integrations: Vec::new(),
             actions: Vec::new(),
             triggers: Vec::new(),
