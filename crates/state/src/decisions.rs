@@ -117,7 +117,8 @@ impl Store {
         let number = new.number.as_deref().map(Name::Phone);
         let records = new.records.iter().flat_map(names);
         let mut all = number.into_iter().chain(records);
-        self.has_tombstones() && all.any(|name| self.erased(name) == Erased::Yes)
+        let is_erased = all.any(|name| self.erased(name) == Erased::Yes);
+        is_erased || self.names_erased(&new.details)
     }
 }
 

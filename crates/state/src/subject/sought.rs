@@ -151,35 +151,46 @@ impl Sought {
     /// Whether a text names what is looked for: an externalId, a number or an e-mail
     /// among its words.
     pub(super) fn is_in(&self, keys: &Keyring, text: &str) -> bool {
-        let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '"' | '(' | ')');
-        text.split(is_between).filter(|word| !word.is_empty()).any(|word| {
-            let hash = if word.contains('@') {
-                Name::Email(word).hash(keys)
-            } else if word.starts_with('+') {
-                Name::Phone(word).hash(keys)
-            } else if word.contains(':') {
-                external_id(keys, word)
-            } else {
-                return false;
-            };
-            self.hashes.contains(&hash)
-        })
+        is_in_text(keys, text, &|hash| self.hashes.contains(hash))
     }
 
     /// The same of any text within a job's payload; one that is no JSON says nothing.
     pub(super) fn is_in_json(&self, keys: &Keyring, payload: &[u8]) -> bool {
-        let json: std::result::Result<serde_json::Value, _> = serde_json::from_slice(payload);
-        json.is_ok_and(|json| self.is_in_value(keys, &json))
+        is_named_in_json(keys, payload, &|hash| self.hashes.contains(hash))
     }
+}
 
-    fn is_in_value(&self, keys: &Keyring, value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::String(text) => self.is_in(keys, text),
-            serde_json::Value::Array(list) => list.iter().any(|one| self.is_in_value(keys, one)),
-            serde_json::Value::Object(map) => map.values().any(|one| self.is_in_value(keys, one)),
-            _ => false,
-        }
+type IsSought<'a> = &'a dyn Fn(&Hash) -> bool;
+
+/// As [`Sought::is_in_json`], for whoever knows the hashes in another way.
+pub(super) fn is_named_in_json(keys: &Keyring, payload: &[u8], is_sought: IsSought<'_>) -> bool {
+    let json: std::result::Result<serde_json::Value, _> = serde_json::from_slice(payload);
+    json.is_ok_and(|json| is_in_value(keys, &json, is_sought))
+}
+
+fn is_in_value(keys: &Keyring, value: &serde_json::Value, is_sought: IsSought<'_>) -> bool {
+    match value {
+        serde_json::Value::String(text) => is_in_text(keys, text, is_sought),
+        serde_json::Value::Array(list) => list.iter().any(|one| is_in_value(keys, one, is_sought)),
+        serde_json::Value::Object(map) => map.values().any(|one| is_in_value(keys, one, is_sought)),
+        _ => false,
     }
+}
+
+fn is_in_text(keys: &Keyring, text: &str, is_sought: IsSought<'_>) -> bool {
+    let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '"' | '(' | ')');
+    text.split(is_between).filter(|word| !word.is_empty()).any(|word| {
+        let hash = if word.contains('@') {
+            Name::Email(word).hash(keys)
+        } else if word.starts_with('+') {
+            Name::Phone(word).hash(keys)
+        } else if word.contains(':') {
+            external_id(keys, word)
+        } else {
+            return false;
+        };
+        is_sought(&hash)
+    })
 }
 
 /// What is sealed of a call besides who it was.

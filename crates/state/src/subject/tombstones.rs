@@ -5,6 +5,7 @@
 //! nodes each reads them anew every few seconds, and what a node did not know of yet is
 //! removed by the erasure's second sweep.
 
+use super::sought::is_named_in_json;
 use crate::calls::record_hash;
 use crate::error::{Boxed, Result};
 use crate::keys::{Hash, Keyring};
@@ -63,6 +64,12 @@ impl Store {
             return Erased::No;
         }
         tombstones.of(&name.hash(&self.keys()))
+    }
+
+    /// Whether a text within some JSON names somebody who was erased.
+    pub(crate) fn names_erased(&self, json: &[u8]) -> bool {
+        let is_erased = |hash: &Hash| self.tombstones().of(hash) == Erased::Yes;
+        self.has_tombstones() && is_named_in_json(&self.keys(), json, &is_erased)
     }
 
     /// Whether anybody was erased at all.

@@ -238,6 +238,9 @@ async fn of_an_erased_person_only_that_it_was_decided_is_kept(place: Place) {
         assert_eq!((one.records.len() == 1, !one.details.is_empty()), (is_hers, is_hers), "{name}");
         assert_eq!(store.passes(&id(name)).await.expect("counted"), 1, "a loop is still noticed");
     }
+    let mailed = br#"{"asked":{"email":"John@Example.com"}}"#.to_vec();
+    keep(&store, NewDecision { details: mailed, ..decision("new-mail", None, None) }).await;
+    assert!(of(&store, "new-mail").await[0].details.is_empty());
     assert_eq!(exported(&store, &of_record("john")).await, [""; 0]);
     store.close().await;
 }
