@@ -7,6 +7,7 @@ use engine::Preview;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use state::customers::Kept;
+use state::decisions::Decision;
 use state::enrichments::Enrichment;
 use state::subject::{Export, ExportedCall, ExportedJob, KnownContact};
 use state::{StoredEvent, StoredOutcome};
@@ -41,6 +42,9 @@ pub struct Document {
     /// Their records in one system and another.
     #[schema(value_type = Vec<Object>)]
     links: Vec<Json>,
+    /// Where their calls were sent, and what was seen of them.
+    #[schema(value_type = Vec<Object>)]
+    decisions: Vec<Json>,
     /// Work that is still to be done, or was given up, with what it says of them.
     #[schema(value_type = Vec<Object>)]
     jobs: Vec<Json>,
@@ -96,6 +100,7 @@ impl Document {
             interactions: interactions.collect(),
             corrections: corrections.collect(),
             links: links.collect(),
+            decisions: export.decisions.into_iter().map(decision).collect(),
             jobs: jobs.into_iter().map(job).collect(),
             audit: audit.collect(),
             elsewhere: elsewhere.into_iter().map(ElsewhereBody::from).collect(),
@@ -112,6 +117,7 @@ pub(super) fn counts(preview: &Preview) -> BTreeMap<String, u64> {
         ("calls", export.calls.len()),
         ("call_data", of_calls(|call| usize::from(call.data.version > 0))),
         ("call_events", of_calls(|call| call.events.len())),
+        ("decisions", export.decisions.len()),
         ("enrichments", of_calls(|call| call.enrichments.len())),
         ("call_outcomes", of_calls(|call| usize::from(call.outcome.is_some()))),
         ("reconcile_calls", of_calls(|call| call.reconciled.len())),
@@ -184,6 +190,20 @@ fn enrichment(kept: Enrichment) -> Json {
     let Enrichment { queue, asked, answer, created_at, .. } = kept;
     json!({
         "queue": queue, "asked": asked, "answer": answer, "createdAt": created_at.to_string(),
+    })
+}
+
+fn decision(decided: Decision) -> Json {
+    let records = decided.records.iter();
+    let records = records.map(|one| json!({ "connection": one.connection, "record": one.record }));
+    // JSON of our own, or nothing.
+    let says: Json = serde_json::from_slice(&decided.details).unwrap_or_default();
+    json!({
+        "callId": decided.call.to_string(), "entry": decided.entry, "at": decided.at.to_string(),
+        "revision": decided.set_revision, "rule": decided.rule, "line": decided.line,
+        "destination": decided.destination, "status": decided.status, "tookUs": decided.took_us,
+        "draftDestination": decided.shadow, "number": decided.number,
+        "connection": decided.connection, "records": records.collect::<Vec<_>>(), "says": says,
     })
 }
 
