@@ -250,3 +250,60 @@ async fn rules_survive_a_backup_and_lie_there_sealed(place: Place) {
     }
     store.close().await;
 }
+
+mod lasting {
+    use super::*;
+    use state::Error;
+
+    crate::lasting_facts! {
+        what_one_node_changes_the_others_notice_and_none_decides_on_what_is_old
+        a_set_or_a_draft_in_the_place_of_another_does_not_open
+    }
+
+    async fn what_one_node_changes_the_others_notice_and_none_decides_on_what_is_old(place: Place) {
+        let store = place.open().await;
+        let Ok(other) = place.try_open(&master()).await else {
+            return; // an embedded store has no other nodes
+        };
+        assert_eq!(draft(&store, vec![change("rule", "Gold", body("1"))], 0).await, Some(1));
+        assert_eq!(other.rules_version().await.expect("read"), 1);
+        let (one, two) = (set("one", &[("rule", "Gold")]), set("two", &[("rule", "Gold")]));
+        let (one, two) = tokio::join!(publish(&store, one, 1), publish(&other, two, 1));
+        let published: Vec<_> = [("one", one), ("two", two)].into_iter().collect();
+        let won: Vec<_> = published.iter().filter(|(_, done)| done.is_some()).collect();
+        let [(name, _)] = won[..] else { panic!("{published:?}") };
+        for node in [&store, &other] {
+            assert_eq!(in_force(node).await, (1, (*name).to_owned()));
+            assert_eq!((drafts(node).await, acts(node).await), (vec![], 2));
+        }
+        // The data key of another node opens here as well.
+        other.rotate_data_key().await.expect("rotated");
+        assert!(publish(&other, set("three", &[]), 2).await.is_some());
+        assert_eq!(in_force(&store).await, (2, "three".to_owned()));
+    }
+
+    async fn a_set_or_a_draft_in_the_place_of_another_does_not_open(place: Place) {
+        for tampered in [
+            "UPDATE rule_sets SET sealed = (SELECT sealed FROM rule_sets WHERE revision = 1)
+                WHERE revision = 2",
+            "UPDATE rule_drafts SET sealed = (SELECT sealed FROM rule_drafts WHERE name = 'a')
+                WHERE name = 'b'",
+        ] {
+            let place = place.another().await;
+            let store = place.open().await;
+            let both = vec![change("rule", "a", body("1")), change("rule", "b", body("2"))];
+            assert_eq!(draft(&store, both, 0).await, Some(1));
+            for seen in [1, 2] {
+                assert!(publish(&store, set("s", &[]), seen).await.is_some());
+            }
+            store.close().await;
+            place.tamper(tampered).await;
+            let store = place.open().await;
+            let error = store.rules().await.expect_err("not its own");
+            assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+            assert!(store.rule_set(1).await.expect("opens").is_some());
+            store.close().await;
+            place.drop_schema().await;
+        }
+    }
+}
