@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use data::Data;
+
 /// One authorized account of one vendor.
 pub struct Connection {
     pub name: String,
@@ -31,6 +33,8 @@ pub struct Connection {
     pub needs: Vec<Need>,
     /// How its system writes numbers and ids, where that is known.
     pub formats: Formats,
+    /// What can be named of its people.
+    pub data: Data,
     /// Its own accounts, for connections that it stands beside.
     pub(crate) accounts: Option<Accounts>,
     /// Requests of calls.
@@ -90,6 +94,7 @@ impl Connection {
             beside: Vec::new(),
             needs: Vec::new(),
             formats: Formats::default(),
+            data: Data::default(),
             accounts: accounts.map(|accounts| Accounts::new(accounts, &behaviour)),
             capabilities,
             policy: behaviour.policy,
@@ -120,6 +125,12 @@ impl Connection {
     #[must_use]
     pub fn with_formats(self, formats: Formats) -> Self {
         Self { formats, ..self }
+    }
+
+    /// With these modules and fields.
+    #[must_use]
+    pub fn with_data(self, data: Data) -> Self {
+        Self { data, ..self }
     }
 
     /// With these systems beside it.
@@ -297,5 +308,6 @@ fn unknown_queue(by_dialled: Option<&Queue>) -> String {
     format!("the queue is not configured: {who} answers")
 }
 
+mod data;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 //! Facts only: no conditions, no loops, no expressions. What needs an `if` is
 //! Rust in the same folder.
 
-use crate::Settings;
+use crate::{Settings, modules};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -34,6 +34,16 @@ pub struct Manifest {
     pub optional: Vec<String>,
     #[serde(default)]
     pub settings: Vec<Setting>,
+    /// Settings that say what an answer's `data` carries: name = the vendor's field. `*`:
+    /// there may be names that only the answer tells.
+    #[serde(default)]
+    pub data_settings: Vec<String>,
+    /// The same of an account that a record of another system is linked to.
+    #[serde(default)]
+    pub account_data_settings: Vec<String>,
+    /// Which of the vendor's objects are a rule's leads, contacts and accounts.
+    #[serde(default)]
+    pub modules: modules::Facts,
     #[serde(default)]
     pub privacy: Privacy,
 }

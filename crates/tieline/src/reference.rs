@@ -10,7 +10,8 @@ use crate::cli::{Cli, DocsArgs};
 use crate::exit::{self, Failure};
 use crate::http;
 use clap::CommandFactory;
-use kit::Connector;
+use kit::modules::Word;
+use kit::{Connector, Manifest};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -164,6 +165,42 @@ fn connector_page(connector: &Connector) -> String {
             setting.name, setting.help
         )
         .ok();
+    }
+    page.push_str(&modules(manifest));
+    page
+}
+
+/// What a routing rule's modules are there.
+fn modules(manifest: &Manifest) -> String {
+    if manifest.absent.contains_key("lookup") || manifest.is_contact_center {
+        return String::new();
+    }
+    let facts = &manifest.modules;
+    let mut page = "\n## Modules\n\nOf routing rules. A connection's own objects are told under \
+                    `[connections.NAME.modules]`.\n\n| Module | Objects | Fields |\n| --- | --- | --- |\n"
+        .to_owned();
+    let own = [
+        (Word::Leads, &facts.leads),
+        (Word::Contacts, &facts.contacts),
+        (Word::Accounts, &facts.accounts),
+    ];
+    for (word, module) in own {
+        let Some(module) = module else {
+            let why = facts.absent.get(&word).map_or("", String::as_str);
+            writeln!(page, "| {} | – | {why} |", word.as_str()).ok();
+            continue;
+        };
+        let code = |text: &String| match text.as_str() {
+            "*" => "any other".to_owned(),
+            text => format!("`{text}`"),
+        };
+        for object in &module.objects {
+            writeln!(page, "| {} | {} | as `data` names them |", word.as_str(), code(object)).ok();
+        }
+        for (object, before) in &module.through {
+            let word = word.as_str();
+            writeln!(page, "| {word} | of a `{object}` | those of `data` under `{before}` |").ok();
+        }
     }
     page
 }

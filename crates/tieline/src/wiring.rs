@@ -11,13 +11,14 @@ use crate::http::{self, Tls};
 use crate::vault::InStore;
 use domain::beside::LinkedBy;
 use domain::{Caller, Numbering};
-use engine::connections::{Behaviour, Formats};
+use engine::connections::{Behaviour, Data, Formats};
 use engine::{
     Beside, CallOptions, Connection, Connections, Corrections, Queue, Reconciling, Schedule,
     Template,
 };
 use kit::manifest::Defaults;
-use kit::{Limits, Network, Opening, Secret};
+use kit::modules::Names;
+use kit::{Limits, Manifest, Network, Opening, Secret, Settings};
 use state::{Location, MasterKey, Options, Store};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -289,7 +290,7 @@ pub fn connection(
         return Err(Mistake::new(at, "names no connector.", "Write its type."));
     };
     let opening = opening_of(loaded, name, section, &connector.manifest.limits);
-    let limits = opening.limits;
+    let (limits, settings) = (opening.limits, opening.settings.clone());
     let vault = store.map(|store| {
         InStore::new(store, name, &section.connector, &opening.settings) as Arc<dyn kit::Vault>
     });
@@ -328,7 +329,17 @@ pub fn connection(
     let formats = Formats { numbers: Some(numbers(loaded, section)), ids: section.formats.ids() };
     let needs = crate::rights::needs(loaded, name, &connector.manifest, &connection);
     let connection = connection.of_kind(&section.connector).with_beside(beside);
+    let connection = connection.with_data(data(&connector.manifest, &settings, section));
     Ok(connection.with_formats(formats).with_needs(needs))
+}
+
+/// What can be named of its people before anybody is asked.
+fn data(manifest: &Manifest, settings: &Settings, section: &ConnectionSection) -> Data {
+    Data {
+        modules: manifest.modules.of(manifest, settings, &section.modules.own()),
+        people: Names::of(&manifest.data_settings, settings),
+        accounts: Names::of(&manifest.account_data_settings, settings),
+    }
 }
 
 /// Hosts of the proxies that requests go out by: reqwest takes them from these variables.
@@ -360,7 +371,44 @@ fn limits(section: &LimitsSection, defaults: &Defaults) -> Limits {
 
 #[cfg(test)]
 mod tests {
-    use super::proxy_hosts;
+    use super::{data, proxy_hosts};
+    use crate::config::ConnectionSection;
+    use kit::Settings;
+    use kit::modules::Word;
+
+    /// What can be named of the people of a connection that the text describes.
+    fn named(text: &str) -> engine::connections::Data {
+        let section: ConnectionSection = toml::from_str(text).expect("a section");
+        let connector = connectors::by_name(&section.connector).expect("a connector");
+        let plain = section.settings.clone().into_iter().collect();
+        let settings = Settings { plain, ..Settings::default() };
+        data(&connector.manifest, &settings, &section)
+    }
+
+    #[test]
+    fn modules_and_fields_are_the_manifests_and_the_configurations_together() {
+        let crm = named(
+            "type = 'salesforce'\nsettings = { objects = ['Contact', 'Lead'], data = { tier = 'Tier__c', company = 'Account.Name' } }",
+        );
+        assert_eq!(crm.name(Word::Contacts, "Contact", "Tier__c"), Some("tier"));
+        assert_eq!(crm.name(Word::Leads, "Lead", "tier"), Some("tier"));
+        assert_eq!(crm.name(Word::Accounts, "Contact", "Name"), Some("company"));
+        assert!(!crm.can_tell(Word::Accounts, "Tier__c") && !crm.people.has_others);
+
+        let desk = named(
+            "type = 'servicenow'\nsettings = { tables = ['customer_contact', 'u_prospects'], data = { state = 'u_state' }, data_display = { stateWord = 'u_state', firm = 'account.name' } }\nmodules = { leads = ['u_prospects'] }",
+        );
+        assert_eq!(desk.name(Word::Leads, "u_prospects", "u_state"), Some("state"));
+        assert_eq!(desk.name(Word::Leads, "u_prospects", "stateWord"), Some("stateWord"));
+        assert_eq!(desk.name(Word::Contacts, "u_prospects", "u_state"), None);
+        assert_eq!(desk.name(Word::Accounts, "customer_contact", "name"), Some("firm"));
+
+        let own = named("type = 'sql'\nmodules = { leads = ['prospect'] }");
+        assert!(own.people.has_others && own.people.fields.is_empty());
+        assert_eq!(own.name(Word::Leads, "prospect", "open_invoices"), Some("open_invoices"));
+        assert_eq!(own.name(Word::Contacts, "customer", "open_invoices"), Some("open_invoices"));
+        assert!(own.modules.lack(Word::Accounts).is_some_and(|why| why.contains("object")));
+    }
 
     #[test]
     fn the_hosts_of_proxies_are_read_from_what_the_environment_says() {

@@ -7,6 +7,7 @@ use crate::rig::{EMAIL, PHONE, Rig, ask, exercise, push};
 use crate::{acme_crm, logs};
 use domain::{CallId, ContactPhone, Direction, MediaType, PhoneKind, Timestamp};
 use kit::manifest::TECHNICAL;
+use kit::modules::Word;
 use kit::{Activity, Ask, Conversation, Custom, Error, Lane, Profile, Push, Secret};
 use sim::faults::{Fault, Rule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -464,6 +465,80 @@ async fn what_a_connector_cannot_do_has_its_reason_and_nothing_else_has() {
             assert!(fact.len() > 20, "{}: {name} has no reason", rig.name());
         }
     }
+}
+
+#[tokio::test]
+async fn every_record_is_of_a_module_and_a_module_that_lacks_has_its_reason() {
+    for rig in rigs().await {
+        let connection = rig.open().await;
+        let Some(lookup) = &connection.lookup else { continue };
+        let manifest = &rig.connector.manifest;
+        let modules = manifest.modules.of(manifest, &rig.logins[0], &BTreeMap::new());
+        let people = lookup.find(Lane::Background, &[ask()]).await.expect("people").remove(0);
+        assert!(!people.is_empty(), "{}", rig.name());
+        for person in people {
+            let of = Word::ALL.into_iter().filter(|w| modules.path(*w, &person.object) == Some(""));
+            assert!(of.count() > 0, "{}: {} is of no module", rig.name(), person.object);
+        }
+        for object in manifest.modules.searched(manifest, &rig.logins[0]).into_iter().flatten() {
+            let of = Word::ALL.into_iter().find(|word| modules.path(*word, &object) == Some(""));
+            assert!(of.is_some(), "{}: {object} is of no module", rig.name());
+        }
+        let facts = &manifest.modules;
+        let there = [&facts.leads, &facts.contacts, &facts.accounts];
+        for (word, module) in Word::ALL.into_iter().zip(there) {
+            let why = facts.absent.get(&word);
+            assert!(module.is_some() != why.is_some(), "{}: say why, or which", rig.name());
+            assert!(why.is_none_or(|why| why.len() > 20), "{}: {word:?}", rig.name());
+        }
+        let keys = manifest.data_settings.iter().chain(&manifest.account_data_settings);
+        let keys = keys.filter(|key| *key != "*");
+        for key in keys.chain(&facts.searched) {
+            let is_one = manifest.settings.iter().any(|setting| setting.name == *key);
+            assert!(is_one, "{}: `{key}` is no setting", rig.name());
+        }
+        let tells = manifest.settings.iter().any(|setting| setting.name == "data");
+        let is_told = manifest.data_settings.iter().any(|key| key == "data");
+        assert_eq!(tells, is_told, "{}: say so in data_settings", rig.name());
+        if connection.accounts.is_some() {
+            assert!(!manifest.account_data_settings.is_empty(), "{}", rig.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_fields_of_an_account_are_read_with_its_person() {
+    // The account's name, in each vendor's words.
+    let names = [
+        ("salesforce", "Name"),
+        ("servicenow", "name"),
+        ("dynamics", "name"),
+        ("zoho_crm", "Account_Name"),
+    ];
+    let mut tried = Vec::new();
+    for rig in rigs().await {
+        let manifest = &rig.connector.manifest;
+        for (object, before) in manifest.modules.accounts.iter().flat_map(|one| &one.through) {
+            let named = names.iter().find(|(connector, _)| *connector == manifest.name);
+            let (connector, field) = named.expect("the name of an account is known here");
+            let mut settings = rig.logins[0].clone();
+            if let Some(setting) = &manifest.modules.searched {
+                settings.plain.insert(setting.clone(), vec![object.clone()].into());
+            }
+            let firm = [("firm".to_owned(), format!("{before}{field}").into())];
+            settings.plain.insert("data".to_owned(), toml::Table::from_iter(firm).into());
+            let connection = rig.open_with(settings).expect("complete settings");
+            if let Some(tokens) = &connection.tokens {
+                tokens.fresh(Duration::from_secs(10)).await.expect("a token");
+            }
+            let lookup = connection.lookup.as_ref().expect("a lookup");
+            let people = lookup.find(Lane::Background, &[ask()]).await.expect("people").remove(0);
+            let firms: Vec<_> = people.iter().filter_map(|one| one.data.get("firm")).collect();
+            tried.push((*connector, object.clone(), !firms.is_empty()));
+        }
+    }
+    let read = |connector: &str| tried.iter().any(|(of, _, is_read)| *of == connector && *is_read);
+    assert!(names.iter().all(|(connector, _)| read(connector)), "{tried:?}");
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ impl Check for Mute {
     }
 }
 
-fn table(connections: usize, queues: usize) -> Connections {
+/// A connection that can do nothing.
+pub(super) fn connection(name: &str) -> Connection {
     let second = Duration::from_secs(1);
     let limits = Limits {
         requests_per_minute: 1,
@@ -36,17 +37,26 @@ fn table(connections: usize, queues: usize) -> Connections {
         concurrent_calls: 1,
         concurrent_background: 1,
     };
-    let one = |index: usize| {
-        let prefix = Prefix::new(&format!("P{index}")).expect("a prefix");
-        let capabilities = Capabilities::new(http.clone(), Arc::new(Mute));
-        Arc::new(Connection::new(&format!("c{index}"), Some(prefix), capabilities, behaviour))
-    };
-    let all: Vec<_> = (0..connections).map(one).collect();
+    let prefix = Prefix::new(&name.to_uppercase()).expect("a prefix");
+    let capabilities = Capabilities::new(http, Arc::new(Mute));
+    Connection::new(name, Some(prefix), capabilities, behaviour)
+}
+
+/// Connections without queues, of which the first is the default.
+pub(super) fn joined(all: impl IntoIterator<Item = Connection>) -> Connections {
+    let all: Vec<_> = all.into_iter().map(Arc::new).collect();
+    let first = Arc::clone(&all[0]);
+    Connections::new(all, first, None, Vec::new())
+}
+
+fn table(connections: usize, queues: usize) -> Connections {
+    let all: Vec<_> =
+        (0..connections).map(|index| Arc::new(connection(&format!("p{index}")))).collect();
     let queue = |index: usize| Queue {
         name: format!("Queue {index}"),
         ids: vec![format!("id-{index}")],
         dids: vec![format!("+1202555{index:04}")],
-        connection: format!("c{}", index % connections),
+        connection: format!("p{}", index % connections),
         ..Queue::default()
     };
     Connections::new(all.clone(), Arc::clone(&all[0]), None, (0..queues).map(queue).collect())

@@ -3,6 +3,7 @@
 pub mod actions;
 mod beside;
 mod formats;
+mod modules;
 
 use super::mistakes::{line_of, line_of_key, nearest};
 use super::{Config, ConnectionSection, Mistake, Mistakes, SecretSource};
@@ -290,6 +291,7 @@ impl Check<'_> {
                 self.mistake(&path, problem.message, problem.fix);
             }
         }
+        self.modules(name, section, &connector.manifest, &settings);
         Some(settings)
     }
 

@@ -3,8 +3,8 @@
 
 use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{
-    AlertsSection, CallsSection, FormatsSection, Period, ReconcileSection, SecretSource,
-    ServerSection, StreamsSection,
+    AlertsSection, CallsSection, FormatsSection, ModulesSection, Period, ReconcileSection,
+    SecretSource, ServerSection, StreamsSection,
 };
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -255,6 +255,9 @@ pub struct ConnectionSection {
     /// How this system writes numbers and ids.
     #[serde(default)]
     pub formats: FormatsSection,
+    /// What a routing rule's leads, contacts and accounts are in this system.
+    #[serde(default)]
+    pub modules: ModulesSection,
     /// Overrides of the connector's limits.
     #[serde(default)]
     pub limits: LimitsSection,

@@ -270,3 +270,28 @@ fn a_format_that_could_be_read_as_another_record_is_refused() {
         assert!(error.contains(told), "{wrong}: {error}");
     }
 }
+
+#[test]
+fn a_module_is_an_object_that_the_connection_finds_and_no_other_modules() {
+    let settings = "[connections.sf.settings]\n";
+    let with = |said: &str, more: &str| {
+        format!("[connections.sf.modules]\n{said}\n[connections.sf.settings]\n{more}\n")
+    };
+    let told = |said: &str, more: &str| {
+        loaded(settings, &with(said, more), &[]).map(drop).expect_err("a mistake")
+    };
+    let told = |said: &str, more: &str| told(said, more).replace("tieline.toml:", "");
+    let lead = told("leads = [\"Lead\"]", "");
+    assert!(
+        lead.contains("connections.sf.modules.leads: the connection finds no `Lead`.\n    Add it to connections.sf.settings.objects."),
+        "{lead}"
+    );
+    let both = "objects = [\"Contact\", \"Lead\"]";
+    loaded(settings, &with("leads = [\"lead\"]", both), &[]).expect("it is searched");
+    let near = told("leads = [\"Leads\"]", both);
+    assert!(near.contains("Did you mean `Lead`?"), "{near}");
+    let twice = told("leads = [\"Lead\"]\ncontacts = [\"lead\"]", both);
+    assert!(twice.contains("modules.contacts: `lead` is of leads already."), "{twice}");
+    let unknown = told("cases = [\"Case\"]", "");
+    assert!(unknown.contains("unknown field `cases`"), "{unknown}");
+}
