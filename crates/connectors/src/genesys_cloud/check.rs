@@ -205,8 +205,12 @@ impl Access {
         let places = Places { client: Arc::clone(&self.platform.client) };
         let mut findings = Vec::new();
         for kind in Kind::ALL {
-            let what = format!("{} that routing rules name", kind.as_str());
-            let mut finding = finding(&what, places.look(kind).await);
+            let what = match kind {
+                Kind::Queue => "queues of routing rules",
+                Kind::Ivr => "IVRs of routing rules",
+                Kind::Recording => "recordings of routing rules",
+            };
+            let mut finding = finding(what, places.look(kind).await);
             if let Err(flaw) = &mut finding.outcome
                 && flaw.code == "connection.scope_missing"
             {

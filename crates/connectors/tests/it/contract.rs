@@ -6,6 +6,7 @@
 use crate::rig::{EMAIL, PHONE, Rig, ask, exercise, push};
 use crate::{acme_crm, logs};
 use domain::{CallId, ContactPhone, Direction, MediaType, PhoneKind, Timestamp};
+use kit::destinations::Kind;
 use kit::manifest::TECHNICAL;
 use kit::modules::Word;
 use kit::{Activity, Ask, Conversation, Custom, Error, Lane, Profile, Push, Secret};
@@ -465,6 +466,39 @@ async fn what_a_connector_cannot_do_has_its_reason_and_nothing_else_has() {
             assert!(fact.len() > 20, "{}: {name} has no reason", rig.name());
         }
     }
+}
+
+#[tokio::test]
+async fn that_there_is_no_destination_is_said_by_a_well_platform_alone() {
+    let mut asked = 0;
+    for mut rig in rigs_over_http().await {
+        rig.timeout = Duration::from_millis(400);
+        let connection = rig.open().await;
+        let Some(destinations) = &connection.destinations else { continue };
+        let words = ["".to_owned(), " No such place ".to_owned(), "*".to_owned()];
+        for kind in Kind::ALL {
+            let what = format!("{}: {kind:?}", rig.name());
+            let find = async |lane| destinations.find(lane, kind, &words).await;
+            if !destinations.can_be_asked(kind) {
+                assert_eq!(find(Lane::Background).await.expect_err(&what).kind(), "invalid");
+                continue;
+            }
+            asked += 1;
+            for lane in [Lane::Call, Lane::Background] {
+                assert_eq!(find(lane).await, Ok(vec![None, None, None]), "{what}");
+            }
+            let own = (Fault::Vendor("forbidden".to_owned()), "forbidden");
+            for (fault, expected) in sicknesses().into_iter().chain([own]) {
+                rig.faults().add(Rule::always(fault.clone()).on(rig.api));
+                let error = find(Lane::Background).await.expect_err(&what);
+                assert_eq!(error.kind(), expected, "{what}: {fault:?}: {error}");
+                rig.faults().clear();
+                // A sick vendor is left alone after some failures; one that is well ends that.
+                find(Lane::Background).await.expect(&what);
+            }
+        }
+    }
+    assert!(asked > 0, "no connector knows destinations");
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("ConnectionSection", "[connections.NAME]"),
     ("LimitsSection", "[connections.NAME.limits]"),
     ("BesideSection", "[[connections.NAME.beside]]"),
+    ("ModulesSection", "[connections.NAME.modules]"),
     ("ActionSection", "[actions.NAME]"),
     ("FieldSection", "[actions.NAME.fields.FIELD]"),
     ("CacheSection", "[actions.NAME.cache]"),

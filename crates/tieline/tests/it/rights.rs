@@ -61,6 +61,22 @@ async fn an_administrators_breadth_is_warned_of_and_fails_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_permission_that_only_rules_need_is_warned_of_and_fails_nothing() {
+    let line = Line::with_salesforce().and_genesys().lay().await;
+    line.genesys().take_permission("routing:callRoute:view");
+    let checked = line.command(&["check"]).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    for warned in ["scope routing:callRoute:view: ", "IVRs of routing rules: "] {
+        let warned = |line: &&str| line.starts_with("WARN") && line.contains(warned);
+        assert_eq!(checked.out.lines().filter(warned).count(), 1, "{}", checked.out);
+    }
+    assert!(
+        checked.out.lines().any(|line| line.contains("queues of routing rules")),
+        "{checked:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_reads_the_templates_of_actions_before_anybody_is_asked() {
     let wrong = r#"[actions.Wrong]
 connection = "salesforce"
