@@ -252,6 +252,12 @@ impl Destination {
         let option = option.trim().to_owned();
         (!option.is_empty()).then_some(Self { kind, option })
     }
+
+    /// The same for however somebody writes it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.to_string().to_lowercase()
+    }
 }
 
 impl fmt::Display for Destination {

@@ -33,6 +33,11 @@ const LANDING_MAX: Duration = Duration::from_secs(5);
 /// The least time between two requests that are not full.
 const GATHER: Duration = Duration::from_millis(2);
 
+/// How long an answer is still told to those who looked into the directory just before it
+/// was kept there, and how many are held for them.
+const JUST_LANDED: Duration = Duration::from_millis(250);
+const JUST_LANDED_MAX: usize = 1_024;
+
 /// The flights of one connection.
 #[derive(Debug)]
 pub(crate) struct Flights {
@@ -50,6 +55,9 @@ struct State {
     gathering: usize,
     /// Before this only a full request leaves.
     leave_at: Option<Instant>,
+    landed: HashMap<Ask, (Instant, Arc<Vec<Contact>>)>,
+    /// The same, oldest first.
+    landed_since: VecDeque<(Instant, Ask)>,
 }
 
 type Passenger = (Ask, watch::Sender<Option<Outcome>>);
@@ -63,6 +71,26 @@ impl State {
     fn take_off(&mut self, passengers: &[Passenger]) {
         for (ask, _) in passengers {
             self.under_way.remove(ask);
+        }
+    }
+
+    /// Somebody was found: who comes just now need not ask again.
+    fn note(&mut self, ask: Ask, people: &Arc<Vec<Contact>>, now: Instant) {
+        self.landed_since.push_back((now, ask.clone()));
+        self.landed.insert(ask, (now, Arc::clone(people)));
+        self.forget_landed(now);
+    }
+
+    fn forget_landed(&mut self, now: Instant) {
+        let is_over = |at: Instant| now.saturating_duration_since(at) > JUST_LANDED;
+        while let Some((at, _)) = self.landed_since.front()
+            && (is_over(*at) || self.landed_since.len() > JUST_LANDED_MAX)
+        {
+            let Some((at, ask)) = self.landed_since.pop_front() else { return };
+            // One that came again since is told by its later entry.
+            if self.landed.get(&ask).is_some_and(|(newest, _)| *newest == at) {
+                self.landed.remove(&ask);
+            }
         }
     }
 }
@@ -121,6 +149,14 @@ impl Flights {
             tokio::spawn(crew.work(Arc::clone(lookup), Arc::clone(landing)));
         }
         Flight(receiver)
+    }
+
+    /// What was said of `ask` a moment ago: for those who have looked into the directory
+    /// and found nobody there, because it was not kept yet.
+    pub(crate) fn just_landed(&self, ask: &Ask) -> Option<Arc<Vec<Contact>>> {
+        let mut state = self.lock();
+        state.forget_landed(Instant::now());
+        state.landed.get(ask).map(|(_, people)| Arc::clone(people))
     }
 
     /// The flight under way for `ask`, if there is one.
@@ -246,7 +282,15 @@ impl Seated<'_> {
 
     fn tell(mut self, outcomes: Vec<Outcome>) {
         let passengers = std::mem::take(&mut self.passengers);
-        self.flights.lock().take_off(&passengers);
+        let mut state = self.flights.lock();
+        state.take_off(&passengers);
+        let now = Instant::now();
+        for ((ask, _), outcome) in passengers.iter().zip(&outcomes) {
+            if let Some(people) = outcome.as_ref().ok().filter(|people| !people.is_empty()) {
+                state.note(ask.clone(), people, now);
+            }
+        }
+        drop(state);
         for ((_, sender), outcome) in passengers.into_iter().zip(outcomes) {
             // Nobody listening is the usual end of a late flight.
             sender.send(Some(outcome)).ok();
@@ -356,6 +400,20 @@ mod tests {
             assert_eq!(flight.outcome().await.expect("found")[0].record, "7");
         }
         assert_eq!(*crm.batches.lock().expect("lock"), [1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_just_landed_is_told_for_a_moment() {
+        let (crm, lookup) = crm();
+        let (flights, landing) =
+            (Arc::new(Flights::new(Lane::Call, 8)), Arc::new(Landed::default()));
+        assert_eq!(flights.just_landed(&ask(7)), None);
+        crm.go.add_permits(1);
+        flights.join(&ask(7), &lookup, &landing).outcome().await.expect("found");
+        let people = flights.just_landed(&ask(7)).expect("a moment ago");
+        assert_eq!(people[0].record, "7");
+        tokio::time::advance(super::JUST_LANDED + Duration::from_millis(1)).await;
+        assert_eq!(flights.just_landed(&ask(7)), None, "the directory has it by now");
     }
 
     #[tokio::test(start_paused = true)]

@@ -51,6 +51,7 @@ mod overrides;
 mod rates;
 pub mod reconcile;
 mod rotate;
+pub mod rules;
 mod subjects;
 
 pub use actions::{Action, Actions};
@@ -74,4 +75,5 @@ pub use metrics::Metrics;
 pub use overrides::Corrections;
 pub use reconcile::Reconciling;
 pub use reconcile::schedule::Schedule;
+pub use rules::{Arriving, Book, Decided, Routing, Rules};
 pub use subjects::{Asked, Elsewhere, Erasure, Preview, Unreadable};

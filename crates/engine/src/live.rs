@@ -1,12 +1,13 @@
-//! The engine as it is now: connections, actions and queues can change while it runs.
+//! The engine as it is now: connections, actions, queues and rules can change while it
+//! runs.
 //!
 //! Whoever does one thing takes one snapshot ([`Live::now`], no lock) and keeps it to the
 //! end: what is under way never sees half a change, and what a change took away lives until
 //! the last who uses it is done. Whoever goes on for long takes a new one each round.
 
-use crate::Actions;
 use crate::connections::Connections;
 use crate::lookup::Engine;
+use crate::{Actions, Rules};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -34,8 +35,26 @@ impl Live {
 
     /// From now on these; everything else stays.
     pub fn set(&self, connections: Arc<Connections>, actions: Arc<Actions>) {
-        let engine = Engine { connections, actions, ..Engine::clone(&self.now()) };
-        self.current.store(Arc::new(engine));
+        self.replace(|now| Engine {
+            connections: Arc::clone(&connections),
+            actions: Arc::clone(&actions),
+            ..Engine::clone(now)
+        });
+    }
+
+    /// From now on these rules decide.
+    pub fn set_rules(&self, rules: Arc<Rules>) {
+        self.replace(|now| Engine { rules: Arc::clone(&rules), ..Engine::clone(now) });
+    }
+
+    /// From now on these are asked as well, and what they say is only counted.
+    pub fn set_shadow(&self, shadow: Option<Arc<Rules>>) {
+        self.replace(|now| Engine { shadow: shadow.clone(), ..Engine::clone(now) });
+    }
+
+    /// Two that change something at once do not undo each other's.
+    fn replace(&self, change: impl Fn(&Arc<Engine>) -> Engine) {
+        self.current.rcu(|now| Arc::new(change(now)));
         self.changes.send_modify(|changes| *changes += 1);
     }
 

@@ -17,6 +17,7 @@ use crate::follow_up::{self, Found, Identity};
 use crate::late::Answered;
 use crate::overrides::{Answering, Corrections, queue_word};
 use crate::reconcile::Reconciling;
+use crate::rules::{Routing, Rules};
 use crate::subjects::ERASED;
 use crate::{Clock, Metrics};
 use domain::freshness::{Freshness, judge};
@@ -36,6 +37,10 @@ pub struct Engine {
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub actions: Arc<Actions>,
+    /// The routing rules in force.
+    pub rules: Arc<Rules>,
+    /// Rules that are asked as well, and only counted.
+    pub shadow: Option<Arc<Rules>>,
     pub options: Options,
 }
 
@@ -58,6 +63,7 @@ pub struct Options {
     pub calls: Arc<CallOptions>,
     pub reconcile: Arc<Reconciling>,
     pub alerts: Arc<Alerting>,
+    pub routing: Routing,
 }
 
 /// A call that has arrived.
@@ -252,6 +258,11 @@ impl Engine {
         let Some(lookup) = &connection.capabilities.lookup else {
             return kept.unwrap_or_else(|| Found::nobody(now));
         };
+        if kept.is_none()
+            && let Some(people) = connection.flights.just_landed(ask)
+        {
+            return Found::from_crm(people.to_vec(), kept, now);
+        }
         let landing = Arc::new(self.landing(connection));
         let flight = connection.flights.join(ask, lookup, &landing);
         let (failure, code) = match tokio::time::timeout_at(until, flight.outcome()).await {

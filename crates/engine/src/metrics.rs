@@ -1,10 +1,13 @@
 //! What is counted, named in tables from which the reference page is made ([`all`]).
 
+mod about;
 mod standing;
 
 use crate::Engine;
 use crate::answer::Answer;
 use crate::rates::{Rates, Shares};
+use about::ALL;
+pub use about::{About, all};
 use domain::Status;
 use kit::Lane;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -83,6 +86,16 @@ struct Examined {
     what: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decided {
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Shadowed {
+    outcome: &'static str,
+}
+
 /// Counters and histograms of the use cases, and gauges of what stands. Labels are few and known.
 #[derive(Debug)]
 pub struct Metrics {
@@ -100,6 +113,10 @@ pub struct Metrics {
     requests_available: Family<Of, Gauge>,
     requests_under_way: Family<UnderWay, Gauge>,
     streams: Gauge,
+    decisions: Family<Decided, Counter>,
+    decision_seconds: Histogram,
+    decisions_late: Counter,
+    shadowed: Family<Shadowed, Counter>,
     standing: Standing,
     rates: Rates,
 }
@@ -107,81 +124,6 @@ pub struct Metrics {
 /// Upper bounds in seconds, dense around the default deadline of 300 ms.
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.325, 0.5, 1.0, 2.5];
-
-/// A metric as the reference prints it.
-#[derive(Debug)]
-pub struct About {
-    pub name: &'static str,
-    pub kind: &'static str,
-    pub help: &'static str,
-}
-
-/// Every metric, in the order of registration.
-#[must_use]
-pub fn all() -> Vec<&'static About> {
-    ALL.iter().chain(&standing::ALL).collect()
-}
-
-const ALL: [About; 14] = [
-    About { name: "tieline_lookups", kind: "counter", help: "Lookups answered" },
-    About {
-        name: "tieline_lookup_seconds",
-        kind: "histogram",
-        help: "Time from a lookup's arrival to its answer",
-    },
-    About {
-        name: "tieline_lookups_late",
-        kind: "counter",
-        help: "Lookups answered after their deadline",
-    },
-    About {
-        name: "tieline_crm_failures",
-        kind: "counter",
-        help: "Live lookups in which the CRM did not answer in time or at all",
-    },
-    About {
-        name: "tieline_enrichments",
-        kind: "counter",
-        help: "Calls identified after their answer",
-    },
-    About {
-        name: "tieline_call_events",
-        kind: "counter",
-        help: "What was told of calls, by what became of it",
-    },
-    About {
-        name: "tieline_sign_ins",
-        kind: "counter",
-        help: "Tries to sign an agent in from a vendor's page, by what became of it",
-    },
-    About { name: "tieline_jobs_ended", kind: "counter", help: "Tries of durable jobs by outcome" },
-    About {
-        name: "tieline_jobs",
-        kind: "gauge",
-        help: "Durable jobs in the store that are not done, by state",
-    },
-    About {
-        name: "tieline_reconciliations",
-        kind: "counter",
-        help: "Runs of reconciliation that have ended, by state",
-    },
-    About {
-        name: "tieline_reconciled_calls",
-        kind: "counter",
-        help: "Calls that runs of reconciliation looked at, by what was found",
-    },
-    About {
-        name: "tieline_requests_available",
-        kind: "gauge",
-        help: "Requests that a connection may send at once within its rate budget",
-    },
-    About {
-        name: "tieline_requests_under_way",
-        kind: "gauge",
-        help: "Requests of a connection under way, for calls and for background work",
-    },
-    About { name: "tieline_streams", kind: "gauge", help: "Streams of news that are open" },
-];
 
 impl Metrics {
     /// Creates the metrics and makes them known to `registry`.
@@ -202,6 +144,10 @@ impl Metrics {
             requests_available: Family::default(),
             requests_under_way: Family::default(),
             streams: Gauge::default(),
+            decisions: Family::default(),
+            decision_seconds: Histogram::new(SECONDS),
+            decisions_late: Counter::default(),
+            shadowed: Family::default(),
             standing: Standing::default(),
             rates: Rates::default(),
         };
@@ -220,6 +166,10 @@ impl Metrics {
             available,
             under_way,
             streams,
+            decisions,
+            decision_seconds,
+            decisions_late,
+            shadowed,
         ] = &ALL;
         registry.register(lookups.name, lookups.help, metrics.lookups.clone());
         registry.register(seconds.name, seconds.help, metrics.lookup_seconds.clone());
@@ -235,6 +185,11 @@ impl Metrics {
         registry.register(available.name, available.help, metrics.requests_available.clone());
         registry.register(under_way.name, under_way.help, metrics.requests_under_way.clone());
         registry.register(streams.name, streams.help, metrics.streams.clone());
+        registry.register(decisions.name, decisions.help, metrics.decisions.clone());
+        let seconds = metrics.decision_seconds.clone();
+        registry.register(decision_seconds.name, decision_seconds.help, seconds);
+        registry.register(decisions_late.name, decisions_late.help, metrics.decisions_late.clone());
+        registry.register(shadowed.name, shadowed.help, metrics.shadowed.clone());
         Self { standing: Standing::register(registry), ..metrics }
     }
 
@@ -294,6 +249,19 @@ impl Metrics {
             self.late.inc();
         }
         self.rates.answered(connection, is_late, answer.status == Status::Partial);
+    }
+
+    pub(crate) fn decided(&self, status: &'static str, took: Duration, deadline: Instant) {
+        self.decisions.get_or_create(&Decided { status }).inc();
+        self.decision_seconds.observe(took.as_secs_f64());
+        if Instant::now() > deadline {
+            self.decisions_late.inc();
+        }
+    }
+
+    /// `same`, `other` or `unheard`.
+    pub(crate) fn shadowed(&self, outcome: &'static str) {
+        self.shadowed.get_or_create(&Shadowed { outcome }).inc();
     }
 
     /// Of the last calls of a connection.

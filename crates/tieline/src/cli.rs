@@ -36,6 +36,10 @@ enum Command {
     Actions(commands::ActionsArgs),
     /// List, show, make, change or delete connections, actions and queues while serving.
     Settings(commands::SettingsArgs),
+    /// List, move, try, put in force or roll back routing rules while serving.
+    Rules(commands::RulesArgs),
+    /// Tell everything that was decided for a call, and why.
+    Explain(commands::ExplainArgs),
     /// Look at what a contact center needs, and make what is missing.
     Setup(commands::SetupArgs),
     /// List, show or clear what agents have corrected.
@@ -158,6 +162,8 @@ impl Cli {
             Command::Reconcile(args) => commands::reconcile(&args).await,
             Command::Actions(args) => commands::actions(&args),
             Command::Settings(args) => commands::settings(&args).await,
+            Command::Rules(args) => commands::rules(&args).await,
+            Command::Explain(args) => commands::explain(&args).await,
             Command::Setup(args) => commands::setup(&args).await,
             Command::Overrides(args) => commands::overrides(&args).await,
             Command::Links(args) => commands::links(&args).await,

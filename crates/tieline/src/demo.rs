@@ -7,6 +7,7 @@
 
 mod calls;
 mod others;
+mod rules;
 mod setup;
 
 use crate::cli::DemoArgs;
@@ -34,6 +35,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
     let running = Running::start(&loaded, &[Secret::new(KEY.to_owned())]).await?;
     setup::wait_for_tokens(&running).await?;
     setup::remember_earlier_calls(&running, &world).await?;
+    rules::publish(&running).await?;
     world.switch(&args.fault)?;
 
     let mut lines = running.lines();

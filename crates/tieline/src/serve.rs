@@ -9,7 +9,7 @@ use crate::exit::{self, Failure};
 use crate::http::{self, Access, Front, Line, Parts, Shared, Streams};
 use crate::settings::{File, Keeper, Start};
 use crate::{logs, rights, wiring};
-use engine::{Clock, Engine, Feed, Live, Metrics, Runner};
+use engine::{Book, Clock, Engine, Feed, Live, Metrics, Runner};
 use kit::Secret;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -71,9 +71,13 @@ impl Running {
             actions,
             clock: Clock::System,
             metrics: Arc::new(Metrics::register(&mut registry)),
+            rules: Arc::default(),
+            shadow: None,
             options: wiring::options(loaded)?,
         };
         let live = Live::new(engine);
+        let rules = Arc::new(Book::new(&live.now().store));
+        rules.start(&live).await?;
         let jobs = Runner::start(&live);
         rights::at_start(section, &live.now().connections);
         warm.await.ok();
@@ -86,9 +90,12 @@ impl Running {
         let streams = Streams::new(feed, streams, section.connections_max, stopped.clone());
         let settings = Arc::new(keeper);
         tokio::spawn(Arc::clone(&settings).follow(live.clone(), stopped.clone()));
+        tokio::spawn(Arc::clone(&rules).follow(live.clone(), stopped.clone()));
         let shared: Shared = Arc::new(Parts {
             live: live.clone(),
             settings,
+            rules,
+            uris: wiring::uris(&loaded.config.routing)?,
             registry,
             is_ready: AtomicBool::new(true),
             calls: broadcast::Sender::new(LINES_KEPT),
@@ -103,6 +110,11 @@ impl Running {
         let ms = started.elapsed().as_millis();
         tracing::info!(server.address = %address, store.kind = store_kind, "ready after {ms} ms");
         Ok(Self { address, live, shared, stop, server, jobs, drain })
+    }
+
+    /// The routing rules and their drafts.
+    pub fn rules(&self) -> &Book {
+        &self.shared.rules
     }
 
     /// Each call as it is answered.

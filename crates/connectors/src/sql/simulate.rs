@@ -26,6 +26,8 @@ pub fn start(setup: Setup) -> Starting {
 const PEOPLE: &str = "
 SELECT c.customer_no AS record, c.first_name, c.last_name, c.email, c.created_at,
        c.updated_at AS modified_at, c.company, c.tier, c.is_vip,
+       (SELECT count(*) FROM invoices i
+        WHERE i.customer_no = c.customer_no AND NOT i.paid) AS openInvoices,
        (SELECT group_concat(p.typed, ';') FROM phones p
         WHERE p.customer_id = c.id AND p.used = 'work') AS work_phone,
        (SELECT group_concat(p.typed, ';') FROM phones p

@@ -1,3 +1,5 @@
+//! What rules mean, in tables and by chance.
+
 use super::*;
 use crate::Value;
 use proptest::prelude::*;
@@ -160,13 +162,13 @@ fn values_that_do_not_fit_the_operator_are_refused() {
 fn demo() -> Compiled {
     let gold = rule(
         "Gold",
-        "salesforce",
+        "crm",
         "loyaltyTier",
         vec![line(Operator::Equal, "Gold", "queue:Premium Support")],
     );
     let overdue = rule(
         "Overdue",
-        "own_sql",
+        "books",
         "openInvoices",
         vec![line(Operator::Greater, "0", "queue:Billing")],
     );

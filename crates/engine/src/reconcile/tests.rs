@@ -4,7 +4,7 @@ use super::schedule::Schedule;
 use super::{Due, Reconciling, span};
 use crate::activity::{CallOptions, Template};
 use crate::connections::Behaviour;
-use crate::{Clock, Connection, Connections, Corrections, Engine, Metrics, Options};
+use crate::{Clock, Connection, Connections, Corrections, Engine, Metrics, Options, Routing};
 use domain::matching::Policy;
 use domain::{Region, Timestamp, freshness};
 use kit::{Capabilities, Check, Finding, Http, Limits, Network};
@@ -98,6 +98,8 @@ async fn engine(store: Store, now: &str) -> Engine {
     let schedule = Schedule::new("02:30", "Europe/Berlin").expect("a schedule");
     let template = || Template::parse("").expect("no placeholder");
     Engine {
+        rules: Arc::default(),
+        shadow: None,
         actions: Arc::default(),
         store,
         connections: Arc::new(connections()),
@@ -119,6 +121,7 @@ async fn engine(store: Store, now: &str) -> Engine {
                 body: template(),
             }),
             reconcile: Arc::new(Reconciling::new(Some(schedule), HOUR * 30)),
+            routing: Routing { deadline: HOUR, default: None, passes_max: 10, has_shadow: false },
         },
     }
 }

@@ -38,6 +38,8 @@ pub struct JobCount {
 pub struct JobFilter {
     pub state: Option<JobState>,
     pub kind: Option<String>,
+    /// About this call.
+    pub subject: Option<CallId>,
 }
 
 impl Store {
@@ -70,10 +72,12 @@ impl Work for List {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<JobRow>> {
         const SQL: &str = "
             SELECT id, kind, state, attempts, call, due_at, created_at, updated_at, note, connection FROM jobs
-            WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR kind = ?2) ORDER BY id DESC LIMIT ?3";
+            WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR kind = ?2) AND (?4 = '' OR call = ?4)
+            ORDER BY id DESC LIMIT ?3";
         let state: Param<'_> = self.filter.state.map_or("", JobState::as_str).into();
         let kind: Param<'_> = self.filter.kind.as_deref().unwrap_or_default().into();
-        let rows = tx.rows(SQL, &[state, kind, self.limit.into()]).await?;
+        let subject: Param<'_> = self.filter.subject.as_ref().map_or("", CallId::as_str).into();
+        let rows = tx.rows(SQL, &[state, kind, self.limit.into(), subject]).await?;
         rows.iter()
             .map(|row| {
                 Ok(JobRow {

@@ -8,6 +8,7 @@ mod links;
 mod pinned;
 mod privacy;
 mod reconcile;
+mod rules;
 mod settings;
 mod setup;
 mod subjects;
@@ -18,6 +19,7 @@ pub use corrections::{AuditArgs, KeysArgs, OverridesArgs, audit, keys, overrides
 pub use links::{LinksArgs, links};
 pub use privacy::{PrivacyArgs, privacy};
 pub use reconcile::{ReconcileArgs, reconcile};
+pub use rules::{ExplainArgs, RulesArgs, explain, rules};
 pub use settings::{SettingsArgs, settings};
 pub use setup::{SetupArgs, setup};
 pub use subjects::{SubjectArgs, subject};

@@ -89,7 +89,7 @@ impl Which {
 }
 
 /// A name as one segment of an address.
-fn percent(name: &str) -> String {
+pub(super) fn percent(name: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => char::from(byte).to_string(),
         other => format!("%{other:02X}"),

@@ -14,6 +14,7 @@ mod mistakes;
 mod modules;
 mod period;
 mod reconcile;
+mod routing;
 mod secret;
 mod sections;
 mod server;
@@ -28,6 +29,7 @@ pub use mistakes::{Mistake, Mistakes};
 pub use modules::ModulesSection;
 pub use period::Period;
 pub use reconcile::ReconcileSection;
+pub use routing::RoutingSection;
 pub use secret::SecretSource;
 pub use sections::{
     Config, ConnectionSection, Durability, LimitsSection, LogFormat, LogSection, QueueSection,

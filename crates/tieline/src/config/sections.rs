@@ -4,7 +4,7 @@
 use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{
     AlertsSection, CallsSection, FormatsSection, ModulesSection, Period, ReconcileSection,
-    SecretSource, ServerSection, StreamsSection,
+    RoutingSection, SecretSource, ServerSection, StreamsSection,
 };
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -27,6 +27,8 @@ pub struct Config {
     pub streams: StreamsSection,
     #[serde(default)]
     pub reconcile: ReconcileSection,
+    #[serde(default)]
+    pub routing: RoutingSection,
     #[serde(default)]
     pub reports: ReportsSection,
     #[serde(default)]

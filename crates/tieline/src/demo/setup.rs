@@ -19,6 +19,9 @@ pub const DID: &str = "+15550190000";
 /// The platform's name of that queue.
 const QUEUE: &str = "Sales";
 
+/// Where its rules send whom no line is for.
+const GENERAL: (&str, &str) = ("00000000-90e0-4000-9000-000000000014", "General");
+
 /// People in each of the systems besides Salesforce, at most: they are there to be asked,
 /// not to be many.
 const OTHERS_MAX: usize = 300;
@@ -178,6 +181,7 @@ impl World {
         let queue = config.queues.iter().find(|(_, name)| name == QUEUE).cloned();
         let queue = queue.unwrap_or_default();
         let more = others::queues().filter_map(|queue| Some((queue.id?, queue.name)));
+        let more = more.chain([GENERAL]);
         config.queues.extend(more.map(|(id, name)| (id.to_owned(), name.to_owned())));
         let genesys = genesys_cloud::sim::start(config).await.map_err(exit::environment)?;
         let others = others::start(u64::try_from(people.min(OTHERS_MAX)).unwrap_or(0)).await?;

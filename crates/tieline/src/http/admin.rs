@@ -195,7 +195,7 @@ pub async fn jobs(
             ApiError::field("state", message, "Correct it or leave it out.")
         })?),
     };
-    let filter = JobFilter { state, kind: query.kind };
+    let filter = JobFilter { state, kind: query.kind, subject: None };
     let jobs = app.engine.store.jobs(filter, query.limit.clamp(1, 1_000)).await?;
     Ok(Json(jobs.into_iter().map(JobBody::from).collect()))
 }

@@ -17,15 +17,27 @@ const BODY_MAX: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// A rule set moved as a whole: a thousand lines, and as many rules.
+const SET_MAX: usize = 4 * 1024 * 1024;
+
 /// Reads a JSON body of bounded size, with errors in the house's shape.
-pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+pub async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    read_json_up_to(request, BODY_MAX).await
+}
+
+/// The same for a whole rule set.
+pub async fn read_set<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    read_json_up_to(request, SET_MAX).await
+}
+
+async fn read_json_up_to<T: DeserializeOwned>(request: Request, max: usize) -> Result<T, ApiError> {
     if !is_json(request.headers()) {
         let message = "The body is not declared as JSON.";
         let fix = "Send Content-Type: application/json.";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::new(status, "request.media_type", message, fix));
     }
-    let bytes = read_bytes(request).await?;
+    let bytes = read_up_to(request, max).await?;
     if is_too_deep(&bytes) {
         let message = "The body is nested deeper than 32 levels.";
         let fix = "See /openapi.json for the fields.";
@@ -46,14 +58,18 @@ pub async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Resu
 
 /// Reads a body of bounded size in bounded time.
 pub async fn read_bytes(request: Request) -> Result<Bytes, ApiError> {
-    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(request.into_body(), BODY_MAX)).await;
+    read_up_to(request, BODY_MAX).await
+}
+
+async fn read_up_to(request: Request, max: usize) -> Result<Bytes, ApiError> {
+    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(request.into_body(), max)).await;
     let read = read.map_err(|_| {
         let message = "The body did not arrive in time.";
         ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, "Send it again.")
     })?;
     read.map_err(|error| {
         if error.into_inner().is::<LengthLimitError>() {
-            let message = "The body is larger than 64 KiB.";
+            let message = format!("The body is larger than {} KiB.", max / 1024);
             let fix = "Send only the documented fields.";
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             return ApiError::new(status, "request.body_too_large", message, fix);

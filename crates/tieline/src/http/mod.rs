@@ -23,6 +23,8 @@ mod openapi;
 mod overrides;
 mod reconcile;
 mod reports;
+mod routing;
+mod rules;
 mod schemas;
 mod server;
 mod settings;
@@ -41,8 +43,9 @@ use crate::settings::Keeper;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{delete, get, post};
-use engine::{Engine, Live};
+use engine::{Book, Engine, Live};
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -82,6 +85,9 @@ impl App {
 pub struct Parts {
     pub live: Live,
     pub settings: Arc<Keeper>,
+    pub rules: Arc<Book>,
+    /// Where destinations are for a switch, by [`domain::rules::Destination::key`].
+    pub uris: BTreeMap<String, String>,
     pub registry: Registry,
     /// False while draining: `/readyz` tells the balancer to look elsewhere.
     pub is_ready: AtomicBool,
@@ -98,6 +104,8 @@ pub fn router(shared: Shared) -> Router {
     // With a key: called by the contact center, on the call's path.
     let calls = Router::new()
         .route("/api/v1/genesys/lookup", post(lookup::answer))
+        .route("/api/v1/genesys/decide", post(routing::decide::decide_flat))
+        .route("/api/v1/routing/decide", post(routing::decide::decide))
         .route("/api/v1/queues/{queue}/enrich", post(enrich::enrich))
         .route("/api/v1/actions/{name}/execute", post(enrich::execute))
         .route("/api/v1/calls/{call_id}/enrichment", get(enrich::of_call))
@@ -167,4 +175,20 @@ fn operators() -> Router<Shared> {
         .route("/api/v1/settings/{kind}/{name}", setting)
         .route("/api/v1/store/keys/rotate", post(keys::rotate))
         .route("/api/v1/store/backup", post(admin::backup))
+        .merge(rule_books())
+}
+
+/// With a key: routing rules, and what they have decided.
+fn rule_books() -> Router<Shared> {
+    let item = get(rules::one).put(rules::put).delete(rules::remove);
+    Router::new()
+        .route("/api/v1/routing", get(rules::list))
+        .route("/api/v1/routing/items/{kind}/{name}", item)
+        .route("/api/v1/routing/set", get(rules::export).put(rules::apply))
+        .route("/api/v1/routing/publish", post(rules::publish))
+        .route("/api/v1/routing/rollback", post(rules::roll_back))
+        .route("/api/v1/routing/history", get(rules::history))
+        .route("/api/v1/routing/test", post(rules::try_rule))
+        .route("/api/v1/routing/replay", post(rules::replay))
+        .route("/api/v1/calls/{call_id}/explain", get(rules::explain))
 }

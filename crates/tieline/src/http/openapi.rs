@@ -6,7 +6,7 @@ use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
     access, admin, connections, context, customers, enrich, events, health, keys, links, lookup,
-    news, overrides, reconcile, reports, settings,
+    news, overrides, reconcile, reports, routing, rules, settings,
 };
 use axum::Json;
 use axum::extract::State;
@@ -35,6 +35,8 @@ use utoipa::{Modify, OpenApi};
         oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         settings::list, settings::one, settings::put, settings::remove,
+        routing::decide::decide, routing::decide::decide_flat, rules::list, rules::one, rules::put, rules::remove, rules::export,
+        rules::apply, rules::publish, rules::roll_back, rules::history, rules::try_rule, rules::replay, rules::explain,
         connections::list, connections::health, admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),
     modifiers(&Keys)

@@ -148,7 +148,9 @@ fn visible() -> ObjectBuilder {
 }
 
 pub(super) fn scopes() -> Schema {
-    let word = text().enum_values(Some(["lookup", "events", "context", "read", "agents", "admin"]));
+    let word = text().enum_values(Some([
+        "lookup", "events", "context", "routing", "rules", "read", "agents", "admin",
+    ]));
     ArrayBuilder::new().items(word).min_items(Some(1)).build().into()
 }
 

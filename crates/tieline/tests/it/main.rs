@@ -51,6 +51,7 @@ mod reports;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rights;
+mod rules;
 mod settings;
 mod sign_in;
 mod simulators;

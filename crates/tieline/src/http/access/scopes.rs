@@ -15,6 +15,10 @@ pub enum Scope {
     Events,
     /// Change who a call is from, and what is kept of it.
     Context,
+    /// Ask where a call goes.
+    Routing,
+    /// Make routing rules and put them in force.
+    Rules,
     /// Read calls, customers and reports.
     Read,
     /// Issue tokens for agents.
@@ -26,11 +30,25 @@ pub enum Scope {
     Admin,
 }
 
-use Scope::{Admin, Agent, Agents, Context, Events, Lookup, Read};
+use Scope::{Admin, Agent, Agents, Context, Events, Lookup, Read, Routing, Rules};
 
 /// Method, path and what they need; `*` is any one segment. HEAD counts as GET.
 const NEEDED: &[(&str, &str, Scope)] = &[
     ("POST", "/api/v1/genesys/lookup", Lookup),
+    ("POST", "/api/v1/genesys/decide", Routing),
+    ("POST", "/api/v1/routing/decide", Routing),
+    ("GET", "/api/v1/routing", Read),
+    ("GET", "/api/v1/routing/items/*/*", Read),
+    ("GET", "/api/v1/routing/set", Read),
+    ("GET", "/api/v1/routing/history", Read),
+    ("PUT", "/api/v1/routing/items/*/*", Rules),
+    ("DELETE", "/api/v1/routing/items/*/*", Rules),
+    ("PUT", "/api/v1/routing/set", Rules),
+    ("POST", "/api/v1/routing/publish", Rules),
+    ("POST", "/api/v1/routing/rollback", Rules),
+    ("POST", "/api/v1/routing/test", Rules),
+    ("POST", "/api/v1/routing/replay", Rules),
+    ("GET", "/api/v1/calls/*/explain", Read),
     ("POST", "/api/v1/queues/*/enrich", Lookup),
     ("POST", "/api/v1/actions/*/execute", Lookup),
     ("GET", "/api/v1/calls/*/enrichment", Lookup),
@@ -83,13 +101,15 @@ fn fits(pattern: &str, path: &str) -> bool {
 
 impl Scope {
     /// Every scope in the order it is written.
-    const ALL: [Self; 7] = [Lookup, Events, Context, Read, Agents, Agent, Admin];
+    const ALL: [Self; 9] = [Lookup, Events, Context, Routing, Rules, Read, Agents, Agent, Admin];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Lookup => "lookup",
             Events => "events",
             Context => "context",
+            Routing => "routing",
+            Rules => "rules",
             Read => "read",
             Agents => "agents",
             Agent => "agent",
@@ -101,7 +121,7 @@ impl Scope {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
 
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         1 << self as u8
     }
 }
@@ -114,7 +134,7 @@ impl fmt::Display for Scope {
 
 /// Some of the scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Scopes(u8);
+pub struct Scopes(u16);
 
 impl Scopes {
     /// What a key may be given; `admin` among them, so everything.

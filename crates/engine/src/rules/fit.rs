@@ -1,0 +1,70 @@
+//! What a rule set asks of the connections that there are, and whether they can tell it.
+
+use super::form::{self, Fault};
+use super::gather::word;
+use super::set::{Rules, SetBody, fault};
+use crate::connections::Connection;
+use crate::lookup::Engine;
+use domain::rules::Module;
+
+impl Engine {
+    /// Everything that is wrong with a set here and now: in itself, and with connections
+    /// that are not there or have not what is asked of them.
+    #[must_use]
+    pub fn faults_of(&self, body: &SetBody) -> Vec<Fault> {
+        let mut faults = match Rules::new(0, body, self.options.region) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults,
+        };
+        for (name, body) in &body.rules {
+            if let Ok(read) = form::rule(name, body) {
+                faults.extend(self.unanswered(name, &read));
+            }
+        }
+        faults
+    }
+
+    /// What a rule asks that its connection cannot tell.
+    fn unanswered(&self, name: &str, read: &form::Read) -> Vec<Fault> {
+        let at = |field: &str| format!("rules.{name}.{field}");
+        let source = &read.rule.source;
+        let Some(connection) = self.connections.get(&source.connection) else {
+            let message = format!("names no connection: {}.", source.connection);
+            return vec![fault(&at("crm"), &message, "Name one that is configured.")];
+        };
+        if connection.capabilities.lookup.is_none() {
+            let message = format!("{} knows no people.", source.connection);
+            return vec![fault(&at("crm"), &message, "Name a connection that looks people up.")];
+        }
+        let mut faults = Vec::new();
+        let modules = &connection.data.modules;
+        if let Some((module, why)) =
+            source.module.and_then(|module| Some((module, modules.lack(word(module))?)))
+        {
+            let message = format!("{} has no {}.", source.connection, module.as_str());
+            faults.push(fault(&at("module"), &message, why));
+            return faults;
+        }
+        let mut asked: Vec<(String, &str)> = vec![(at("field"), read.rule.field.as_str())];
+        for (line_at, line) in read.rule.lines.iter().enumerate() {
+            let own = line.conditions.iter().filter_map(|condition| condition.field.as_deref());
+            asked.extend(own.map(|field| (at(&format!("lines[{line_at}].field")), field)));
+        }
+        for (at, field) in asked {
+            if !self.can_tell(connection, source.module, field) {
+                let message = format!("{} does not fetch {field}.", source.connection);
+                let fix = format!("Add it under connections.{}.settings.data.", source.connection);
+                faults.push(fault(&at, &message, &fix));
+            }
+        }
+        faults
+    }
+
+    /// Does the connection, or what stands beside it, fetch the field?
+    fn can_tell(&self, connection: &Connection, module: Option<Module>, field: &str) -> bool {
+        match module {
+            Some(module) => self.connections.can_tell(connection, word(module), field),
+            None => connection.data.people.of_field("", "", field).is_some(),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What the CRMs of a chain know of a caller, each asked once and all at the same time.
+//!
+//! As for a lookup: an agent's correction, the directory, then the system itself by a
+//! flight that a lookup of the same call joins. So a lookup and a decision of one call cost
+//! one request to each CRM, within the same budgets.
+
+use crate::connections::{Connection, Connections};
+use crate::follow_up::{Found, Identity};
+use crate::lookup::{Engine, identify, micros};
+use domain::rules::{Module, Seen, Slot, Source};
+use domain::{Prefix, Status, Timestamp, Value};
+use kit::Ask;
+use kit::modules::Word;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Whom a decision is about.
+#[derive(Clone)]
+pub(super) struct About {
+    /// `None`: nobody can be asked for.
+    pub ask: Option<Ask>,
+    /// Whose record the ask names, where it names one.
+    pub owner: Option<Prefix>,
+    /// The ask's record is what an agent has corrected the number to.
+    pub is_corrected: bool,
+}
+
+/// What one connection says of the caller.
+pub(super) struct Heard {
+    pub connection: Arc<Connection>,
+    /// For each module that the chain looks at.
+    pub identities: Vec<(Option<Module>, Identity)>,
+    /// Why it was not heard, as a code.
+    pub failure: Option<&'static str>,
+    pub took_us: u64,
+}
+
+impl Engine {
+    /// What this connection says of the caller, for each of the modules.
+    pub(super) async fn hear(
+        &self,
+        connection: Arc<Connection>,
+        modules: Vec<Option<Module>>,
+        about: &About,
+        until: Instant,
+        now: Timestamp,
+    ) -> Heard {
+        let begun = Instant::now();
+        let ask = self.ask_of(&connection, about, until).await;
+        let ask = ask.filter(|ask| !self.names_erased(ask, &connection));
+        let found = match &ask {
+            Some(ask) => self.find(&connection, ask, connection.policy, until, now).await,
+            None => Found::nobody(now),
+        };
+        let failure = found.failure.filter(|_| found.has_failed);
+        let mut identities = Vec::with_capacity(modules.len());
+        for module in modules {
+            let mut found = found.clone();
+            found.people.retain(|person| is_of(&connection, module, &person.object));
+            let mut identity = identify(self, &connection, ask.as_ref(), found, connection.policy);
+            if !connection.beside.is_empty() {
+                Box::pin(self.join_in_time(&connection, &mut identity, until, now)).await;
+            }
+            identities.push((module, identity));
+        }
+        Heard { connection, identities, failure, took_us: micros(begun.elapsed()) }
+    }
+
+    /// By what this connection knows the caller: its own record where one is named or
+    /// linked, else number and e-mail.
+    async fn ask_of(&self, connection: &Connection, about: &About, until: Instant) -> Option<Ask> {
+        let ask = about.ask.as_ref()?;
+        let (Some(record), Some(owner)) = (&ask.record, &about.owner) else {
+            return Some(ask.clone());
+        };
+        if connection.prefix.as_ref() == Some(owner) {
+            // What an agent has said goes before what a number could mean.
+            return match about.is_corrected {
+                true => Some(Ask { record: Some(record.clone()), ..Ask::default() }),
+                false => Some(ask.clone()),
+            };
+        }
+        let linked = self.counterpart((owner, record), connection, until).await;
+        let ask = match linked {
+            Some(linked) => Ask { record: Some(linked.record), ..Ask::default() },
+            None => Ask { record: None, ..ask.clone() },
+        };
+        (ask != Ask::default()).then_some(ask)
+    }
+}
+
+impl Heard {
+    pub(super) fn is_of(&self, source: &Source) -> bool {
+        self.connection.name == source.connection
+    }
+
+    /// What is known of a field.
+    pub(super) fn seen<'a>(&'a self, slot: &'a Slot, connections: &'a Connections) -> Seen<'a> {
+        let of_module = self.identities.iter().find(|(module, _)| *module == slot.source.module);
+        let Some((_, identity)) = of_module else { return Seen::Unheard };
+        if self.failure.is_some() || identity.status == Status::Partial {
+            return Seen::Unheard;
+        }
+        let Some(contact) = &identity.contact else { return Seen::Told(None) };
+        let data = &self.connection.data;
+        let (own, named) = match slot.source.module {
+            Some(module) => {
+                let (module, object) = (word(module), contact.object.as_str());
+                let own = data.name(module, object, &slot.field);
+                (own, connections.data_name(&self.connection, module, object, &slot.field))
+            }
+            None => (Some(slot.field.as_str()), Some(slot.field.as_str())),
+        };
+        match named.and_then(|name| contact.data.get(name)) {
+            Some(value) => Seen::Told(Some(value)),
+            // What stands beside it might know, and has not answered.
+            None if own.is_none() && !identity.missing.is_empty() => Seen::Unheard,
+            None => Seen::Told(None),
+        }
+    }
+
+    /// What the caller is to this connection, in a word.
+    pub(super) fn status(&self) -> &'static str {
+        match (self.failure, self.identities.first()) {
+            (Some(_), _) | (None, None) => "partial",
+            (None, Some((_, identity))) => identity.status.as_str(),
+        }
+    }
+}
+
+/// Is a record of this object of the module, or does it lead to one?
+fn is_of(connection: &Connection, module: Option<Module>, object: &str) -> bool {
+    module.is_none_or(|module| connection.data.modules.path(word(module), object).is_some())
+}
+
+/// The module as connectors know it.
+pub(super) fn word(module: Module) -> Word {
+    match module {
+        Module::Leads => Word::Leads,
+        Module::Contacts => Word::Contacts,
+        Module::Accounts => Word::Accounts,
+    }
+}
+
+/// A value as it is written for people; of personal data all but its shape is masked.
+pub(super) fn masked(value: &Value) -> String {
+    match value {
+        Value::Integer(_) | Value::Number(_) | Value::Bool(_) => plain(value),
+        Value::Text(text) => mask(text),
+        Value::List(items) => items.iter().map(masked).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Up to two characters of it, and how long it is.
+fn mask(text: &str) -> String {
+    let shown: String = text.chars().take(2).collect();
+    match text.chars().count() {
+        0..=2 => shown,
+        length => format!("{shown}… ({length} characters)"),
+    }
+}
+
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::List(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,85 @@
+//! What is kept of a decision: where it went, and, sealed, what was seen.
+
+use super::decide::{Decided, seen};
+use super::gather::Heard;
+use super::set::Ready;
+use crate::connections::Connections;
+use crate::lookup::Engine;
+use domain::ExternalId;
+use domain::rules::{Module, Seen};
+use serde_json::{Value as Json, json};
+use state::decisions::NewDecision;
+use state::subject::Record;
+use tokio::time::Instant;
+
+impl Engine {
+    /// Whether the decision was kept before the deadline; else it is kept behind.
+    pub(super) async fn keep_in_time(&self, decision: NewDecision, deadline: Instant) -> bool {
+        let store = self.store.clone();
+        let mut keeping = tokio::spawn(async move { store.record_decision(decision).await });
+        match tokio::time::timeout_at(deadline, &mut keeping).await {
+            Ok(Ok(Ok(()))) => true,
+            Ok(Ok(Err(error))) => {
+                tracing::warn!("a decision was not kept: {error}");
+                false
+            }
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+}
+
+/// Whose values were seen.
+pub(super) fn records(heard: &[Heard]) -> Vec<Record> {
+    let mut all = Vec::new();
+    for heard in heard {
+        for (_, identity) in &heard.identities {
+            if let ExternalId::Record { record, .. } = &identity.external_id {
+                let connection = heard.connection.name.clone();
+                let one = Record { connection, record: record.clone() };
+                if !all.contains(&one) {
+                    all.push(one);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What is kept of a decision, so that it can be explained and replayed.
+pub(super) fn details(
+    decided: &Decided,
+    ready: Option<&Ready>,
+    heard: &[Heard],
+    connections: &Connections,
+) -> Vec<u8> {
+    let mut values = Vec::new();
+    if let Some(ready) = ready {
+        for (slot, seen) in ready.compiled.slots().iter().zip(seen(ready, heard, connections)) {
+            let (is_heard, value) = match seen {
+                Seen::Told(value) => (true, value.map_or(Json::Null, super::kept::json)),
+                Seen::Unheard => (false, Json::Null),
+            };
+            values.push(json!({
+                "connection": slot.source.connection,
+                "module": slot.source.module.map(Module::as_str),
+                "field": slot.field, "heard": is_heard, "value": value,
+            }));
+        }
+    }
+    let asked: Vec<Json> = heard
+        .iter()
+        .map(|heard| {
+            let identity = heard.identities.first().map(|(_, identity)| identity);
+            json!({
+                "connection": heard.connection.name, "status": heard.status(),
+                "source": identity.map(|one| one.source.as_str()),
+                "asOf": identity.map(|one| one.as_of.to_string()),
+                "failure": heard.failure, "tookUs": heard.took_us,
+            })
+        })
+        .collect();
+    let body = json!({
+        "seen": values, "asked": asked, "reason": decided.reason, "warnings": decided.warnings,
+    });
+    serde_json::to_vec(&body).unwrap_or_default()
+}

@@ -1,0 +1,3 @@
+//! Where a call goes, asked by flows and switches.
+
+pub mod decide;

@@ -1,0 +1,111 @@
+//! Drafts put in force, what was in force before, and the way back.
+
+use super::{RulesRefusedBody, plainly, refused};
+use crate::http::actor::actor;
+use crate::http::error::ErrorBody;
+use crate::http::input::read_json;
+use crate::http::{ApiError, App};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use engine::rules::edit::{Kind, Refused};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What is to be put in force.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishBody {
+    /// Names of rules whose drafts are taken; where neither these nor `chains` are given,
+    /// every draft is.
+    rules: Option<Vec<String>>,
+    /// Entries of chains whose drafts are taken.
+    chains: Option<Vec<String>>,
+    /// Only say what would be wrong.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PublishedBody {
+    /// What is in force now.
+    revision: u64,
+}
+
+/// Puts drafts in force, together.
+#[utoipa::path(
+    post, path = "/api/v1/routing/publish", tag = "rules", request_body = PublishBody,
+    responses(
+        (status = 200, body = PublishedBody), (status = 400, body = RulesRefusedBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody)
+    ),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn publish(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let who = actor(&request);
+    let PublishBody { rules, chains, dry_run } = read_json(request).await?;
+    let chosen = (rules.is_some() || chains.is_some()).then(|| {
+        let rules = rules.unwrap_or_default().into_iter().map(|name| (Kind::Rule, name));
+        rules
+            .chain(chains.unwrap_or_default().into_iter().map(|name| (Kind::Chain, name)))
+            .collect()
+    });
+    in_force(app.rules.publish(&app.live, chosen, &who, dry_run).await)
+}
+
+/// Which set is to be in force again.
+#[derive(Deserialize, ToSchema)]
+pub struct RollBackBody {
+    /// Its revision; the one before the newest where it is left out.
+    revision: Option<u64>,
+}
+
+/// Puts an older set in force again, as a new one.
+#[utoipa::path(
+    post, path = "/api/v1/routing/rollback", tag = "rules", request_body = RollBackBody,
+    responses(
+        (status = 200, body = PublishedBody), (status = 400, body = RulesRefusedBody),
+        (status = 404, body = ErrorBody), (status = 412, body = ErrorBody)
+    ),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn roll_back(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let who = actor(&request);
+    let RollBackBody { revision } = read_json(request).await?;
+    in_force(app.rules.roll_back(&app.live, revision, &who).await)
+}
+
+fn in_force(outcome: Result<u64, Refused>) -> Result<Response, ApiError> {
+    match outcome {
+        Ok(revision) => Ok(Json(PublishedBody { revision }).into_response()),
+        Err(Refused::Faults(faults)) => Ok(refused(&faults)),
+        Err(other) => Err(plainly(other)),
+    }
+}
+
+/// A rule set that was put in force.
+#[derive(Serialize, ToSchema)]
+pub struct RevisionBody {
+    revision: u64,
+    at: String,
+    /// Who, as the audit log has it.
+    by: String,
+    /// What changed.
+    summary: String,
+}
+
+/// What was put in force, newest first: at most 200 are kept.
+#[utoipa::path(
+    get, path = "/api/v1/routing/history", tag = "rules",
+    responses((status = 200, body = Vec<RevisionBody>)), security(("key" = []), ("bearer" = []))
+)]
+pub async fn history(State(app): State<App>) -> Result<Json<Vec<RevisionBody>>, ApiError> {
+    let heads = app.rules.history(200).await.map_err(plainly)?;
+    let body = heads.into_iter().map(|head| RevisionBody {
+        revision: head.revision,
+        at: head.at.to_string(),
+        by: head.by,
+        summary: head.summary,
+    });
+    Ok(Json(body.collect()))
+}
