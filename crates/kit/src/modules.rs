@@ -248,16 +248,21 @@ fn shown_as<'a>(
     before: &str,
     field: &str,
 ) -> Option<&'a str> {
-    if let Some((name, _)) = data.get_key_value(field) {
+    let column = |written: &'a String| {
+        let own = written.split_once('.').filter(|(of, _)| of.eq_ignore_ascii_case(object));
+        own.map_or(written.as_str(), |(_, column)| column)
+    };
+    // A name of the person's own field is none of what the person leads to.
+    let leads_there = |written: &'a String| {
+        let begins = column(written).get(..before.len());
+        begins.is_some_and(|begins| begins.eq_ignore_ascii_case(before))
+    };
+    if let Some((name, _)) = data.get_key_value(field).filter(|(_, own)| leads_there(own)) {
         return Some(name);
     }
     let paths = [format!("{before}{field}"), field.to_owned()];
     // A field that is written with its path already is not given it twice.
     let paths = if field.starts_with(before) { &paths[1..] } else { &paths[..1] };
-    let column = |written: &'a String| {
-        let own = written.split_once('.').filter(|(of, _)| of.eq_ignore_ascii_case(object));
-        own.map_or(written.as_str(), |(_, column)| column)
-    };
     let bare = |written: &'a String| column(written).split('@').next().unwrap_or_default();
     let find = |is: &dyn Fn(&'a String, &str) -> bool| {
         let mut shown = data.iter();
@@ -385,6 +390,9 @@ mod tests {
             ("Contact", "", "Tier", Some("Tier")),
             ("Contact", "Account.", "Name", Some("company")),
             ("Contact", "Account.", "Account.Name", Some("company")),
+            ("Contact", "Account.", "company", Some("company")),
+            ("Contact", "Account.", "loyaltyTier", None),
+            ("lead", "new_", "score", Some("score")),
             ("Contact", "", "Name", None),
             ("lead", "", "new_score", Some("score")),
             ("contact", "", "new_score", None),

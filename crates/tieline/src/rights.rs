@@ -89,11 +89,12 @@ pub fn at_start(section: &ServerSection, connections: &Connections) {
 }
 
 /// One line for each thing that somebody should know. That a vendor tells nothing is no
-/// news where nothing is declared.
+/// news where nothing is declared, nor is at each start what calls do without.
 fn warn(connection: &Connection, findings: Vec<Finding>) {
     for flaw in findings.into_iter().filter_map(|finding| finding.outcome.err()) {
         let Flaw { code, message, fix } = flaw;
-        if code == "connection.scope_unknown" && connection.needs.is_empty() {
+        let is_untold = code == "connection.scope_unknown" && connection.needs.is_empty();
+        if is_untold || code == kit::rights::OPTIONAL {
             continue;
         }
         tracing::warn!(connection = connection.name, error.code = code, "{message} {fix}");
