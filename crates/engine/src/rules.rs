@@ -16,6 +16,7 @@ mod gather;
 mod held;
 mod keep;
 mod kept;
+mod places;
 mod publish;
 mod replay;
 mod set;
@@ -23,6 +24,7 @@ mod set;
 pub use decide::{Arriving, Decided, How, Routing};
 pub use edit::Book;
 pub use explain::{Against, ConditionSeen, DecisionTrace, Explained, LineSeen, Tried};
+pub use publish::{Published, Publishing};
 pub use replay::{Replay, ReplayError, Replayed};
 pub use set::{Rules, SetBody};
 

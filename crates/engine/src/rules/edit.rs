@@ -56,6 +56,9 @@ pub struct Told {
     pub compared: Vec<(String, &'static str)>,
     /// What is wrong with it now, such as a connection that has gone.
     pub faults: Vec<Fault>,
+    /// Where it leads to what the platform has not, or could not be asked for; only of an
+    /// item that was just drafted.
+    pub warnings: Vec<String>,
 }
 
 /// What somebody wants of one item.
@@ -192,7 +195,16 @@ impl Book {
     pub async fn draft(&self, live: &Live, wish: Wish) -> Result<Told, Refused> {
         let Wish { is_dry, actor, .. } = wish.clone();
         let mut told = self.draft_all(live, vec![wish], is_dry, &actor).await?;
-        told.pop().ok_or(Refused::Unknown)
+        let mut told = told.pop().ok_or(Refused::Unknown)?;
+        if let Some(Some(body)) = &told.draft {
+            let mut alone = SetBody::default();
+            alone.of_mut(told.kind).insert(told.name.clone(), body.clone());
+            let places = live.now().places_of(&alone).await;
+            told.warnings = places.warnings;
+            let unknown = places.unknown.into_iter();
+            told.warnings.extend(unknown.map(|fault| format!("{} {}", fault.at, fault.message)));
+        }
+        Ok(told)
     }
 
     /// Keeps several drafts, all or none.

@@ -110,6 +110,7 @@ impl Held {
             entries,
             compared,
             faults,
+            warnings: Vec::new(),
         }
     }
 }

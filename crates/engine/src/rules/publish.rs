@@ -1,25 +1,47 @@
 //! Drafts put in force together, and older sets again.
 
 use super::edit::{Book, Kind, Refused, TRIES, canonical};
+use super::form::Fault;
 use super::held::{Held, lay, read};
+use super::places::Places;
 use super::set::SetBody;
 use crate::live::Live;
 use state::audit::Act;
 use state::rules::{NewRuleSet, RuleSetHead};
 use std::collections::BTreeMap;
 
+/// What is to be put in force.
+#[derive(Debug, Clone, Default)]
+pub struct Publishing {
+    /// `None`: every draft.
+    pub chosen: Option<Vec<(Kind, String)>>,
+    /// Only say what would be wrong.
+    pub is_dry: bool,
+    /// Also where the platform has not what is led to.
+    pub takes_unknown_places: bool,
+}
+
+/// What is in force now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub revision: u64,
+    /// What could not be found out, or is not there and was taken all the same.
+    pub warnings: Vec<String>,
+}
+
 impl Book {
-    /// Puts drafts in force: those named, or all. The new revision.
+    /// Puts drafts in force: those named, or all. Where the platform can be asked, what
+    /// they lead to must be there.
     ///
     /// # Errors
     /// Everything that is wrong with the set as it would be; nothing was changed.
     pub async fn publish(
         &self,
         live: &Live,
-        chosen: Option<Vec<(Kind, String)>>,
+        publishing: Publishing,
         actor: &str,
-        is_dry: bool,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Published, Refused> {
+        let Publishing { chosen, is_dry, takes_unknown_places } = publishing;
         for _ in 0..TRIES {
             let mut held = self.newest(live).await?;
             let engine = live.now();
@@ -46,19 +68,28 @@ impl Book {
                 .map(|(k, n)| format!("{} {n}", k.word()))
                 .collect::<Vec<_>>()
                 .join(", ");
-            let faults = engine.faults_of(&body);
+            let mut faults = engine.faults_of(&body);
+            let mut places = match faults.is_empty() {
+                true => engine.places_of(&body).await,
+                false => Places::default(),
+            };
+            match takes_unknown_places {
+                true => places.warnings.extend(places.unknown.drain(..).map(told)),
+                false => faults.append(&mut places.unknown),
+            }
             if !faults.is_empty() {
                 return Err(Refused::Faults(faults));
             }
+            let warnings = places.warnings;
             if is_dry {
-                return Ok(held.revision);
+                return Ok(Published { revision: held.revision, warnings });
             }
             let takes = takes.into_iter().map(|(k, n)| (k.word().to_owned(), n)).collect();
             if let Some(revision) = self
                 .put_in_force(live, &mut held, (body, summary, takes), "rules.published", actor)
                 .await?
             {
-                return Ok(revision);
+                return Ok(Published { revision, warnings });
             }
         }
         Err(Refused::Changed)
@@ -73,7 +104,7 @@ impl Book {
         live: &Live,
         to: Option<u64>,
         actor: &str,
-    ) -> Result<u64, Refused> {
+    ) -> Result<Published, Refused> {
         for _ in 0..TRIES {
             let mut held = self.newest(live).await?;
             let to = match to {
@@ -89,6 +120,10 @@ impl Book {
             if !faults.is_empty() {
                 return Err(Refused::Faults(faults));
             }
+            // Whoever goes back is in a hurry: what has gone meanwhile is told, no more.
+            let places = live.now().places_of(&body).await;
+            let warnings = places.warnings.into_iter().chain(places.unknown.into_iter().map(told));
+            let warnings = warnings.collect();
             let summary = format!("back to {to}");
             if let Some(revision) = self
                 .put_in_force(
@@ -100,7 +135,7 @@ impl Book {
                 )
                 .await?
             {
-                return Ok(revision);
+                return Ok(Published { revision, warnings });
             }
         }
         Err(Refused::Changed)
@@ -147,4 +182,8 @@ impl Book {
         let set = self.store.rule_set(revision).await?.ok_or(Refused::Unknown)?;
         serde_json::from_slice(&set.body).map_err(|_| Refused::Unknown)
     }
+}
+
+fn told(fault: Fault) -> String {
+    format!("{} {}", fault.at, fault.message)
 }

@@ -67,6 +67,9 @@ enum Rules {
         /// Only say what would be wrong.
         #[arg(long)]
         dry_run: bool,
+        /// Also where the platform has not what is led to.
+        #[arg(long)]
+        allow_unknown_destinations: bool,
     },
     /// Put the rules before the newest, or those of a revision, in force again.
     Rollback {
@@ -164,8 +167,8 @@ pub async fn rules(args: &RulesArgs) -> Result<(), Failure> {
             changes(&applied).iter().try_for_each(|line| say(line))
         }
         Rules::Apply { output, file, keep, publish } => apply(output, file, *keep, *publish).await,
-        Rules::Publish { output, names, dry_run } => {
-            let mut body = json!({ "dryRun": dry_run });
+        Rules::Publish { output, names, dry_run, allow_unknown_destinations } => {
+            let mut body = json!({ "dryRun": dry_run, "allowUnknownDestinations": allow_unknown_destinations });
             if !names.is_empty() {
                 let (chains, rules): (Vec<&String>, Vec<&String>) =
                     names.iter().partition(|name| is_entry(name));

@@ -2,6 +2,7 @@
 
 use crate::exit::{self, Failure};
 use crate::serve::Running;
+use engine::rules::Publishing;
 use engine::rules::edit::{Kind, Wanted, Wish};
 use serde_json::{Value, json};
 
@@ -44,7 +45,7 @@ pub async fn publish(running: &Running) -> Result<(), Failure> {
     let chain = json!({ "rules": ["Gold callers", "Open invoices"], "default": queue("General") });
     wishes.push(wish(Kind::Chain, &format!("did:{}", super::setup::DID), chain));
     book.draft_all(live, wishes, false, ACTOR).await.map_err(told)?;
-    book.publish(live, None, ACTOR, false).await.map_err(told)?;
+    book.publish(live, Publishing::default(), ACTOR).await.map_err(told)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use crate::rig::plan::API_KEY;
 use crate::rig::{Answer, JANE, JOHN, Line, MARIA, Place, STRANGER, until};
 use connectors::sql::sim::{Config, Planted};
 use serde_json::{Value, json};
-use sim::faults::Fault;
+use sim::faults::{Fault, Rule};
 
 crate::facts! {
     a_chain_decides_by_what_its_systems_say
@@ -470,4 +470,29 @@ async fn rules_move_as_toml_and_come_back_the_same() {
     );
     let listed = desk.line.command(&["rules", "list"]).await;
     assert!(listed.out.contains("Gold callers  at did:+15550190000"), "{}", listed.out);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn destinations_are_those_that_the_platform_really_has() {
+    let planted = Planted::new(&Config::default()).expect("a file");
+    let plan = Line::with_salesforce().and_genesys().section(&books(&planted, PATIENT));
+    let desk = Desk { line: plan.start().await, _planted: planted };
+    let chain = |default: &str| json!({ "default": to(default) });
+    let sales = desk.put(CHAIN, &chain("sales")).await;
+    assert_eq!((sales.status, &sales["warnings"]), (200, &json!([])), "{sales:?}");
+    let typo = desk.put(CHAIN, &chain("Salse")).await;
+    assert_eq!(typo.status, 200, "a draft may be ahead of the platform");
+    assert!(typo["warnings"][0].as_str().expect("words").contains("Salse"), "{typo:?}");
+    let refused = desk.line.post("/api/v1/routing/publish", &json!({})).await;
+    assert_eq!(places(&refused), [format!("chains.did:{DID}.default")]);
+    let body = json!({ "allowUnknownDestinations": true });
+    let taken = desk.line.post("/api/v1/routing/publish", &body).await;
+    assert_eq!((taken.status, &taken["revision"]), (200, &json!(1)), "{taken:?}");
+    assert!(taken["warnings"][0].as_str().expect("words").contains("Salse"), "{taken:?}");
+    // A platform that cannot be asked keeps nobody from putting rules in force.
+    desk.put(CHAIN, &chain("Sales")).await;
+    desk.line.genesys().faults().add(Rule::always(Fault::Html200).on("/routing/queues"));
+    let taken = desk.line.post("/api/v1/routing/publish", &json!({})).await;
+    assert_eq!((taken.status, &taken["revision"]), (200, &json!(2)), "{taken:?}");
+    assert!(taken["warnings"][0].as_str().expect("words").contains("was not asked"), "{taken:?}");
 }

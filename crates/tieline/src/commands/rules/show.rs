@@ -15,7 +15,10 @@ pub(super) fn is_entry(name: &str) -> bool {
 }
 
 pub(super) fn in_force(answer: &Value) -> Vec<String> {
-    vec![format!("revision {} is in force", answer["revision"])]
+    let mut lines = vec![format!("revision {} is in force", answer["revision"])];
+    lines
+        .extend(each(&answer["warnings"], |one| format!("! {}", one.as_str().unwrap_or_default())));
+    lines
 }
 
 pub(super) fn listed(all: &Value) -> Vec<String> {

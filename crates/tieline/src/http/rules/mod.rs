@@ -62,6 +62,9 @@ pub struct ItemBody {
     compared: Vec<ComparedBody>,
     /// What is wrong with it now.
     mistakes: Vec<MistakeBody>,
+    /// Of an item that was just drafted: where it leads to what the platform has not, or
+    /// could not be asked for.
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -270,6 +273,7 @@ impl From<Told> for ItemBody {
             attached: told.entries,
             compared: compared.map(|(at, compared_as)| ComparedBody { at, compared_as }).collect(),
             mistakes: told.faults.iter().map(MistakeBody::from).collect(),
+            warnings: told.warnings,
         }
     }
 }

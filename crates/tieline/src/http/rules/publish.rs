@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use engine::rules::edit::{Kind, Refused};
+use engine::rules::{Published, Publishing};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,12 +25,17 @@ pub struct PublishBody {
     /// Only say what would be wrong.
     #[serde(default)]
     dry_run: bool,
+    /// Also where the platform has not what is led to: then it is a warning.
+    #[serde(default)]
+    allow_unknown_destinations: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct PublishedBody {
     /// What is in force now.
     revision: u64,
+    /// What could not be found out, or is not there and was taken all the same.
+    warnings: Vec<String>,
 }
 
 /// Puts drafts in force, together.
@@ -43,14 +49,17 @@ pub struct PublishedBody {
 )]
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let who = actor(&request);
-    let PublishBody { rules, chains, dry_run } = read_json(request).await?;
+    let PublishBody { rules, chains, dry_run, allow_unknown_destinations } =
+        read_json(request).await?;
     let chosen = (rules.is_some() || chains.is_some()).then(|| {
         let rules = rules.unwrap_or_default().into_iter().map(|name| (Kind::Rule, name));
         rules
             .chain(chains.unwrap_or_default().into_iter().map(|name| (Kind::Chain, name)))
             .collect()
     });
-    in_force(app.rules.publish(&app.live, chosen, &who, dry_run).await)
+    let publishing =
+        Publishing { chosen, is_dry: dry_run, takes_unknown_places: allow_unknown_destinations };
+    in_force(app.rules.publish(&app.live, publishing, &who).await)
 }
 
 /// Which set is to be in force again.
@@ -75,9 +84,11 @@ pub async fn roll_back(State(app): State<App>, request: Request) -> Result<Respo
     in_force(app.rules.roll_back(&app.live, revision, &who).await)
 }
 
-fn in_force(outcome: Result<u64, Refused>) -> Result<Response, ApiError> {
+fn in_force(outcome: Result<Published, Refused>) -> Result<Response, ApiError> {
     match outcome {
-        Ok(revision) => Ok(Json(PublishedBody { revision }).into_response()),
+        Ok(Published { revision, warnings }) => {
+            Ok(Json(PublishedBody { revision, warnings }).into_response())
+        }
         Err(Refused::Faults(faults)) => Ok(refused(&faults)),
         Err(other) => Err(plainly(other)),
     }
