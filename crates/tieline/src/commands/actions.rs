@@ -162,6 +162,19 @@ fn outputs(names: &[(&str, Kind)]) -> Vec<Output> {
     names.iter().map(|(name, kind)| output(name, *kind)).collect()
 }
 
+/// What a decision answers, flat.
+const DECIDED: [(&str, Kind); 9] = [
+    ("destinationType", Kind::Text),
+    ("destination", Kind::Text),
+    ("greeting", Kind::Text),
+    ("rule", Kind::Text),
+    ("line", Kind::Integer),
+    ("status", Kind::Text),
+    ("reason", Kind::Text),
+    ("revision", Kind::Integer),
+    ("latencyMs", Kind::Integer),
+];
+
 /// Every address that a flow may ask, and every action, by itself.
 pub fn offers(config: &Config) -> Vec<Offer> {
     let fixed = || FIXED.iter().map(|(name, kind)| output(name, WireKind::from(*kind).0));
@@ -280,10 +293,12 @@ fn of_calls(config: &Config) -> Vec<Offer> {
         ("name", Kind::Text),
         ("email", Kind::Text),
     ];
+    let arriving = texts(&["callId"], &["did", "ivrOption", "ani", "email", "externalId", "queue"]);
     let counted = ["stored", "repeated", "ignored", "notUnderstood"].map(|n| (n, Kind::Integer));
     let told = ["startedAt", "acceptedAt", "endedAt", "queueId", "userId", "wrapUp", "notes"];
     vec![
         offer("Lookup", "/api/v1/genesys/lookup", texts(&["callId"], &others), looked_up),
+        offer("Decide", "/api/v1/genesys/decide", arriving, outputs(&DECIDED)),
         offer(
             "Update Context",
             "/api/v1/genesys/update-context",

@@ -47,6 +47,7 @@ async fn exported_actions_have_the_shape_of_the_platforms_own() {
     let names: Vec<&str> = exported.iter().filter_map(|one| one["name"].as_str()).collect();
     for name in [
         "Tieline Lookup",
+        "Tieline Decide",
         "Tieline Update Context",
         "Tieline Call Event",
         "Tieline Enrich",
@@ -127,6 +128,7 @@ async fn an_exported_contract_fits_what_the_server_answers() {
             "Tieline Update Context" => {
                 json!({ "callId": "c1", "newExternalId": line.id_of(JOHN.2) })
             }
+            "Tieline Decide" => json!({ "did": "+15550190000", "callId": "c1", "ani": JOHN.1 }),
             _ => call.clone(),
         };
         let answer = match one["config"]["request"]["requestType"].as_str() {
@@ -181,7 +183,7 @@ async fn an_organization_is_set_up_once_however_often_it_is_asked_for() {
     let with_flow = run(&["--apply", "--workflow", "7f0d3c1e-0000-4000-8000-000000000001"]).await;
     assert_eq!(of(&with_flow, "trigger"), "made");
     let there = line.genesys().set_up();
-    assert_eq!((there[0].len(), there[1].len(), there[2].len()), (1, 8, 1), "{there:?}");
+    assert_eq!((there[0].len(), there[1].len(), there[2].len()), (1, 9, 1), "{there:?}");
     let again = run(&["--apply", "--workflow", "7f0d3c1e-0000-4000-8000-000000000001"]).await;
     assert!(again.iter().all(|(_, stands)| stands != "made" && stands != "missing"), "{again:?}");
     assert_eq!(line.genesys().set_up(), there, "nothing twice");

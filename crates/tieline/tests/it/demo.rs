@@ -355,3 +355,23 @@ async fn each_queue_is_answered_by_its_own_system() {
         (Some("hit"), Some("John Doe"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demos_number_carries_a_chain_of_rules() {
+    let demo = Demo::start(&[]).await;
+    let url = format!("{}/api/v1/routing/decide", demo.text("url"));
+    let did = &demo.hello["queue"]["did"];
+    // John is gold; Maria owes two invoices in the customer's own books; nobody knows the last.
+    for (ani, how, to) in [
+        ("+15550199999", "matched", "Premium Support"),
+        ("+15550198888", "matched", "Billing"),
+        ("+13175550123", "default", "General"),
+    ] {
+        let body = json!({ "did": did, "ani": ani, "callId": format!("from-{ani}") });
+        let asked = demo.http.post(&url).bearer_auth(demo.text("apiKey")).json(&body);
+        let answer = Answer::of(asked).await;
+        let option = answer["destination"]["option"].as_str();
+        assert_eq!((answer["status"].as_str(), option), (Some(how), Some(to)), "{answer:?}");
+        assert_eq!(answer["destination"]["type"], "queue");
+    }
+}

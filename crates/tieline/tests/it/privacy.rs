@@ -89,6 +89,14 @@ async fn walk(line: &mut Line, sap: &S4) -> (String, String) {
         line.post("/api/v1/genesys/update-context", &correct).await;
         line.crm_recovers();
     }
+    line.decide_by_rules(NUMBER).await;
+    let decided = line.decide_by_rules(NUMBER).await;
+    errors.push_str(&line.get(&format!("/api/v1/calls/{decided}/explain")).await.body.to_string());
+    let tried = json!({ "rule": "By case", "number": NUMBER });
+    errors.push_str(&line.post("/api/v1/routing/test", &tried).await.body.to_string());
+    let replayed = line.post("/api/v1/routing/replay", &json!({ "set": {} })).await;
+    assert_eq!(replayed["decisions"], 2, "{replayed:?}");
+    errors.push_str(&replayed.body.to_string());
     let john = line.id_of(JOHN.2);
     for to in [id.as_str(), "zzcanary-typed (317) 555-0188", &john, &id] {
         let correct = json!({ "callId": "c-1", "newExternalId": to, "reason": "zzcanary-reason" });

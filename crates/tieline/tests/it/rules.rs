@@ -496,3 +496,19 @@ async fn destinations_are_those_that_the_platform_really_has() {
     assert_eq!((taken.status, &taken["revision"]), (200, &json!(2)), "{taken:?}");
     assert!(taken["warnings"][0].as_str().expect("words").contains("was not asked"), "{taken:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documentations_example_can_be_put_in_force() {
+    let planted = Planted::new(&Config::default()).expect("a file");
+    let plan = Line::with_salesforce().data("churnRisk", "Churn_Risk__c");
+    let plan = plan.data("contractEnd", "Account.Contract_End__c");
+    let line = plan.section(&books(&planted, PATIENT)).lay().await;
+    let mut desk = Desk { line, _planted: planted };
+    desk.line.start_server_unasked().await;
+    let example = include_str!("../../../../docs/examples/rules.toml").replace("own_sql", "books");
+    let applied = desk.apply(&example, &["--publish"]).await;
+    assert!(applied.contains("in force as revision 1"), "{applied}");
+    let item = desk.line.get("/api/v1/routing/items/rules/Contract%20has%20ended").await;
+    assert_eq!(item["compared"][0]["as"], "date", "{item:?}");
+    assert_eq!(item["attached"], json!(["ivr:Main menu/2"]));
+}

@@ -84,6 +84,7 @@ async fn plant(line: &Line) -> String {
     let correct = json!({ "callId": "c-2", "newExternalId": id, "reason": "zzerase-reason" });
     let corrected = line.post("/api/v1/genesys/update-context", &correct).await;
     assert_eq!(corrected["confirmed"], true, "{corrected:?}");
+    line.decide_by_rules(NUMBER).await;
     id
 }
 
@@ -99,7 +100,9 @@ async fn everything_of_a_person_is_shown_and_then_gone(place: Place) {
     for word in PLANTED {
         assert!(text.contains(word), "{word} is shown: {text}");
     }
-    for list in ["contacts", "customerData", "calls", "interactions", "corrections", "jobs"] {
+    for list in
+        ["contacts", "customerData", "calls", "interactions", "corrections", "jobs", "decisions"]
+    {
         assert!(rows(&shown, list) > 0, "{list}: {shown}");
     }
     assert_eq!((rows(&shown, "calls"), &shown["complete"]), (2, &json!(true)));
@@ -120,6 +123,7 @@ async fn everything_of_a_person_is_shown_and_then_gone(place: Place) {
         "call_events",
         "links",
         "overrides",
+        "decisions",
         "audit",
         "jobs",
     ] {
@@ -129,9 +133,16 @@ async fn everything_of_a_person_is_shown_and_then_gone(place: Place) {
 
     for who in [["--phone", NUMBER], ["--email", EMAIL], ["--external-id", &id]] {
         let left = line.export(&who).await;
-        for list in
-            ["contacts", "customerData", "calls", "interactions", "corrections", "jobs", "audit"]
-        {
+        for list in [
+            "contacts",
+            "customerData",
+            "calls",
+            "interactions",
+            "corrections",
+            "jobs",
+            "audit",
+            "decisions",
+        ] {
             assert_eq!(rows(&left, list), 0, "{list} by {who:?}: {left}");
         }
         assert_eq!(left["erasures"], json!([erased["id"]]), "{who:?}");

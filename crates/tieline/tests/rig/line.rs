@@ -228,6 +228,30 @@ impl Line {
         self.get(&format!("/api/v1/calls/{call}")).await
     }
 
+    /// A call that a rule about the CRM's case decides; its id.
+    pub(crate) async fn decide_by_rules(&self, number: &str) -> String {
+        let to = |queue: &str| json!({ "type": "queue", "option": queue });
+        let set = json!({
+            "rules": { "By case": {
+                "location": "did", "crm": "salesforce", "module": "contacts", "field": "crmCaseId",
+                "lines": [{ "operator": "is empty", "destination": to("Support") }],
+            } },
+            "chains": { "did:+15550190000": { "rules": ["By case"], "default": to("Sales") } },
+        });
+        let put = self.http.put(self.url("/api/v1/routing/set")).bearer_auth(API_KEY);
+        let drafted = Answer::of(put.json(&set)).await;
+        assert_eq!(drafted.status, 200, "{drafted:?}");
+        if drafted["new"] != json!([]) {
+            let published = self.post("/api/v1/routing/publish", &json!({})).await;
+            assert_eq!(published.status, 200, "{published:?}");
+        }
+        let call = self.new_call();
+        let body = json!({ "did": "+15550190000", "ani": number, "callId": call });
+        let decided = self.post("/api/v1/routing/decide", &body).await;
+        assert_eq!((decided.status, &decided["status"]), (200, &json!("default")), "{decided:?}");
+        call
+    }
+
     /// Every call that is stored, newest first.
     pub(crate) async fn calls(&self) -> Vec<Value> {
         let calls = self.get("/api/v1/calls?limit=1000").await;
