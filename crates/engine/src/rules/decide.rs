@@ -121,7 +121,8 @@ impl Engine {
         let shadow = self.shadowed(&entry, &decided, &heard);
         decided.warnings = warnings;
         decided.took = arrived.elapsed();
-        let details = details(&decided, ready.as_deref(), &heard, &self.connections);
+        let is_corrected = about.is_corrected && !heard.is_empty();
+        let details = details(&decided, is_corrected, ready.as_deref(), &heard, &self.connections);
         let kept = NewDecision {
             call: ask.call,
             entry,

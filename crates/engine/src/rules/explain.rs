@@ -37,6 +37,8 @@ pub struct Explained {
 pub struct DecisionTrace {
     pub decision: Decision,
     pub reason: String,
+    /// An agent's correction of the number was followed.
+    pub is_corrected: bool,
     pub warnings: Vec<String>,
     /// Systems that were asked, with source, how long it took in microseconds, and failure.
     pub asked: Vec<(String, String, u64, Option<String>)>,
@@ -218,6 +220,7 @@ fn traced(decision: Decision, rules: Option<&Rules>, engine: &Engine) -> Decisio
     DecisionTrace {
         asked: asked.collect(),
         reason: details.reason,
+        is_corrected: details.corrected,
         warnings: details.warnings,
         lines: lines.unwrap_or_default(),
         decision,

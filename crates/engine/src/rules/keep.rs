@@ -48,6 +48,7 @@ pub(super) fn records(heard: &[Heard]) -> Vec<Record> {
 /// What is kept of a decision, so that it can be explained and replayed.
 pub(super) fn details(
     decided: &Decided,
+    is_corrected: bool,
     ready: Option<&Ready>,
     heard: &[Heard],
     connections: &Connections,
@@ -79,7 +80,8 @@ pub(super) fn details(
         })
         .collect();
     let body = json!({
-        "seen": values, "asked": asked, "reason": decided.reason, "warnings": decided.warnings,
+        "seen": values, "asked": asked, "corrected": is_corrected, "reason": decided.reason,
+        "warnings": decided.warnings,
     });
     serde_json::to_vec(&body).unwrap_or_default()
 }

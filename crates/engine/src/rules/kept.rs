@@ -11,6 +11,8 @@ use serde_json::Value as Json;
 pub(super) struct Details {
     pub seen: Vec<SeenField>,
     pub asked: Vec<Asked>,
+    /// By an agent's correction of the number.
+    pub corrected: bool,
     pub reason: String,
     pub warnings: Vec<String>,
 }

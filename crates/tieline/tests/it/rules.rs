@@ -226,8 +226,11 @@ async fn an_agents_correction_decides_and_another_system_is_asked_by_the_number(
     let body = json!({ "callId": id, "newExternalId": jane, "reason": "it is Jane" });
     let corrected = desk.line.post("/api/v1/genesys/update-context", &body).await;
     assert_eq!(corrected.status, 200, "{corrected:?}");
-    let answer = desk.decide(JOHN.1).await;
+    let body = json!({ "did": DID, "ani": JOHN.1, "callId": "again" });
+    let answer = desk.line.post("/api/v1/routing/decide", &body).await;
     assert_ne!(answer["rule"], "Gold callers", "Jane is not gold: {answer:?}");
+    let trace = desk.line.get("/api/v1/calls/again/explain").await;
+    assert_eq!(trace["decisions"][0]["corrected"], true, "{trace:?}");
 }
 
 async fn drafts_are_put_in_force_together_and_rolled_back(place: Place) {

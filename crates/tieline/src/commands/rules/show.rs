@@ -125,6 +125,9 @@ pub(super) fn explained(trace: &Value) -> Vec<String> {
             decision["revision"],
         ));
         lines.push(format!("           {}", text(decision, "reason")));
+        if decision["corrected"] == true {
+            lines.push("           by an agent's correction of the number".to_owned());
+        }
         lines.extend(each(&decision["asked"], |one| {
             let failure = text(one, "failure");
             let failure = if failure.is_empty() { failure } else { format!(": {failure}") };

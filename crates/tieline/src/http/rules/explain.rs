@@ -64,6 +64,8 @@ pub struct DecisionTraceBody {
     status: String,
     destination: String,
     reason: String,
+    /// An agent's correction of the number was followed.
+    corrected: bool,
     took_ms: u64,
     /// Where the draft would have sent it, if elsewhere.
     shadow: String,
@@ -197,6 +199,7 @@ impl From<DecisionTrace> for DecisionTraceBody {
             status: kept.status.to_string(),
             destination: kept.destination,
             reason: trace.reason,
+            corrected: trace.is_corrected,
             took_ms: kept.took_us / 1_000,
             shadow: kept.shadow.unwrap_or_default(),
             warnings: trace.warnings,
