@@ -5,18 +5,16 @@
 //! time leads to the default and is said (invariant 2). The decision is kept behind the
 //! answer's back if the store is slow: a lost explanation is less than a lost call.
 
-use super::gather::{About, Heard};
+use super::gather::{About, Gathered, Heard};
 use super::keep::{details, records};
 use super::set::{Ready, Rules};
 use crate::connections::Connections;
 use crate::lookup::{Engine, Request, micros};
-use domain::rules::{Destination, DestinationKind, Entry, Module, Outcome, Place, Seen, Slot};
+use domain::rules::{Destination, DestinationKind, Entry, Outcome, Place, Seen, Slot};
 use domain::{CallId, Direction, MediaType, Timestamp};
 use kit::Ask;
 use state::decisions::NewDecision;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How calls are decided, whatever the rules.
@@ -88,12 +86,6 @@ impl How {
             Self::Unattached => "unattached",
         }
     }
-}
-
-/// What was heard, and what it comes to.
-struct Gathered {
-    heard: Vec<Heard>,
-    outcome: Outcome,
 }
 
 impl Engine {
@@ -183,58 +175,6 @@ impl Engine {
             about.is_corrected = true;
         }
         (about, customer.warnings)
-    }
-
-    /// Asks every CRM of the chain at once, until what was heard decides or time is over.
-    async fn gather(
-        &self,
-        ready: &Arc<Ready>,
-        about: &About,
-        warnings: &mut Vec<String>,
-        until: Instant,
-        now: Timestamp,
-    ) -> Gathered {
-        let slots = ready.compiled.slots();
-        let mut asked: Vec<(&str, Vec<Option<Module>>)> = Vec::new();
-        for Slot { source, .. } in slots {
-            match asked.iter_mut().find(|(name, _)| *name == source.connection) {
-                Some((_, modules)) if !modules.contains(&source.module) => {
-                    modules.push(source.module);
-                }
-                Some(_) => {}
-                None => asked.push((&source.connection, vec![source.module])),
-            }
-        }
-        let mut known = Vec::new();
-        for (name, modules) in asked {
-            match self.connections.get(name) {
-                Some(connection) => known.push((Arc::clone(connection), modules)),
-                None => warnings.push(format!("there is no connection {name}")),
-            }
-        }
-        let mut heard = Vec::new();
-        if known.len() == 1 {
-            for (connection, modules) in known {
-                heard.push(self.hear(connection, modules, about, until, now).await);
-            }
-        } else {
-            let mut under_way = JoinSet::new();
-            for (connection, modules) in known {
-                let (engine, about) = (self.clone(), about.clone());
-                under_way.spawn(async move {
-                    engine.hear(connection, modules, &about, until, now).await
-                });
-            }
-            // A task that panicked has said nothing, as a CRM that is silent.
-            while let Some(one) = under_way.join_next().await {
-                heard.extend(one);
-                if matches!(decided_by(ready, &heard, &self.connections), Outcome::Line(_)) {
-                    break;
-                }
-            }
-        }
-        let outcome = decided_by(ready, &heard, &self.connections);
-        Gathered { heard, outcome }
     }
 
     fn unattached(&self, ask: &Arriving) -> Decided {
@@ -347,7 +287,7 @@ impl Engine {
 }
 
 /// What the chain comes to by what was heard so far.
-fn decided_by(ready: &Ready, heard: &[Heard], connections: &Connections) -> Outcome {
+pub(super) fn decided_by(ready: &Ready, heard: &[Heard], connections: &Connections) -> Outcome {
     ready.compiled.decide(&seen(ready, heard, connections))
 }
 

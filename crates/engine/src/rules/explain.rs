@@ -191,8 +191,7 @@ impl Engine {
                 values.push(None);
                 continue;
             };
-            let modules = vec![slot.source.module];
-            let heard = self.hear(connection.clone(), modules, &about, until, now).await;
+            let heard = self.hear_one(connection, slot.source.module, &about, until, now).await;
             if let Some(failure) = heard.failure {
                 warnings.push(format!("{} was not heard: {failure}", connection.name));
             }

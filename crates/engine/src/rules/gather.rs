@@ -4,18 +4,21 @@
 //! flight that a lookup of the same call joins. So a lookup and a decision of one call cost
 //! one request to each CRM, within the same budgets.
 
+use super::decide::decided_by;
+use super::set::Ready;
 use crate::connections::{Connection, Connections};
 use crate::follow_up::{Found, Identity};
 use crate::lookup::{Engine, identify, micros};
-use domain::rules::{Module, Seen, Slot, Source};
+use domain::freshness::Freshness;
+use domain::rules::{Module, Outcome, Seen, Slot, Source};
 use domain::{Prefix, Status, Timestamp, Value};
 use kit::Ask;
 use kit::modules::Word;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Whom a decision is about.
-#[derive(Clone)]
 pub(super) struct About {
     /// `None`: nobody can be asked for.
     pub ask: Option<Ask>,
@@ -35,23 +38,118 @@ pub(super) struct Heard {
     pub took_us: u64,
 }
 
+/// What was heard, and what it comes to.
+pub(super) struct Gathered {
+    pub heard: Vec<Heard>,
+    pub outcome: Outcome,
+}
+
+/// What one connection is asked, and what our own copy has of it.
+struct Asking {
+    connection: Arc<Connection>,
+    modules: Vec<Option<Module>>,
+    /// `None`: there is nothing to ask by, or it is an erased person.
+    ask: Option<Ask>,
+    kept: Option<(Found, Freshness)>,
+    /// The ask is an agent's correction: where its record has gone, this is asked instead.
+    usual: Option<Ask>,
+    begun: Instant,
+}
+
 impl Engine {
-    /// What this connection says of the caller, for each of the modules.
-    pub(super) async fn hear(
+    /// Asks every CRM of the chain, our own copies first and then all others at once, until
+    /// what was heard decides or time is over.
+    pub(super) async fn gather(
+        &self,
+        ready: &Ready,
+        about: &About,
+        warnings: &mut Vec<String>,
+        until: Instant,
+        now: Timestamp,
+    ) -> Gathered {
+        let (mut heard, mut silent) = (Vec::new(), Vec::new());
+        for (name, modules) in connections_of(ready.compiled.slots()) {
+            let Some(connection) = self.connections.get(name) else {
+                warnings.push(format!("there is no connection {name}"));
+                continue;
+            };
+            let asking = self.asking(Arc::clone(connection), modules, about, until, now).await;
+            match asking.is_answered() {
+                true => heard.push(self.hear(asking, until, now).await),
+                false => silent.push(asking),
+            }
+        }
+        let is_decided = |heard: &[Heard]| {
+            matches!(decided_by(ready, heard, &self.connections), Outcome::Line(_))
+        };
+        if silent.len() > 1 && !is_decided(&heard) {
+            let mut under_way = JoinSet::new();
+            for asking in silent.drain(..) {
+                let engine = self.clone();
+                under_way.spawn(async move { engine.hear(asking, until, now).await });
+            }
+            // A task that panicked has said nothing, as a CRM that is silent.
+            while let Some(one) = under_way.join_next().await {
+                heard.extend(one);
+                if is_decided(&heard) {
+                    break;
+                }
+            }
+        } else if let (Some(asking), false) = (silent.pop(), is_decided(&heard)) {
+            heard.push(self.hear(asking, until, now).await);
+        }
+        let outcome = decided_by(ready, &heard, &self.connections);
+        Gathered { heard, outcome }
+    }
+
+    /// What this connection alone says of the caller.
+    pub(super) async fn hear_one(
+        &self,
+        connection: &Arc<Connection>,
+        module: Option<Module>,
+        about: &About,
+        until: Instant,
+        now: Timestamp,
+    ) -> Heard {
+        let asking = self.asking(Arc::clone(connection), vec![module], about, until, now).await;
+        self.hear(asking, until, now).await
+    }
+
+    async fn asking(
         &self,
         connection: Arc<Connection>,
         modules: Vec<Option<Module>>,
         about: &About,
         until: Instant,
         now: Timestamp,
-    ) -> Heard {
+    ) -> Asking {
         let begun = Instant::now();
         let ask = self.ask_of(&connection, about, until).await;
         let ask = ask.filter(|ask| !self.names_erased(ask, &connection));
-        let found = match &ask {
-            Some(ask) => self.find(&connection, ask, connection.policy, until, now).await,
+        let kept = match &ask {
+            Some(ask) => self.kept(&connection, ask, connection.policy, until, now).await,
+            None => None,
+        };
+        let by_number = |asked: &Ask| Ask { record: None, ..asked.clone() };
+        let usual = about.ask.as_ref().filter(|_| about.is_corrected).map(by_number);
+        Asking { connection, modules, ask, kept, usual, begun }
+    }
+
+    /// What a connection says, for each of the modules.
+    async fn hear(&self, asking: Asking, until: Instant, now: Timestamp) -> Heard {
+        let Asking { connection, modules, mut ask, kept, usual, begun } = asking;
+        let mut found = match &ask {
+            Some(ask) => self.find_unless_kept(&connection, ask, until, now, kept).await,
             None => Found::nobody(now),
         };
+        // A lookup sees to it that such a correction follows a merge, or lapses.
+        if let (Some(usual), true, false) = (usual, found.people.is_empty(), found.has_failed)
+            && !self.names_erased(&usual, &connection)
+            && ask.as_ref() != Some(&usual)
+        {
+            found = self.find(&connection, &usual, connection.policy, until, now).await;
+            ask = Some(usual);
+        }
         let failure = found.failure.filter(|_| found.has_failed);
         let mut identities = Vec::with_capacity(modules.len());
         for module in modules {
@@ -87,6 +185,34 @@ impl Engine {
         };
         (ask != Ask::default()).then_some(ask)
     }
+}
+
+impl Asking {
+    /// No system need be asked: our own copy answers, or there is nothing to ask by.
+    fn is_answered(&self) -> bool {
+        match (&self.ask, &self.kept) {
+            (None, _) => true,
+            (Some(_), Some((found, freshness))) => {
+                *freshness != Freshness::Expired
+                    && (self.usual.is_none() || !found.people.is_empty())
+                    && self.connection.beside.is_empty()
+            }
+            (Some(_), None) => false,
+        }
+    }
+}
+
+/// Each connection once, with the modules that are looked at.
+fn connections_of(slots: &[Slot]) -> Vec<(&str, Vec<Option<Module>>)> {
+    let mut all: Vec<(&str, Vec<Option<Module>>)> = Vec::new();
+    for Slot { source, .. } in slots {
+        match all.iter_mut().find(|(name, _)| *name == source.connection) {
+            Some((_, modules)) if !modules.contains(&source.module) => modules.push(source.module),
+            Some(_) => {}
+            None => all.push((&source.connection, vec![source.module])),
+        }
+    }
+    all
 }
 
 impl Heard {

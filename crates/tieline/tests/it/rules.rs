@@ -515,3 +515,21 @@ async fn the_documentations_example_can_be_put_in_force() {
     assert_eq!(item["compared"][0]["as"], "date", "{item:?}");
     assert_eq!(item["attached"], json!(["ivr:Main menu/2"]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_correction_whose_record_is_gone_decides_no_more() {
+    let planted = Planted::new(&Config::default()).expect("a file");
+    let plan = Line::with_salesforce().lookup("fresh_for", "0s").lookup("stale_limit", "0s");
+    let line = plan.section(&books(&planted, PATIENT)).start().await;
+    let desk = Desk { line, _planted: planted };
+    desk.apply(RULES, &["--publish"]).await;
+    let call = desk.line.new_call();
+    desk.line.lookup(json!({ "fromNumber": JOHN.1, "callId": call })).await.assert_hit("crm");
+    let body = json!({ "callId": call, "newExternalId": desk.line.id_of(JANE.2) });
+    let corrected = desk.line.post("/api/v1/genesys/update-context", &body).await;
+    assert_eq!(corrected["confirmed"], true, "{corrected:?}");
+    assert_ne!(desk.decide(JOHN.1).await["rule"], "Gold callers");
+    let jane = desk.line.id_of(JANE.2).trim_start_matches("CRM:").to_owned();
+    desk.line.salesforce.delete(&jane).expect("Jane is there");
+    assert_eq!(desk.decide(JOHN.1).await["rule"], "Gold callers", "it is whoever has the number");
+}
