@@ -106,6 +106,11 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/genesys/lookup", post(lookup::answer))
         .route("/api/v1/genesys/decide", post(routing::decide::decide_flat))
         .route("/api/v1/routing/decide", post(routing::decide::decide))
+        .route(
+            "/api/v1/routing/asterisk",
+            get(routing::asterisk::get).post(routing::asterisk::post),
+        )
+        .route("/api/v1/routing/freeswitch", post(routing::freeswitch::post))
         .route("/api/v1/queues/{queue}/enrich", post(enrich::enrich))
         .route("/api/v1/actions/{name}/execute", post(enrich::execute))
         .route("/api/v1/calls/{call_id}/enrichment", get(enrich::of_call))

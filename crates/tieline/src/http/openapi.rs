@@ -35,7 +35,7 @@ use utoipa::{Modify, OpenApi};
         oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         settings::list, settings::one, settings::put, settings::remove,
-        routing::decide::decide, routing::decide::decide_flat, rules::list, rules::one, rules::put, rules::remove, rules::export,
+        routing::decide::decide, routing::decide::decide_flat, routing::asterisk::get, routing::asterisk::post, routing::freeswitch::post, rules::list, rules::one, rules::put, rules::remove, rules::export,
         rules::apply, rules::publish, rules::roll_back, rules::history, rules::try_rule, rules::replay, rules::explain,
         connections::list, connections::health, admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),

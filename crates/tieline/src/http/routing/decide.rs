@@ -2,6 +2,7 @@
 //!
 //! What is wrong with a request is refused; what a CRM does is an answer, and says so in it.
 
+use super::switch::{Question, Told};
 use crate::http::error::ErrorBody;
 use crate::http::input::read_json;
 use crate::http::{ApiError, App, schemas};
@@ -82,6 +83,12 @@ pub struct DestinationBody {
     uri: String,
 }
 
+impl DestinationBody {
+    fn nowhere() -> Self {
+        Self { kind: "", option: String::new(), uri: String::new() }
+    }
+}
+
 /// The same for a contact center's data action: flat, and never null.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -148,8 +155,7 @@ pub async fn decide_flat(
         latency_ms,
         ..
     } = body(&app, decided);
-    let nowhere = || DestinationBody { kind: "", option: String::new(), uri: String::new() };
-    let to = destination.unwrap_or_else(nowhere);
+    let to = destination.unwrap_or_else(DestinationBody::nowhere);
     Ok(Json(FlatDecisionBody {
         destination_type: to.kind,
         destination: to.option,
@@ -162,6 +168,30 @@ pub async fn decide_flat(
         revision,
         latency_ms,
     }))
+}
+
+/// The same for a switch, which has a format of its own.
+pub(super) async fn told(
+    app: &App,
+    question: Question,
+    arrived: Instant,
+) -> Result<Told, ApiError> {
+    let Question { did, ivr_option, ani, call_id } = question;
+    let arriving = arriving(DecideBody {
+        call_id: Some(call_id),
+        did: Some(did),
+        ivr_option: Some(ivr_option),
+        ani: Some(ani),
+        email: None,
+        external_id: None,
+        queue: None,
+    })?;
+    let decided = Box::pin(app.engine.decide(arriving, arrived)).await;
+    let DecisionBody { destination, greeting, rule, line, status, revision, .. } =
+        body(app, decided);
+    let to = destination.unwrap_or_else(DestinationBody::nowhere);
+    let DestinationBody { kind: destination_type, option: destination, uri } = to;
+    Ok(Told { destination_type, destination, uri, greeting, rule, line, status, revision })
 }
 
 fn arriving(body: DecideBody) -> Result<Arriving, ApiError> {
