@@ -13,6 +13,7 @@ mod ledger;
 mod mariadb;
 mod postgres;
 mod suite;
+mod switch;
 mod vendors;
 
 use crate::{Outcome, check, tidy, tools, words};
@@ -83,6 +84,10 @@ fn whole(ledger: &mut Ledger) {
             None
         }
     };
+    match switch::find() {
+        Ok(switch) => needs.switch = Some(switch),
+        Err(reason) => ledger.skip("Kamailio and SIPp", &format!("{reason:#}")),
+    }
     match clients::node() {
         Ok(folder) => needs.node_modules = Some(folder),
         Err(reason) => ledger.skip("clients from npm", &format!("{reason:#}")),
@@ -107,6 +112,7 @@ fn whole(ledger: &mut Ledger) {
 struct Needs {
     postgres: Option<String>,
     mariadb: Option<String>,
+    switch: Option<switch::Switch>,
     node_modules: Option<PathBuf>,
     python: Option<PathBuf>,
     specs: Option<PathBuf>,
@@ -115,9 +121,13 @@ struct Needs {
 impl Needs {
     fn environment(&self) -> Vec<(&'static str, String)> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let program =
+            |of: fn(&switch::Switch) -> &PathBuf| path(&self.switch.as_ref().map(of).cloned());
         let all = [
             ("TIELINE_TEST_POSTGRES", self.postgres.clone()),
             ("TIELINE_TEST_MARIADB", self.mariadb.clone()),
+            ("TIELINE_TEST_KAMAILIO", program(|switch| &switch.kamailio)),
+            ("TIELINE_TEST_SIPP", program(|switch| &switch.sipp)),
             ("TIELINE_TEST_NODE_MODULES", path(&self.node_modules)),
             ("TIELINE_TEST_PYTHON", path(&self.python)),
             ("TIELINE_SPECS", path(&self.specs)),

@@ -57,4 +57,5 @@ mod sign_in;
 mod simulators;
 mod streams;
 mod subjects;
+mod switch;
 mod tls;
