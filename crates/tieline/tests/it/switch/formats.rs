@@ -4,7 +4,9 @@ use super::decided::{put_rules_in_force, sections};
 use crate::rig::plan::API_KEY;
 use crate::rig::{JOHN, Line, MARIA, STRANGER};
 use connectors::sql::sim::{Config, Planted};
+use serde_json::json;
 use std::collections::BTreeMap;
+use tokio::io::AsyncWriteExt as _;
 
 async fn line(planted: &Planted) -> Line {
     let uri_of = |name: &str| format!("sip:{name}@192.0.2.20:5060;transport=tcp");
@@ -170,4 +172,42 @@ async fn freeswitch_is_told_by_a_dialplan() {
     }
     let keyless = said(line.http.post(line.url(path)).body(channel(JOHN.1, ""))).await;
     assert_eq!(keyless.0, 401, "{keyless:?}");
+}
+
+/// By a parser that nobody here wrote: applications and data of its actions.
+async fn actions(python: &str, document: &str) -> Vec<(String, String)> {
+    const READ: &str = "import json,sys,xml.etree.ElementTree as E\n\
+        root = E.fromstring(sys.stdin.buffer.read())\n\
+        print(json.dumps([[a.get('application'), a.get('data')] for a in root.iter('action')]))";
+    let mut command = tokio::process::Command::new(python);
+    command.args(["-c", READ]).stdin(std::process::Stdio::piped());
+    command.stdout(std::process::Stdio::piped()).kill_on_drop(true);
+    let mut reader = command.spawn().expect("Python starts");
+    let mut into = reader.stdin.take().expect("piped");
+    into.write_all(document.as_bytes()).await.expect("it listens");
+    drop(into);
+    let read = reader.wait_with_output().await.expect("it ends");
+    serde_json::from_slice(&read.stdout).unwrap_or_else(|_| panic!("no XML:\n{document}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dialplan_stays_one_whatever_a_queue_is_called() {
+    let Ok(python) = std::env::var("TIELINE_TEST_PYTHON") else {
+        println!("skipped: TIELINE_TEST_PYTHON is not set");
+        return;
+    };
+    let planted = Planted::new(&Config::default()).expect("a file");
+    let line = line(&planted).await;
+    let odd = r#"A & "B" <'${system(id)}'> ]]> é"#;
+    let chain = json!({ "rules": ["Gold"], "default": { "type": "queue", "option": odd } });
+    let put = line.http.put(line.url("/api/v1/routing/items/chains/did:%2B15550190000"));
+    assert_eq!(said(put.bearer_auth(API_KEY).json(&chain)).await.0, 200);
+    assert_eq!(line.post("/api/v1/routing/publish", &json!({})).await.status, 200);
+    let (_, _, text) = posted(&line, "/api/v1/routing/freeswitch", &channel(STRANGER, "")).await;
+    let last = actions(&python, &text).await.pop().expect("an action");
+    let plain = r#"A & "B" <'{system(id)}'> ]]> é"#.to_owned();
+    assert_eq!(last, ("callcenter".to_owned(), plain.clone()), "{text}");
+    let form = "did=%2B15550190000&callId=odd-name";
+    let (_, _, text) = posted(&line, "/api/v1/routing/asterisk", form).await;
+    assert_eq!(hash(&text)["destination"], plain, "{text}");
 }
