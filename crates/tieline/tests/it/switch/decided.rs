@@ -64,7 +64,7 @@ pub(super) async fn put_rules_in_force(line: &Line) {
     assert_eq!((published.status, &published["revision"]), (200, &json!(1)), "{published:?}");
 }
 
-fn callers() -> [Caller; 5] {
+fn callers() -> [Caller; 6] {
     let withheld = Caller {
         name: "withheld",
         from: "anonymous@anonymous.invalid".into(),
@@ -81,6 +81,7 @@ fn callers() -> [Caller; 5] {
         Caller::from("gold", JOHN.1),
         Caller::from("due", MARIA.1),
         Caller::from("stranger", STRANGER),
+        Caller { name: "private", privacy: "id", ..Caller::from("gold", JOHN.1) },
         withheld,
         vouched,
     ]
@@ -92,6 +93,7 @@ fn expected(calls: usize) -> BTreeMap<(String, &'static str), usize> {
         ("gold", "premium"),
         ("due", "billing"),
         ("stranger", "general"),
+        ("private", "general"),
         ("withheld", "general"),
         ("vouched", "premium"),
     ]
@@ -111,7 +113,7 @@ async fn every_caller_comes_where_their_record_says() {
     for (round, mode) in [(1, Mode::Relay), (2, Mode::Redirect)] {
         let exchange =
             Exchange::start(&destinations, mode, &line.url(""), "default", patient).await;
-        exchange.call(&callers(), 10, 10).await;
+        exchange.call(&callers(), 12, 10).await;
         assert_eq!(destinations.tally(), expected(2 * round), "{mode:?}\n{}", exchange.said());
         let said = exchange.said();
         for secret in [API_KEY, JOHN.1, MARIA.1, STRANGER] {
@@ -122,7 +124,7 @@ async fn every_caller_comes_where_their_record_says() {
         }
         if mode == Mode::Relay {
             // Each call was changed once, and went where it was: nobody was asked again.
-            assert_eq!(destinations.changes().len(), 10);
+            assert_eq!(destinations.changes().len(), 12);
         }
     }
     for arrival in destinations.arrivals() {
