@@ -111,7 +111,7 @@ async fn a_destination_that_is_the_switch_itself_or_dead_leads_to_the_default() 
     let other = Other::start().await;
     let with = |uri: &str| json!({ "destination": { "uri": uri } }).to_string();
     for mode in [Mode::Relay, Mode::Redirect] {
-        let own = "alias=\"exchange.example.com\"\n#!define DESTINATION_MS 500";
+        let own = "alias=\"exchange.example.com\"\n#!define DESTINATION_MS 3000";
         let exchange = Exchange::start(&destinations, mode, &other.url, "default", own).await;
         other.says(200, with("sip:a@exchange.example.com"));
         exchange.call(&[stranger()], 1, 1).await;
@@ -165,7 +165,7 @@ async fn a_caller_who_gives_up_while_tieline_is_asked_comes_nowhere() {
 async fn a_call_that_is_not_asked_about_in_time_comes_to_the_default_once() {
     let Some(destinations) = Destinations::start(&["default"]).await else { return };
     let other = Other::start().await;
-    let long = "#!define ASK_SECONDS 2\n#!define DESTINATION_MS 500";
+    let long = "#!define ASK_SECONDS 5\n#!define DESTINATION_MS 3000";
     for mode in [Mode::Relay, Mode::Redirect] {
         let exchange = Exchange::start(&destinations, mode, &other.url, "default", long).await;
         exchange.call(&[stranger()], 2, 10).await;
