@@ -20,6 +20,7 @@ mod places;
 mod publish;
 mod replay;
 mod set;
+mod words;
 
 pub use decide::{Arriving, Decided, How, Routing};
 pub use edit::Book;

@@ -24,7 +24,7 @@ pub fn circles(chains: &[Chain], rules: &BTreeMap<String, Rule>) -> Vec<Vec<Stri
     for chain in chains {
         let ivrs = leads_to(chain, rules).into_iter();
         let ivrs = ivrs.filter(|to| to.kind == DestinationKind::Ivr).map(|to| folded(&to.option));
-        ways.entry(station(&chain.entry)).or_default().extend(ivrs);
+        ways.entry(chain.entry.station()).or_default().extend(ivrs);
     }
     let mut found: Vec<Vec<String>> = Vec::new();
     let mut done = BTreeSet::new();
@@ -34,11 +34,14 @@ pub fn circles(chains: &[Chain], rules: &BTreeMap<String, Rule>) -> Vec<Vec<Stri
     found
 }
 
-/// The station that an entry belongs to: its IVR as a whole, whatever the option.
-fn station(entry: &Entry) -> String {
-    match entry {
-        Entry::Did(number) => folded(number),
-        Entry::Ivr { ivr, .. } => folded(ivr),
+impl Entry {
+    /// Where a call is that comes in here: a number, or an IVR whatever the option.
+    #[must_use]
+    pub fn station(&self) -> String {
+        match self {
+            Self::Did(number) => folded(number),
+            Self::Ivr { ivr, .. } => folded(ivr),
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 use super::gather::{About, Gathered, Heard};
 use super::keep::{details, records};
 use super::set::{Ready, Rules};
+use super::words::{doubts, unheard};
 use crate::connections::Connections;
 use crate::lookup::{Engine, Request, micros};
 use domain::rules::{Destination, DestinationKind, Entry, Outcome, Place, Seen, Slot};
@@ -98,19 +99,26 @@ impl Engine {
         let entry = super::form::entry(&ask.entry, self.options.region);
         let ready = entry.as_ref().and_then(|entry| self.rules.at(entry)).cloned();
         let (about, mut warnings) = self.about(&ask, entry.as_ref(), until, now).await;
+        // Counted before anybody is asked: a CRM that hangs leaves no time for it.
+        let passes = match ready.as_ref().is_some_and(|ready| ready.leads_to_ivrs()) {
+            true => self.passes(&ask.call, until).await,
+            false => 0,
+        };
         let (mut decided, heard) = match &ready {
             None => (self.unattached(&ask), Vec::new()),
             Some(ready) => {
                 let Gathered { heard, outcome } =
-                    self.gather(ready, &about, &mut warnings, until, now).await;
+                    self.gather(ready, &about, (until, now), true).await;
+                warnings.extend(doubts(ready, &heard, &self.connections));
                 (self.come_to(ready, outcome, &heard), heard)
             }
         };
-        if decided.destination.as_ref().is_some_and(|to| to.kind == DestinationKind::Ivr) {
-            self.break_circle(&ask.call, &mut decided, until).await;
+        let shadow = entry.as_ref().and_then(|entry| self.shadowed(entry, &decided, &heard));
+        if let Some(ready) = &ready {
+            self.break_circle(ready, passes, &mut decided);
         }
-        let entry = entry.map_or_else(|| ask.entry.clone(), |entry| entry.to_string());
-        let shadow = self.shadowed(&entry, &decided, &heard);
+        // What is no entry may be anything, also somebody's address: it is not kept.
+        let entry = entry.map_or_else(|| "?".to_owned(), |entry| entry.to_string());
         decided.warnings = warnings;
         decided.took = arrived.elapsed();
         let is_corrected = about.is_corrected && !heard.is_empty();
@@ -139,7 +147,7 @@ impl Engine {
     }
 
     /// Whom the decision is about: by a correction of the number, else as the request says.
-    async fn about(
+    pub(super) async fn about(
         &self,
         ask: &Arriving,
         entry: Option<&Entry>,
@@ -248,34 +256,32 @@ impl Engine {
         }
     }
 
+    /// How often the call was decided already. Where that cannot be read in time the call
+    /// passes, and the next decision counts.
+    async fn passes(&self, call: &CallId, until: Instant) -> u64 {
+        let read = tokio::time::timeout_at(until, self.store.passes(call)).await;
+        read.ok().and_then(Result::ok).unwrap_or(0)
+    }
+
     /// A call that has been led on too often goes to where no IVR is.
-    async fn break_circle(&self, call: &CallId, decided: &mut Decided, until: Instant) {
-        let passes = tokio::time::timeout_at(until, self.store.passes(call)).await;
-        let passes = match passes {
-            Ok(Ok(passes)) => passes,
-            // Not known: let it pass, the next will be counted.
-            Ok(Err(_)) | Err(_) => 0,
-        };
-        if passes < self.options.routing.passes_max {
+    fn break_circle(&self, ready: &Ready, passes: u64, decided: &mut Decided) {
+        let leads_on =
+            decided.destination.as_ref().is_some_and(|to| to.kind == DestinationKind::Ivr);
+        if !leads_on || passes < self.options.routing.passes_max {
             return;
         }
-        let default = self.options.routing.default.clone();
-        let way_out = default.filter(|to| to.kind != DestinationKind::Ivr);
+        let ways_out = [self.options.routing.default.as_ref(), Some(&ready.chain.default)];
+        let mut ways_out = ways_out.into_iter().flatten();
+        let way_out = ways_out.find(|to| to.kind != DestinationKind::Ivr).cloned();
         tracing::warn!(call.passes = passes, "a call goes round in a circle of IVRs");
-        *decided = Decided {
-            destination: way_out,
-            ..self.answer(
-                How::Loop,
-                format!("The call was led on {passes} times already: the default of all."),
-            )
-        };
+        let reason = format!("The call was led on {passes} times already: the default.");
+        *decided = Decided { destination: way_out, ..self.answer(How::Loop, reason) };
     }
 
     /// Where the draft would send the call, if elsewhere; counts that it was asked.
-    fn shadowed(&self, entry: &str, decided: &Decided, heard: &[Heard]) -> Option<String> {
+    fn shadowed(&self, entry: &Entry, decided: &Decided, heard: &[Heard]) -> Option<String> {
         let shadow = self.shadow.as_ref()?;
-        let entry = Entry::parse(entry)?;
-        let would = would_go(shadow, &entry, heard, &self.connections);
+        let would = would_go(shadow, entry, heard, &self.connections);
         let (word, differs) = match would {
             None => ("unheard", None),
             Some(would) if would == decided.destination.clone() => ("same", None),
@@ -316,25 +322,4 @@ fn would_go(
         Outcome::NoLine => Some(Some(ready.chain.default.clone())),
         Outcome::Undecided(_) => None,
     }
-}
-
-/// Who was not heard, and why.
-fn unheard(ready: &Ready, heard: &[Heard], connections: &Connections) -> String {
-    let mut told: Vec<String> = Vec::new();
-    for slot in ready.compiled.slots() {
-        let name = &slot.source.connection;
-        let failure = match heard.iter().find(|heard| heard.is_of(&slot.source)) {
-            Some(heard) => heard.failure.unwrap_or("crm.deadline"),
-            None => "crm.deadline",
-        };
-        let is_unheard = heard
-            .iter()
-            .find(|heard| heard.is_of(&slot.source))
-            .is_none_or(|heard| heard.seen(slot, connections) == Seen::Unheard);
-        let words = format!("{name} was not heard in time ({failure})");
-        if is_unheard && !told.contains(&words) {
-            told.push(words);
-        }
-    }
-    told.join("; ")
 }

@@ -7,7 +7,7 @@
 
 use super::form::{self, Body, Fault};
 use super::held::Held;
-use super::set::{Rules, SetBody};
+use super::set::{Rules, SetBody, fault};
 use crate::live::Live;
 use crate::lookup::Engine;
 use domain::Timestamp;
@@ -49,6 +49,8 @@ pub struct Told {
     pub draft: Option<Option<Body>>,
     /// Of the draft; else 0.
     pub version: u64,
+    /// Another one as soon as the item has changed: its draft, or what is in force.
+    pub tag: String,
     pub changed: Option<(Timestamp, String)>,
     /// Where the rule hangs, as it would be with every draft.
     pub entries: Vec<String>,
@@ -67,10 +69,19 @@ pub struct Wish {
     pub kind: Kind,
     pub name: String,
     pub to: Wanted,
-    /// The version of the draft that they have seen: 0 for none.
-    pub seen: Option<u64>,
+    /// What they have seen of it; `None`: whatever there is.
+    pub seen: Option<Seen>,
     pub is_dry: bool,
     pub actor: String,
+}
+
+/// What somebody has seen of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// There was none.
+    Nothing,
+    /// [`Told::tag`].
+    Tag(String),
 }
 
 /// How an item is to become.
@@ -193,12 +204,12 @@ impl Book {
     /// # Errors
     /// Everything that is wrong; nothing was changed.
     pub async fn draft(&self, live: &Live, wish: Wish) -> Result<Told, Refused> {
-        let Wish { is_dry, actor, .. } = wish.clone();
+        let Wish { is_dry, actor, to, .. } = wish.clone();
         let mut told = self.draft_all(live, vec![wish], is_dry, &actor).await?;
         let mut told = told.pop().ok_or(Refused::Unknown)?;
-        if let Some(Some(body)) = &told.draft {
+        if let Wanted::Body(body) = to {
             let mut alone = SetBody::default();
-            alone.of_mut(told.kind).insert(told.name.clone(), body.clone());
+            alone.of_mut(told.kind).insert(told.name.clone(), body);
             let places = live.now().places_of(&alone).await;
             told.warnings = places.warnings;
             let unknown = places.unknown.into_iter();
@@ -323,6 +334,28 @@ pub(super) fn canonical(engine: &Engine, kind: Kind, name: &str) -> String {
         Kind::Rule => name.trim().to_owned(),
         Kind::Chain => form::entry(name, engine.options.region)
             .map_or_else(|| name.trim().to_owned(), |entry| entry.to_string()),
+    }
+}
+
+impl Engine {
+    /// Items by the names under which they are kept.
+    ///
+    /// # Errors
+    /// Names two that are the same.
+    pub fn named(
+        &self,
+        kind: Kind,
+        items: BTreeMap<String, Body>,
+    ) -> Result<BTreeMap<String, Body>, Vec<Fault>> {
+        let (mut named, mut faults) = (BTreeMap::new(), Vec::new());
+        for (name, body) in items {
+            let own = canonical(self, kind, &name);
+            if named.insert(own, body).is_some() {
+                let at = format!("{}s.{name}", kind.word());
+                faults.push(fault(&at, "stands twice.", "Leave one of the two out."));
+            }
+        }
+        if faults.is_empty() { Ok(named) } else { Err(faults) }
     }
 }
 

@@ -4,18 +4,21 @@
 //! that revision. So a trace says what was, not what would be now. Values of customers are
 //! masked: what they compare as is shown, not what they say.
 
+use super::decide::{Arriving, seen};
 use super::form;
-use super::gather::{About, masked};
+use super::gather::{Gathered, masked};
 use super::kept::{Details, as_seen};
-use super::set::Rules;
+use super::set::{Ready, Rules};
+use super::words::doubts;
 use crate::lookup::Engine;
 use domain::rules::{Compiled, Module, Outcome, Rule, Seen, Verdict};
-use domain::{CallId, Direction, MediaType, Timestamp, Value};
+use domain::{CallId, Timestamp, Value};
 use state::decisions::Decision;
 use state::jobs::{JobFilter, JobRow};
 use state::overrides::Override;
 use state::{StoredCall, StoredOutcome};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Everything decided for a call.
@@ -145,6 +148,7 @@ impl Engine {
         against: Against,
     ) -> Result<Tried, Vec<form::Fault>> {
         let read = form::rule(name, body)?;
+        let location = read.rule.location;
         let compiled = Compiled::new(vec![read.rule]).map_err(|_| Vec::new())?;
         let mut warnings = Vec::new();
         let values: Vec<Option<Option<Value>>> = match against {
@@ -152,56 +156,55 @@ impl Engine {
                 let of = |slot: &domain::rules::Slot| Some(record.get(&slot.field).cloned());
                 compiled.slots().iter().map(of).collect()
             }
-            Against::Number(number) => self.values_of(&compiled, number, &mut warnings).await,
+            Against::Number(number) => {
+                let ready = Ready::alone(Arc::new(compiled), location);
+                let values = self.values_of(&ready, number, &mut warnings).await;
+                return Ok(tried(&ready.compiled, &values, warnings));
+            }
         };
-        let seen = as_seen(&values);
-        let destination = match compiled.decide(&seen) {
-            Outcome::Line(place) => compiled.destination(place).map(ToString::to_string),
-            Outcome::NoLine | Outcome::Undecided(_) => None,
-        };
-        Ok(Tried { destination, lines: lines(&compiled, &seen), warnings })
+        Ok(tried(&compiled, &values, warnings))
     }
 
-    /// What a rule's connections say of a number now.
+    /// What a rule's connections say of a number now, as a call would hear it.
     async fn values_of(
         &self,
-        compiled: &Compiled,
+        ready: &Ready,
         number: String,
         warnings: &mut Vec<String>,
     ) -> Vec<Option<Option<Value>>> {
-        let request = crate::lookup::Request {
+        let arriving = Arriving {
             call: CallId::new("try").expect("written in this file"),
-            direction: Direction::Inbound,
-            media: MediaType::Voice,
-            from: Some(number),
-            to: None,
-            queue: None,
-            user: None,
+            entry: String::new(),
+            ani: Some(number),
             email: None,
             external_id: None,
+            queue: None,
         };
-        let customer = self.customer(&request);
-        warnings.extend(customer.warnings);
-        let about = About { ask: customer.ask, owner: None, is_corrected: false };
         let (now, until) = (self.clock.now(), Instant::now() + self.options.routing.deadline);
-        let mut values = Vec::new();
-        for slot in compiled.slots() {
-            let Some(connection) = self.connections.get(&slot.source.connection) else {
-                warnings.push(format!("there is no connection {}", slot.source.connection));
-                values.push(None);
-                continue;
-            };
-            let heard = self.hear_one(connection, slot.source.module, &about, until, now).await;
+        let (about, told) = self.about(&arriving, None, until, now).await;
+        warnings.extend(told);
+        let Gathered { heard, .. } = self.gather(ready, &about, (until, now), false).await;
+        warnings.extend(doubts(ready, &heard, &self.connections));
+        for heard in &heard {
             if let Some(failure) = heard.failure {
-                warnings.push(format!("{} was not heard: {failure}", connection.name));
+                warnings.push(format!("{} was not heard: {failure}", heard.connection.name));
             }
-            values.push(match heard.seen(slot, &self.connections) {
-                Seen::Told(value) => Some(value.cloned()),
-                Seen::Unheard => None,
-            });
         }
-        values
+        let seen = seen(ready, &heard, &self.connections).into_iter().map(|seen| match seen {
+            Seen::Told(value) => Some(value.cloned()),
+            Seen::Unheard => None,
+        });
+        seen.collect()
     }
+}
+
+fn tried(compiled: &Compiled, values: &[Option<Option<Value>>], warnings: Vec<String>) -> Tried {
+    let seen = as_seen(values);
+    let destination = match compiled.decide(&seen) {
+        Outcome::Line(place) => compiled.destination(place).map(ToString::to_string),
+        Outcome::NoLine | Outcome::Undecided(_) => None,
+    };
+    Tried { destination, lines: lines(compiled, &seen), warnings }
 }
 
 fn traced(decision: Decision, rules: Option<&Rules>, engine: &Engine) -> DecisionTrace {

@@ -12,10 +12,7 @@ impl Engine {
     /// that are not there or have not what is asked of them.
     #[must_use]
     pub fn faults_of(&self, body: &SetBody) -> Vec<Fault> {
-        let mut faults = match Rules::new(0, body, self.options.region) {
-            Ok(_) => Vec::new(),
-            Err(faults) => faults,
-        };
+        let mut faults = Rules::faults(body, self.options.region);
         for (name, body) in &body.rules {
             if let Ok(read) = form::rule(name, body) {
                 faults.extend(self.unanswered(name, &read));
@@ -47,8 +44,15 @@ impl Engine {
         }
         let mut asked: Vec<(String, &str)> = vec![(at("field"), read.rule.field.as_str())];
         for (line_at, line) in read.rule.lines.iter().enumerate() {
-            let own = line.conditions.iter().filter_map(|condition| condition.field.as_deref());
-            asked.extend(own.map(|field| (at(&format!("lines[{line_at}].field")), field)));
+            let is_alone = line.conditions.len() == 1;
+            for (n, condition) in line.conditions.iter().enumerate() {
+                let Some(field) = condition.field.as_deref() else { continue };
+                let place = match is_alone {
+                    true => format!("lines[{line_at}].field"),
+                    false => format!("lines[{line_at}].all[{n}].field"),
+                };
+                asked.push((at(&place), field));
+            }
         }
         for (at, field) in asked {
             if !self.can_tell(connection, source.module, field) {

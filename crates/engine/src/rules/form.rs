@@ -57,11 +57,14 @@ struct Reader {
 /// The connection that a rule with an address or a login of its own is asked through.
 #[must_use]
 pub fn own_connection(rule: &str) -> String {
-    // FNV-1a, 64 bits: a name for a name, nothing secret.
-    let hash = rule.to_lowercase().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    format!("rule-{:016x}", hash(&rule.to_lowercase()))
+}
+
+/// FNV-1a, 64 bits: a name for a text, nothing secret.
+pub(super) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("rule-{hash:016x}")
+    })
 }
 
 /// Does the rule bring an address or a login of its own?
@@ -328,6 +331,9 @@ impl Reader {
         if values.iter().any(|value| value.chars().count() > VALUE_MAX) {
             self.fault(&at_value, format!("is longer than {VALUE_MAX} characters."), "Shorten it.");
             return None;
+        }
+        if operator.is_none() && values.is_empty() {
+            self.fault(&at_value, "is required.", "Add it.");
         }
         let operator = operator?;
         let several = |most: usize| format!("takes up to {most} values.");

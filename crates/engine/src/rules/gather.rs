@@ -44,10 +44,18 @@ pub(super) struct Gathered {
     pub outcome: Outcome,
 }
 
+/// A module that is looked at.
+#[derive(Clone, Copy)]
+struct Looked {
+    module: Option<Module>,
+    /// A field of it is told by what stands beside the connection.
+    joins: bool,
+}
+
 /// What one connection is asked, and what our own copy has of it.
 struct Asking {
     connection: Arc<Connection>,
-    modules: Vec<Option<Module>>,
+    modules: Vec<Looked>,
     /// `None`: there is nothing to ask by, or it is an erased person.
     ask: Option<Ask>,
     kept: Option<(Found, Freshness)>,
@@ -59,20 +67,18 @@ struct Asking {
 impl Engine {
     /// Asks every CRM of the chain, our own copies first and then all others at once, until
     /// what was heard decides or time is over.
+    ///
+    /// Whoever `goes_early` stops as soon as it is decided; else all are waited for.
     pub(super) async fn gather(
         &self,
         ready: &Ready,
         about: &About,
-        warnings: &mut Vec<String>,
-        until: Instant,
-        now: Timestamp,
+        (until, now): (Instant, Timestamp),
+        goes_early: bool,
     ) -> Gathered {
         let (mut heard, mut silent) = (Vec::new(), Vec::new());
-        for (name, modules) in connections_of(ready.compiled.slots()) {
-            let Some(connection) = self.connections.get(name) else {
-                warnings.push(format!("there is no connection {name}"));
-                continue;
-            };
+        for (name, modules) in self.connections_of(ready.compiled.slots()) {
+            let Some(connection) = self.connections.get(name) else { continue };
             let asking = self.asking(Arc::clone(connection), modules, about, until, now).await;
             match asking.is_answered() {
                 true => heard.push(self.hear(asking, until, now).await),
@@ -80,7 +86,8 @@ impl Engine {
             }
         }
         let is_decided = |heard: &[Heard]| {
-            matches!(decided_by(ready, heard, &self.connections), Outcome::Line(_))
+            let so_far = decided_by(ready, heard, &self.connections);
+            goes_early && !matches!(so_far, Outcome::Undecided(_))
         };
         if silent.len() > 1 && !is_decided(&heard) {
             let mut under_way = JoinSet::new();
@@ -102,23 +109,33 @@ impl Engine {
         Gathered { heard, outcome }
     }
 
-    /// What this connection alone says of the caller.
-    pub(super) async fn hear_one(
-        &self,
-        connection: &Arc<Connection>,
-        module: Option<Module>,
-        about: &About,
-        until: Instant,
-        now: Timestamp,
-    ) -> Heard {
-        let asking = self.asking(Arc::clone(connection), vec![module], about, until, now).await;
-        self.hear(asking, until, now).await
+    /// Each connection once, with the modules that are looked at, and whether what stands
+    /// beside it is.
+    fn connections_of<'a>(&self, slots: &'a [Slot]) -> Vec<(&'a str, Vec<Looked>)> {
+        let mut all: Vec<(&str, Vec<Looked>)> = Vec::new();
+        for Slot { source, field } in slots {
+            let joins = self.connections.get(&source.connection).is_some_and(|connection| {
+                let is_own = |module| connection.data.can_tell(word(module), field);
+                !connection.beside.is_empty() && !source.module.is_some_and(is_own)
+            });
+            let looked = Looked { module: source.module, joins };
+            let Some((_, modules)) = all.iter_mut().find(|(name, _)| *name == source.connection)
+            else {
+                all.push((&source.connection, vec![looked]));
+                continue;
+            };
+            match modules.iter_mut().find(|one| one.module == source.module) {
+                Some(known) => known.joins |= joins,
+                None => modules.push(looked),
+            }
+        }
+        all
     }
 
     async fn asking(
         &self,
         connection: Arc<Connection>,
-        modules: Vec<Option<Module>>,
+        modules: Vec<Looked>,
         about: &About,
         until: Instant,
         now: Timestamp,
@@ -152,11 +169,11 @@ impl Engine {
         }
         let failure = found.failure.filter(|_| found.has_failed);
         let mut identities = Vec::with_capacity(modules.len());
-        for module in modules {
+        for Looked { module, joins } in modules {
             let mut found = found.clone();
             found.people.retain(|person| is_of(&connection, module, &person.object));
             let mut identity = identify(self, &connection, ask.as_ref(), found, connection.policy);
-            if !connection.beside.is_empty() {
+            if joins {
                 Box::pin(self.join_in_time(&connection, &mut identity, until, now)).await;
             }
             identities.push((module, identity));
@@ -195,24 +212,11 @@ impl Asking {
             (Some(_), Some((found, freshness))) => {
                 *freshness != Freshness::Expired
                     && (self.usual.is_none() || !found.people.is_empty())
-                    && self.connection.beside.is_empty()
+                    && !self.modules.iter().any(|looked| looked.joins)
             }
             (Some(_), None) => false,
         }
     }
-}
-
-/// Each connection once, with the modules that are looked at.
-fn connections_of(slots: &[Slot]) -> Vec<(&str, Vec<Option<Module>>)> {
-    let mut all: Vec<(&str, Vec<Option<Module>>)> = Vec::new();
-    for Slot { source, .. } in slots {
-        match all.iter_mut().find(|(name, _)| *name == source.connection) {
-            Some((_, modules)) if !modules.contains(&source.module) => modules.push(source.module),
-            Some(_) => {}
-            None => all.push((&source.connection, vec![source.module])),
-        }
-    }
-    all
 }
 
 impl Heard {
@@ -245,6 +249,16 @@ impl Heard {
         }
     }
 
+    /// Its old copy decides, for it could not be asked, or what stands beside it could not.
+    pub(super) fn is_stale(&self) -> bool {
+        self.identities.iter().any(|(_, identity)| identity.is_stale)
+    }
+
+    /// What stands beside it and was not heard.
+    pub(super) fn missing(&self) -> &[String] {
+        self.identities.first().map_or(&[], |(_, identity)| &identity.missing)
+    }
+
     /// What the caller is to this connection, in a word.
     pub(super) fn status(&self) -> &'static str {
         match (self.failure, self.identities.first()) {
@@ -268,21 +282,27 @@ pub(super) fn word(module: Module) -> Word {
     }
 }
 
-/// A value as it is written for people; of personal data all but its shape is masked.
+/// A value as it is written for people: of what is long only how it begins.
 pub(super) fn masked(value: &Value) -> String {
     match value {
-        Value::Integer(_) | Value::Number(_) | Value::Bool(_) => plain(value),
-        Value::Text(text) => mask(text),
         Value::List(items) => items.iter().map(masked).collect::<Vec<_>>().join(", "),
+        Value::Bool(_) => plain(value),
+        Value::Integer(_) | Value::Number(_) => mask(&plain(value), SHOWN_OF_NUMBERS),
+        Value::Text(_) => mask(&plain(value), SHOWN_OF_TEXTS),
     }
 }
 
-/// Up to two characters of it, and how long it is.
-fn mask(text: &str) -> String {
-    let shown: String = text.chars().take(2).collect();
+/// Characters that are shown: a count or an age, a word's beginning.
+const SHOWN_OF_NUMBERS: usize = 4;
+const SHOWN_OF_TEXTS: usize = 2;
+
+fn mask(text: &str, shown: usize) -> String {
     match text.chars().count() {
-        0..=2 => shown,
-        length => format!("{shown}… ({length} characters)"),
+        length if length <= shown => text.to_owned(),
+        length => {
+            let begin: String = text.chars().take(2).collect();
+            format!("{begin}… ({length} characters)")
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Rules as they were read last: what is in force, and the drafts over it.
 
-use super::edit::{Kind, RULES_MAX, Refused, Told, Wanted, Wish, canonical, lead};
+use super::edit::{Kind, RULES_MAX, Refused, Seen, Told, Wanted, Wish, canonical, lead};
 use super::form::{self, Body, Fault};
 use super::set::{SetBody, fault};
 use crate::lookup::Engine;
+use serde_json::Value;
 use state::rules::{Draft, DraftChange, To};
 
 /// As read last.
@@ -40,10 +41,15 @@ impl Held {
     ) -> Result<DraftChange, Refused> {
         let name = canonical(engine, wish.kind, &wish.name);
         let old = self.draft(wish.kind, &name);
-        if wish.seen.is_some_and(|seen| seen != old.map_or(0, |draft| draft.version)) {
+        let published = self.set.of(wish.kind).get(&name);
+        let has_changed = match &wish.seen {
+            None => false,
+            Some(Seen::Nothing) => old.is_some() || published.is_some(),
+            Some(Seen::Tag(tag)) => *tag != tag_of(old, published),
+        };
+        if has_changed {
             return Err(Refused::Changed);
         }
-        let published = self.set.of(wish.kind).get(&name);
         let count = all.of(wish.kind).len();
         let to = match &wish.to {
             Wanted::Body(_) if count >= RULES_MAX && !all.of(wish.kind).contains_key(&name) => {
@@ -53,8 +59,20 @@ impl Held {
             }
             Wanted::Body(body) => {
                 let mut body = body.clone();
-                body.remove("name");
-                body.remove("entry");
+                for own in ["name", "entry"] {
+                    let given = body.remove(own);
+                    let is_other = given.as_ref().is_some_and(|given| {
+                        given.as_str().map(|given| canonical(engine, wish.kind, given)).as_ref()
+                            != Some(&name)
+                    });
+                    if is_other {
+                        let at = format!("{}{own}", lead(engine, wish));
+                        let wrong = fault(&at, "is another than in the address.", "Leave it out.");
+                        return Err(Refused::Faults(vec![wrong]));
+                    }
+                }
+                body.values_mut().for_each(without_nulls);
+                body.retain(|_, value| !value.is_null());
                 lay(all, wish.kind, &name, Some(body.clone()));
                 To::Body(serde_json::to_vec(&body).unwrap_or_default())
             }
@@ -106,12 +124,37 @@ impl Held {
             published: self.set.of(kind).get(name).cloned(),
             draft: draft.map(|draft| read(draft.body.as_deref())),
             version: draft.map_or(0, |draft| draft.version),
+            tag: tag_of(draft, self.set.of(kind).get(name)),
             changed: draft.map(|draft| (draft.changed_at, draft.changed_by.clone())),
             entries,
             compared,
             faults,
             warnings: Vec::new(),
         }
+    }
+}
+
+/// By what an item is known to have changed: its draft's version, else what is in force.
+fn tag_of(draft: Option<&Draft>, published: Option<&Body>) -> String {
+    match (draft, published) {
+        (Some(draft), _) => format!("d{}", draft.version),
+        (None, Some(body)) => {
+            let text = serde_json::to_string(body).unwrap_or_default();
+            format!("p{:016x}", form::hash(&text))
+        }
+        (None, None) => String::new(),
+    }
+}
+
+/// A field that is null is one that is not there.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(without_nulls);
+            fields.retain(|_, value| !value.is_null());
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
     }
 }
 

@@ -10,23 +10,30 @@ use domain::rules::{Module, Seen};
 use serde_json::{Value as Json, json};
 use state::decisions::NewDecision;
 use state::subject::Record;
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl Engine {
     /// Whether the decision was kept before the deadline; else it is kept behind.
     pub(super) async fn keep_in_time(&self, decision: NewDecision, deadline: Instant) -> bool {
         let store = self.store.clone();
-        let mut keeping = tokio::spawn(async move { store.record_decision(decision).await });
-        match tokio::time::timeout_at(deadline, &mut keeping).await {
-            Ok(Ok(Ok(()))) => true,
-            Ok(Ok(Err(error))) => {
-                tracing::warn!("a decision was not kept: {error}");
-                false
-            }
-            Ok(Err(_)) | Err(_) => false,
-        }
+        let keeping = tokio::spawn(async move {
+            // Without an end these would pile up while a store hangs.
+            let kept = tokio::time::timeout(KEEP_MAX, store.record_decision(decision)).await;
+            let wrong = match kept {
+                Ok(Ok(())) => return true,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "the store is too slow".to_owned(),
+            };
+            tracing::warn!("a decision was not kept: {wrong}");
+            false
+        });
+        matches!(tokio::time::timeout_at(deadline, keeping).await, Ok(Ok(true)))
     }
 }
+
+/// How long a decision may take to be kept, behind its answer.
+const KEEP_MAX: Duration = Duration::from_secs(5);
 
 /// Whose values were seen.
 pub(super) fn records(heard: &[Heard]) -> Vec<Record> {

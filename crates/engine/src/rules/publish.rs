@@ -6,6 +6,7 @@ use super::held::{Held, lay, read};
 use super::places::Places;
 use super::set::SetBody;
 use crate::live::Live;
+use crate::lookup::Engine;
 use state::audit::Act;
 use state::rules::{NewRuleSet, RuleSetHead};
 use std::collections::BTreeMap;
@@ -42,19 +43,12 @@ impl Book {
         actor: &str,
     ) -> Result<Published, Refused> {
         let Publishing { chosen, is_dry, takes_unknown_places } = publishing;
+        // The platform is asked while nobody else waits for the book.
+        let mut asked: Option<(SetBody, Places)> = None;
         for _ in 0..TRIES {
             let mut held = self.newest(live).await?;
             let engine = live.now();
-            let takes: Vec<(Kind, String)> = match &chosen {
-                None => held
-                    .drafts
-                    .iter()
-                    .filter_map(|d| Some((Kind::of_word(&d.kind)?, d.name.clone())))
-                    .collect(),
-                Some(chosen) => {
-                    chosen.iter().map(|(k, n)| (*k, canonical(&engine, *k, n))).collect()
-                }
-            };
+            let takes = chosen_of(&held, &engine, chosen.as_deref());
             if takes.is_empty() {
                 return Err(Refused::Nothing);
             }
@@ -63,31 +57,33 @@ impl Book {
                 let draft = held.draft(*kind, name).ok_or(Refused::Unknown)?;
                 lay(&mut body, *kind, name, read(draft.body.as_deref()));
             }
-            let summary = takes
-                .iter()
-                .map(|(k, n)| format!("{} {n}", k.word()))
-                .collect::<Vec<_>>()
-                .join(", ");
-            let mut faults = engine.faults_of(&body);
-            let mut places = match faults.is_empty() {
-                true => engine.places_of(&body).await,
-                false => Places::default(),
-            };
-            match takes_unknown_places {
-                true => places.warnings.extend(places.unknown.drain(..).map(told)),
-                false => faults.append(&mut places.unknown),
-            }
+            let faults = engine.faults_of(&body);
             if !faults.is_empty() {
                 return Err(Refused::Faults(faults));
             }
-            let warnings = places.warnings;
+            let Some((_, places)) = asked.as_ref().filter(|(of, _)| *of == body) else {
+                drop(held);
+                let places = engine.places_of(&body).await;
+                asked = Some((body, places));
+                continue;
+            };
+            let mut warnings = places.warnings.clone();
+            match takes_unknown_places {
+                true => warnings.extend(places.unknown.iter().map(told)),
+                false if !places.unknown.is_empty() => {
+                    return Err(Refused::Faults(places.unknown.clone()));
+                }
+                false => {}
+            }
             if is_dry {
                 return Ok(Published { revision: held.revision, warnings });
             }
+            let names: Vec<String> =
+                takes.iter().map(|(k, n)| format!("{} {n}", k.word())).collect();
             let takes = takes.into_iter().map(|(k, n)| (k.word().to_owned(), n)).collect();
-            if let Some(revision) = self
-                .put_in_force(live, &mut held, (body, summary, takes), "rules.published", actor)
-                .await?
+            let set = (body, names.join(", "), takes);
+            if let Some(revision) =
+                self.put_in_force(live, &mut held, set, "rules.published", actor).await?
             {
                 return Ok(Published { revision, warnings });
             }
@@ -120,11 +116,7 @@ impl Book {
             if !faults.is_empty() {
                 return Err(Refused::Faults(faults));
             }
-            // Whoever goes back is in a hurry: what has gone meanwhile is told, no more.
-            let places = live.now().places_of(&body).await;
-            let warnings = places.warnings.into_iter().chain(places.unknown.into_iter().map(told));
-            let warnings = warnings.collect();
-            let summary = format!("back to {to}");
+            let (summary, again) = (format!("back to {to}"), body.clone());
             if let Some(revision) = self
                 .put_in_force(
                     live,
@@ -135,6 +127,11 @@ impl Book {
                 )
                 .await?
             {
+                drop(held);
+                // Whoever goes back is in a hurry: what has gone meanwhile is told behind.
+                let places = live.now().places_of(&again).await;
+                let unknown = places.unknown.iter().map(told);
+                let warnings = places.warnings.into_iter().chain(unknown).collect();
                 return Ok(Published { revision, warnings });
             }
         }
@@ -184,6 +181,21 @@ impl Book {
     }
 }
 
-fn told(fault: Fault) -> String {
+/// Drafts that are named, or all.
+fn chosen_of(
+    held: &Held,
+    engine: &Engine,
+    chosen: Option<&[(Kind, String)]>,
+) -> Vec<(Kind, String)> {
+    match chosen {
+        None => {
+            let all = held.drafts.iter();
+            all.filter_map(|d| Some((Kind::of_word(&d.kind)?, d.name.clone()))).collect()
+        }
+        Some(chosen) => chosen.iter().map(|(k, n)| (*k, canonical(engine, *k, n))).collect(),
+    }
+}
+
+fn told(fault: &Fault) -> String {
     format!("{} {}", fault.at, fault.message)
 }

@@ -3,7 +3,8 @@
 use super::form::{self, Body, Fault};
 use domain::Region;
 use domain::rules::{
-    CHAIN_VALUES_MAX, Chain, Compiled, Destination, Entry, LINES_MAX, Rule, circles,
+    CHAIN_VALUES_MAX, Chain, Compiled, Destination, DestinationKind, Entry, LINES_MAX, Location,
+    Rule, circles,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,56 +30,77 @@ pub struct Rules {
 #[derive(Debug)]
 pub struct Ready {
     pub chain: Chain,
-    pub compiled: Compiled,
+    /// Of all chains with the same rules in the same order.
+    pub compiled: Arc<Compiled>,
+    leads_to_ivrs: bool,
+}
+
+impl Ready {
+    fn new(chain: Chain, compiled: Arc<Compiled>) -> Self {
+        let lines = compiled.rules().iter().flat_map(|rule| &rule.lines);
+        let leads_to_ivrs = lines
+            .map(|line| &line.destination)
+            .chain([&chain.default])
+            .any(|to| to.kind == DestinationKind::Ivr);
+        Self { leads_to_ivrs, chain, compiled }
+    }
+
+    /// Rules that hang nowhere, to be tried.
+    pub(super) fn alone(compiled: Arc<Compiled>, location: Location) -> Self {
+        let entry = match location {
+            Location::Did => Entry::Did(String::new()),
+            Location::Ivr => Entry::Ivr { ivr: String::new(), option: String::new() },
+        };
+        let default = Destination { kind: DestinationKind::Queue, option: String::new() };
+        Self::new(Chain { entry, rules: Vec::new(), default }, compiled)
+    }
+
+    /// A call may be led on to an IVR from here.
+    pub(super) fn leads_to_ivrs(&self) -> bool {
+        self.leads_to_ivrs
+    }
 }
 
 impl Rules {
     /// Reads and compiles a whole set.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each place led by `rules.NAME.` or `chains.ENTRY.`.
+    /// As [`Rules::faults`].
     pub fn new(revision: u64, body: &SetBody, region: Region) -> Result<Self, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let mut rules = BTreeMap::new();
-        for (name, body) in &body.rules {
-            match form::rule(name, body) {
-                Ok(read) => drop(rules.insert(name.clone(), read.rule)),
-                Err(wrong) => faults.extend(led(&format!("rules.{name}."), wrong)),
-            }
-        }
-        let mut chains: Vec<Chain> = Vec::new();
-        for (entry, body) in &body.chains {
-            match form::chain(entry, body, region) {
-                Ok(chain) => chains.push(chain),
-                Err(wrong) => faults.extend(led(&format!("chains.{entry}."), wrong)),
-            }
-        }
-        let mut entries = BTreeSet::new();
-        for chain in &chains {
-            let at = format!("chains.{}", chain.entry);
-            if !entries.insert(chain.entry.key()) {
-                faults.push(fault(&at, "stands twice.", "Leave one of the two out."));
-            }
-            faults.extend(of_chain(&at, chain, &rules, &body.rules));
-        }
-        faults.extend(circles(&chains, &rules).into_iter().map(|circle| {
-            let message = format!("leads round in a circle: {}.", circle.join(" → "));
-            let fix = "Let one of these lead to a queue or a recording.";
-            fault(&format!("chains.{}", circle.first().map_or("", String::as_str)), &message, fix)
-        }));
+        let Whole { rules, chains, faults } = Whole::read(body, region);
         if !faults.is_empty() {
             return Err(faults);
         }
-        let ready = chains.into_iter().map(|chain| {
-            let own = chain.rules.iter().filter_map(|name| rules.get(name).cloned()).collect();
-            let compiled = Compiled::new(own).map_err(|(place, _)| {
-                let at = format!("chains.{}", chain.entry);
-                vec![fault(&at, &format!("has a wrong condition at {place:?}."), "Correct it.")]
-            })?;
-            Ok((chain.entry.key(), Arc::new(Ready { chain, compiled })))
-        });
-        let chains = ready.collect::<Result<HashMap<_, _>, Vec<Fault>>>()?;
-        Ok(Self { revision, rules, chains })
+        let mut compiled: HashMap<Vec<String>, Arc<Compiled>> = HashMap::new();
+        let mut ready = HashMap::new();
+        for chain in chains {
+            let one = match compiled.get(&chain.rules) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let own = chain.rules.iter().filter_map(|name| rules.get(name).cloned());
+                    let own = Compiled::new(own.collect()).map_err(|(place, _)| {
+                        let at = format!("chains.{}", chain.entry);
+                        vec![fault(
+                            &at,
+                            &format!("has a wrong condition at {place:?}."),
+                            "Correct it.",
+                        )]
+                    })?;
+                    let own = Arc::new(own);
+                    compiled.insert(chain.rules.clone(), Arc::clone(&own));
+                    own
+                }
+            };
+            ready.insert(chain.entry.key(), Arc::new(Ready::new(chain, one)));
+        }
+        Ok(Self { revision, rules, chains: ready })
+    }
+
+    /// Everything that is wrong with a set, each place led by `rules.NAME.` or
+    /// `chains.ENTRY.`; nothing is compiled for it.
+    #[must_use]
+    pub fn faults(body: &SetBody, region: Region) -> Vec<Fault> {
+        Whole::read(body, region).faults
     }
 
     /// The chain at an entry.
@@ -119,15 +141,77 @@ impl Rules {
     }
 }
 
+/// A set as it was read.
+struct Whole {
+    rules: BTreeMap<String, Rule>,
+    chains: Vec<Chain>,
+    faults: Vec<Fault>,
+}
+
+impl Whole {
+    fn read(body: &SetBody, region: Region) -> Self {
+        let (mut faults, mut rules) = (Vec::new(), BTreeMap::new());
+        for (name, body) in &body.rules {
+            match form::rule(name, body) {
+                Ok(read) => drop(rules.insert(name.clone(), read.rule)),
+                Err(wrong) => faults.extend(led(&format!("rules.{name}."), wrong)),
+            }
+        }
+        let mut chains: Vec<Chain> = Vec::new();
+        for (entry, body) in &body.chains {
+            match form::chain(entry, body, region) {
+                Ok(chain) => chains.push(chain),
+                Err(wrong) => faults.extend(led(&format!("chains.{entry}."), wrong)),
+            }
+        }
+        let (mut entries, mut bytes, mut lists) = (BTreeSet::new(), 0, BTreeSet::new());
+        for chain in &chains {
+            let at = format!("chains.{}", chain.entry);
+            if !entries.insert(chain.entry.key()) {
+                faults.push(fault(&at, "stands twice.", "Leave one of the two out."));
+            }
+            let (lines, values) = size(chain, &rules);
+            faults.extend(of_chain(&at, chain, (lines, values), &rules, &body.rules));
+            if lists.insert(&chain.rules) {
+                bytes += lines.div_ceil(64) * 8 * (2 * values + 1);
+            }
+        }
+        if bytes > SET_BYTES_MAX {
+            let message = "are too many lines and values altogether.";
+            let fix = "Let chains share their rules, or make them shorter.";
+            faults.push(fault("chains", message, fix));
+        }
+        faults.extend(circles(&chains, &rules).into_iter().map(|circle| {
+            let begin = chains.iter().find(|chain| Some(&chain.entry.station()) == circle.first());
+            let at = begin.map(|chain| chain.entry.to_string()).unwrap_or_default();
+            let message = format!("leads round in a circle: {}.", circle.join(" → "));
+            let fix = "Let one of these lead to a queue or a recording.";
+            fault(&format!("chains.{at}.default"), &message, fix)
+        }));
+        Self { rules, chains, faults }
+    }
+}
+
+/// What all chains together may take in memory when they are compiled.
+const SET_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Lines of a chain, and values that they name.
+fn size(chain: &Chain, rules: &BTreeMap<String, Rule>) -> (usize, usize) {
+    let rules = || chain.rules.iter().filter_map(|name| rules.get(name));
+    let conditions = rules().flat_map(|rule| &rule.lines).flat_map(|line| &line.conditions);
+    let values = conditions.map(|condition| condition.values.len().max(1)).sum();
+    (rules().map(|rule| rule.lines.len()).sum(), values)
+}
+
 /// What is wrong with a chain as a whole.
 fn of_chain(
     at: &str,
     chain: &Chain,
+    (lines, values): (usize, usize),
     rules: &BTreeMap<String, Rule>,
     written: &BTreeMap<String, Body>,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let (mut lines, mut values) = (0, 0);
     for (index, name) in chain.rules.iter().enumerate() {
         let at = format!("{at}.rules[{index}]");
         let Some(rule) = rules.get(name) else {
@@ -146,9 +230,6 @@ fn of_chain(
                 "Take a rule of this location, or change the rule's.",
             ));
         }
-        lines += rule.lines.len();
-        let conditions = rule.lines.iter().flat_map(|line| &line.conditions);
-        values += conditions.map(|condition| condition.values.len().max(1)).sum::<usize>();
     }
     if lines > LINES_MAX || values > CHAIN_VALUES_MAX {
         let message = format!("has {lines} lines and {values} values.");

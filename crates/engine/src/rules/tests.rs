@@ -47,6 +47,7 @@ fn everything_that_is_missing_is_named_at_once() {
         json!([{}, { "operator": "~", "value": [], "destination": { "type": "agent" } }]);
     let expected = [
         "lines[0].operator",
+        "lines[0].value",
         "lines[0].destination",
         "lines[1].operator",
         "lines[1].value",
@@ -185,6 +186,6 @@ fn what_does_not_fit_together_is_told_where_it_stands() {
             "ivr:Main/1": { "default": to("ivr:Sales") },
             "ivr:Sales/2": { "default": to("ivr:main") },
         }),
-        &["chains.main"],
+        &["chains.ivr:Main/1.default"],
     );
 }

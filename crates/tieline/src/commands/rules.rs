@@ -216,15 +216,41 @@ async fn apply(output: &Output, file: &Path, keep: bool, publish: bool) -> Resul
     let client = output.client()?;
     let path = format!("/api/v1/routing/set?keep={keep}");
     let mut applied = client.put(&path, &read(file)?).await?;
-    if publish && !changes(&applied).is_empty() {
-        let published = client.post("/api/v1/routing/publish", &json!({})).await?;
+    if publish {
+        // Of others' drafts none, and of the file also what was drafted before.
+        let all = client.get("/api/v1/routing").await?;
+        let chosen = drafted(&all, &applied, keep);
+        let published = match chosen["rules"] == json!([]) && chosen["chains"] == json!([]) {
+            true => json!({ "revision": all["revision"], "warnings": [] }),
+            false => client.post("/api/v1/routing/publish", &chosen).await?,
+        };
         applied["revision"] = published["revision"].clone();
+        applied["warnings"] = published["warnings"].clone();
     }
     output.tell(&applied, |applied| {
         let mut lines = changes(applied);
-        lines.extend(applied["revision"].as_u64().map(|n| format!("in force as revision {n}")));
+        if publish {
+            lines.extend(in_force(applied));
+        }
         lines
     })
+}
+
+/// Of what is drafted, what the file names, and what it lets go.
+fn drafted(all: &Value, applied: &Value, keep: bool) -> Value {
+    let of = |kind: &str| {
+        let items = all[kind].as_array().into_iter().flatten();
+        let drafted = items.filter(|item| match item["state"].as_str() {
+            Some("new" | "changed") => {
+                let names = applied[kind].as_array().into_iter().flatten();
+                names.into_iter().any(|name| *name == item["name"])
+            }
+            Some("going") => !keep,
+            _ => false,
+        });
+        drafted.map(|item| text(item, "name")).collect::<Vec<_>>()
+    };
+    json!({ "rules": of("rules"), "chains": of("chains") })
 }
 
 async fn try_out(

@@ -163,6 +163,15 @@ impl Check<'_> {
             let message = format!("`{}` is no region.", config.lookup.default_region);
             self.mistake(&["lookup", "default_region"], message, "Write US, DE, GB, …");
         }
+        if config.lookup.store_reserve.0 * 2 > config.routing.deadline.0 {
+            let message =
+                "leaves next to nothing to ask the CRMs in: less than twice store_reserve.";
+            self.mistake(&["routing", "deadline"], message, "Make it 100ms at least.");
+        }
+        if config.routing.decisions_per_call_max == 0 {
+            let message = "lets no call through an IVR.";
+            self.mistake(&["routing", "decisions_per_call_max"], message, "Write 1 at least.");
+        }
         if config.lookup.store_reserve.0 >= config.lookup.deadline.0 {
             let message = "leaves nothing of the deadline to ask the CRM.";
             self.mistake(&["lookup", "store_reserve"], message, "Make it a tenth of the deadline.");

@@ -93,7 +93,7 @@ impl Desk {
 
     /// With the rules in force.
     async fn with_rules(place: Place) -> Self {
-        let desk = Self::start(place, "").await;
+        let desk = Self::start(place, PATIENT).await;
         desk.apply(RULES, &["--publish"]).await;
         desk
     }
@@ -267,7 +267,7 @@ async fn drafts_are_put_in_force_together_and_rolled_back(place: Place) {
     );
     let stale = desk.line.http.put(desk.line.url("/api/v1/routing/items/rules/Gold"));
     let stale =
-        Answer::of(stale.bearer_auth(API_KEY).header("if-match", "\"v1\"").json(&gold)).await;
+        Answer::of(stale.bearer_auth(API_KEY).header("if-match", "\"d1\"").json(&gold)).await;
     assert_eq!((stale.status, &stale["error"]["code"]), (412, &json!("rules.changed")));
     assert_eq!(desk.decide(JOHN.1).await["destination"]["option"], "Premium Support");
     desk.line.post("/api/v1/routing/publish", &json!({ "rules": ["Gold"] })).await;
@@ -510,7 +510,7 @@ async fn the_documentations_example_can_be_put_in_force() {
     desk.line.start_server_unasked().await;
     let example = include_str!("../../../../docs/examples/rules.toml").replace("own_sql", "books");
     let applied = desk.apply(&example, &["--publish"]).await;
-    assert!(applied.contains("in force as revision 1"), "{applied}");
+    assert!(applied.contains("revision 1 is in force"), "{applied}");
     let item = desk.line.get("/api/v1/routing/items/rules/Contract%20has%20ended").await;
     assert_eq!(item["compared"][0]["as"], "date", "{item:?}");
     assert_eq!(item["attached"], json!(["ivr:Main menu/2"]));
@@ -532,4 +532,93 @@ async fn a_correction_whose_record_is_gone_decides_no_more() {
     let jane = desk.line.id_of(JANE.2).trim_start_matches("CRM:").to_owned();
     desk.line.salesforce.delete(&jane).expect("Jane is there");
     assert_eq!(desk.decide(JOHN.1).await["rule"], "Gold callers", "it is whoever has the number");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_circle_is_left_though_a_crm_hangs_and_there_is_no_default_for_all() {
+    let planted = Planted::new(&Config::default()).expect("a file");
+    let routing = "deadline = \"300ms\"\ndecisions_per_call_max = 2";
+    let section = books(&planted, routing).replace("default = {", "# default = {");
+    let desk =
+        Desk { line: Line::with_salesforce().section(&section).start().await, _planted: planted };
+    let set = r#"
+[[rules]]
+name = "Back"
+location = "ivr"
+crm = "salesforce"
+module = "contacts"
+field = "loyaltyTier"
+[[rules.lines]]
+operator = "="
+value = "Gold"
+destination = { type = "queue", option = "Premium Support" }
+
+[[chains]]
+entry = "ivr:Main/1"
+rules = ["Back"]
+default = { type = "ivr", option = "Elsewhere" }
+"#;
+    desk.apply(set, &["--publish"]).await;
+    desk.line.crm_does(Fault::Hang);
+    let body = json!({ "ivrOption": "Main/1", "ani": MARIA.1, "callId": "round" });
+    let mut last = Value::Null;
+    // Each decision is kept behind its answer at the latest: it counts soon.
+    until("the call is led on no more", async || {
+        let answer = desk.line.post("/api/v1/routing/decide", &body).await;
+        last = answer["status"].clone();
+        last == "loop"
+    })
+    .await;
+    assert_eq!(last, "loop");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_else_has_put_in_force_is_not_overwritten_unseen() {
+    let desk = Desk::start(Place::disk(), PATIENT).await;
+    let chain = |default: &str| json!({ "default": to(default) });
+    desk.put(CHAIN, &chain("One")).await;
+    desk.line.post("/api/v1/routing/publish", &json!({})).await;
+    let read = desk.line.http.get(desk.line.url(CHAIN)).bearer_auth(API_KEY).send().await;
+    let tag = read.expect("an answer").headers()["etag"].to_str().expect("text").to_owned();
+    desk.put(CHAIN, &chain("Two")).await;
+    desk.line.post("/api/v1/routing/publish", &json!({})).await;
+    let late = desk.line.http.put(desk.line.url(CHAIN)).bearer_auth(API_KEY);
+    let late = Answer::of(late.header("if-match", tag).json(&chain("Three"))).await;
+    assert_eq!((late.status, &late["error"]["code"]), (412, &json!("rules.changed")), "{late:?}");
+    let new = desk.line.http.put(desk.line.url(CHAIN)).bearer_auth(API_KEY);
+    let new = Answer::of(new.header("if-none-match", "*").json(&chain("Four"))).await;
+    assert_eq!(new.status, 412, "{new:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_put_in_force_also_when_it_was_drafted_before_and_nobody_elses_drafts_are() {
+    let desk = Desk::start(Place::disk(), PATIENT).await;
+    let others = json!({ "default": to("Others") });
+    desk.put("/api/v1/routing/items/chains/did:%2B13175550100", &others).await;
+    desk.apply(RULES, &["--keep"]).await;
+    let told = desk.apply(RULES, &["--keep", "--publish"]).await;
+    assert!(told.contains("revision 1 is in force"), "{told}");
+    assert_eq!(desk.decide(JOHN.1).await["rule"], "Gold callers");
+    let again = desk.apply(RULES, &["--keep", "--publish"]).await;
+    assert!(again.contains("revision 1 is in force"), "nothing was left to do: {again}");
+    let misspelt = desk.line.post("/api/v1/routing/publish", &json!({ "rule": ["Gold"] })).await;
+    assert_eq!(misspelt.status, 400, "it does not mean every draft: {misspelt:?}");
+    let item = desk.line.get("/api/v1/routing/items/chains/did:%2B13175550100").await;
+    assert_eq!(item["state"], "new", "{item:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_null_is_not_there_and_can_be_exported() {
+    let desk = Desk::start(Place::disk(), PATIENT).await;
+    let rule = json!({
+        "location": "did", "crm": "salesforce", "module": "contacts", "field": "loyaltyTier",
+        "greeting": null,
+        "lines": [{ "operator": "is empty", "value": null, "field": null, "destination": to("Q") }],
+    });
+    assert_eq!(desk.put("/api/v1/routing/items/rules/R", &rule).await.status, 200);
+    let other = json!({ "name": "S", "location": "did" });
+    let other = desk.put("/api/v1/routing/items/rules/R", &other).await;
+    assert_eq!(places(&other), ["rules.R.name"], "one name is in the address");
+    let exported = desk.line.command(&["rules", "export", "--drafts"]).await;
+    assert!(exported.out.contains("is empty") && !exported.out.contains("null"), "{exported:?}");
 }

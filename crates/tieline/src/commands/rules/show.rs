@@ -107,6 +107,9 @@ pub(super) fn explained(trace: &Value) -> Vec<String> {
             lookup["deadlineMs"],
         ));
         lines.push(format!("           externalId {}", text(lookup, "externalId")));
+        if lookup["candidates"].as_u64() > Some(0) {
+            lines.push(format!("           {} people it could be", lookup["candidates"]));
+        }
         if !text(lookup, "correctedTo").is_empty() {
             lines.push(format!("           corrected to {}", text(lookup, "correctedTo")));
         }
@@ -115,32 +118,7 @@ pub(super) fn explained(trace: &Value) -> Vec<String> {
         }));
     }
     for decision in trace["decisions"].as_array().into_iter().flatten() {
-        lines.push(format!(
-            "decision   {} {}: {} → {} in {} ms (revision {})",
-            text(decision, "at"),
-            text(decision, "entry"),
-            text(decision, "status"),
-            text(decision, "destination"),
-            decision["tookMs"],
-            decision["revision"],
-        ));
-        lines.push(format!("           {}", text(decision, "reason")));
-        if decision["corrected"] == true {
-            lines.push("           by an agent's correction of the number".to_owned());
-        }
-        lines.extend(each(&decision["asked"], |one| {
-            let failure = text(one, "failure");
-            let failure = if failure.is_empty() { failure } else { format!(": {failure}") };
-            format!(
-                "           asked {} ({}, {} ms){failure}",
-                text(one, "connection"),
-                text(one, "source"),
-                one["tookMs"]
-            )
-        }));
-        lines.extend(
-            lines_of(&decision["lines"]).into_iter().map(|line| format!("           {line}")),
-        );
+        lines.extend(decided(decision));
     }
     lines.extend(each(&trace["writes"], |one| {
         format!(
@@ -151,5 +129,40 @@ pub(super) fn explained(trace: &Value) -> Vec<String> {
             text(one, "note")
         )
     }));
+    lines
+}
+
+fn decided(decision: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.push(format!(
+        "decision   {} {}: {} → {} in {} ms (revision {})",
+        text(decision, "at"),
+        text(decision, "entry"),
+        text(decision, "status"),
+        text(decision, "destination"),
+        decision["tookMs"],
+        decision["revision"],
+    ));
+    lines.push(format!("           {}", text(decision, "reason")));
+    lines.extend(each(&decision["warnings"], |one| {
+        format!("           ! {}", one.as_str().unwrap_or_default())
+    }));
+    if !text(decision, "shadow").is_empty() {
+        lines.push(format!("           the draft would send it to {}", text(decision, "shadow")));
+    }
+    if decision["corrected"] == true {
+        lines.push("           by an agent's correction of the number".to_owned());
+    }
+    lines.extend(each(&decision["asked"], |one| {
+        let failure = text(one, "failure");
+        let failure = if failure.is_empty() { failure } else { format!(": {failure}") };
+        format!(
+            "           asked {} ({}, {} ms){failure}",
+            text(one, "connection"),
+            text(one, "source"),
+            one["tookMs"]
+        )
+    }));
+    lines.extend(lines_of(&decision["lines"]).into_iter().map(|line| format!("           {line}")));
     lines
 }

@@ -57,8 +57,10 @@ pub struct LookupTraceBody {
 #[serde(rename_all = "camelCase")]
 pub struct DecisionTraceBody {
     at: String,
-    /// Such as `did:+15550190000`.
+    /// Such as `did:+15550190000`; `?` for what was none.
     entry: String,
+    /// The caller's, its last four characters.
+    number: String,
     revision: u64,
     /// As in `/api/v1/routing/decide`.
     status: String,
@@ -195,6 +197,7 @@ impl From<DecisionTrace> for DecisionTraceBody {
         Self {
             at: kept.at.to_string(),
             entry: kept.entry,
+            number: last_four(kept.number.as_deref().unwrap_or_default()),
             revision: kept.set_revision,
             status: kept.status.to_string(),
             destination: kept.destination,

@@ -21,7 +21,7 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::rules::edit::{Kind, Refused, Told, Wanted, Wish};
+use engine::rules::edit::{Kind, Refused, Seen, Told, Wanted, Wish};
 use engine::rules::form::{Body, Fault};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -232,21 +232,20 @@ async fn draft(app: App, wish: Wish) -> Result<Response, ApiError> {
     }
 }
 
-/// The version that a change is meant for; `*` means whatever there is.
-fn seen(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+/// What of the item a change is meant for; `*` means whatever there is.
+fn seen(headers: &HeaderMap) -> Result<Option<Seen>, ApiError> {
     if headers.get(header::IF_NONE_MATCH).is_some_and(|none| none == "*") {
-        return Ok(Some(0));
+        return Ok(Some(Seen::Nothing));
     }
     let Some(wanted) = headers.get(header::IF_MATCH).filter(|wanted| *wanted != "*") else {
         return Ok(None);
     };
-    let text = wanted.to_str().unwrap_or_default().trim_matches('"');
-    let version = text.strip_prefix('v').and_then(|version| version.parse().ok());
-    version.map(Some).ok_or_else(meanwhile)
+    let tag = wanted.to_str().unwrap_or_default().trim_matches('"');
+    (!tag.is_empty()).then(|| Some(Seen::Tag(tag.to_owned()))).ok_or_else(meanwhile)
 }
 
 fn tagged(told: Told) -> Response {
-    let tag = HeaderValue::try_from(format!("\"v{}\"", told.version));
+    let tag = HeaderValue::try_from(format!("\"{}\"", told.tag));
     let tag = tag.unwrap_or(HeaderValue::from_static("\"\""));
     ([(header::ETAG, tag)], Json(ItemBody::from(told))).into_response()
 }

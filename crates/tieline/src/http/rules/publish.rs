@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 /// What is to be put in force.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PublishBody {
     /// Names of rules whose drafts are taken; where neither these nor `chains` are given,
     /// every draft is.
@@ -64,6 +64,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Respons
 
 /// Which set is to be in force again.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RollBackBody {
     /// Its revision; the one before the newest where it is left out.
     revision: Option<u64>,

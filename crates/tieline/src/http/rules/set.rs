@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 /// A whole rule set.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SetDocument {
     /// By name.
     #[serde(default)]
@@ -66,12 +67,16 @@ pub async fn export(
 }
 
 /// What a whole set would change, or has changed, as drafts.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub struct AppliedBody {
     /// Such as `rule Gold callers`.
     new: Vec<String>,
     changed: Vec<String>,
     going: Vec<String>,
+    /// Every rule of the set.
+    rules: Vec<String>,
+    /// Every chain of the set, by its entry as it is kept.
+    chains: Vec<String>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -100,7 +105,7 @@ pub async fn apply(
     let who = actor(&request);
     let document: SetDocument = read_set(request).await?;
     let (_, now) = app.rules.body(&app.live, true).await.map_err(plainly)?;
-    let mut applied = AppliedBody { new: Vec::new(), changed: Vec::new(), going: Vec::new() };
+    let mut applied = AppliedBody::default();
     let mut wishes = Vec::new();
     for (kind, wanted, there) in
         [(Kind::Rule, document.rules, &now.rules), (Kind::Chain, document.chains, &now.chains)]
@@ -110,6 +115,15 @@ pub async fn apply(
             let (name, actor) = (name.to_owned(), who.clone());
             Wish { kind, name, to, seen: None, is_dry: query.dry_run, actor }
         };
+        let wanted = match app.engine.named(kind, wanted) {
+            Ok(wanted) => wanted,
+            Err(faults) => return Ok(refused(&faults)),
+        };
+        let names = wanted.keys().cloned().collect();
+        match kind {
+            Kind::Rule => applied.rules = names,
+            Kind::Chain => applied.chains = names,
+        }
         if !query.keep {
             for name in there.keys().filter(|name| !wanted.contains_key(*name)) {
                 applied.going.push(named(name));
