@@ -99,7 +99,7 @@ async fn one_unreadable_job_dies_and_holds_up_no_other() {
     let store = place.open().await;
     let leased = lease(&store, 9, 5).await;
     assert_eq!(leased.iter().map(|job| job.payload.as_slice()).collect::<Vec<_>>(), [b"sound"]);
-    let dead = JobFilter { state: Some(JobState::Dead), kind: None };
+    let dead = JobFilter { state: Some(JobState::Dead), ..JobFilter::default() };
     let dead = store.jobs(dead, 9).await.expect("listed");
     assert_eq!(dead[0].note.as_deref(), Some("its payload cannot be read"));
 }
@@ -175,17 +175,22 @@ async fn what_was_skipped_or_died_is_kept_with_its_reason(place: Place) {
     settle(&store, leased[1].lease, dead, 60).await;
     assert_eq!(store.next_due("enrich", "crm").await.expect("asked"), None);
 
-    let filter = JobFilter { state: Some(JobState::Skipped), kind: Some("enrich".to_owned()) };
+    let kind = Some("enrich".to_owned());
+    let filter = JobFilter { state: Some(JobState::Skipped), kind, ..JobFilter::default() };
     let jobs = store.jobs(filter, 9).await.expect("listed");
     assert_eq!(jobs.len(), 1);
     assert_eq!(jobs[0].note.as_deref(), Some("the call is unknown there"));
     assert_eq!((jobs[0].updated_at, jobs[0].attempts), (Timestamp(50), 1));
 
-    let filter = JobFilter { state: Some(JobState::Dead), kind: None };
+    let filter = JobFilter { state: Some(JobState::Dead), ..JobFilter::default() };
     let jobs = store.jobs(filter, 9).await.expect("listed");
     let note = jobs[0].note.clone().expect("an error");
     assert_eq!(note.chars().count(), 500);
     assert!(note.starts_with("é  é  "));
+
+    let subject = domain::CallId::new("nobody-called");
+    let jobs = store.jobs(JobFilter { subject, ..JobFilter::default() }, 9).await.expect("listed");
+    assert_eq!(jobs, [], "neither is about that call");
 
     let counts = store.job_counts().await.expect("counted");
     let counts: Vec<_> = counts.iter().map(|c| (c.kind.as_str(), c.state, c.jobs)).collect();
