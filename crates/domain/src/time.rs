@@ -72,6 +72,19 @@ impl Timestamp {
         let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset_minutes * 60;
         Some(Self(seconds * 1_000 + ms))
     }
+
+    /// The first moment of a day of UTC, years from 0 to 9999; `None` for a day that no month has.
+    pub(crate) fn of_day(year: i64, month: i64, day: i64) -> Option<Self> {
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = match month {
+            2 => 28 + i64::from(is_leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        let is_there = (0..=9_999).contains(&year) && (1..=days).contains(&day);
+        is_there.then(|| Self(days_from_civil(year, month, day) * 86_400_000))
+    }
 }
 
 fn offset_minutes(text: &str) -> Option<i64> {

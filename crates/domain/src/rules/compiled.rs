@@ -4,7 +4,7 @@
 //! ([`super::index`]); the first that all fields leave wins. [`Compiled::verdicts`] says the
 //! same line by line, for people, and a test holds the two together.
 
-use super::index::{Field, Left, words};
+use super::index::{Bits, Field, Sets, words};
 use super::test::Test;
 use super::{Condition, Destination, Line, Misused, Rule, Source};
 use crate::Value;
@@ -135,37 +135,49 @@ impl Compiled {
     /// The first line that holds. What is missing from `seen` was not heard.
     #[must_use]
     pub fn decide(&self, seen: &[Seen<'_>]) -> Outcome {
-        /// Fields of a usual chain; more of them cost an allocation.
-        const USUAL: usize = 8;
-        let mut usual: [Option<(Left<'_>, bool)>; USUAL] = [const { None }; USUAL];
-        let mut more = Vec::new();
-        for (at, field) in self.fields.iter().enumerate() {
-            let one = match seen.get(at) {
-                Some(Seen::Told(value)) => (field.left(*value), true),
-                Some(Seen::Unheard) | None => (Left::One(&field.unasked), false),
-            };
-            match usual.get_mut(at) {
-                Some(place) => *place = Some(one),
-                None => more.push(one),
+        let mut sets = Sets::default();
+        for (field, one) in self.fields.iter().zip(seen) {
+            if let Seen::Told(value) = one
+                && !field.left(*value, &mut sets)
+            {
+                return self.decide_of_several(seen);
             }
         }
-        let all = || usual.iter().flatten().chain(&more);
+        self.first(seen, &sets)
+    }
+
+    /// [`Compiled::decide`] where a field has several values.
+    #[cold]
+    fn decide_of_several(&self, seen: &[Seen<'_>]) -> Outcome {
+        let told = || {
+            let all = self.fields.iter().zip(seen);
+            all.filter_map(|(field, seen)| match seen {
+                Seen::Told(value) => Some((field, *value)),
+                Seen::Unheard => None,
+            })
+        };
+        let counted: Vec<Bits> = told().map(|(field, value)| field.counted(value)).collect();
+        let mut sets = Sets::default();
+        counted.iter().for_each(|set| sets.push(set));
+        self.first(seen, &sets)
+    }
+
+    /// The first line that is in all sets, of the fields that were heard.
+    fn first(&self, seen: &[Seen<'_>], sets: &Sets<'_>) -> Outcome {
         for word in 0..words(self.places.len()) {
             let full = match self.places.len() - word * 64 {
                 rest @ 0..64 => (1 << rest) - 1,
                 _ => u64::MAX,
             };
-            let possible = all()
-                .filter(|(_, is_heard)| *is_heard)
-                .fold(full, |left, (sets, _)| left & sets.word(word));
+            let possible = sets.word(word, full);
             if possible == 0 {
                 continue;
             }
             let bit = possible.trailing_zeros();
             let place = self.places[word * 64 + bit as usize];
-            let is_certain = all()
-                .filter(|(_, is_heard)| !is_heard)
-                .all(|(sets, _)| sets.word(word) >> bit & 1 == 1);
+            let is_certain = self.fields.iter().enumerate().all(|(at, field)| {
+                matches!(seen.get(at), Some(Seen::Told(_))) || field.unasked[word] >> bit & 1 == 1
+            });
             return if is_certain { Outcome::Line(place) } else { Outcome::Undecided(place) };
         }
         Outcome::NoLine

@@ -5,7 +5,7 @@
 //! are known beforehand, as bits, and a value costs one search for its stretch.
 
 use super::number::Number;
-use super::test::{Asks, Range, Test, TextKey, folded_of, is_empty, moment_of};
+use super::test::{Asks, Range, Test, TextKey, is_empty, moment_of, with_folded};
 use crate::Value;
 use std::cmp::Ordering;
 
@@ -28,20 +28,67 @@ pub(super) struct Field {
 
 /// The stretches of one nature of values.
 #[derive(Debug)]
-struct Axis<K> {
+struct Axis<K: Key> {
+    /// Of each end its beginning: most searches need no more.
+    heads: Heads<K::Head>,
     /// In order, each once.
     ends: Vec<K>,
     /// Lines for the stretch before the first end, at it, behind it, at the second, …
-    stretches: Vec<Bits>,
-    /// For values that are not of this nature.
+    stretches: Vec<u64>,
+    /// For values that are not of this nature; as long as each stretch.
     other: Bits,
 }
 
-/// What a field leaves in the race, several sets of which each must have a line.
-pub(super) enum Left<'a> {
-    One(&'a Bits),
-    Each([Option<&'a Bits>; 3]),
-    Counted(Bits),
+/// Heads in order, in blocks; over them the last of each block, and so on up to one block.
+/// Within a block all are compared: halving would have the processor guess, and half of its
+/// guesses about callers would be wrong.
+#[derive(Debug)]
+struct Heads<H> {
+    /// The finest first. Behind the last head stands the greatest there is, once at least, so
+    /// that no search leaves a level.
+    levels: Vec<Vec<[H; BLOCK]>>,
+}
+
+const BLOCK: usize = 8;
+
+/// A place among values of one nature.
+trait Key: Ord + Clone + std::fmt::Debug {
+    /// Of two keys the lesser one has no greater head.
+    type Head: Copy + Ord;
+    /// No head is greater.
+    const LAST: Self::Head;
+
+    fn head(&self) -> Self::Head;
+}
+
+/// Sets of lines, of which each must have a line.
+#[derive(Debug, Default)]
+pub(super) struct Sets<'a> {
+    count: usize,
+    usual: [&'a [u64]; USUAL],
+    more: Vec<&'a [u64]>,
+}
+
+/// Sets of a usual chain; more of them cost an allocation.
+const USUAL: usize = 12;
+
+impl<'a> Sets<'a> {
+    pub(super) fn push(&mut self, set: &'a [u64]) {
+        match self.usual.get_mut(self.count) {
+            Some(place) => {
+                *place = set;
+                self.count += 1;
+            }
+            None => self.more.push(set),
+        }
+    }
+
+    /// What all of them have of a word of `full`.
+    pub(super) fn word(&self, at: usize, full: u64) -> u64 {
+        let both = |left: u64, set: &&[u64]| left & set[at];
+        let left = self.usual[..self.count].iter().fold(full, both);
+        self.more.iter().fold(left, both)
+    }
 }
 
 pub(super) fn words(lines: usize) -> usize {
@@ -82,37 +129,50 @@ impl Field {
         Self { unasked, empty, numbers, dates, texts: Axis::new(lines, &texts), tests }
     }
 
-    pub(super) fn left(&self, value: Option<&Value>) -> Left<'_> {
-        match value {
-            None => Left::One(&self.empty),
-            Some(value) if is_empty(value) => Left::One(&self.empty),
-            Some(value @ Value::List(items)) => match items.as_slice() {
-                [only] => self.left(Some(only)),
-                _ => Left::Counted(self.counted(value)),
+    /// Puts the lines that a value leaves in the race to the others. `false`: several values
+    /// need a set of their own, which [`Field::counted`] makes.
+    pub(super) fn left<'a>(&'a self, value: Option<&Value>, sets: &mut Sets<'a>) -> bool {
+        let Some(value) = value.filter(|value| !is_empty(value)) else {
+            sets.push(&self.empty);
+            return true;
+        };
+        let value = match value {
+            Value::List(items) => match items.as_slice() {
+                [Value::List(_)] => return false,
+                [only] => only,
+                _ => return false,
             },
-            Some(value) => {
-                let at = |axis: &Axis<Number>| {
-                    Number::of(value).map(|key| axis.search(|own| own.cmp(&key)))
-                };
-                let numbers = self.numbers.as_ref().map(|axis| axis.lines(at(axis)));
-                let at =
-                    |axis: &Axis<i64>| moment_of(value).map(|key| axis.search(|own| own.cmp(&key)));
-                let dates = self.dates.as_ref().map(|axis| axis.lines(at(axis)));
-                let at = |axis: &Axis<TextKey>| {
-                    folded_of(value).map(|key| axis.search(|own| own.cmp_text(&key)))
-                };
-                let texts = self.texts.as_ref().map(|axis| axis.lines(at(axis)));
-                Left::Each([numbers, dates, texts])
-            }
+            value => value,
+        };
+        self.left_of_one(value, sets);
+        true
+    }
+
+    fn left_of_one<'a>(&'a self, value: &Value, sets: &mut Sets<'a>) {
+        if let Some(axis) = &self.numbers {
+            let stretch =
+                Number::of(value).map(|key| axis.search(Key::head(&key), |own| own.cmp(&key)));
+            sets.push(axis.lines(stretch));
+        }
+        if let Some(axis) = &self.dates {
+            let stretch =
+                moment_of(value).map(|key| axis.search(Key::head(&key), |own| own.cmp(&key)));
+            sets.push(axis.lines(stretch));
+        }
+        if let Some(axis) = &self.texts {
+            let stretch = with_folded(value, |text| {
+                axis.search(head_of(text, 0), |own| own.cmp_folded(text))
+            });
+            sets.push(axis.lines(stretch));
         }
     }
 
     /// For several values, of which each condition may be met by another: one by one.
-    fn counted(&self, value: &Value) -> Bits {
+    pub(super) fn counted(&self, value: Option<&Value>) -> Bits {
         let lines = self.unasked.len() * 64;
         let mut left = all(lines);
         for (line, test) in &self.tests {
-            if !test.holds(Some(value)) {
+            if !test.holds(value) {
                 clear(&mut left, *line);
             }
         }
@@ -120,17 +180,7 @@ impl Field {
     }
 }
 
-impl Left<'_> {
-    pub(super) fn word(&self, at: usize) -> u64 {
-        match self {
-            Self::One(bits) => bits[at],
-            Self::Counted(bits) => bits[at],
-            Self::Each(sets) => sets.iter().flatten().fold(u64::MAX, |left, bits| left & bits[at]),
-        }
-    }
-}
-
-impl<K: Ord + Clone> Axis<K> {
+impl<K: Key> Axis<K> {
     /// `None` where no line asks for values of this nature.
     fn new(lines: usize, asked: &[(usize, &[Range<K>])]) -> Option<Self> {
         if asked.is_empty() {
@@ -162,18 +212,99 @@ impl<K: Ord + Clone> Axis<K> {
             let out = stretches.iter_mut().zip(covered).filter(|(_, is_covered)| !is_covered);
             out.for_each(|(stretch, _)| clear(stretch, *line));
         }
-        Some(Self { ends, stretches, other })
+        let heads = Heads::new(ends.iter().map(Key::head).collect(), K::LAST);
+        let stretches = stretches.iter().flatten().copied().collect();
+        Some(Self { heads, ends, stretches, other })
     }
 
-    /// The stretch of a key whose order against an end `against` tells.
-    fn search(&self, against: impl Fn(&K) -> Ordering) -> usize {
-        match self.ends.binary_search_by(against) {
-            Ok(at) => 2 * at + 1,
-            Err(at) => 2 * at,
+    /// The stretch of a key with this head, whose order against an end `against` tells.
+    fn search(&self, head: K::Head, against: impl Fn(&K) -> Ordering) -> usize {
+        let from = self.heads.search(head);
+        if from >= self.ends.len() || self.heads.at(from) != head {
+            return 2 * from;
+        }
+        let to = match self.heads.at(from + 1) == head {
+            true => from + self.alike(from, head),
+            false => from + 1,
+        };
+        match self.ends[from..to].binary_search_by(against) {
+            Ok(at) => 2 * (from + at) + 1,
+            Err(at) => 2 * (from + at),
         }
     }
 
-    fn lines(&self, stretch: Option<usize>) -> &Bits {
-        stretch.map_or(&self.other, |at| &self.stretches[at])
+    /// How many ends from here on have this head.
+    fn alike(&self, from: usize, head: K::Head) -> usize {
+        self.ends[from..].partition_point(|end| end.head() == head)
+    }
+
+    fn lines(&self, stretch: Option<usize>) -> &[u64] {
+        let words = self.other.len();
+        stretch.map_or(&self.other, |at| &self.stretches[at * words..][..words])
+    }
+}
+
+impl Key for Number {
+    type Head = u64;
+    const LAST: u64 = u64::MAX;
+
+    fn head(&self) -> u64 {
+        self.head()
+    }
+}
+
+impl Key for i64 {
+    type Head = Self;
+    const LAST: Self = Self::MAX;
+
+    fn head(&self) -> Self {
+        *self
+    }
+}
+
+impl Key for TextKey {
+    type Head = u128;
+    const LAST: u128 = u128::MAX;
+
+    fn head(&self) -> u128 {
+        // No text has this byte, so it is behind all that begin with it.
+        head_of(self.text.as_bytes(), if self.behind_all { u8::MAX } else { 0 })
+    }
+}
+
+/// The first bytes of a text, and behind a shorter one as many others.
+fn head_of(text: &[u8], others: u8) -> u128 {
+    let mut head = [others; 16];
+    match text.first_chunk() {
+        Some(first) => head = *first,
+        None => head.iter_mut().zip(text).for_each(|(own, byte)| *own = *byte),
+    }
+    u128::from_be_bytes(head)
+}
+
+impl<H: Copy + Ord> Heads<H> {
+    fn new(mut heads: Vec<H>, last: H) -> Self {
+        let mut levels = Vec::new();
+        loop {
+            heads.resize((heads.len() / BLOCK + 1) * BLOCK, last);
+            let blocks = heads.as_chunks().0.to_vec();
+            heads = blocks.iter().map(|block: &[H; BLOCK]| block[BLOCK - 1]).collect();
+            levels.push(blocks);
+            if heads.len() == 1 {
+                return Self { levels };
+            }
+        }
+    }
+
+    /// The place of the first that is not less.
+    fn search(&self, head: H) -> usize {
+        self.levels.iter().rev().fold(0, |block, level| {
+            let less = level[block].iter().map(|own| usize::from(*own < head));
+            block * BLOCK + less.sum::<usize>()
+        })
+    }
+
+    fn at(&self, place: usize) -> H {
+        self.levels[0][place / BLOCK][place % BLOCK]
     }
 }

@@ -147,8 +147,10 @@ impl Test {
                 .is_some_and(|key| ranges.iter().any(|range| range.has(|own| own.cmp(&key)))),
             Asks::Date(ranges) => moment_of(value)
                 .is_some_and(|key| ranges.iter().any(|range| range.has(|own| own.cmp(&key)))),
-            Asks::Text(ranges) => folded_of(value)
-                .is_some_and(|key| ranges.iter().any(|range| range.has(|own| own.cmp_text(&key)))),
+            Asks::Text(ranges) => with_folded(value, |key| {
+                ranges.iter().any(|range| range.has(|own| own.cmp_folded(key)))
+            })
+            .unwrap_or(false),
         }
     }
 
@@ -166,7 +168,7 @@ impl Test {
 /// Nothing but space, or nothing at all.
 pub(super) fn is_empty(value: &Value) -> bool {
     match value {
-        Value::Text(text) => text.trim().is_empty(),
+        Value::Text(text) => trimmed(text).is_empty(),
         Value::List(items) => items.iter().all(is_empty),
         Value::Integer(_) | Value::Number(_) | Value::Bool(_) => false,
     }
@@ -215,11 +217,12 @@ fn of_text(operator: Operator, text: &str) -> Range<TextKey> {
 }
 
 impl TextKey {
-    /// The order against a text.
-    pub(super) fn cmp_text(&self, text: &str) -> Ordering {
-        match self.behind_all && text.starts_with(&self.text) {
+    /// The order against a folded text.
+    pub(super) fn cmp_folded(&self, text: &[u8]) -> Ordering {
+        let own = self.text.as_bytes();
+        match self.behind_all && text.starts_with(own) {
             true => Ordering::Greater,
-            false => self.text.as_str().cmp(text),
+            false => own.cmp(text),
         }
     }
 }
@@ -233,8 +236,8 @@ impl PartialOrd for TextKey {
 impl Ord for TextKey {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.behind_all, other.behind_all) {
-            (_, false) => self.cmp_text(&other.text),
-            (false, true) => other.cmp_text(&self.text).reverse(),
+            (_, false) => self.cmp_folded(other.text.as_bytes()),
+            (false, true) => other.cmp_folded(self.text.as_bytes()).reverse(),
             (true, true) if self.text == other.text => Ordering::Equal,
             // Of two ends the one of the longer text lies within the other's texts.
             (true, true) if self.text.starts_with(&other.text) => Ordering::Less,
@@ -275,22 +278,20 @@ impl Moment {
 
 /// The first moment of `2026-11-22`, in UTC; `None` for a day that no month has.
 fn day(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    let is_formed = bytes.len() == 10
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    if !is_formed {
-        return None;
-    }
-    let at = Timestamp::parse(&format!("{text}T00:00:00Z"))?;
-    at.to_string().starts_with(text).then_some(at.0)
+    let digits: &[u8; 10] = text.as_bytes().try_into().ok()?;
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = digits else { return None };
+    let number = |digits: &[&u8]| {
+        digits.iter().try_fold(0_i64, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i64::from(**digit - b'0'))
+        })
+    };
+    Timestamp::of_day(number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?)
+        .map(|at| at.0)
 }
 
 pub(super) fn moment_of(value: &Value) -> Option<i64> {
     match value {
-        Value::Text(text) => Moment::parse(text.trim()).map(|moment| moment.from),
+        Value::Text(text) => Moment::parse(trimmed(text)).map(|moment| moment.from),
         Value::Integer(_) | Value::Number(_) | Value::Bool(_) | Value::List(_) => None,
     }
 }
@@ -304,14 +305,39 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A single value as a text that is compared.
-pub(super) fn folded_of(value: &Value) -> Option<Cow<'_, str>> {
+/// What `ask` says of a single value as a text that is compared; `None` of several.
+pub(super) fn with_folded<T>(value: &Value, ask: impl FnOnce(&[u8]) -> T) -> Option<T> {
     match value {
-        Value::Text(text) => Some(folded(text)),
-        Value::Integer(number) => Some(Cow::Owned(number.to_string())),
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
-        Value::Bool(true) => Some(Cow::Borrowed("true")),
-        Value::Bool(false) => Some(Cow::Borrowed("false")),
+        Value::Text(text) => Some(with_folded_text(trimmed(text), ask)),
+        Value::Integer(number) => Some(ask(number.to_string().as_bytes())),
+        Value::Number(number) => Some(ask(number.to_string().as_bytes())),
+        Value::Bool(true) => Some(ask(b"true")),
+        Value::Bool(false) => Some(ask(b"false")),
         Value::List(_) => None,
+    }
+}
+
+/// Short plain texts, which most are, need no allocation.
+fn with_folded_text<T>(text: &str, ask: impl FnOnce(&[u8]) -> T) -> T {
+    let mut short = [0; 32];
+    if let Some(folded) = short.get_mut(..text.len()) {
+        let mut all = 0;
+        for (own, byte) in folded.iter_mut().zip(text.bytes()) {
+            *own = byte.to_ascii_lowercase();
+            all |= byte;
+        }
+        if all.is_ascii() {
+            return ask(folded);
+        }
+    }
+    ask(folded(text).as_bytes())
+}
+
+/// Without outer space, of which most have none.
+fn trimmed(text: &str) -> &str {
+    let is_mark = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    match is_mark(text.as_bytes().first()) && is_mark(text.as_bytes().last()) {
+        true => text,
+        false => text.trim(),
     }
 }
