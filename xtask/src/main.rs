@@ -31,7 +31,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                                   --no-build: of what is built in target/release already
   bench events [--quick]          how many events of calls are taken in
   bench streams [--quick]         what ten thousand idle streams cost, and how soon news arrive among them
-  bench actions [--quick]         what an enrichment costs, and whom a CRM that hangs slows";
+  bench actions [--quick]         what an enrichment costs, and whom a CRM that hangs slows
+  bench rules [--quick]           decisions a second beside other engines, and the endpoint beside the lookup";
 
 const COMMANDS: [&str; 6] = ["test", "check", "tidy", "codegen", "new-connector", "bench"];
 

@@ -87,6 +87,14 @@ fn simulated(command: &mut Command) -> Result<Simulator> {
     })
 }
 
+/// A customer's own database, and its file; it is gone with the process.
+pub(super) fn database() -> Result<(Running, String)> {
+    let mut command = Command::new(program("tieline"));
+    command.args(["sim", "sql", "--port", "0", "--no-log", "--people", "1"]);
+    let (running, said) = announced("tieline sim sql", command.stdout(Stdio::piped()))?;
+    Ok((running, said.get("file").context("the simulator told no file")?.clone()))
+}
+
 impl Simulator {
     /// From now on every answer takes this long.
     pub(super) fn be_slow(&self, latency_ms: u64) -> Result<()> {

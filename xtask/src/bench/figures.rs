@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// Where decisions are asked for.
+pub(super) const DECIDE: &str = "/api/v1/routing/decide";
 const LUA: &str = include_str!("lookup.lua");
 
 /// The same quantity, measured in several rounds.
@@ -57,6 +59,14 @@ pub(super) struct Pressure {
     pub(super) expect: Option<&'static str>,
 }
 
+/// Decisions to be asked for instead of lookups.
+pub(super) struct Deciding {
+    /// The number that all of the callers dialled.
+    pub(super) did: &'static str,
+    /// A body for each caller, one a line.
+    pub(super) bodies: PathBuf,
+}
+
 /// The generators, and whether wrk is one of them.
 pub(super) struct Generators {
     load: PathBuf,
@@ -92,6 +102,32 @@ impl Generators {
                 Pressure { connections, seconds, rate: None, limit_ms: None, expect: None };
             return self.load(url, key, numbers, pressure);
         };
+        let mut command = self.wrk(wrk, url, connections, seconds);
+        command.arg(numbers).arg(self.run()).arg(key);
+        ceiling_of(url, seconds, &mut command)
+    }
+
+    /// The same of decisions about these callers, 64 at a time.
+    pub(super) fn decisions(
+        &self,
+        url: &str,
+        key: &str,
+        numbers: &Path,
+        of: &Deciding,
+        seconds: u64,
+    ) -> Result<Value> {
+        let Some(wrk) = &self.wrk else {
+            let connections = 64;
+            let pressure =
+                Pressure { connections, seconds, rate: None, limit_ms: None, expect: None };
+            return self.tell(url, key, DECIDE, &of.bodies, pressure);
+        };
+        let mut command = self.wrk(wrk, url, 64, seconds);
+        command.arg(numbers).arg(self.run()).args([key, of.did]);
+        ceiling_of(url, seconds, &mut command)
+    }
+
+    fn wrk(&self, wrk: &Path, url: &str, connections: usize, seconds: u64) -> Command {
         let mut command = Command::new(wrk);
         command.args([
             "-t2",
@@ -101,16 +137,8 @@ impl Generators {
             "10s",
             "-s",
         ]);
-        command.arg(&self.script).arg(url).arg("--").arg(numbers).arg(self.run()).arg(key);
-        let done = process::capture("wrk", &mut command, Duration::from_secs(seconds + 30))?;
-        let line = done.out.lines().last().unwrap_or_default();
-        let report: Value =
-            serde_json::from_str(line).with_context(|| format!("wrk said {line} {}", done.err))?;
-        let lost = report["refused"].as_u64().unwrap_or(1) + report["lost"].as_u64().unwrap_or(1);
-        if lost > 0 {
-            bail!("wrk: {url} refused or lost {lost} requests: {line}");
-        }
-        Ok(report)
+        command.arg(&self.script).arg(url).arg("--");
+        command
     }
 
     /// Every answer checked; never wrk.
@@ -201,10 +229,35 @@ impl Generators {
         Ok(())
     }
 
+    /// The same of decisions.
+    pub(super) fn warm_decisions(&self, url: &str, key: &str, of: &Deciding) -> Result<()> {
+        let count = std::fs::read_to_string(&of.bodies)?.lines().count();
+        let mut command = Command::new(&self.load);
+        command.args(["--to", url, "--key", key, "--path", DECIDE, "--connections", "16"]);
+        command.args(["--run", &self.run(), "--seconds", "120", "--count", &count.to_string()]);
+        command.arg("--bodies").arg(&of.bodies);
+        let done = process::capture("load", &mut command, Duration::from_secs(180))?;
+        anyhow::ensure!(done.ok, "warming up: {}", done.err.trim());
+        Ok(())
+    }
+
     fn run(&self) -> String {
         self.runs.set(self.runs.get() + 1);
         format!("{}-{}", std::process::id(), self.runs.get())
     }
+}
+
+/// What wrk found.
+fn ceiling_of(url: &str, seconds: u64, command: &mut Command) -> Result<Value> {
+    let done = process::capture("wrk", command, Duration::from_secs(seconds + 30))?;
+    let line = done.out.lines().last().unwrap_or_default();
+    let report: Value =
+        serde_json::from_str(line).with_context(|| format!("wrk said {line} {}", done.err))?;
+    let lost = report["refused"].as_u64().unwrap_or(1) + report["lost"].as_u64().unwrap_or(1);
+    if lost > 0 {
+        bail!("wrk: {url} refused or lost {lost} requests: {line}");
+    }
+    Ok(report)
 }
 
 /// Median and 99th percentile, in milliseconds, of writing a page and having it on the disk.

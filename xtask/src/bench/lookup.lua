@@ -1,5 +1,6 @@
 -- Lookups for wrk: the numbers in turn, and a call id that no other request has.
--- Arguments after `--`: file of numbers, name of the run, key.
+-- Arguments after `--`: file of numbers, name of the run, key; and a number that was dialled, where
+-- it is decisions that are asked for.
 
 local threads = 0
 
@@ -13,9 +14,14 @@ function init(words)
   for line in io.lines(words[1]) do
     numbers[#numbers + 1] = line
   end
-  prefix = '","toNumber":"+15550190000","callId":"' .. words[2] .. "-" .. which .. "-"
+  local call = '","callId":"' .. words[2] .. "-" .. which .. "-"
+  first, middle, last = '{"fromNumber":"', '","toNumber":"+15550190000' .. call, '","type":"inbound"}'
   wrk.method = "POST"
   wrk.path = "/api/v1/genesys/lookup"
+  if words[4] then
+    first, middle, last = '{"ani":"', '","did":"' .. words[4] .. call, '"}'
+    wrk.path = "/api/v1/routing/decide"
+  end
   wrk.headers["Content-Type"] = "application/json"
   wrk.headers["X-API-Key"] = words[3]
   -- Threads begin at different numbers, so that they do not ask in step.
@@ -25,7 +31,7 @@ end
 
 function request()
   asked = asked + 1
-  local body = '{"fromNumber":"' .. numbers[asked % count + 1] .. prefix .. asked .. '","type":"inbound"}'
+  local body = first .. numbers[asked % count + 1] .. middle .. asked .. last
   return wrk.format(nil, nil, nil, body)
 end
 

@@ -2,6 +2,7 @@
 //! `cargo xtask bench streams`: what idle streams cost ([`streams`]).
 //! `cargo xtask bench events`: what is taken in of calls' events, beside the limit.
 //! `cargo xtask bench actions`: enrichments of queues, and what a sick CRM does to others ([`actions`]).
+//! `cargo xtask bench rules`: decisions beside two engines, and beside the lookup ([`rules`]).
 //!
 //! The bare endpoint is the limit, the Node service the alternative; all stand
 //! at once over the same simulated CRM and are measured in turn, round by
@@ -15,6 +16,7 @@ mod figures;
 mod guarded;
 mod http;
 mod rounds;
+mod rules;
 mod streams;
 mod table;
 
@@ -23,7 +25,7 @@ use anyhow::Result;
 use rounds::Plan;
 use std::fs;
 
-const SUBJECTS: [&str; 4] = ["lookup", "events", "streams", "actions"];
+const SUBJECTS: [&str; 5] = ["lookup", "events", "streams", "actions", "rules"];
 
 pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     let mut is_quick = false;
@@ -58,6 +60,7 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
         "lookup" => rounds::lookup(plan, &folder)?,
         "events" => events::intake(plan, &folder)?,
         "actions" => actions::enrichments(plan, &folder)?,
+        "rules" => rules::decisions(plan, build, &folder)?,
         _ => {
             streams::run(if is_quick { 1_000 } else { 10_000 }, &folder)?;
             fs::remove_dir_all(&folder)?;

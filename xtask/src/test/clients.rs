@@ -21,6 +21,8 @@ const NPM: &[&str] = &[
     // Nor this: a proxy that compares with a description, for another test there.
     "@stoplight/prism-cli@5.14.2",
 ];
+/// Apart too: only the bench of rules needs it.
+const RULES: &[&str] = &["json-rules-engine@7.3.1"];
 const PYPI: &[&str] = &[
     "simple-salesforce==1.12.10",
     "PureCloudPlatformClientV2==269.0.0",
@@ -40,17 +42,27 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// The `node_modules` folder with the clients from npm.
 pub(super) fn node() -> Result<PathBuf> {
+    modules("clients/node", NPM)
+}
+
+/// The `node_modules` folder with the engine that the bench of rules compares with.
+pub(crate) fn rules_engine() -> Result<PathBuf> {
+    modules("clients/rules", RULES)
+}
+
+/// The `node_modules` of a folder under `target` that has these packages.
+fn modules(folder: &str, packages: &[&str]) -> Result<PathBuf> {
     let npm =
         tools::find_or_install("npm", &["nodejs", "npm"]).context("no npm on this machine")?;
-    let folder = tools::target().join("clients/node");
-    once(&folder, NPM, || {
+    let folder = tools::target().join(folder);
+    once(&folder, packages, || {
         fs::write(folder.join("package.json"), "{ \"private\": true }\n")?;
         let mut install = Command::new(&npm);
         install
             .args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"])
             .args(["--loglevel=error", "--prefix"])
             .arg(&folder)
-            .args(NPM);
+            .args(packages);
         finish("npm install", &mut install)
     })?;
     Ok(folder.join("node_modules"))

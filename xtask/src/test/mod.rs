@@ -7,7 +7,7 @@
 //! A Rust test that lacks something it cannot make prints `skipped: REASON`
 //! and returns; `suite.rs` counts it as skipped.
 
-mod clients;
+pub(crate) mod clients;
 mod description;
 mod ledger;
 mod mariadb;

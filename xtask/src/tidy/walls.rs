@@ -28,7 +28,8 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
         &["domain", "kit", "connectors", "state", "engine", "sim"],
         "the binary translates and wires",
     ),
-    ("bench", &[], "the bench measures us from outside"),
+    ("bench", &["domain"], "the bench measures us from outside, and of within the rules alone"),
+    ("bench/zen", &[], "a rival, in a workspace of its own"),
     ("xtask", &[], "xtask starts the product and never links it"),
 ];
 

@@ -85,6 +85,12 @@ fn kind(status: StatusCode, body: &[u8], expect: Option<&str>) -> (String, bool)
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         return ("no JSON".into(), false);
     };
+    if let (Some(how), Some(to)) =
+        (answer["status"].as_str(), answer["destination"]["option"].as_str())
+    {
+        // A decision: one for which somebody was not heard is not what was asked for.
+        return (format!("{how} {to}"), matches!(how, "matched" | "default"));
+    }
     let (Some(external_id), Some(outcome)) =
         (answer["externalId"].as_str(), answer["status"].as_str())
     else {
@@ -199,6 +205,17 @@ mod tests {
         }
         let report = Report::new(samples, Duration::from_secs(2), None).json();
         assert_eq!((&report["eventsPerSecond"], &report["wrong"]), (&2.0.into(), &1.into()));
+    }
+
+    #[test]
+    fn a_decision_counts_that_heard_everybody() {
+        let decided = |how: &str| {
+            let body = format!(
+                r#"{{"destination":{{"type":"queue","option":"General"}},"status":"{how}"}}"#
+            );
+            with(&[1], &body, None)["wrong"].clone()
+        };
+        assert_eq!([decided("default"), decided("degraded")], [0, 1]);
     }
 
     #[test]
