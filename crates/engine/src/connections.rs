@@ -204,8 +204,11 @@ impl Connections {
             let words = queue.ids.iter().chain(&queue.dids).chain([&queue.name]);
             by_word.extend(words.map(|word| (word.to_lowercase(), index)));
         }
-        let prefixed = all.iter().filter_map(|c| Some((c.prefix.clone()?, Arc::clone(c))));
-        let by_prefix = prefixed.collect();
+        // What a rule has brought comes last, and shares the prefix of the CRM that it asks.
+        let mut by_prefix = HashMap::new();
+        for (prefix, one) in all.iter().filter_map(|c| Some((c.prefix.clone()?, c))) {
+            by_prefix.entry(prefix).or_insert_with(|| Arc::clone(one));
+        }
         let lists_dids = queues.iter().any(|queue| !queue.dids.is_empty());
         let by_name = all.into_iter().map(|c| (c.name.clone(), c)).collect();
         Self { by_name, by_prefix, queues, by_word, lists_dids, default, contact_center }

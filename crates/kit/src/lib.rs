@@ -34,7 +34,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod template;
 pub mod tokens;
-mod turnstile;
+pub mod turnstile;
 pub mod vault;
 mod watched;
 

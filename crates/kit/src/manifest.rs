@@ -3,7 +3,7 @@
 //! Facts only: no conditions, no loops, no expressions. What needs an `if` is
 //! Rust in the same folder.
 
-use crate::{Settings, modules};
+use crate::{Secret, Settings, modules};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -44,8 +44,89 @@ pub struct Manifest {
     /// Which of the vendor's objects are a rule's leads, contacts and accounts.
     #[serde(default)]
     pub modules: modules::Facts,
+    /// Which settings a routing rule's own login is put into, in place of the connection's.
+    #[serde(default)]
+    pub login: Logins,
     #[serde(default)]
     pub privacy: Privacy,
+}
+
+/// The logins that a rule may bring; none where the vendor's is of another kind.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Logins {
+    /// By user name and password.
+    pub user: Option<Login>,
+    /// By a token.
+    pub token: Option<Login>,
+}
+
+/// One way to log in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// Which setting takes it: `username` and `password`, or `token`, = setting.
+    pub settings: BTreeMap<String, String>,
+    /// The setting that says how to log in, and its values with which this is the way. Where
+    /// the connection has another, the first is set.
+    #[serde(default)]
+    pub with: Option<(String, Vec<String>)>,
+    /// Likewise, but where the connection has another, it takes no such login.
+    #[serde(default)]
+    pub only_with: Option<(String, Vec<String>)>,
+}
+
+impl Logins {
+    /// The ways there are, in words.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        match (&self.user, &self.token) {
+            (Some(_), Some(_)) => "username and password, or token",
+            (Some(_), None) => "username and password",
+            (None, Some(_)) => "token",
+            (None, None) => "none: make a connection with another login, and name it as crm",
+        }
+    }
+}
+
+impl Login {
+    /// Puts the credentials into `settings`, in place of what is there.
+    ///
+    /// # Errors
+    /// The setting whose value admits no such login.
+    pub fn put(
+        &self,
+        credentials: &BTreeMap<String, Secret>,
+        manifest: &Manifest,
+        settings: &mut Settings,
+    ) -> Result<(), String> {
+        let of = |settings: &Settings, key: &str| {
+            let known = manifest.settings.iter().find(|setting| setting.name == key);
+            let text = settings.text(key).map(str::to_owned);
+            text.or_else(|| known?.default.clone()).unwrap_or_default()
+        };
+        if let Some((key, values)) = &self.only_with
+            && !values.contains(&of(settings, key))
+        {
+            return Err(key.clone());
+        }
+        if let Some((key, values)) = &self.with
+            && !values.contains(&of(settings, key))
+            && let Some(first) = values.first()
+        {
+            settings.plain.insert(key.clone(), first.clone().into());
+        }
+        for (word, setting) in &self.settings {
+            let Some(credential) = credentials.get(word) else { continue };
+            let known = manifest.settings.iter().find(|one| one.name == *setting);
+            if known.is_some_and(|one| one.kind == Kind::Secret) {
+                settings.secrets.insert(setting.clone(), credential.clone());
+            } else {
+                settings.plain.insert(setting.clone(), credential.reveal().into());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which personal data go to the vendor and come from it. The contract suite holds it to
@@ -355,6 +436,36 @@ mod tests {
         let problems = Manifest::parse(&text).problems(&settings);
         let keys: Vec<_> = problems.iter().map(|p| p.key.as_str()).collect();
         assert_eq!(keys, ["key"]);
+    }
+
+    #[test]
+    fn a_login_of_ones_own_takes_the_place_of_the_connections() {
+        let facts = "[login.user]\nsettings = { username = 'user', password = 'key' }\nwith = ['auth', ['jwt', 'other']]";
+        let text = TEXT.replace("[[settings]]\n        name = \"base_url\"", &format!("{facts}\n[[settings]]\nname = 'user'\nkind = 'text'\nhelp = 'x'\n[[settings]]\nname = 'base_url'"));
+        let manifest = Manifest::parse(&text);
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let given =
+            [("username".to_owned(), secret("ann")), ("password".to_owned(), secret("hers"))]
+                .into();
+        let login = manifest.login.user.clone().expect("a way");
+        for (auth, expected) in [("basic", "jwt"), ("other", "other")] {
+            let mut settings = Settings {
+                plain: [("auth".to_owned(), auth.into()), ("user".to_owned(), "bob".into())].into(),
+                secrets: [("key".to_owned(), secret("his"))].into(),
+            };
+            login.put(&given, &manifest, &mut settings).expect("it takes it");
+            assert_eq!(
+                (settings.text("auth"), settings.text("user")),
+                (Some(expected), Some("ann"))
+            );
+            assert_eq!(settings.secret("key").expect("a key").reveal(), "hers");
+            let only = super::Login { only_with: login.with.clone(), with: None, ..login.clone() };
+            let mut settings =
+                Settings { plain: [("auth".to_owned(), auth.into())].into(), ..settings };
+            let put = only.put(&given, &manifest, &mut settings);
+            assert_eq!(put, if auth == "basic" { Err("auth".to_owned()) } else { Ok(()) });
+        }
+        assert_eq!(manifest.login.words(), "username and password");
     }
 
     #[test]

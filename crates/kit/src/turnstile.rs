@@ -9,6 +9,7 @@ use crate::budget::Budget;
 use crate::gate::{Gate, Lane};
 use crate::health::Health;
 use crate::{Error, Limits};
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -19,8 +20,8 @@ pub struct Turnstile(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    gate: Gate,
-    budget: Budget,
+    gate: Arc<Gate>,
+    budget: Arc<Budget>,
     health: OnceLock<Arc<Health>>,
 }
 
@@ -32,6 +33,25 @@ pub struct Passed {
     watched: Option<(Arc<Health>, Pass, Instant)>,
     #[allow(dead_code, reason = "held, and given back by its drop")]
     place: OwnedSemaphorePermit,
+}
+
+thread_local! {
+    static SHARED: RefCell<Option<Turnstile>> = const { RefCell::new(None) };
+}
+
+/// Opens a connection that asks the same account of the same system with another login: it
+/// shares bulkhead and budget, and not the breaker, which a wrong password is no reason to
+/// open for all. Connectors need not know of it.
+pub fn sharing<T>(turnstile: &Turnstile, open: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Turnstile>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SHARED.with(|place| *place.borrow_mut() = self.0.take());
+        }
+    }
+    let before = SHARED.with(|place| place.borrow_mut().replace(turnstile.clone()));
+    let _restore = Restore(before);
+    open()
 }
 
 impl Passed {
@@ -47,11 +67,15 @@ impl Passed {
 impl Turnstile {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(Inner {
-            gate: Gate::new(limits.concurrent_calls, limits.concurrent_background),
-            budget: Budget::new(limits.requests_per_minute, limits.reserved_for_calls),
-            health: OnceLock::new(),
-        }))
+        let shared = SHARED.with(|place| place.borrow().clone());
+        let (gate, budget) = match shared {
+            Some(Self(other)) => (Arc::clone(&other.gate), Arc::clone(&other.budget)),
+            None => (
+                Arc::new(Gate::new(limits.concurrent_calls, limits.concurrent_background)),
+                Arc::new(Budget::new(limits.requests_per_minute, limits.reserved_for_calls)),
+            ),
+        };
+        Self(Arc::new(Inner { gate, budget, health: OnceLock::new() }))
     }
 
     #[must_use]
@@ -107,7 +131,7 @@ fn left_alone() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::Turnstile;
+    use super::{Turnstile, sharing};
     use crate::{Error, Lane, Limits};
     use std::time::Duration;
 
@@ -126,5 +150,22 @@ mod tests {
         drop((first, second));
         assert_eq!(other.gate().under_way(Lane::Call), 0);
         assert!(matches!(other.pass(Lane::Call).await, Err(Error::RateLimited { .. })));
+    }
+
+    #[test]
+    fn another_login_shares_the_budget_and_not_the_breaker() {
+        let limits = Limits {
+            requests_per_minute: 2,
+            reserved_for_calls: 0,
+            concurrent_calls: 2,
+            concurrent_background: 1,
+            timeout: Duration::from_secs(1),
+        };
+        let base = Turnstile::new(limits);
+        let own = sharing(&base, || Turnstile::new(limits));
+        assert!(std::ptr::eq(own.budget(), base.budget()) && std::ptr::eq(own.gate(), base.gate()));
+        own.watch(std::sync::Arc::new(crate::Health::new("own", Duration::from_secs(1))));
+        assert!(base.health().is_none());
+        assert!(!std::ptr::eq(Turnstile::new(limits).budget(), base.budget()));
     }
 }

@@ -202,6 +202,25 @@ fn modules(manifest: &Manifest) -> String {
             writeln!(page, "| {word} | of a `{object}` | those of `data` under `{before}` |").ok();
         }
     }
+    page.push_str(&own_login(manifest));
+    page
+}
+
+/// What a routing rule's own login is there.
+fn own_login(manifest: &Manifest) -> String {
+    let mut page = format!("\nA rule's own login: {}.", manifest.login.words());
+    let ways = [&manifest.login.user, &manifest.login.token].into_iter().flatten();
+    for way in ways {
+        for word in ["username", "password", "token"] {
+            if let Some(setting) = way.settings.get(word) {
+                write!(page, " Its {word} is used as `{setting}`.").ok();
+            }
+        }
+        if let Some((setting, values)) = &way.only_with {
+            write!(page, " Only with `{setting}` = {}.", values.join(", ")).ok();
+        }
+    }
+    page.push('\n');
     page
 }
 

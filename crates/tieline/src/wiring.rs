@@ -1,17 +1,18 @@
 //! From a checked configuration to the parts of a running server.
 
 pub mod actions;
+mod routing;
+
+pub use routing::{of_rule, uris};
 
 use crate::alerts;
 use crate::config::{
-    Config, ConnectionSection, Durability, LimitsSection, Loaded, Mistake, RoutingSection,
-    ServerSection,
+    Config, ConnectionSection, Durability, LimitsSection, Loaded, Mistake, ServerSection,
 };
 use crate::exit::{self, Failure};
 use crate::http::{self, Tls};
 use crate::vault::InStore;
 use domain::beside::LinkedBy;
-use domain::rules::Destination;
 use domain::{Caller, Numbering};
 use engine::connections::{Behaviour, Data, Formats};
 use engine::{
@@ -22,7 +23,7 @@ use kit::manifest::Defaults;
 use kit::modules::Names;
 use kit::{Limits, Manifest, Network, Opening, Secret, Settings};
 use state::{Location, MasterKey, Options, Store};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -208,26 +209,6 @@ pub fn options(loaded: &Loaded) -> Result<engine::Options, Failure> {
             has_shadow: config.routing.shadow,
         },
     })
-}
-
-/// Where destinations are for a switch, by how they are written.
-pub fn uris(section: &RoutingSection) -> Result<BTreeMap<String, String>, Failure> {
-    let mut uris = BTreeMap::new();
-    for (index, one) in section.uris.iter().enumerate() {
-        let at = format!("routing.uris.{index}");
-        let destination = Destination::parse(&one.destination).ok_or_else(|| {
-            let fix = "write it as queue:NAME, ivr:NAME or recording:FILE";
-            exit::input(format!("{at}.destination is no destination: {fix}"))
-        })?;
-        // It goes into a line of a switch's configuration or a header of SIP.
-        if one.uri.is_empty() || !one.uri.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(exit::input(format!("{at}.uri is no address: no spaces, only ASCII")));
-        }
-        if uris.insert(destination.key(), one.uri.clone()).is_some() {
-            return Err(exit::input(format!("{at}.destination stands twice")));
-        }
-    }
-    Ok(uris)
 }
 
 /// What happens when a call is over.

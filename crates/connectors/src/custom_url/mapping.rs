@@ -1,9 +1,11 @@
 //! A source's records as contacts and data, by the JSON pointers of the configuration.
 
+use aws_lc_rs::hmac;
 use domain::{Contact, ContactPhone, Numbering, PhoneKind, Timestamp, Value};
-use kit::Error;
+use kit::{Ask, Error, Secret};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Entries of a list that are read.
 const LIST_MAX: usize = 100;
@@ -40,6 +42,15 @@ pub(super) struct Shape {
     object: String,
     /// A record's page, with `{record}` in place of its id.
     page: Option<String>,
+    asked: Option<OfAsked>,
+}
+
+/// An answer's first record is whoever was asked for.
+#[derive(Debug, Clone)]
+pub(super) struct OfAsked {
+    /// Under which records without an id are told apart: a number is nobody's id, since ids
+    /// are written to logs and numbers never (invariant 9).
+    pub(super) key: Option<Secret>,
 }
 
 impl Shape {
@@ -58,10 +69,59 @@ impl Shape {
             is_pointer(pointer)?;
         }
         let fields: BTreeMap<String, String> = fields.into_iter().collect();
-        if !fields.contains_key("record") {
+        Ok(Self { fields, data, object: object.to_owned(), page, asked: None })
+    }
+
+    /// # Errors
+    /// A sentence where nothing tells records apart.
+    pub(super) fn of_asked(self, asked: Option<OfAsked>) -> Result<Self, String> {
+        let has_key = asked.as_ref().is_some_and(|asked| asked.key.is_some());
+        if !has_key && !self.fields.contains_key("record") {
             return Err("`record` is missing: where a record's id stands".to_owned());
         }
-        Ok(Self { fields, data, object: object.to_owned(), page })
+        Ok(Self { asked, ..self })
+    }
+
+    pub(super) fn is_of_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// The record of whoever was asked for.
+    ///
+    /// # Errors
+    /// As [`Shape::contact`].
+    pub(super) fn asked_contact(
+        &self,
+        record: &Json,
+        ask: &Ask,
+        numbers: Numbering,
+    ) -> Result<Contact, Error> {
+        let hashed = self.hashed(ask);
+        let mut contact = self.read(record, hashed, numbers)?;
+        if let Some(phone) = &ask.phone
+            && !contact.has_phone(&phone.e164)
+        {
+            contact.phones.push(ContactPhone::new(PhoneKind::Other, phone.e164.clone()));
+        }
+        if contact.email.is_none() {
+            contact.email.clone_from(&ask.email);
+        }
+        Ok(contact)
+    }
+
+    /// The id of a record that has none.
+    fn hashed(&self, ask: &Ask) -> Option<String> {
+        let key = self.asked.as_ref()?.key.as_ref()?;
+        let by_phone = ask.phone.as_ref().map(|phone| phone.e164.clone());
+        let by_email = || ask.email.as_ref().map(|email| email.trim().to_lowercase());
+        let asked = by_phone.or_else(by_email).or_else(|| ask.record.clone())?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.reveal().as_bytes());
+        let tag = hmac::sign(&key, asked.as_bytes());
+        let mut id = String::new();
+        for byte in tag.as_ref().iter().take(16) {
+            let _ = write!(id, "{byte:02x}");
+        }
+        Some(id)
     }
 
     pub(super) fn has_phone(&self) -> bool {
@@ -77,8 +137,18 @@ impl Shape {
     /// # Errors
     /// `Protocol` when it has no id.
     pub(super) fn contact(&self, record: &Json, numbers: Numbering) -> Result<Contact, Error> {
+        self.read(record, None, numbers)
+    }
+
+    fn read(
+        &self,
+        record: &Json,
+        otherwise: Option<String>,
+        numbers: Numbering,
+    ) -> Result<Contact, Error> {
         let part = |part: &str| text(record.pointer(self.fields.get(part)?)?);
         let id = part("record")
+            .or(otherwise)
             .ok_or_else(|| Error::protocol("a record without an id, where `fields` says it is"))?;
         let mut phones: Vec<ContactPhone> = Vec::new();
         for (part, kind) in PHONES {
@@ -170,7 +240,7 @@ pub(super) fn is_pointer(text: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Shape;
+    use super::{OfAsked, Shape};
     use domain::{ContactPhone, PhoneKind, Region, Value};
     use serde_json::json;
 
@@ -215,10 +285,34 @@ mod tests {
     #[test]
     fn parts_that_cannot_be_are_refused_by_name() {
         let refused = |fields: &[(&str, &str)]| {
-            Shape::new(pairs(fields), vec![], "x", None).expect_err("refused")
+            let shape = Shape::new(pairs(fields), vec![], "x", None);
+            shape.and_then(|shape| shape.of_asked(None)).expect_err("refused")
         };
         assert!(refused(&[("record", "/id"), ("fone", "/tel")]).contains("fone"));
         assert!(refused(&[("record", "id")]).contains("`id`"));
         assert!(refused(&[("name", "/n")]).contains("record"));
+    }
+
+    #[test]
+    fn whoever_was_asked_for_is_told_apart_without_an_id_and_without_their_number() {
+        let data = pairs(&[("tier", "/tier")]);
+        let key = Some(kit::Secret::new("a-key-of-this-source".to_owned()));
+        let shape = Shape::new(vec![], data, "Record", None).expect("a shape");
+        assert!(shape.clone().of_asked(Some(OfAsked { key: None })).is_err(), "no id and no key");
+        let shape = shape.of_asked(Some(OfAsked { key })).expect("a shape");
+        let region = Region::parse("US").expect("a region").into();
+        let ask = |number: &str| kit::Ask {
+            phone: Some(domain::Phone { e164: number.to_owned(), extension: None }),
+            ..kit::Ask::default()
+        };
+        let of = |number: &str| {
+            shape
+                .asked_contact(&json!({ "tier": "gold" }), &ask(number), region)
+                .expect("a contact")
+        };
+        let (john, again, maria) = (of("+15550199999"), of("+15550199999"), of("+15550198888"));
+        assert!(john.has_phone("+15550199999") && john.data["tier"] == "gold".into());
+        assert!(john.record == again.record && john.record != maria.record);
+        assert!(john.record.len() == 32 && !john.record.contains("199999"), "{}", john.record);
     }
 }

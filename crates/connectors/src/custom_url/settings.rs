@@ -4,7 +4,7 @@ use super::accounts::Ledger;
 use super::client::{Client, Next, Paging};
 use super::login::{Identity, Login};
 use super::lookup::{Way, Ways};
-use super::mapping::{Shape, is_pointer};
+use super::mapping::{OfAsked, Shape, is_pointer};
 use super::requests::OWN_HEADERS;
 use super::signals::{Errors, Meaning};
 use super::template::{Hole, Template};
@@ -103,8 +103,17 @@ pub(super) fn shape(settings: &Settings, ways: &Ways) -> Result<Shape, Error> {
         return Err(invalid("record_url", "has no {record} in it"));
     }
     let object = settings.text("object").unwrap_or("Record");
+    let asked = match settings.flag("answers_for_asked", false) {
+        true => Some(OfAsked { key: settings.secrets.get("record_key").cloned() }),
+        false => None,
+    };
+    let is_asked = asked.is_some();
     let shape = Shape::new(settings.pairs("fields"), data, object, page)
+        .and_then(|shape| shape.of_asked(asked))
         .map_err(|reason| invalid("fields", &reason))?;
+    if is_asked {
+        return Ok(shape);
+    }
     // What comes back is compared with what was asked, and so must be told.
     if ways.phone.is_some() && !shape.has_phone() {
         return Err(invalid("fields", "names no phone, which by_phone needs"));

@@ -501,6 +501,32 @@ async fn that_there_is_no_destination_is_said_by_a_well_platform_alone() {
     assert!(asked > 0, "no connector knows destinations");
 }
 
+#[test]
+fn a_rules_own_login_is_put_into_settings_that_there_are() {
+    let mut taking = 0;
+    for manifest in connectors::all().into_iter().map(|vendor| vendor.connector.manifest) {
+        let find = |name: &str| manifest.settings.iter().find(|one| one.name == name);
+        let ways = [
+            (&manifest.login.user, &["password", "username"][..], "password"),
+            (&manifest.login.token, &["token"][..], "token"),
+        ];
+        for (login, words, secret) in ways {
+            let Some(login) = login else { continue };
+            let name = &manifest.name;
+            assert_eq!(login.settings.keys().collect::<Vec<_>>(), words, "{name}");
+            let kind = find(&login.settings[secret]).expect(name).kind;
+            assert_eq!(kind, kit::manifest::Kind::Secret, "{name}: {secret}");
+            assert!(login.settings.values().all(|setting| find(setting).is_some()), "{name}");
+            for (setting, values) in login.with.iter().chain(&login.only_with) {
+                let allowed = &find(setting).expect(name).one_of;
+                assert!(!values.is_empty() && values.iter().all(|v| allowed.contains(v)), "{name}");
+            }
+            taking += 1;
+        }
+    }
+    assert!(taking > 5, "{taking}");
+}
+
 #[tokio::test]
 async fn every_record_is_of_a_module_and_a_module_that_lacks_has_its_reason() {
     for rig in rigs().await {

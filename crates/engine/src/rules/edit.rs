@@ -5,6 +5,7 @@
 //! once; other nodes follow by a version that every change counts up. Rolling back puts an
 //! older set in force again, as a new one: history is never rewritten.
 
+use super::fit::UNKEPT;
 use super::form::{self, Body, Fault};
 use super::held::Held;
 use super::set::{Rules, SetBody, fault};
@@ -73,6 +74,8 @@ pub struct Wish {
     pub seen: Option<Seen>,
     pub is_dry: bool,
     pub actor: String,
+    /// What the rule is asked through is made with it, unless this is dry.
+    pub brings: bool,
 }
 
 /// What somebody has seen of an item.
@@ -199,29 +202,21 @@ impl Book {
         Ok((held.revision, body))
     }
 
-    /// Keeps a draft, if nothing is wrong with it that was not wrong before.
+    /// A draft with whatever of its destinations the platform has not, or does not tell.
+    pub async fn with_places(&self, live: &Live, mut told: Told, body: Body) -> Told {
+        let mut alone = SetBody::default();
+        alone.of_mut(told.kind).insert(told.name.clone(), body);
+        let places = live.now().places_of(&alone).await;
+        told.warnings = places.warnings;
+        let unknown = places.unknown.into_iter();
+        told.warnings.extend(unknown.map(|fault| format!("{} {}", fault.at, fault.message)));
+        told
+    }
+
+    /// Keeps drafts, all or none, if nothing is wrong with them that was not wrong before.
     ///
     /// # Errors
     /// Everything that is wrong; nothing was changed.
-    pub async fn draft(&self, live: &Live, wish: Wish) -> Result<Told, Refused> {
-        let Wish { is_dry, actor, to, .. } = wish.clone();
-        let mut told = self.draft_all(live, vec![wish], is_dry, &actor).await?;
-        let mut told = told.pop().ok_or(Refused::Unknown)?;
-        if let Wanted::Body(body) = to {
-            let mut alone = SetBody::default();
-            alone.of_mut(told.kind).insert(told.name.clone(), body);
-            let places = live.now().places_of(&alone).await;
-            told.warnings = places.warnings;
-            let unknown = places.unknown.into_iter();
-            told.warnings.extend(unknown.map(|fault| format!("{} {}", fault.at, fault.message)));
-        }
-        Ok(told)
-    }
-
-    /// Keeps several drafts, all or none.
-    ///
-    /// # Errors
-    /// As [`Book::draft`].
     pub async fn draft_all(
         &self,
         live: &Live,
@@ -242,6 +237,13 @@ impl Book {
                 engine.faults_of(&before).into_iter().map(|f| (f.at, f.message)).collect();
             let own: Vec<String> = wishes.iter().map(|wish| lead(&engine, wish)).collect();
             let mut faults = engine.faults_of(&after);
+            let brings = |fault: &Fault| {
+                let mut bringing = wishes.iter().zip(&own).filter(|(wish, _)| wish.brings);
+                is_dry
+                    && fault.message == UNKEPT
+                    && bringing.any(|(_, lead)| fault.at.starts_with(lead.as_str()))
+            };
+            faults.retain(|fault| !brings(fault));
             faults.retain(|fault| {
                 own.iter().any(|lead| fault.at.starts_with(lead.as_str()))
                     || !known.contains(&(fault.at.clone(), fault.message.clone()))

@@ -1,11 +1,14 @@
 //! What a rule set asks of the connections that there are, and whether they can tell it.
 
-use super::form::{self, Fault};
+use super::form::{self, Body, Fault};
 use super::gather::word;
 use super::set::{Rules, SetBody, fault};
 use crate::connections::Connection;
 use crate::lookup::Engine;
 use domain::rules::Module;
+
+/// Said of an address or a login of a rule's own that is not here.
+pub(super) const UNKEPT: &str = "is not kept here, or cannot be used as it is.";
 
 impl Engine {
     /// Everything that is wrong with a set here and now: in itself, and with connections
@@ -15,17 +18,20 @@ impl Engine {
         let mut faults = Rules::faults(body, self.options.region);
         for (name, body) in &body.rules {
             if let Ok(read) = form::rule(name, body) {
-                faults.extend(self.unanswered(name, &read));
+                faults.extend(self.unanswered(name, body, &read));
             }
         }
         faults
     }
 
     /// What a rule asks that its connection cannot tell.
-    fn unanswered(&self, name: &str, read: &form::Read) -> Vec<Fault> {
+    fn unanswered(&self, name: &str, body: &Body, read: &form::Read) -> Vec<Fault> {
         let at = |field: &str| format!("rules.{name}.{field}");
         let source = &read.rule.source;
         let Some(connection) = self.connections.get(&source.connection) else {
+            if form::has_own_connection(body) {
+                return self.unkept(name, body);
+            }
             let message = format!("names no connection: {}.", source.connection);
             return vec![fault(&at("crm"), &message, "Name one that is configured.")];
         };
@@ -62,6 +68,24 @@ impl Engine {
             }
         }
         faults
+    }
+
+    /// What the rule has brought is not here, or cannot be used.
+    fn unkept(&self, name: &str, body: &Body) -> Vec<Fault> {
+        let at = |field: &str| format!("rules.{name}.{field}");
+        let crm = body.get("crm").and_then(serde_json::Value::as_str).map(str::trim);
+        if let Some(crm) = crm.filter(|crm| self.connections.get(crm).is_none()) {
+            let message = format!("names no connection: {crm}.");
+            return vec![fault(&at("crm"), &message, "Name one that is configured.")];
+        }
+        match form::login(body) {
+            Some(_) => vec![fault(
+                &at(form::LOGIN),
+                UNKEPT,
+                "Draft the rule with username and password, or token.",
+            )],
+            None => vec![fault(&at("url"), UNKEPT, "Draft the rule again.")],
+        }
     }
 
     /// Does the connection, or what stands beside it, fetch the field?

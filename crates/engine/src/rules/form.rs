@@ -9,6 +9,10 @@ use domain::rules::{
 use domain::{Caller, Region, phone};
 use serde_json::{Map, Value};
 
+mod own;
+
+pub use own::{LOGIN, SECRETS, fields, has_own_connection, is_own, login, own_connection};
+
 /// A rule or a chain as an object.
 pub type Body = Map<String, Value>;
 
@@ -28,11 +32,6 @@ pub struct Read {
     /// The address that is asked in place of a connection.
     pub url: Option<String>,
 }
-
-/// Says that a login of the rule's own is kept in the vault, and nothing of it.
-pub const LOGIN: &str = "login";
-/// Fields that carry secrets: never kept with the rule.
-pub const SECRETS: [&str; 3] = ["username", "password", "token"];
 
 const RULE_FIELDS: [&str; 12] = [
     "name", "location", "greeting", "crm", "url", "module", "username", "password", "token", LOGIN,
@@ -54,23 +53,11 @@ struct Reader {
     faults: Vec<Fault>,
 }
 
-/// The connection that a rule with an address or a login of its own is asked through.
-#[must_use]
-pub fn own_connection(rule: &str) -> String {
-    format!("rule-{:016x}", hash(&rule.to_lowercase()))
-}
-
 /// FNV-1a, 64 bits: a name for a text, nothing secret.
-pub(super) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+pub(super) fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
-}
-
-/// Does the rule bring an address or a login of its own?
-#[must_use]
-pub fn has_own_connection(body: &Body) -> bool {
-    has(body, "url") || SECRETS.iter().any(|name| has(body, name)) || has(body, LOGIN)
 }
 
 fn has(body: &Body, name: &str) -> bool {
@@ -99,14 +86,19 @@ pub fn rule(name: &str, body: &Body) -> Result<Read, Vec<Fault>> {
         Some(_) => None,
         None => reader.required("crm", body.get("crm"), NAME_MAX),
     };
+    if crm.as_deref().is_some_and(is_own) {
+        let fix = "Name a connection, and give this rule a login of its own.";
+        reader.fault("crm", "is what another rule has brought.", fix);
+    }
     let module = match &url {
         Some(_) => None,
         None => reader.word("module", body.get("module"), &Module::ALL, Module::as_str),
     };
+    reader.login(body);
     let field = reader.required("field", body.get("field"), NAME_MAX);
     let lines = reader.lines(body.get("lines"));
     let connection = match has_own_connection(body) {
-        true => Some(own_connection(name)),
+        true => Some(own_connection(name, body)),
         false => crm,
     };
     let rule = || {

@@ -140,7 +140,7 @@ fn tag_of(draft: Option<&Draft>, published: Option<&Body>) -> String {
         (Some(draft), _) => format!("d{}", draft.version),
         (None, Some(body)) => {
             let text = serde_json::to_string(body).unwrap_or_default();
-            format!("p{:016x}", form::hash(&text))
+            format!("p{:016x}", form::hash(text.bytes()))
         }
         (None, None) => String::new(),
     }

@@ -73,10 +73,53 @@ fn a_custom_url_stands_alone_and_begins_with_https() {
     };
     let read = form::rule("Own", &body(with(json!({})))).expect("sound");
     assert_eq!(read.url.as_deref(), Some("https://crm.example/who"));
-    assert_eq!(read.rule.source.connection, form::own_connection("Own"));
+    let own = |rule: Value| form::own_connection("Own", &body(rule));
+    assert_eq!(read.rule.source.connection, own(with(json!({}))));
+    // What is in force is asked as before, whatever a draft says.
+    for other in [
+        json!({ "url": "https://crm.example/other" }),
+        json!({ "field": "another" }),
+        json!({ "login": { "set": true, "id": "1" } }),
+    ] {
+        let name = own(with(other));
+        assert!(form::is_own(&name) && name != own(with(json!({}))), "{name}");
+    }
+    assert_eq!(own(with(json!({ "greeting": "Hello" }))), own(with(json!({}))));
     let more = json!({ "crm": "a", "module": "leads", "username": "u", "password": "p" });
     assert_eq!(places("Own", with(more)), ["crm", "module", "username", "password"]);
     assert_eq!(places("Own", with(json!({ "url": "http://crm.example" }))), ["url"]);
+}
+
+#[test]
+fn a_login_is_whole_and_told_by_name() {
+    let with = |more: Value| {
+        let mut rule = gold();
+        for (name, value) in body(more) {
+            rule[name] = value;
+        }
+        rule
+    };
+    for (more, expected) in [
+        (json!({ "username": "u", "password": "p" }), &[][..]),
+        (json!({ "token": "t" }), &[]),
+        (json!({ "login": { "set": true, "id": "1" } }), &[]),
+        (json!({ "username": "u" }), &["password"]),
+        (json!({ "password": "p" }), &["username"]),
+        (json!({ "username": "u", "password": "p", "token": "t" }), &["token"]),
+        (json!({ "token": 5 }), &["token"]),
+        (json!({ "login": "x" }), &["login"]),
+        (json!({ "crm": "rule-0123456789abcdef" }), &["crm"]),
+    ] {
+        let rule = with(more.clone());
+        let got = match form::rule("Own", &body(rule)) {
+            Ok(read) => {
+                assert!(form::is_own(&read.rule.source.connection), "{more}");
+                Vec::new()
+            }
+            Err(faults) => faults.into_iter().map(|fault| fault.at).collect(),
+        };
+        assert_eq!(got, expected, "{more}");
+    }
 }
 
 #[test]

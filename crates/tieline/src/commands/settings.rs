@@ -145,6 +145,9 @@ fn line(item: &Value) -> String {
     if !text("changedAt").is_empty() {
         line = format!("{line}  {} by {}", text("changedAt"), text("changedBy"));
     }
+    if !text("ofRule").is_empty() {
+        line = format!("{line}  for rule {}", text("ofRule"));
+    }
     if !text("problem").is_empty() {
         line = format!("{line}\n       left out: {}", text("problem").replace('\n', "\n       "));
     }

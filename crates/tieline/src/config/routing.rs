@@ -19,6 +19,11 @@ pub struct RoutingSection {
     /// Drafts are asked for each call as well, and differences counted. Nobody is asked more
     /// for it.
     pub shadow: bool,
+    /// Rules with a custom URL may ask loopback and private addresses. Who writes rules could
+    /// then reach, by the server, what only it can reach, such as a cloud's metadata: allow it
+    /// where they may see all of that anyway. A rule that names a connection goes by that
+    /// connection's own setting.
+    pub allow_private_addresses: bool,
     /// Where destinations are for a switch: SIP addresses and the like.
     pub uris: Vec<UriSection>,
 }
@@ -60,6 +65,7 @@ impl Default for RoutingSection {
             default: None,
             decisions_per_call_max: 10,
             shadow: false,
+            allow_private_addresses: false,
             uris: Vec::new(),
         }
     }

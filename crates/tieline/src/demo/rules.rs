@@ -32,6 +32,7 @@ pub async fn publish(running: &Running) -> Result<(), Failure> {
         seen: None,
         is_dry: false,
         actor: ACTOR.to_owned(),
+        brings: false,
     };
     let mut wishes: Vec<Wish> = rules
         .into_iter()

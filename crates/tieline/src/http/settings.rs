@@ -46,6 +46,8 @@ pub struct SettingBody {
     changed_by: String,
     /// Why it is left out, though it is there; empty where it is served.
     problem: String,
+    /// The routing rule that has brought it and takes it away; empty for others.
+    of_rule: String,
 }
 
 /// An item with what is set.
@@ -249,6 +251,7 @@ impl From<&Told> for SettingBody {
             changed_at,
             changed_by,
             problem: problems.join("\n"),
+            of_rule: told.of_rule.clone(),
         }
     }
 }

@@ -22,6 +22,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("LookupSection", "[lookup]"),
     ("CallsSection", "[calls]"),
     ("ActivitySection", "[calls.activity]"),
+    ("RoutingSection", "[routing]"),
+    ("UriSection", "[[routing.uris]]"),
     ("ReportsSection", "[reports]"),
     ("StreamsSection", "[streams]"),
     ("ContactCenterSection", "[contact_center]"),

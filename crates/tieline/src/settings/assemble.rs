@@ -5,6 +5,7 @@
 //! token until it is really used ([`Assembled::begin`]).
 
 use super::item::{Body, Item, Key, Kind, Section};
+use super::own;
 use crate::config::load::together;
 use crate::config::{Config, Loaded, Mistake};
 use crate::exit::Failure;
@@ -68,7 +69,7 @@ impl File {
     pub fn has(&self, kind: Kind, name: &str) -> bool {
         let config = &self.loaded.config;
         match kind {
-            Kind::Connection => config.connections.contains_key(name),
+            Kind::Connection | Kind::Rule => config.connections.contains_key(name),
             Kind::Action => config.actions.contains_key(name),
             Kind::Queue => {
                 let name = name.to_lowercase();
@@ -81,16 +82,26 @@ impl File {
     pub fn assemble(&self, items: &[&Item], pool: &mut Pool) -> Result<Assembled, Vec<Fault>> {
         let (config, known) = self.merged(items)?;
         let faults = |mistakes: Vec<Mistake>| self.faults(mistakes, items);
-        let loaded = together(config, known).map_err(faults)?;
+        let loaded = self.with_own(together(config, known).map_err(faults)?, items)?;
         let mut all = self.connections.clone();
         let (mut opened, mut mistakes) = (BTreeSet::new(), Vec::new());
-        for item in items.iter().filter(|item| item.kind == Kind::Connection) {
-            let body = item.body.clone().unwrap_or_default();
+        // In this order: what a rule brings may need a connection that is open.
+        let kinds = [Kind::Connection, Kind::Rule].into_iter();
+        let opening = kinds.flat_map(|kind| items.iter().filter(move |item| item.kind == kind));
+        for item in opening {
+            let body = own::origin(item, items);
             if let Some((_, connection)) = pool.get(&item.name).filter(|(of, _)| *of == body) {
                 all.push(Arc::clone(connection));
                 continue;
             }
-            let open = || wiring::connection(&loaded, &item.name, Some(&self.store));
+            let base = own::base(item).and_then(|base| all.iter().find(|one| one.name == base));
+            let base = base.cloned();
+            let open = || match item.kind {
+                Kind::Rule => {
+                    wiring::of_rule(&loaded, &item.name, Some(&self.store), base.as_deref())
+                }
+                _ => wiring::connection(&loaded, &item.name, Some(&self.store)),
+            };
             match kit::vault::asleep(open) {
                 Ok(connection) => {
                     let connection = Arc::new(connection);
@@ -131,6 +142,8 @@ impl File {
                     config.actions.insert(item.name.clone(), section);
                 }
                 Ok(Section::Queue(section)) => config.queues.push(section),
+                // Once all connections are there.
+                Ok(Section::Own) => {}
                 Err(mistakes) => faults.extend(mistakes.into_iter().map(fault)),
             }
         }
@@ -138,7 +151,7 @@ impl File {
     }
 
     /// Which item each mistake is in; a queue of the store is called by its name.
-    fn faults(&self, mistakes: Vec<Mistake>, items: &[&Item]) -> Vec<Fault> {
+    pub(super) fn faults(&self, mistakes: Vec<Mistake>, items: &[&Item]) -> Vec<Fault> {
         let in_file = self.loaded.config.queues.len();
         let queues: Vec<&Item> =
             items.iter().copied().filter(|item| item.kind == Kind::Queue).collect();

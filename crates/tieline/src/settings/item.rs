@@ -3,6 +3,7 @@
 //! What comes in is read into the very struct of the file's section, with its secrets taken
 //! out; what goes out says of a secret only that it is set. No message repeats a value.
 
+use super::own;
 use super::secrets::{self, set};
 use crate::config::{ActionSection, ConnectionSection, Mistake, QueueSection};
 use domain::Timestamp;
@@ -17,9 +18,12 @@ pub enum Kind {
     Connection,
     Action,
     Queue,
+    /// What a routing rule brings: it becomes a connection, and is made with the rule alone.
+    Rule,
 }
 
 impl Kind {
+    /// Those that are made here.
     pub const ALL: [Self; 3] = [Self::Connection, Self::Action, Self::Queue];
 
     /// As the store and the audit log have it.
@@ -28,13 +32,15 @@ impl Kind {
             Self::Connection => "connection",
             Self::Action => "action",
             Self::Queue => "queue",
+            Self::Rule => "rule",
         }
     }
 
     /// As the file and the API have it.
     pub fn plural(self) -> &'static str {
         match self {
-            Self::Connection => "connections",
+            // It is told among connections.
+            Self::Connection | Self::Rule => "connections",
             Self::Action => "actions",
             Self::Queue => "queues",
         }
@@ -45,14 +51,14 @@ impl Kind {
     }
 
     pub fn of_word(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == text)
+        Self::ALL.into_iter().chain([Self::Rule]).find(|kind| kind.word() == text)
     }
 
     /// How many the store may hold.
     pub fn most(self) -> usize {
         match self {
             Self::Connection => 200,
-            Self::Action => 1_000,
+            Self::Action | Self::Rule => 1_000,
             Self::Queue => 5_000,
         }
     }
@@ -65,6 +71,8 @@ impl Kind {
                     && name.trim() == name
                     && !name.chars().any(char::is_control)
             }
+            Self::Rule => engine::rules::form::is_own(name),
+            Self::Connection if engine::rules::form::is_own(name) => false,
             Self::Connection | Self::Action => {
                 (1..=64).contains(&name.len())
                     && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
@@ -103,6 +111,17 @@ impl Item {
         (self.kind, self.name.clone())
     }
 
+    /// The rule that has brought it; empty for others.
+    pub fn of_rule(&self) -> &str {
+        let body = self.body.as_ref().filter(|_| self.kind == Kind::Rule);
+        body.and_then(|body| body.get("rule")).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What rules bring is told among connections.
+    pub fn is_told_as(&self, kind: Kind) -> bool {
+        kind == Kind::Connection && self.kind == Kind::Rule
+    }
+
     /// As the store has it; `None` for what another version has put there.
     pub fn of(stored: state::settings::Item) -> Option<Self> {
         let kind = Kind::of_word(&stored.kind)?;
@@ -131,12 +150,16 @@ impl Item {
                 body.insert("name".to_owned(), self.name.clone().into());
                 section(&at, body).map(Section::Queue)
             }
+            Kind::Rule => Ok(Section::Own),
         }
     }
 
     /// What may be shown of it.
     pub fn shown(&self) -> Body {
         let mut body = self.body.clone().unwrap_or_default();
+        if self.kind == Kind::Rule {
+            return own::shown(&body);
+        }
         if self.kind == Kind::Connection {
             secrets::hide(&mut body);
         }
@@ -150,6 +173,8 @@ pub enum Section {
     Connection(ConnectionSection, Settings),
     Action(ActionSection),
     Queue(QueueSection),
+    /// What it is, depends on others: [`super::own`].
+    Own,
 }
 
 fn connection(at: &str, mut body: Body) -> Result<Section, Vec<Mistake>> {

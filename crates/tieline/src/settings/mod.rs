@@ -8,8 +8,11 @@
 //! A change is acknowledged when it is stored and served. One that was stored and not served,
 //! because the process died between, is served from the next start.
 
+mod act;
 mod assemble;
+mod brought;
 pub mod item;
+mod own;
 mod secrets;
 
 pub use assemble::File;
@@ -17,13 +20,12 @@ pub use assemble::File;
 use crate::config::Mistake;
 use crate::exit::Failure;
 use crate::wiring;
+use act::act;
 use assemble::{Assembled, Pool};
 use domain::Timestamp;
 use engine::{Actions, Connections, Live};
 use item::{Body, Item, Key, Kind, of_file};
-use serde_json::Value;
 use state::Store;
-use state::audit::Act;
 use state::settings::Change;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -61,6 +63,8 @@ pub struct Told {
     pub changed: Option<(Timestamp, String)>,
     /// Why it is not served.
     pub problems: Vec<Mistake>,
+    /// The rule that has brought it; empty for others.
+    pub of_rule: String,
 }
 
 /// What somebody wants of one item.
@@ -126,9 +130,11 @@ impl Keeper {
             Kind::Connection => config.connections.keys().collect(),
             Kind::Action => config.actions.keys().collect(),
             Kind::Queue => config.queues.iter().map(|queue| &queue.name).collect(),
+            Kind::Rule => Vec::new(),
         };
         let of_file = names.into_iter().filter_map(|name| self.in_file(kind, name));
-        let of_store = held.items.iter().filter(|item| item.kind == kind);
+        let is_told = |item: &&Item| item.kind == kind || item.is_told_as(kind);
+        let of_store = held.items.iter().filter(is_told);
         let mut all: Vec<Told> = of_file.chain(of_store.map(|item| held.told(item))).collect();
         all.sort_by(|one, two| (&one.name, two.from_file).cmp(&(&two.name, one.from_file)));
         Ok(all)
@@ -140,7 +146,8 @@ impl Keeper {
             return Ok(Some(told));
         }
         let held = self.newest(live).await?;
-        Ok(held.item(kind, name).map(|item| held.told(item)))
+        let brought = || held.item(Kind::Rule, name).filter(|item| item.is_told_as(kind));
+        Ok(held.item(kind, name).or_else(brought).map(|item| held.told(item)))
     }
 
     fn in_file(&self, kind: Kind, name: &str) -> Option<Told> {
@@ -150,10 +157,11 @@ impl Keeper {
             Kind::Connection => of_file(config.connections.get(name)?, loaded.settings.get(name)),
             Kind::Action => of_file(config.actions.get(name)?, None),
             Kind::Queue => of_file(config.queues.iter().find(|queue| queue.name == name)?, None),
+            Kind::Rule => return None,
         };
         let (name, revision, changed) = (name.to_owned(), 0, None);
-        let problems = Vec::new();
-        Some(Told { name, from_file: true, section, revision, changed, problems })
+        let (problems, of_rule) = (Vec::new(), String::new());
+        Some(Told { name, from_file: true, section, revision, changed, problems, of_rule })
     }
 
     /// Makes a change, if everything is well with it, and serves it. The item as it is
@@ -169,8 +177,10 @@ impl Keeper {
                 items.sort_by_key(Item::key);
             }
             // What is at fault already is not this change's to mend.
-            let is_sound =
-                |one: &&Item| one.key() == item.key() || !held.problems.contains_key(&one.key());
+            // Nor does a connection's change wait for logins that were given for what it was.
+            let outdated = self.file.outdated(&items);
+            let is_at_fault = |key: &Key| held.problems.contains_key(key) || outdated.contains(key);
+            let is_sound = |one: &&Item| one.key() == item.key() || !is_at_fault(&one.key());
             let sound: Vec<&Item> = items.iter().filter(is_sound).collect();
             let mut pool = held.pool.clone();
             let tried = self.file.assemble(&sound, &mut pool);
@@ -321,6 +331,7 @@ impl Held {
             revision: item.revision,
             changed: (item.revision > 0).then(|| (item.changed_at, item.changed_by.clone())),
             problems: self.problems.get(&item.key()).cloned().unwrap_or_default(),
+            of_rule: item.of_rule().to_owned(),
         }
     }
 }
@@ -349,39 +360,6 @@ fn explained(mut mistakes: Vec<Mistake>, before: &Before) -> Vec<Mistake> {
 fn bytes(body: &Body) -> Vec<u8> {
     // An object of texts and numbers: there is nothing that JSON cannot hold.
     serde_json::to_vec(body).unwrap_or_default()
-}
-
-/// Who changed what; of values nothing, so no secret either.
-fn act(wish: &Wish, item: &Item, before: Option<&Body>) -> Act {
-    let mut details = BTreeMap::new();
-    let action = match (&wish.body, before) {
-        (None, _) => "settings.deleted",
-        (Some(_), None) => "settings.made",
-        (Some(_), Some(_)) => "settings.changed",
-    };
-    if let (Some(_), Some(after)) = (&wish.body, &item.body) {
-        let (before, after) = (flat(before), flat(Some(after)));
-        let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        let changed = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
-        let changed: Vec<&str> = changed.map(String::as_str).collect();
-        details.insert("changed".to_owned(), changed.join(", "));
-    }
-    let subject = format!("{} {}", item.kind.word(), item.name);
-    Act { actor: wish.actor.clone(), action, subject, details }
-}
-
-/// Names of what is set, those of a connection's settings each by itself.
-fn flat(body: Option<&Body>) -> BTreeMap<String, &Value> {
-    let mut all = BTreeMap::new();
-    for (name, value) in body.into_iter().flatten() {
-        match value {
-            Value::Object(inner) if name == "settings" => {
-                all.extend(inner.iter().map(|(key, value)| (format!("{name}.{key}"), value)));
-            }
-            value => drop(all.insert(name.clone(), value)),
-        }
-    }
-    all
 }
 
 async fn read(store: &Store) -> Result<(u64, Vec<Item>), state::Error> {

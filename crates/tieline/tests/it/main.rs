@@ -52,6 +52,7 @@ mod reports;
 mod rig;
 mod rights;
 mod rules;
+mod rules_own;
 mod settings;
 mod sign_in;
 mod simulators;

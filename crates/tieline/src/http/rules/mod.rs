@@ -4,6 +4,7 @@
 //! is a draft; `publish` puts drafts in force together.
 
 mod explain;
+mod own;
 mod publish;
 mod set;
 mod try_out;
@@ -195,7 +196,7 @@ pub async fn put(
     let body: Body = read_json(request).await?;
     let to = Wanted::Body(body);
     let Which { kind, name } = which;
-    draft(app, Wish { kind, name, to, seen, is_dry: query.dry_run, actor }).await
+    draft(app, Wish { kind, name, to, seen, is_dry: query.dry_run, actor, brings: false }).await
 }
 
 /// Drafts that one is to go, or forgets its draft.
@@ -221,12 +222,19 @@ pub async fn remove(
     let (actor, seen) = (super::actor::actor(&request), seen(request.headers())?);
     let to = if query.draft { Wanted::AsPublished } else { Wanted::Gone };
     let Which { kind, name } = which;
-    draft(app, Wish { kind, name, to, seen, is_dry: query.dry_run, actor }).await
+    draft(app, Wish { kind, name, to, seen, is_dry: query.dry_run, actor, brings: false }).await
 }
 
 async fn draft(app: App, wish: Wish) -> Result<Response, ApiError> {
-    match app.rules.draft(&app.live, wish).await {
-        Ok(told) => Ok(tagged(told)),
+    let (is_dry, actor, to) = (wish.is_dry, wish.actor.clone(), wish.to.clone());
+    match own::draft_all(&app, vec![wish], is_dry, &actor).await {
+        Ok(mut told) => {
+            let told = told.pop().ok_or_else(unknown)?;
+            Ok(tagged(match to {
+                Wanted::Body(body) => app.rules.with_places(&app.live, told, body).await,
+                Wanted::Gone | Wanted::AsPublished => told,
+            }))
+        }
         Err(Refused::Faults(faults)) => Ok(refused(&faults)),
         Err(other) => Err(plainly(other)),
     }

@@ -1,6 +1,6 @@
 //! Drafts put in force, what was in force before, and the way back.
 
-use super::{RulesRefusedBody, plainly, refused};
+use super::{RulesRefusedBody, own, plainly, refused};
 use crate::http::actor::actor;
 use crate::http::error::ErrorBody;
 use crate::http::input::read_json;
@@ -59,7 +59,11 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Respons
     });
     let publishing =
         Publishing { chosen, is_dry: dry_run, takes_unknown_places: allow_unknown_destinations };
-    in_force(app.rules.publish(&app.live, publishing, &who).await)
+    let outcome = app.rules.publish(&app.live, publishing, &who).await;
+    if !dry_run && outcome.is_ok() {
+        own::sweep(&app, &who).await;
+    }
+    in_force(outcome)
 }
 
 /// Which set is to be in force again.
@@ -82,7 +86,12 @@ pub struct RollBackBody {
 pub async fn roll_back(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let who = actor(&request);
     let RollBackBody { revision } = read_json(request).await?;
-    in_force(app.rules.roll_back(&app.live, revision, &who).await)
+    let outcome = match own::restore(&app, revision, &who).await {
+        Ok(()) => app.rules.roll_back(&app.live, revision, &who).await,
+        Err(refused) => Err(refused),
+    };
+    own::sweep(&app, &who).await;
+    in_force(outcome)
 }
 
 fn in_force(outcome: Result<Published, Refused>) -> Result<Response, ApiError> {

@@ -113,7 +113,7 @@ pub async fn apply(
         let named = |name: &str| format!("{} {name}", kind.word());
         let wish = |name: &str, to| {
             let (name, actor) = (name.to_owned(), who.clone());
-            Wish { kind, name, to, seen: None, is_dry: query.dry_run, actor }
+            Wish { kind, name, to, seen: None, is_dry: query.dry_run, actor, brings: false }
         };
         let wanted = match app.engine.named(kind, wanted) {
             Ok(wanted) => wanted,
@@ -142,7 +142,7 @@ pub async fn apply(
     if wishes.is_empty() {
         return Ok(Json(applied).into_response());
     }
-    match app.rules.draft_all(&app.live, wishes, query.dry_run, &who).await {
+    match super::own::draft_all(&app, wishes, query.dry_run, &who).await {
         Ok(_) => Ok(Json(applied).into_response()),
         Err(Refused::Faults(faults)) => Ok(refused(&faults)),
         Err(other) => Err(plainly(other)),
