@@ -48,13 +48,19 @@ async fn all(deaths: Vec<(Death, Option<&'static str>)>) -> Vec<Round> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
-    // Restores, erasures, reconciliations and settings have rounds of their own; enrichments are the
-    // store's own crash test's.
-    let is_elsewhere = |point: &str| {
-        ["restore.", "erase.", "sweep.", "reconcile.", "enrichment.", "settings."]
-            .iter()
-            .any(|own| point.starts_with(own))
-    };
+    // Restores, erasures, reconciliations and settings have rounds of their own; enrichments,
+    // decisions and rules are the store's own crash test's.
+    const ELSEWHERE: [&str; 8] = [
+        "restore.",
+        "erase.",
+        "sweep.",
+        "reconcile.",
+        "enrichment.",
+        "settings.",
+        "decision.",
+        "rules.",
+    ];
+    let is_elsewhere = |point: &str| ELSEWHERE.iter().any(|own| point.starts_with(own));
     let of_the_server = POINTS.iter().filter(|point| !is_elsewhere(point));
     let deaths = of_the_server.clone().flat_map(|point| {
         let nths: &[u64] = match point.split('.').next() {
@@ -129,11 +135,11 @@ async fn left_of(line: &Line, who: &serde_json::Value) -> (usize, bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_erasure_is_finished_by_the_next_start() {
-    // The end of the second sweep, a minute later, and enrichments are the store's own
-    // crash test's.
+    // The end of the second sweep, a minute later, enrichments and decisions are the
+    // store's own crash test's.
     let own = |point: &&&str| point.starts_with("erase.") || point.starts_with("sweep.");
     for point in POINTS.iter().filter(own) {
-        if ["sweep.ended", "sweep.enrichments"].contains(point) {
+        if ["sweep.ended", "sweep.enrichments", "sweep.decisions"].contains(point) {
             continue;
         }
         let fuse = format!("{point}:1");

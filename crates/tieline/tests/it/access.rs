@@ -14,7 +14,8 @@ crate::facts! {
     no_key_and_no_token_lies_in_the_log_or_the_store
 }
 
-const SCOPES: [&str; 6] = ["lookup", "events", "context", "read", "agents", "admin"];
+const SCOPES: [&str; 8] =
+    ["lookup", "events", "context", "routing", "rules", "read", "agents", "admin"];
 
 /// A key just made: its public id and its text.
 struct Key {
@@ -100,8 +101,8 @@ async fn each_form_of_each_credential_is_let_in(place: Place) {
         (form(&key.id, key.secret()), "read"),
         (form("whatever", &key.text), "read"),
         (basic(&key.id, key.secret()), "read"),
-        (form("whatever", API_KEY), "lookup events context read agents admin"),
-        (basic("whatever", API_KEY), "lookup events context read agents admin"),
+        (form("whatever", API_KEY), "lookup events context routing rules read agents admin"),
+        (basic("whatever", API_KEY), "lookup events context routing rules read agents admin"),
     ] {
         let token = Answer::of(request).await;
         let expected = (&json!("Bearer"), &json!(3_600), &json!(scope));

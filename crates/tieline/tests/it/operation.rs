@@ -247,8 +247,16 @@ async fn logs_are_one_json_object_a_line_where_machines_read_them() {
 
 #[tokio::test]
 async fn every_documented_metric_is_served() {
-    let line = Line::with_salesforce().and_genesys().agents_sign_in().start().await;
+    let line = Line::with_salesforce().and_genesys().agents_sign_in();
+    let line = line.section("[routing]\nshadow = true\ndeadline = \"5s\"").start().await;
     line.arrives(MARIA.1).await.1.assert_hit("crm");
+    line.decide_by_rules(STRANGER).await;
+    let other = json!({ "default": { "type": "queue", "option": "Support" } });
+    let draft = line.http.put(line.url("/api/v1/routing/items/chains/did:%2B15550190000"));
+    let draft = Answer::of(draft.bearer_auth(API_KEY).json(&other)).await;
+    assert_eq!(draft.status, 200, "{draft:?}");
+    let decide = json!({ "did": "+15550190000", "ani": MARIA.1, "callId": "shadowed" });
+    assert_eq!(line.post("/api/v1/routing/decide", &decide).await.status, 200);
     line.crm_does(Fault::Status { code: 503, body: None });
     line.arrives(JOHN.1).await.1.assert_by_number("partial");
     line.crm_recovers();

@@ -248,7 +248,7 @@ impl Line {
         let call = self.new_call();
         let body = json!({ "did": "+15550190000", "ani": number, "callId": call });
         let decided = self.post("/api/v1/routing/decide", &body).await;
-        assert_eq!((decided.status, &decided["status"]), (200, &json!("default")), "{decided:?}");
+        assert_eq!(decided.status, 200, "{decided:?}");
         call
     }
 

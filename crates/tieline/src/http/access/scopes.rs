@@ -221,7 +221,10 @@ mod tests {
         assert_eq!(scopes.to_string(), "lookup read");
         assert_eq!(Scopes::parse("lookup everything"), None);
         assert!(Scopes::parse("").expect("none").is_empty());
-        assert_eq!(Scopes::grantable().to_string(), "lookup events context read agents admin");
+        assert_eq!(
+            Scopes::grantable().to_string(),
+            "lookup events context routing rules read agents admin"
+        );
     }
 
     #[test]

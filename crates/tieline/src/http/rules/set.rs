@@ -27,6 +27,10 @@ pub struct SetDocument {
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, Object>)]
     pub(super) chains: BTreeMap<String, Body>,
+    /// Of what was exported; it changes nothing.
+    #[serde(default, skip_serializing)]
+    #[allow(dead_code, reason = "an export can be sent back as it is")]
+    revision: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -63,7 +67,7 @@ pub async fn export(
         None => app.rules.body(&app.live, query.drafts).await.map_err(plainly)?,
     };
     let SetBody { rules, chains } = set;
-    Ok(Json(ExportBody { revision, set: SetDocument { rules, chains } }))
+    Ok(Json(ExportBody { revision, set: SetDocument { rules, chains, revision: None } }))
 }
 
 /// What a whole set would change, or has changed, as drafts.

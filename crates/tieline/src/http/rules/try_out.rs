@@ -152,7 +152,7 @@ pub async fn replay(State(app): State<App>, request: Request) -> Result<Response
         }
     };
     let set = match set {
-        Some(SetDocument { rules, chains }) => SetBody { rules, chains },
+        Some(SetDocument { rules, chains, .. }) => SetBody { rules, chains },
         None => app.rules.body(&app.live, true).await.map_err(plainly)?.1,
     };
     let until = app.engine.clock.now();
