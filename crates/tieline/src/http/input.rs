@@ -22,15 +22,24 @@ const SET_MAX: usize = 4 * 1024 * 1024;
 
 /// Reads a JSON body of bounded size, with errors in the house's shape.
 pub async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
-    read_json_up_to(request, BODY_MAX).await
+    read_json_up_to(request, BODY_MAX, false).await
+}
+
+/// The same where every field may be left out: a list would read as an object without any.
+pub async fn read_object<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    read_json_up_to(request, BODY_MAX, true).await
 }
 
 /// The same for a whole rule set.
 pub async fn read_set<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
-    read_json_up_to(request, SET_MAX).await
+    read_json_up_to(request, SET_MAX, true).await
 }
 
-async fn read_json_up_to<T: DeserializeOwned>(request: Request, max: usize) -> Result<T, ApiError> {
+async fn read_json_up_to<T: DeserializeOwned>(
+    request: Request,
+    max: usize,
+    is_object: bool,
+) -> Result<T, ApiError> {
     if !is_json(request.headers()) {
         let message = "The body is not declared as JSON.";
         let fix = "Send Content-Type: application/json.";
@@ -40,6 +49,11 @@ async fn read_json_up_to<T: DeserializeOwned>(request: Request, max: usize) -> R
     let bytes = read_up_to(request, max).await?;
     if is_too_deep(&bytes) {
         let message = "The body is nested deeper than 32 levels.";
+        let fix = "See /openapi.json for the fields.";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, fix));
+    }
+    if is_object && bytes.trim_ascii_start().first() != Some(&b'{') {
+        let message = "The body is no JSON object.";
         let fix = "See /openapi.json for the fields.";
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "request.body_invalid", message, fix));
     }

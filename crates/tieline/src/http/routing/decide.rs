@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-/// A call that is to go somewhere, as a flow or a switch describes it. `callId` and one of
-/// `did` and `ivrOption` are needed; every other field may be absent or empty.
+/// A call that is to go somewhere, as a flow or a switch describes it. `callId` is
+/// needed; every other field may be absent or empty. Of `did` and `ivrOption` the option
+/// counts; without either the call goes to the default of all.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DecideBody {
@@ -214,16 +215,10 @@ fn arriving(body: DecideBody) -> Result<Arriving, ApiError> {
     let (did, option) = (short("did", body.did)?, short("ivrOption", body.ivr_option)?);
     let entry = match (did, option) {
         (Some(did), None) => format!("did:{}", did.trim()),
-        (None, Some(option)) => format!("ivr:{}", option.trim()),
-        (None, None) => {
-            let fix = "Pass what was dialled, or the IVR's option such as Main menu/1.";
-            return Err(ApiError::field("did", "did or ivrOption is required.", fix));
-        }
-        (Some(_), Some(_)) => {
-            let message = "ivrOption does not go with did.";
-            let fix = "Pass the one at which the call is now.";
-            return Err(ApiError::field("ivrOption", message, fix));
-        }
+        // A flow may pass the number on all the way: the option is where the call is now.
+        (_, Some(option)) => format!("ivr:{}", option.trim()),
+        // Whoever is on the line goes to the default of all, and the reason says why.
+        (None, None) => String::new(),
     };
     Ok(Arriving {
         call,

@@ -3,7 +3,7 @@
 use super::{RulesRefusedBody, own, plainly, refused};
 use crate::http::actor::actor;
 use crate::http::error::ErrorBody;
-use crate::http::input::read_json;
+use crate::http::input::read_object;
 use crate::http::{ApiError, App};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -50,7 +50,7 @@ pub struct PublishedBody {
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let who = actor(&request);
     let PublishBody { rules, chains, dry_run, allow_unknown_destinations } =
-        read_json(request).await?;
+        read_object(request).await?;
     let chosen = (rules.is_some() || chains.is_some()).then(|| {
         let rules = rules.unwrap_or_default().into_iter().map(|name| (Kind::Rule, name));
         rules
@@ -85,7 +85,7 @@ pub struct RollBackBody {
 )]
 pub async fn roll_back(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let who = actor(&request);
-    let RollBackBody { revision } = read_json(request).await?;
+    let RollBackBody { revision } = read_object(request).await?;
     let outcome = match own::restore(&app, revision, &who).await {
         Ok(()) => app.rules.roll_back(&app.live, revision, &who).await,
         Err(refused) => Err(refused),

@@ -33,12 +33,16 @@ pub struct SetDocument {
     revision: Option<u64>,
 }
 
+/// A whole rule set, and which it is.
 #[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct ExportBody {
     revision: u64,
-    #[serde(flatten)]
-    set: SetDocument,
+    /// By name.
+    #[schema(value_type = BTreeMap<String, Object>)]
+    rules: BTreeMap<String, Body>,
+    /// By entry.
+    #[schema(value_type = BTreeMap<String, Object>)]
+    chains: BTreeMap<String, Body>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -67,7 +71,7 @@ pub async fn export(
         None => app.rules.body(&app.live, query.drafts).await.map_err(plainly)?,
     };
     let SetBody { rules, chains } = set;
-    Ok(Json(ExportBody { revision, set: SetDocument { rules, chains, revision: None } }))
+    Ok(Json(ExportBody { revision, rules, chains }))
 }
 
 /// What a whole set would change, or has changed, as drafts.

@@ -2,7 +2,7 @@
 
 use super::explain::LineBody;
 use super::{RulesRefusedBody, SetDocument, plainly, refused};
-use crate::http::input::read_json;
+use crate::http::input::read_object;
 use crate::http::{ApiError, App, schemas};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -47,7 +47,7 @@ pub struct TriedBody {
     security(("key" = []), ("bearer" = []))
 )]
 pub async fn try_rule(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    let TryBody { rule, body, number, record } = read_json(request).await?;
+    let TryBody { rule, body, number, record } = read_object(request).await?;
     let (name, body) = match (rule, body) {
         (rule, Some(body)) => (rule.unwrap_or_else(|| "tried".to_owned()), body),
         (Some(name), None) => {
