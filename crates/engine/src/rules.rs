@@ -25,6 +25,7 @@ mod words;
 pub use decide::{Arriving, Decided, How, Routing};
 pub use edit::Book;
 pub use explain::{Against, ConditionSeen, DecisionTrace, Explained, LineSeen, Tried};
+pub use kept::value;
 pub use publish::{Published, Publishing};
 pub use replay::{Replay, ReplayError, Replayed};
 pub use set::{Rules, SetBody};

@@ -7,6 +7,7 @@
 
 use crate::{Error, Lane};
 use async_trait::async_trait;
+pub use domain::rules::DestinationKind as Kind;
 
 /// Knows what a call can be sent to.
 #[async_trait]
@@ -26,29 +27,6 @@ pub trait Destinations: Send + Sync {
         kind: Kind,
         words: &[String],
     ) -> Result<Vec<Option<Destination>>, Error>;
-}
-
-/// What a destination is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    Queue,
-    Ivr,
-    Recording,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Queue, Self::Ivr, Self::Recording];
-
-    /// A stable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queue => "queue",
-            Self::Ivr => "ivr",
-            Self::Recording => "recording",
-        }
-    }
 }
 
 /// A queue, IVR or recording as its platform knows it.

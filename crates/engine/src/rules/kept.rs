@@ -81,7 +81,8 @@ pub(super) fn json(value: &Value) -> Json {
 }
 
 /// A value of JSON; `null` and objects are none.
-pub(super) fn value(json: &Json) -> Option<Value> {
+#[must_use]
+pub fn value(json: &Json) -> Option<Value> {
     match json {
         Json::Null | Json::Object(_) => None,
         Json::Bool(flag) => Some(Value::Bool(*flag)),

@@ -8,7 +8,6 @@ use super::form::{self, Fault};
 use super::set::{SetBody, fault};
 use crate::lookup::Engine;
 use domain::rules::{Destination, DestinationKind};
-use kit::destinations::Kind;
 use kit::{Destinations, Lane};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ impl Engine {
         let platform = self.connections.contact_center();
         let asked = platform.and_then(|one| one.capabilities.destinations.clone());
         let Some(asked) = asked else { return places };
-        let mut wanted: BTreeMap<Kind, BTreeMap<String, String>> = BTreeMap::new();
+        let mut wanted: BTreeMap<DestinationKind, BTreeMap<String, String>> = BTreeMap::new();
         for (at, destination) in named(body, self) {
             let is_configured = destination.kind == DestinationKind::Queue
                 && self
@@ -43,7 +42,7 @@ impl Engine {
             if is_configured {
                 continue;
             }
-            let of_kind = wanted.entry(kind(destination.kind)).or_default();
+            let of_kind = wanted.entry(destination.kind).or_default();
             of_kind.entry(destination.option).or_insert(at);
         }
         for (kind, words) in wanted {
@@ -57,7 +56,7 @@ impl Places {
     async fn look(
         &mut self,
         platform: &Arc<dyn Destinations>,
-        kind: Kind,
+        kind: DestinationKind,
         words: BTreeMap<String, String>,
     ) {
         if !platform.can_be_asked(kind) {
@@ -106,12 +105,4 @@ fn named(body: &SetBody, engine: &Engine) -> Vec<(String, Destination)> {
         all.push((format!("chains.{entry}.default"), chain.default));
     }
     all
-}
-
-fn kind(of: DestinationKind) -> Kind {
-    match of {
-        DestinationKind::Queue => Kind::Queue,
-        DestinationKind::Ivr => Kind::Ivr,
-        DestinationKind::Recording => Kind::Recording,
-    }
 }

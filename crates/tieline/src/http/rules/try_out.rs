@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use engine::rules::edit::Kind;
 use engine::rules::form::Body;
-use engine::rules::{Against, Replay, ReplayError, Replayed, SetBody};
+use engine::rules::{Against, Replay, ReplayError, Replayed, SetBody, value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -79,22 +79,6 @@ pub async fn try_rule(State(app): State<App>, request: Request) -> Result<Respon
             warnings: tried.warnings,
         })
         .into_response()),
-    }
-}
-
-fn value(json: &serde_json::Value) -> Option<domain::Value> {
-    use domain::Value;
-    match json {
-        serde_json::Value::Null | serde_json::Value::Object(_) => None,
-        serde_json::Value::Bool(flag) => Some(Value::Bool(*flag)),
-        serde_json::Value::Number(number) => {
-            let whole = number.as_i64().map(Value::Integer);
-            whole.or_else(|| number.as_f64().map(Value::Number))
-        }
-        serde_json::Value::String(text) => Some(Value::Text(text.clone())),
-        serde_json::Value::Array(items) => {
-            Some(Value::List(items.iter().filter_map(value).collect()))
-        }
     }
 }
 
