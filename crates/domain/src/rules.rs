@@ -11,6 +11,7 @@
 
 mod circle;
 mod compiled;
+mod head;
 mod index;
 mod number;
 mod test;

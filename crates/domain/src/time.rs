@@ -75,9 +75,9 @@ impl Timestamp {
 
     /// The first moment of a day of UTC, years from 0 to 9999; `None` for a day that no month has.
     pub(crate) fn of_day(year: i64, month: i64, day: i64) -> Option<Self> {
-        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let is_leap = || year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let days = match month {
-            2 => 28 + i64::from(is_leap),
+            2 => 28 + i64::from(is_leap()),
             4 | 6 | 9 | 11 => 30,
             1..=12 => 31,
             _ => return None,

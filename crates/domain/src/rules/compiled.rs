@@ -4,7 +4,7 @@
 //! ([`super::index`]); the first that all fields leave wins. [`Compiled::verdicts`] says the
 //! same line by line, for people, and a test holds the two together.
 
-use super::index::{Bits, Field, Sets, words};
+use super::index::{Bits, Field, Sets, WORD, all};
 use super::test::Test;
 use super::{Condition, Destination, Line, Misused, Rule, Source};
 use crate::Value;
@@ -62,6 +62,8 @@ pub struct Compiled {
     fields: Vec<Field>,
     /// Of each line of the row.
     places: Vec<Place>,
+    /// Every line.
+    lines: Bits,
     /// Of each line its conditions: which slot, and what is asked of it.
     tests: Vec<Vec<(usize, Test)>>,
 }
@@ -103,7 +105,8 @@ impl Compiled {
             Field::new(places.len(), all.collect())
         };
         let fields = (0..slots.len()).map(of_slot).collect();
-        Ok(Self { rules, slots, fields, places, tests })
+        let lines = all(places.len());
+        Ok(Self { rules, slots, fields, places, lines, tests })
     }
 
     /// What must be asked for, each once; [`Compiled::decide`] takes what was seen in this
@@ -136,48 +139,25 @@ impl Compiled {
     #[must_use]
     pub fn decide(&self, seen: &[Seen<'_>]) -> Outcome {
         let mut sets = Sets::default();
+        let mut all_told = seen.len() >= self.fields.len();
         for (field, one) in self.fields.iter().zip(seen) {
-            if let Seen::Told(value) = one
-                && !field.left(*value, &mut sets)
-            {
-                return self.decide_of_several(seen);
+            match one {
+                Seen::Told(value) => field.left(*value, &mut sets),
+                Seen::Unheard => all_told = false,
             }
         }
-        self.first(seen, &sets)
-    }
-
-    /// [`Compiled::decide`] where a field has several values.
-    #[cold]
-    fn decide_of_several(&self, seen: &[Seen<'_>]) -> Outcome {
-        let told = || {
-            let all = self.fields.iter().zip(seen);
-            all.filter_map(|(field, seen)| match seen {
-                Seen::Told(value) => Some((field, *value)),
-                Seen::Unheard => None,
-            })
-        };
-        let counted: Vec<Bits> = told().map(|(field, value)| field.counted(value)).collect();
-        let mut sets = Sets::default();
-        counted.iter().for_each(|set| sets.push(set));
-        self.first(seen, &sets)
-    }
-
-    /// The first line that is in all sets, of the fields that were heard.
-    fn first(&self, seen: &[Seen<'_>], sets: &Sets<'_>) -> Outcome {
-        for word in 0..words(self.places.len()) {
-            let full = match self.places.len() - word * 64 {
-                rest @ 0..64 => (1 << rest) - 1,
-                _ => u64::MAX,
-            };
-            let possible = sets.word(word, full);
+        for (word, lines) in self.lines.iter().enumerate() {
+            let possible = lines & sets.word(word);
             if possible == 0 {
                 continue;
             }
             let bit = possible.trailing_zeros();
-            let place = self.places[word * 64 + bit as usize];
-            let is_certain = self.fields.iter().enumerate().all(|(at, field)| {
-                matches!(seen.get(at), Some(Seen::Told(_))) || field.unasked[word] >> bit & 1 == 1
-            });
+            let place = self.places[word * WORD + bit as usize];
+            let is_certain = all_told || {
+                let is_told = |at| matches!(seen.get(at), Some(Seen::Told(_)));
+                let unasked = |field: &Field| field.unasked[word] >> bit & 1 == 1;
+                self.fields.iter().enumerate().all(|(at, field)| is_told(at) || unasked(field))
+            };
             return if is_certain { Outcome::Line(place) } else { Outcome::Undecided(place) };
         }
         Outcome::NoLine

@@ -4,13 +4,19 @@
 //! within one stretch every value is the same to every line. So for each stretch the lines
 //! are known beforehand, as bits, and a value costs one search for its stretch.
 
+use super::head::Head;
 use super::number::Number;
-use super::test::{Asks, Range, Test, TextKey, is_empty, moment_of, with_folded};
+use super::test::{
+    Asks, Range, Test, TextKey, is_empty, moment, trimmed, with_folded, with_folded_text,
+};
 use crate::Value;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// Lines, each a bit.
-pub(super) type Bits = Box<[u64]>;
+pub(super) type Bits = Box<[Word]>;
+/// The lines that are looked at in one step: all of a usual chain.
+pub(super) type Word = u128;
 
 /// One field.
 #[derive(Debug)]
@@ -30,74 +36,62 @@ pub(super) struct Field {
 #[derive(Debug)]
 struct Axis<K: Key> {
     /// Of each end its beginning: most searches need no more.
-    heads: Heads<K::Head>,
+    heads: Vec<K::Head>,
     /// In order, each once.
     ends: Vec<K>,
     /// Lines for the stretch before the first end, at it, behind it, at the second, …
-    stretches: Vec<u64>,
+    stretches: Vec<Word>,
     /// For values that are not of this nature; as long as each stretch.
     other: Bits,
 }
 
-/// Heads in order, in blocks; over them the last of each block, and so on up to one block.
-/// Within a block all are compared: halving would have the processor guess, and half of its
-/// guesses about callers would be wrong.
-#[derive(Debug)]
-struct Heads<H> {
-    /// The finest first. Behind the last head stands the greatest there is, once at least, so
-    /// that no search leaves a level.
-    levels: Vec<Vec<[H; BLOCK]>>,
-}
-
-const BLOCK: usize = 8;
-
 /// A place among values of one nature.
 trait Key: Ord + Clone + std::fmt::Debug {
     /// Of two keys the lesser one has no greater head.
-    type Head: Copy + Ord;
-    /// No head is greater.
-    const LAST: Self::Head;
+    type Head: Copy + PartialOrd;
 
     fn head(&self) -> Self::Head;
+
+    /// Is there but one key with this head?
+    fn is_alone(head: Self::Head) -> bool;
 }
+
+/// Lines of a word.
+pub(super) const WORD: usize = Word::BITS as usize;
 
 /// Sets of lines, of which each must have a line.
 #[derive(Debug, Default)]
 pub(super) struct Sets<'a> {
     count: usize,
-    usual: [&'a [u64]; USUAL],
-    more: Vec<&'a [u64]>,
+    usual: [&'a [Word]; USUAL],
+    more: Vec<Cow<'a, [Word]>>,
 }
 
 /// Sets of a usual chain; more of them cost an allocation.
 const USUAL: usize = 12;
 
 impl<'a> Sets<'a> {
-    pub(super) fn push(&mut self, set: &'a [u64]) {
+    pub(super) fn push(&mut self, set: &'a [Word]) {
         match self.usual.get_mut(self.count) {
             Some(place) => {
                 *place = set;
                 self.count += 1;
             }
-            None => self.more.push(set),
+            None => self.more.push(Cow::Borrowed(set)),
         }
     }
 
-    /// What all of them have of a word of `full`.
-    pub(super) fn word(&self, at: usize, full: u64) -> u64 {
-        let both = |left: u64, set: &&[u64]| left & set[at];
-        let left = self.usual[..self.count].iter().fold(full, both);
-        self.more.iter().fold(left, both)
+    /// What all of them have of a word; all of it where there are none.
+    #[inline]
+    pub(super) fn word(&self, at: usize) -> Word {
+        let left = self.usual[..self.count].iter().fold(Word::MAX, |left, set| left & set[at]);
+        self.more.iter().fold(left, |left, set| left & set[at])
     }
 }
 
-pub(super) fn words(lines: usize) -> usize {
-    lines.div_ceil(64)
-}
-
 pub(super) fn all(lines: usize) -> Bits {
-    let mut bits = vec![u64::MAX; words(lines)];
-    let rest = lines % 64;
+    let mut bits = vec![Word::MAX; lines.div_ceil(WORD)];
+    let rest = lines % WORD;
     if let (Some(last), true) = (bits.last_mut(), rest > 0) {
         *last = (1 << rest) - 1;
     }
@@ -105,7 +99,7 @@ pub(super) fn all(lines: usize) -> Bits {
 }
 
 fn clear(bits: &mut Bits, line: usize) {
-    bits[line / 64] &= !(1 << (line % 64));
+    bits[line / WORD] &= !(1 << (line % WORD));
 }
 
 impl Field {
@@ -129,54 +123,66 @@ impl Field {
         Self { unasked, empty, numbers, dates, texts: Axis::new(lines, &texts), tests }
     }
 
-    /// Puts the lines that a value leaves in the race to the others. `false`: several values
-    /// need a set of their own, which [`Field::counted`] makes.
-    pub(super) fn left<'a>(&'a self, value: Option<&Value>, sets: &mut Sets<'a>) -> bool {
-        let Some(value) = value.filter(|value| !is_empty(value)) else {
-            sets.push(&self.empty);
-            return true;
-        };
-        let value = match value {
-            Value::List(items) => match items.as_slice() {
-                [Value::List(_)] => return false,
-                [only] => only,
-                _ => return false,
+    /// Puts the lines that a value leaves in the race to the others.
+    #[inline]
+    pub(super) fn left<'a>(&'a self, value: Option<&Value>, sets: &mut Sets<'a>) {
+        match value {
+            None => sets.push(&self.empty),
+            Some(Value::Text(text)) => match trimmed(text) {
+                "" => sets.push(&self.empty),
+                text => self.left_of_text(text, sets),
             },
-            value => value,
-        };
-        self.left_of_one(value, sets);
-        true
+            Some(value @ Value::List(items)) => self.left_of_list(value, items, sets),
+            Some(value) => self.left_of_plain(value, sets),
+        }
     }
 
-    fn left_of_one<'a>(&'a self, value: &Value, sets: &mut Sets<'a>) {
+    #[inline]
+    fn left_of_text<'a>(&'a self, text: &str, sets: &mut Sets<'a>) {
         if let Some(axis) = &self.numbers {
-            let stretch =
-                Number::of(value).map(|key| axis.search(Key::head(&key), |own| own.cmp(&key)));
-            sets.push(axis.lines(stretch));
+            sets.push(axis.lines(Number::parse(text).map(|key| axis.stretch(&key))));
         }
         if let Some(axis) = &self.dates {
-            let stretch =
-                moment_of(value).map(|key| axis.search(Key::head(&key), |own| own.cmp(&key)));
-            sets.push(axis.lines(stretch));
+            sets.push(axis.lines(moment(text).map(|key| axis.stretch(&key))));
         }
         if let Some(axis) = &self.texts {
-            let stretch = with_folded(value, |text| {
-                axis.search(head_of(text, 0), |own| own.cmp_folded(text))
-            });
-            sets.push(axis.lines(stretch));
+            sets.push(axis.lines(Some(axis.stretch_of(text))));
+        }
+    }
+
+    /// Of a number, or of yes or no.
+    #[inline]
+    fn left_of_plain<'a>(&'a self, value: &Value, sets: &mut Sets<'a>) {
+        if let Some(axis) = &self.numbers {
+            sets.push(axis.lines(Number::of(value).map(|key| axis.stretch(&key))));
+        }
+        if let Some(axis) = &self.dates {
+            sets.push(axis.lines(None));
+        }
+        if let Some(axis) = &self.texts {
+            sets.push(axis.lines(with_folded(value, |text| axis.stretch_of_folded(text))));
+        }
+    }
+
+    #[cold]
+    fn left_of_list<'a>(&'a self, list: &Value, items: &[Value], sets: &mut Sets<'a>) {
+        match items {
+            _ if items.iter().all(is_empty) => sets.push(&self.empty),
+            [Value::Text(text)] => self.left_of_text(trimmed(text), sets),
+            [only @ (Value::Integer(_) | Value::Number(_) | Value::Bool(_))] => {
+                self.left_of_plain(only, sets);
+            }
+            _ => sets.more.push(Cow::Owned(self.counted(list))),
         }
     }
 
     /// For several values, of which each condition may be met by another: one by one.
-    pub(super) fn counted(&self, value: Option<&Value>) -> Bits {
-        let lines = self.unasked.len() * 64;
-        let mut left = all(lines);
-        for (line, test) in &self.tests {
-            if !test.holds(value) {
-                clear(&mut left, *line);
-            }
+    fn counted(&self, list: &Value) -> Vec<Word> {
+        let mut left = all(self.unasked.len() * WORD);
+        for (line, _) in self.tests.iter().filter(|(_, test)| !test.holds(Some(list))) {
+            clear(&mut left, *line);
         }
-        left
+        left.into_vec()
     }
 }
 
@@ -212,99 +218,83 @@ impl<K: Key> Axis<K> {
             let out = stretches.iter_mut().zip(covered).filter(|(_, is_covered)| !is_covered);
             out.for_each(|(stretch, _)| clear(stretch, *line));
         }
-        let heads = Heads::new(ends.iter().map(Key::head).collect(), K::LAST);
+        let heads = ends.iter().map(Key::head).collect();
         let stretches = stretches.iter().flatten().copied().collect();
         Some(Self { heads, ends, stretches, other })
     }
 
+    fn stretch(&self, key: &K) -> usize {
+        self.search(key.head(), |own| own.cmp(key))
+    }
+
     /// The stretch of a key with this head, whose order against an end `against` tells.
     fn search(&self, head: K::Head, against: impl Fn(&K) -> Ordering) -> usize {
-        let from = self.heads.search(head);
-        if from >= self.ends.len() || self.heads.at(from) != head {
-            return 2 * from;
+        let from = self.heads.partition_point(|own| *own < head);
+        let is_end = self.heads.get(from) == Some(&head);
+        if K::is_alone(head) || !is_end {
+            return 2 * from + usize::from(is_end);
         }
-        let to = match self.heads.at(from + 1) == head {
-            true => from + self.alike(from, head),
-            false => from + 1,
-        };
-        match self.ends[from..to].binary_search_by(against) {
+        let alike = self.heads[from..].partition_point(|own| *own == head);
+        match self.ends[from..][..alike].binary_search_by(against) {
             Ok(at) => 2 * (from + at) + 1,
             Err(at) => 2 * (from + at),
         }
     }
 
-    /// How many ends from here on have this head.
-    fn alike(&self, from: usize, head: K::Head) -> usize {
-        self.ends[from..].partition_point(|end| end.head() == head)
-    }
-
-    fn lines(&self, stretch: Option<usize>) -> &[u64] {
+    fn lines(&self, stretch: Option<usize>) -> &[Word] {
         let words = self.other.len();
         stretch.map_or(&self.other, |at| &self.stretches[at * words..][..words])
     }
 }
 
+impl Axis<TextKey> {
+    fn stretch_of(&self, text: &str) -> usize {
+        match Head::of_short(text) {
+            Some(head) => self.search(head, |_| Ordering::Equal),
+            None => with_folded_text(text, |text| self.stretch_of_folded(text)),
+        }
+    }
+
+    fn stretch_of_folded(&self, text: &[u8]) -> usize {
+        self.search(Head::of(text), |own| own.cmp_folded(text))
+    }
+}
+
 impl Key for Number {
     type Head = u64;
-    const LAST: u64 = u64::MAX;
 
     fn head(&self) -> u64 {
         self.head()
+    }
+
+    fn is_alone(head: u64) -> bool {
+        Self::is_alone(head)
     }
 }
 
 impl Key for i64 {
     type Head = Self;
-    const LAST: Self = Self::MAX;
 
     fn head(&self) -> Self {
         *self
     }
+
+    fn is_alone(_: Self) -> bool {
+        true
+    }
 }
 
 impl Key for TextKey {
-    type Head = u128;
-    const LAST: u128 = u128::MAX;
+    type Head = Head;
 
-    fn head(&self) -> u128 {
-        // No text has this byte, so it is behind all that begin with it.
-        head_of(self.text.as_bytes(), if self.behind_all { u8::MAX } else { 0 })
-    }
-}
-
-/// The first bytes of a text, and behind a shorter one as many others.
-fn head_of(text: &[u8], others: u8) -> u128 {
-    let mut head = [others; 16];
-    match text.first_chunk() {
-        Some(first) => head = *first,
-        None => head.iter_mut().zip(text).for_each(|(own, byte)| *own = *byte),
-    }
-    u128::from_be_bytes(head)
-}
-
-impl<H: Copy + Ord> Heads<H> {
-    fn new(mut heads: Vec<H>, last: H) -> Self {
-        let mut levels = Vec::new();
-        loop {
-            heads.resize((heads.len() / BLOCK + 1) * BLOCK, last);
-            let blocks = heads.as_chunks().0.to_vec();
-            heads = blocks.iter().map(|block: &[H; BLOCK]| block[BLOCK - 1]).collect();
-            levels.push(blocks);
-            if heads.len() == 1 {
-                return Self { levels };
-            }
+    fn head(&self) -> Head {
+        match self.behind_all {
+            true => Head::behind_all(self.text.as_bytes()),
+            false => Head::of(self.text.as_bytes()),
         }
     }
 
-    /// The place of the first that is not less.
-    fn search(&self, head: H) -> usize {
-        self.levels.iter().rev().fold(0, |block, level| {
-            let less = level[block].iter().map(|own| usize::from(*own < head));
-            block * BLOCK + less.sum::<usize>()
-        })
-    }
-
-    fn at(&self, place: usize) -> H {
-        self.levels[0][place / BLOCK][place % BLOCK]
+    fn is_alone(head: Head) -> bool {
+        head.is_whole()
     }
 }

@@ -68,11 +68,26 @@ impl Number {
         // What has a fraction is small enough for the sum to be exact but for its rounding.
         let float = match i64::try_from(self.whole) {
             Ok(whole) => whole as f64 + self.fraction,
-            Err(_) => self.whole as f64,
+            Err(_) => self.float_of_large(),
         };
         // Floats are in order by their bits, the negative ones backwards. No zero is negative.
         let bits = (float + 0.0).to_bits();
         bits ^ if float < 0.0 { u64::MAX } else { 1 << 63 }
+    }
+
+    /// Apart, or the slow conversion would be made for all.
+    #[cold]
+    #[inline(never)]
+    #[allow(clippy::cast_precision_loss)]
+    fn float_of_large(&self) -> f64 {
+        self.whole as f64
+    }
+
+    /// Is there but one number with this head? So it is where a float is exact: above zero
+    /// (below it fractions are rounded), and up to where they lose whole numbers.
+    pub(super) fn is_alone(head: u64) -> bool {
+        let bits = head ^ 1 << 63;
+        (1..SMALL_MAX.to_bits()).contains(&bits)
     }
 
     /// A value as a number, where it is one.
@@ -137,6 +152,21 @@ mod tests {
         assert_eq!(number("3.0"), number("3"));
         assert_eq!(number("-0"), number("0"));
         assert_eq!(number("-0.0"), number("0"));
+    }
+
+    #[test]
+    fn a_head_of_one_number_alone_is_told_from_those_of_several() {
+        let is_alone = |number: Number| Number::is_alone(number.head());
+        for text in ["0.1", "1", "42.5", "9007199254740991"] {
+            assert!(is_alone(number(text)), "{text}");
+        }
+        for text in ["0", "-1", "-0.3", "9007199254740992", "9007199254740993", "-9007199254740993"]
+        {
+            assert!(!is_alone(number(text)), "{text}");
+        }
+        // Next to zero a fraction below it is rounded up to it.
+        let tiny = Number::of(&Value::Number(-1e-20)).expect("a number");
+        assert!(tiny < number("0") && tiny.head() == number("0").head());
     }
 
     #[test]

@@ -279,19 +279,23 @@ impl Moment {
 /// The first moment of `2026-11-22`, in UTC; `None` for a day that no month has.
 fn day(text: &str) -> Option<i64> {
     let digits: &[u8; 10] = text.as_bytes().try_into().ok()?;
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = digits else { return None };
-    let number = |digits: &[&u8]| {
-        digits.iter().try_fold(0_i64, |number, digit| {
-            digit.is_ascii_digit().then(|| number * 10 + i64::from(**digit - b'0'))
-        })
-    };
-    Timestamp::of_day(number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?)
-        .map(|at| at.0)
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = digits else { return None };
+    if ![y1, y2, y3, y4, m1, m2, d1, d2].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = |tens: u8, ones: u8| i64::from((tens - b'0') * 10 + ones - b'0');
+    let year = number(y1, y2) * 100 + number(y3, y4);
+    Timestamp::of_day(year, number(m1, m2), number(d1, d2)).map(|at| at.0)
 }
 
-pub(super) fn moment_of(value: &Value) -> Option<i64> {
+/// The moment, or the first of the day, that a text without outer space names.
+pub(super) fn moment(text: &str) -> Option<i64> {
+    Moment::parse(text).map(|moment| moment.from)
+}
+
+fn moment_of(value: &Value) -> Option<i64> {
     match value {
-        Value::Text(text) => Moment::parse(trimmed(text)).map(|moment| moment.from),
+        Value::Text(text) => moment(trimmed(text)),
         Value::Integer(_) | Value::Number(_) | Value::Bool(_) | Value::List(_) => None,
     }
 }
@@ -318,7 +322,7 @@ pub(super) fn with_folded<T>(value: &Value, ask: impl FnOnce(&[u8]) -> T) -> Opt
 }
 
 /// Short plain texts, which most are, need no allocation.
-fn with_folded_text<T>(text: &str, ask: impl FnOnce(&[u8]) -> T) -> T {
+pub(super) fn with_folded_text<T>(text: &str, ask: impl FnOnce(&[u8]) -> T) -> T {
     let mut short = [0; 32];
     if let Some(folded) = short.get_mut(..text.len()) {
         let mut all = 0;
@@ -334,7 +338,7 @@ fn with_folded_text<T>(text: &str, ask: impl FnOnce(&[u8]) -> T) -> T {
 }
 
 /// Without outer space, of which most have none.
-fn trimmed(text: &str) -> &str {
+pub(super) fn trimmed(text: &str) -> &str {
     let is_mark = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
     match is_mark(text.as_bytes().first()) && is_mark(text.as_bytes().last()) {
         true => text,
