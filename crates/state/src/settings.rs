@@ -167,10 +167,13 @@ impl Work for Write {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Option<u64>> {
         // One statement: of two nodes that change something at once one waits for the other.
-        const BUMP: &str = "
+        // The first makes the row, and so is only for who saw that there was none.
+        const FIRST: &str = "
             INSERT INTO settings_revision (id, revision) VALUES (1, ?2)
             ON CONFLICT (id) DO UPDATE SET revision = ?2
             WHERE settings_revision.revision = ?1";
+        const NEXT: &str = "
+            UPDATE settings_revision SET revision = ?2 WHERE id = 1 AND revision = ?1";
         const PUT: &str = "
             INSERT INTO settings (kind, name, sealed, revision, changed_at, changed_by)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -179,7 +182,8 @@ impl Work for Write {
         const DELETE: &str = "DELETE FROM settings WHERE kind = ?1 AND name = ?2";
         tx.touched = Touched::Nothing;
         let seen = i64::try_from(self.seen).unwrap_or(i64::MAX - 1);
-        if tx.execute(BUMP, &[seen.into(), (seen + 1).into()]).await? == 0 {
+        let bump = if seen == 0 { FIRST } else { NEXT };
+        if tx.execute(bump, &[seen.into(), (seen + 1).into()]).await? == 0 {
             return Ok(None);
         }
         crash::point("settings.bumped");

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 crate::facts! {
     a_change_counts_once_and_is_written_down
+    whoever_decided_on_a_state_that_never_was_changes_nothing
     whoever_decided_on_an_older_state_changes_nothing
     of_two_who_change_at_once_one_is_refused
     settings_survive_a_rotation_of_keys_and_a_backup
@@ -54,6 +55,17 @@ async fn a_change_counts_once_and_is_written_down(place: Place) {
     assert_eq!((left.revision, left.items.len()), (4, 1));
     assert_eq!(store.audit_entries(None, 10).await.expect("read").len(), 4);
     assert_eq!(store.verify_audit().await.expect("walked").broken, None);
+    store.close().await;
+}
+
+async fn whoever_decided_on_a_state_that_never_was_changes_nothing(place: Place) {
+    let store = place.open().await;
+    for seen in [1, 7, u64::MAX] {
+        assert_eq!(make(&store, change("action", "a", Some(b"1"), seen)).await, None, "{seen}");
+    }
+    let nothing = store.settings().await.expect("read");
+    assert_eq!((nothing.revision, nothing.items.len()), (0, 0));
+    assert_eq!(store.audit_entries(None, 10).await.expect("read").len(), 0, "nothing is said");
     store.close().await;
 }
 
