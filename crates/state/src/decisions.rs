@@ -50,22 +50,6 @@ pub struct NewDecision {
     pub details: Vec<u8>,
 }
 
-impl fmt::Debug for NewDecision {
-    /// Where it went, never who called or what was seen (invariant 9).
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewDecision")
-            .field("call", &self.call)
-            .field("entry", &self.entry)
-            .field("at", &self.at)
-            .field("set_revision", &self.set_revision)
-            .field("rule", &self.rule)
-            .field("line", &self.line)
-            .field("destination", &self.destination)
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A decision as it is kept. Of somebody who was erased before it there are no number, no
 /// records and no details.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,21 +70,27 @@ pub struct Decision {
     pub details: Vec<u8>,
 }
 
-impl fmt::Debug for Decision {
-    /// As that of [`NewDecision`].
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decision")
-            .field("call", &self.call)
-            .field("entry", &self.entry)
-            .field("at", &self.at)
-            .field("set_revision", &self.set_revision)
-            .field("rule", &self.rule)
-            .field("line", &self.line)
-            .field("destination", &self.destination)
-            .field("status", &self.status)
-            .finish_non_exhaustive()
-    }
+macro_rules! debug {
+    ($($decision:ident)*) => {$(
+        impl fmt::Debug for $decision {
+            /// Where it went, never who called or what was seen (invariant 9).
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($decision))
+                    .field("call", &self.call)
+                    .field("entry", &self.entry)
+                    .field("at", &self.at)
+                    .field("set_revision", &self.set_revision)
+                    .field("rule", &self.rule)
+                    .field("line", &self.line)
+                    .field("destination", &self.destination)
+                    .field("status", &self.status)
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
 }
+
+debug!(NewDecision Decision);
 
 impl Store {
     /// Keeps a decision; the same call at the same entry and time twice is one.

@@ -251,6 +251,7 @@ async fn decisions_survive_a_backup_and_show_nothing_of_anybody(place: Place) {
     let shown = format!("{new:?}");
     keep(&store, new).await;
     let before = of(&store, "c-1").await;
+    assert_eq!(shown, format!("New{:?}", before[0]));
     for shown in [shown, format!("{before:?}")] {
         for word in ["5550177777", "zzrecord", "Zzgold", &format!("{:?}", before[0].details)] {
             assert!(!shown.contains(word), "{shown}");
