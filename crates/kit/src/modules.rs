@@ -8,38 +8,12 @@
 
 use crate::Settings;
 use crate::manifest::Manifest;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
 /// The modules that a rule can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Word {
-    Leads,
-    Contacts,
-    Accounts,
-}
-
-impl Word {
-    /// Every module.
-    pub const ALL: [Self; 3] = [Self::Leads, Self::Contacts, Self::Accounts];
-
-    /// A stable word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Leads => "leads",
-            Self::Contacts => "contacts",
-            Self::Accounts => "accounts",
-        }
-    }
-
-    /// The module of that word, in any case.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|module| module.as_str().eq_ignore_ascii_case(word.trim()))
-    }
-}
+pub use domain::rules::Module as Word;
 
 /// Every object that no other module names.
 const REST: &str = "*";
@@ -54,7 +28,19 @@ pub struct Facts {
     pub contacts: Option<Module>,
     pub accounts: Option<Module>,
     /// Modules that the vendor has not, or that this connector does not search, and why.
+    #[serde(deserialize_with = "by_word")]
     pub absent: BTreeMap<Word, String>,
+}
+
+/// Words are the domain's, which knows no wire format.
+fn by_word<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Word, String>, D::Error> {
+    let said = BTreeMap::<String, String>::deserialize(from)?;
+    let known = |(name, why): (String, String)| {
+        let word = Word::ALL.into_iter().find(|word| word.as_str() == name);
+        let word = word.ok_or_else(|| D::Error::custom(format!("no such module: {name}")))?;
+        Ok((word, why))
+    };
+    said.into_iter().map(known).collect()
 }
 
 /// One module of one vendor or connection.
@@ -276,7 +262,7 @@ fn shown_as<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Modules, Names, Word};
+    use super::{Facts, Modules, Names, Word};
     use crate::{Manifest, Settings};
     use std::collections::BTreeMap;
 
@@ -411,9 +397,14 @@ mod tests {
     }
 
     #[test]
-    fn a_module_is_read_in_any_case() {
-        assert_eq!(Word::parse(" Leads"), Some(Word::Leads));
-        assert_eq!(Word::parse("Cases"), None);
-        assert!(Word::ALL.iter().all(|word| Word::parse(word.as_str()) == Some(*word)));
+    fn modules_go_by_the_words_of_rules() {
+        for word in Word::ALL {
+            let facts = format!("absent = {{ {} = 'None here.' }}", word.as_str());
+            let facts: Facts = toml::from_str(&facts).expect("known");
+            assert_eq!(facts.absent, BTreeMap::from([(word, "None here.".to_owned())]));
+        }
+        let wrong = toml::from_str::<Facts>("absent = { cases = 'None here.' }");
+        let wrong = wrong.expect_err("no module").to_string();
+        assert!(wrong.contains("no such module: cases"), "{wrong}");
     }
 }

@@ -1,7 +1,6 @@
 //! What a rule set asks of the connections that there are, and whether they can tell it.
 
 use super::form::{self, Body, Fault};
-use super::gather::word;
 use super::set::{Rules, SetBody, fault};
 use crate::connections::Connection;
 use crate::lookup::Engine;
@@ -42,7 +41,7 @@ impl Engine {
         let mut faults = Vec::new();
         let modules = &connection.data.modules;
         if let Some((module, why)) =
-            source.module.and_then(|module| Some((module, modules.lack(word(module))?)))
+            source.module.and_then(|module| Some((module, modules.lack(module)?)))
         {
             let message = format!("{} has no {}.", source.connection, module.as_str());
             faults.push(fault(&at("module"), &message, why));
@@ -91,7 +90,7 @@ impl Engine {
     /// Does the connection, or what stands beside it, fetch the field?
     fn can_tell(&self, connection: &Connection, module: Option<Module>, field: &str) -> bool {
         match module {
-            Some(module) => self.connections.can_tell(connection, word(module), field),
+            Some(module) => self.connections.can_tell(connection, module, field),
             None => connection.data.people.of_field("", "", field).is_some(),
         }
     }

@@ -13,7 +13,6 @@ use domain::freshness::Freshness;
 use domain::rules::{Module, Outcome, Seen, Slot, Source};
 use domain::{Prefix, Status, Timestamp, Value};
 use kit::Ask;
-use kit::modules::Word;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -115,7 +114,7 @@ impl Engine {
         let mut all: Vec<(&str, Vec<Looked>)> = Vec::new();
         for Slot { source, field } in slots {
             let joins = self.connections.get(&source.connection).is_some_and(|connection| {
-                let is_own = |module| connection.data.can_tell(word(module), field);
+                let is_own = |module| connection.data.can_tell(module, field);
                 !connection.beside.is_empty() && !source.module.is_some_and(is_own)
             });
             let looked = Looked { module: source.module, joins };
@@ -235,7 +234,7 @@ impl Heard {
         let data = &self.connection.data;
         let (own, named) = match slot.source.module {
             Some(module) => {
-                let (module, object) = (word(module), contact.object.as_str());
+                let object = contact.object.as_str();
                 let own = data.name(module, object, &slot.field);
                 (own, connections.data_name(&self.connection, module, object, &slot.field))
             }
@@ -270,16 +269,7 @@ impl Heard {
 
 /// Is a record of this object of the module, or does it lead to one?
 fn is_of(connection: &Connection, module: Option<Module>, object: &str) -> bool {
-    module.is_none_or(|module| connection.data.modules.path(word(module), object).is_some())
-}
-
-/// The module as connectors know it.
-pub(super) fn word(module: Module) -> Word {
-    match module {
-        Module::Leads => Word::Leads,
-        Module::Contacts => Word::Contacts,
-        Module::Accounts => Word::Accounts,
-    }
+    module.is_none_or(|module| connection.data.modules.path(module, object).is_some())
 }
 
 /// A value as it is written for people: of what is long only how it begins.
