@@ -4,7 +4,8 @@
 //! vendor. Odd input is an outcome here, never an error. Start at
 //! [`phone::parse`] (who is on the line), then [`matching::choose`] (which
 //! record answers), then [`freshness`] (whether our copy may answer), and
-//! [`timeline`] for what a call has come to when it is over.
+//! [`timeline`] for what a call has come to when it is over. Two records of one person are
+//! kept the same by what [`sync`] plans.
 
 pub mod beside;
 pub mod call;
@@ -16,6 +17,7 @@ pub mod matching;
 pub mod phone;
 mod record_id;
 pub mod rules;
+pub mod sync;
 mod time;
 pub mod timeline;
 mod value;
