@@ -120,6 +120,50 @@ async function enrichAndMerge(api, source, first) {
   return merged.id;
 }
 
+async function inBulk(api, source, merged, ancestor) {
+  const people = [0, 1, 2].map((n) => contact(`Many ${n}`, source, String(300 + n)));
+  people[1].workEmail = 'no address';
+  const added = await api.postExternalcontactsBulkContactsAdd({ entities: people });
+  const good = added.results.filter((result) => result.success).map((result) => result.entity);
+  good.sort((one, two) => one.firstName.localeCompare(two.firstName));
+  done('bulk add', good.length === 2 && added.errorCount === 1, added);
+  const { error } = added.results[added.errorIndexes[0]];
+  done('bulk add tells the field', error.details[0].fieldName === 'workEmail', error);
+  const asked = [good[0].id, good[1].id, ancestor];
+  const fetched = await api.postExternalcontactsBulkContacts({ entities: asked.map((id) => ({ id })) });
+  const of = (answer, id) => answer.results.find((result) => result.id === id);
+  done('an ancestor is its canonical contact', of(fetched, ancestor).entity.id === merged, fetched);
+  done('in another order', fetched.results.map((result) => result.id).join() !== asked.join(), fetched);
+  const nobody = randomUUID();
+  const updated = await api.postExternalcontactsBulkContactsUpdate({
+    entities: [{ ...of(fetched, asked[0]).entity, title: 'Dr' }, { id: nobody, firstName: 'Nobody' }],
+  });
+  done('bulk update', of(updated, asked[0]).entity.title === 'Dr', updated);
+  done('bulk update of nobody', of(updated, nobody).error.status === 404, updated);
+  const removed = await api.postExternalcontactsBulkContactsRemove({ entities: asked.slice(0, 2).map((id) => ({ id })) });
+  done('bulk remove', removed.errorCount === 0 && removed.results.length === 2, removed);
+}
+
+async function organizations(api, source) {
+  const externalIds = [{ externalSource: { id: source }, value: '001' }];
+  const matchingIdentifiers = [{ type: 'ExternalId', value: '001', externalSource: { id: source } }];
+  const externalOrganization = { name: `Acme ${run}`, externalIds };
+  const request = { id: 't', action: 'Upsert', matchingIdentifiers, externalOrganization };
+  const bulk = await api.postExternalcontactsBulkOrganizationsEnrich({ entities: [request] });
+  const acme = bulk.results[0].entity;
+  done('bulk enrich of organizations', bulk.results[0].id === 't' && acme.name === `Acme ${run}`, bulk);
+  const found = await api.postExternalcontactsIdentifierlookupOrganizations(matchingIdentifiers[0]);
+  done('lookup of an organization', found.id === acme.id, found);
+  const scanned = await api.getExternalcontactsScanOrganizations({ limit: 200 });
+  done('scan of organizations', scanned.entities.some((one) => one.id === acme.id), scanned);
+  const tied = await api.postExternalcontactsContacts({ firstName: 'Tied', externalOrganization: { id: acme.id } });
+  done('tied to it', tied.externalOrganization.id === acme.id, tied);
+  await refused('an organization that is not there', 400, 'bad.request', () =>
+    api.postExternalcontactsContacts({ firstName: 'Tied', externalOrganization: { id: randomUUID() } }));
+  const removed = await api.postExternalcontactsBulkOrganizationsRemove({ entities: [{ id: acme.id }] });
+  done('bulk remove of organizations', removed.errorCount === 0, removed);
+}
+
 async function call(contacts, contactId) {
   const api = new gc.ConversationsApi();
   const id = process.env.GC_CONVERSATION;
@@ -187,8 +231,10 @@ const contacts = new gc.ExternalContactsApi();
 await past(contacts);
 const [source, first] = await writeAndFind(contacts);
 const merged = await enrichAndMerge(contacts, source, first);
+await inBulk(contacts, source, merged, first);
+await organizations(contacts, source);
 await call(contacts, merged);
 await aUser();
 // How many there are above: none is left out silently.
-if (operations !== 38) throw new Error(`${operations} operations, not 38`);
+if (operations !== 51) throw new Error(`${operations} operations, not 51`);
 console.log(`${operations} operations ok`);

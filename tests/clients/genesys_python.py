@@ -26,7 +26,7 @@ RUN = uuid.uuid4().hex[:8]
 DIGITS = f"{uuid.uuid4().int % 10_000_000:07d}"
 PHONE, OTHER_PHONE = f"+1555{DIGITS}", f"+1556{DIGITS}"
 # How many there are below: none is left out silently.
-OPERATIONS = 51
+OPERATIONS = 74
 operations = 0
 
 
@@ -180,6 +180,110 @@ def enrich_and_merge(api, source, first):
     return merged.id
 
 
+def in_bulk(api, source, merged, ancestor):
+    """Whole contacts: results in any order, errors of their own, ancestors lead to the canonical one."""
+    def request(entities, kind=gc.BulkContactsRequest):
+        body = kind()
+        body.entities = entities
+        return body
+
+    def ids(*all):
+        entities = []
+        for id in all:
+            entities.append(gc.Entity())
+            entities[-1].id = id
+        return request(entities, gc.BulkIdsRequest)
+
+    people = request([contact(f"Many {n}", source, str(300 + n)) for n in range(3)])
+    people.entities[1].work_email = "no address"
+    added = api.post_externalcontacts_bulk_contacts_add(people)
+    good = [result.entity for result in added.results if result.success]
+    done("bulk add", len(good) == 2 and added.error_count == 1, added)
+    error = added.results[added.error_indexes[0]].error
+    done("bulk add tells the field", error.details[0].field_name == "workEmail", error)
+    one, two = sorted(good, key=lambda entity: entity.first_name)
+    asked = [one.id, two.id, ancestor]
+    fetched = api.post_externalcontacts_bulk_contacts(ids(*asked))
+    by_id = {result.id: result.entity.id for result in fetched.results}
+    done("results have the ids asked for", set(by_id) == set(asked), fetched)
+    done("an ancestor is its canonical contact", by_id[ancestor] == merged, fetched)
+    order = [result.id for result in fetched.results]
+    done("results come in another order", order != asked, order)
+    unresolved = api.post_externalcontacts_bulk_contacts_unresolved(ids(ancestor))
+    done("unresolved it is itself", unresolved.results[0].entity.id == ancestor, unresolved)
+    whole = [result.entity for result in fetched.results if result.id == one.id][0]
+    whole.title, stranger = "Dr", contact("Nobody")
+    stranger.id = str(uuid.uuid4())
+    updated = api.post_externalcontacts_bulk_contacts_update(request([whole, stranger]))
+    by_id = {result.id: result for result in updated.results}
+    done("bulk update", by_id[one.id].entity.title == "Dr" and by_id[one.id].entity.first_name == "Many 0", updated)
+    done("bulk update of nobody", by_id[stranger.id].error.status == 404, updated)
+    removed = api.post_externalcontacts_bulk_contacts_remove(ids(one.id, two.id, stranger.id))
+    done("bulk remove", removed.error_count == 1, removed)
+    refused("read of a removed contact", 404, "not.found", lambda: api.get_externalcontacts_contact(one.id))
+    many = gc.BulkContactsEnrichRequest()
+    many.entities = [enrichment(source, str(400 + n), "Many", tracker=str(n)) for n in range(11)]
+    refused("eleven to enrich", 400, "bad.request", lambda: api.post_externalcontacts_bulk_contacts_enrich(many))
+
+
+def organizations(api, source):
+    acme = gc.ExternalOrganization()
+    acme.name, acme.tags = f"Acme {RUN}", ["vip"]
+    acme.external_ids = contact("", source, "001").external_ids
+    request = gc.ExternalOrganizationEnrichRequest()
+    request.action, request.external_organization = "Upsert", acme
+    request.matching_identifiers = [gc.ExternalOrganizationIdentifier()]
+    own = request.matching_identifiers[0]
+    own.type, own.value, own.external_source = "ExternalId", "001", identifier(source, "").external_source
+    made = api.post_externalcontacts_organizations_enrich(request)
+    again = api.post_externalcontacts_organizations_enrich(request)
+    done("enrich organization twice leaves one", made.id == again.id and made.name == acme.name, again)
+    found = api.post_externalcontacts_identifierlookup_organizations(own)
+    done("lookup of an organization", found.id == made.id, found)
+    scanned = api.get_externalcontacts_scan_organizations(limit=200)
+    done("scan of organizations", [one.id for one in scanned.entities] == [made.id], scanned)
+    person = contact("Tied")
+    person.external_organization = gc.ExternalOrganization()
+    person.external_organization.id, person.external_organization.name = made.id, acme.name
+    person = api.post_externalcontacts_contacts(person)
+    read = api.get_externalcontacts_contact(person.id, expand=["externalOrganization"])
+    done("a contact's organization", read.external_organization.name == acme.name, read)
+    made.industry = "Anvils"
+    many = gc.BulkOrganizationsRequest()
+    many.entities = [made, gc.ExternalOrganization()]
+    many.entities[1].name, many.entities[1].id = "Nobody", str(uuid.uuid4())
+    updated = api.post_externalcontacts_bulk_organizations_update(many)
+    by_id = {result.id: result for result in updated.results}
+    done("bulk update of organizations", by_id[made.id].entity.industry == "Anvils", updated)
+    done("and of none", by_id[many.entities[1].id].error.status == 404, updated)
+    api.delete_externalcontacts_organization(made.id)
+    refused("read of a deleted organization", 404, "not.found",
+            lambda: api.get_externalcontacts_organization(made.id))
+
+
+def custom_fields(api):
+    tag = api.get_externalcontacts_contacts_schemas_coretype("tag")
+    done("core type", tag.validation_limits.max_items.max > 1, tag)
+    schema = gc.DataSchema()
+    schema.name, schema.version, schema.enabled = f"Schema {RUN}", 1, True
+    schema.json_schema = gc.JsonSchemaDocument()
+    schema.json_schema.title, schema.json_schema.type = "Schema", "object"
+    schema.json_schema.properties = {"tags_tag": {"allOf": [{"$ref": "#/definitions/tag"}], "title": "tags"}}
+    schema = api.post_externalcontacts_contacts_schemas(schema)
+    person = contact("Tagged")
+    person.schema, person.custom_fields = schema, {"tags_tag": ["a", "b"]}
+    person = api.post_externalcontacts_contacts(person)
+    done("custom field", person.custom_fields == {"tags_tag": ["a", "b"]}, person)
+    person.custom_fields = {"tags_tag": "no list"}
+    refused("a value of another type", 400, "bad.request",
+            lambda: api.put_externalcontacts_contact(person.id, person))
+    schema.json_schema.properties["tier_text"] = {"allOf": [{"$ref": "#/definitions/text"}], "title": "tier"}
+    changed = api.put_externalcontacts_contacts_schema(schema.id, schema)
+    done("a schema's next version", changed.version == 2, changed)
+    refused("a change of an old version", 409, "conflict",
+            lambda: api.put_externalcontacts_contacts_schema(schema.id, schema))
+
+
 def call(client, contacts, contact_id):
     api, id = gc.ConversationsApi(client), os.environ["GC_CONVERSATION"]
     conversation = api.get_conversation(id)
@@ -266,6 +370,9 @@ def main():
     past(client, contacts)
     source, first = write_and_find(contacts)
     merged = enrich_and_merge(contacts, source, first)
+    in_bulk(contacts, source, merged, first)
+    organizations(contacts, source)
+    custom_fields(contacts)
     call(client, contacts, merged)
     contacts.delete_externalcontacts_contact(merged)
     refused("read of a deleted contact", 404, "not.found", lambda: contacts.get_externalcontacts_contact(merged))

@@ -134,6 +134,25 @@ assert.equal(second.results[0].properties.lastname, 'Upsert');
 done('upsert by a unique property, twice');
 await refused('upsert by a property that is not unique', 400, 'VALIDATION_ERROR',
   () => contacts.batchApi.upsert({ inputs: [{ ...input, idProperty: 'lastname' }] }));
+const batch = [0, 1, 2].map((n) => ({
+  idProperty: 'external_number', id: `M-${n}`, objectWriteTraceId: `t${n}`, properties: { lastname: `Many ${n}` },
+}));
+const made3 = (await contacts.batchApi.upsert({ inputs: batch })).results;
+const idOf = (n) => made3.find((one) => one.properties.external_number === `M-${n}`).id;
+const several = await contacts.batchApi.update({ inputs: [
+  { id: idOf(0), objectWriteTraceId: 't0', properties: { jobtitle: 'Chief' } },
+  { id: '999999999999', objectWriteTraceId: 't1', properties: { jobtitle: 'Nobody' } },
+  { id: idOf(2), objectWriteTraceId: 't2', properties: { jobtitle: '' } },
+] });
+assert.deepEqual(several.results.map((one) => one.id).sort(), [idOf(0), idOf(2)].sort());
+assert.equal(several.numErrors, 1);
+assert.equal(several.errors[0].category, 'OBJECT_NOT_FOUND');
+assert.deepEqual(several.errors[0].context.objectWriteTraceId, ['t1']);
+done('a batch of changes tells who was not there');
+await contacts.batchApi.archive({ inputs: [0, 1, 2].map((n) => ({ id: idOf(n) })) });
+const remaining = await contacts.batchApi.read({ inputs: [{ id: idOf(0) }], properties: [], propertiesWithHistory: [] });
+assert.equal(remaining.results.length, 0);
+done('a batch is archived');
 
 // Calls
 const call = await objects.calls.basicApi.create({

@@ -110,6 +110,47 @@ async function main() {
   ]);
   done('collections fail one by one', many[0].success && !many[1].success, many);
   done('and say why', many[1].errors[0].statusCode === 'REQUIRED_FIELD_MISSING', many[1]);
+  const keyed = [1, 2, 3].map((n) => ({ External_Id__c: `many-${n}-${run}`, LastName: `M ${n}` }));
+  const upserted = await sf.sobject('Contact').upsert(keyed, 'External_Id__c');
+  done('upsert of many', upserted.every((one) => one.success && one.created), upserted);
+  const repeated = await sf.sobject('Contact').upsert(keyed, 'External_Id__c');
+  done(
+    'and the same again',
+    repeated.every((one, n) => !one.created && one.id === upserted[n].id),
+    repeated,
+  );
+  const [one, two, three] = upserted.map((result) => result.id);
+  const mixed = await sf.sobject('Contact').update([
+    { Id: one, Title: 'changed' },
+    { Id: two, Phone: '5'.repeat(41) },
+    { Id: three, Title: null },
+  ]);
+  done('update of many, one by one', `${mixed.map((result) => result.success)}` === 'true,false,true', mixed);
+  done('the fault names its field', mixed[1].errors[0].fields[0] === 'Phone', mixed[1]);
+  const whole = await sf.sobject('Contact').update(
+    [
+      { Id: one, Title: 'all' },
+      { Id: two, LastName: '' },
+    ],
+    { allOrNone: true },
+  );
+  done(
+    'all or none',
+    whole.every((result) => !result.success) &&
+      whole[0].errors[0].statusCode === 'ALL_OR_NONE_OPERATION_ROLLED_BACK',
+    whole,
+  );
+  const kept = await sf.sobject('Contact').retrieve([one, two, three]);
+  done('retrieve of many', kept[0].Title === 'changed' && kept[1].LastName === 'M 2', kept);
+  await refused('an unknown field refuses the whole request', 'INVALID_FIELD', () =>
+    sf.sobject('Contact').update([
+      { Id: one, Title: 'not' },
+      { Id: two, Foo__c: 'x' },
+    ]),
+  );
+  const removed = await sf.sobject('Contact').destroy([one, two, one]);
+  done('destroy of many', `${removed.map((result) => result.success)}` === 'true,true,false', removed);
+  done('twice is told', removed[2].errors[0].statusCode === 'ENTITY_IS_DELETED', removed[2]);
   const updated = await sf.sobject('Contact').update({ Id: many[0].id, Title: 'B' });
   done('update', updated.success, updated);
   const record = await sf.sobject('Contact').retrieve(many[0].id);

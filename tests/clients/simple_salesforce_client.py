@@ -123,6 +123,38 @@ def reads(sf):
     done("limit header", sf.api_usage["api-usage"].used > 0, sf.api_usage)
 
 
+def collections(sf, run):
+    typed = {"attributes": {"type": "Contact"}}
+    rows = [{**typed, "External_Id__c": f"c{n}-{run}", "LastName": f"C {n}"} for n in range(200)]
+    path = "composite/sobjects/Contact/External_Id__c"
+
+    def send(path, method, **more):
+        return sf.restful(path, method=method, **more)
+
+    made = send(path, "PATCH", json={"allOrNone": False, "records": rows})
+    done("200 in one request", len(made) == 200 and all(one["created"] for one in made), made[:2])
+    again = send(path, "PATCH", json={"allOrNone": False, "records": rows[:3]})
+    same = [one["id"] for one in again] == [one["id"] for one in made[:3]]
+    done("the same again is found", same and not any(one["created"] for one in again), again)
+    refused(
+        "201 are too many",
+        SalesforceMalformedRequest,
+        "EXCEEDED_ID_LIMIT",
+        lambda: send(path, "PATCH", json={"records": [*rows, rows[0]]}),
+    )
+    ids = [one["id"] for one in made]
+    bad = {**typed, "id": ids[1], "Email": "no address"}
+    told = send("composite/sobjects", "PATCH", json={"records": [{**typed, "id": ids[0], "Title": "T"}, bad]})
+    done("one bad row spoils no other", [one["success"] for one in told] == [True, False], told)
+    done("and says its field", told[1]["errors"][0]["fields"] == ["Email"], told)
+    read = send("composite/sobjects/Contact", "POST", json={"ids": ids[:2], "fields": ["Id", "Title", "SystemModstamp"]})
+    done("read of many", [one["Title"] for one in read] == ["T", None], read)
+    gone = send("composite/sobjects", "DELETE", params={"ids": ",".join(ids), "allOrNone": "false"})
+    done("200 deleted in one request", len(gone) == 200 and all(one["success"] for one in gone), gone[:2])
+    read = send("composite/sobjects/Contact", "POST", json={"ids": ids[:1], "fields": ["Id"]})
+    done("what is gone is null", read == [None], read)
+
+
 def writes(sf):
     run = uuid.uuid4().hex[:8]
     line = uuid.uuid4().int % 10_000
@@ -137,6 +169,7 @@ def writes(sf):
     done("like", sf.query(like)["totalSize"] >= 1)
     identifier = found["records"][0]["Id"]
     done("by external id", sf.Contact.get_by_custom_id("External_Id__c", f"py-{run}")["Id"] == identifier)
+    collections(sf, run)
     hits = sf.search(f"FIND {{555013{line:04}}} IN PHONE FIELDS RETURNING Contact(Id, Name)")["searchRecords"]
     done("search", identifier in [hit["Id"] for hit in hits], hits)
     quick = sf.quick_search(f"py.{run}@example.com")["searchRecords"]

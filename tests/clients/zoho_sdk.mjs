@@ -179,6 +179,26 @@ assert.equal(answer.getStatusCode(), 207);
 assert.deepEqual(answer.getObject().getData().map((row) => row.getStatus().getValue()), ['success', 'error']);
 done('one of two is written (207)');
 
+const couple = body({ Last_Name: 'First' });
+couple.getData().push(...body({ Last_Name: 'Second' }).getData());
+answer = await contacts.createRecords(couple, new HeaderMap());
+const ids = answer.getObject().getData().map((row) => BigInt(row.getDetails().get('id')));
+const changes = body({ Title: 'Chief' });
+changes.getData()[0].setId(ids[0]);
+for (const other of [1n, ids[1]]) {
+  const [row] = body({ Title: 'Deputy' }).getData();
+  row.setId(other);
+  changes.getData().push(row);
+}
+answer = await contacts.updateRecords(changes, new HeaderMap());
+assert.equal(answer.getStatusCode(), 207);
+assert.deepEqual(answer.getObject().getData().map((row) => row.getStatus().getValue()), ['success', 'error', 'success']);
+done('many are changed, and who was not there is told in its place');
+answer = await contacts.deleteRecords(
+  await parameters([[Record.DeleteRecordsParam.IDS, `${ids[0]},1,${ids[1]}`]]), new HeaderMap());
+assert.deepEqual(answer.getObject().getData().map((row) => row.getStatus().getValue()), ['success', 'error', 'success']);
+done('many are deleted');
+
 answer = await contacts.deleteRecord(id, new ParameterMap(), new HeaderMap());
 assert.equal(answer.getObject().getData()[0].getMessage().getValue?.() ?? answer.getObject().getData()[0].getMessage(), 'record deleted');
 answer = await contacts.getRecord(id, fields, new HeaderMap());

@@ -1,8 +1,8 @@
 //! What a connector is: facts, a way to open it, and what it can then do.
 
 use crate::{
-    CallEvents, Changes, Destinations, Error, History, Journal, Lane, Limits, Manifest, Network,
-    Requests, Rights, Settings, SignIn, Tokens, Turnstile, Writes,
+    CallEvents, Changes, Destinations, Error, Forms, History, Journal, Lane, Limits, Manifest,
+    Network, Requests, Rights, Settings, SignIn, Tokens, Turnstile, Writes,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Numbering, Phone, Value};
@@ -44,6 +44,8 @@ pub struct Capabilities {
     pub sign_in: Option<Arc<dyn SignIn>>,
     pub changes: Option<Arc<dyn Changes>>,
     pub writes: Option<Arc<dyn Writes>>,
+    /// How the fields of `changes` and `writes` hold their values; `None`: as plain JSON.
+    pub forms: Option<Arc<dyn Forms>>,
     pub requests: Option<Arc<dyn Requests>>,
     pub check: Arc<dyn Check>,
 }
@@ -66,6 +68,7 @@ impl Capabilities {
             sign_in: None,
             changes: None,
             writes: None,
+            forms: None,
             requests: None,
             check,
         }

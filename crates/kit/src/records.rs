@@ -109,7 +109,41 @@ pub struct Saved {
     pub is_new: bool,
 }
 
-/// Reads and writes single records.
+/// One write among many.
+#[derive(Clone, PartialEq)]
+pub enum Write {
+    /// As [`Writes::create`]: the key's field and value, and the fields.
+    Create { key: (String, String), fields: Fields },
+    /// As [`Writes::update`].
+    Update { id: String, seen: Option<String>, fields: Fields },
+    /// As [`Writes::delete`].
+    Delete { id: String, seen: Option<String> },
+}
+
+impl fmt::Debug for Write {
+    /// Which record and which fields, never what they hold (invariant 9).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |fields: &Fields| fields.keys().cloned().collect::<Vec<_>>();
+        match self {
+            Self::Create { key: (field, _), fields } => f
+                .debug_struct("Create")
+                .field("key", field)
+                .field("fields", &names(fields))
+                .finish(),
+            Self::Update { id, seen, fields } => f
+                .debug_struct("Update")
+                .field("id", id)
+                .field("seen", seen)
+                .field("fields", &names(fields))
+                .finish(),
+            Self::Delete { id, seen } => {
+                f.debug_struct("Delete").field("id", id).field("seen", seen).finish()
+            }
+        }
+    }
+}
+
+/// Reads and writes records, one by one or many in one request.
 #[async_trait]
 pub trait Writes: Send + Sync {
     /// How many ids one [`Writes::read`] can carry.
@@ -163,4 +197,62 @@ pub trait Writes: Send + Sync {
     /// # Errors
     /// `Conflict` when it changed since `seen`; any [`Error`].
     async fn delete(&self, object: &str, id: &str, seen: Option<&str>) -> Result<(), Error>;
+
+    /// How many writes of one kind one request of [`Writes::write`] can carry; a caller who
+    /// gives more at once gains nothing.
+    fn write_max(&self) -> usize {
+        1
+    }
+
+    /// Does many writes, each as its own method would, and says of each, in order, what
+    /// became of it: one that is refused spoils no other. What was deleted, or was gone
+    /// already, is `Saved` under its id. No two of them may be about the same record or
+    /// key: the caller sees to it.
+    ///
+    /// The default does them one by one, and once the connection lets nobody in, or asks
+    /// to wait, says the same of the rest unsent.
+    ///
+    /// # Errors
+    /// When what became of all of them is unknown, or none was tried: they may all be
+    /// repeated (invariant 3).
+    async fn write(
+        &self,
+        object: &str,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Saved, Error>>, Error> {
+        let mut outcomes: Vec<Result<Saved, Error>> = Vec::with_capacity(writes.len());
+        for write in writes {
+            let told = match outcomes.last() {
+                Some(Err(shut @ (Error::Unauthorized { .. } | Error::RateLimited { .. }))) => {
+                    Err(shut.clone())
+                }
+                _ => one_by_one(self, object, write).await,
+            };
+            outcomes.push(told);
+        }
+        Ok(outcomes)
+    }
+}
+
+/// One write of many, by the method that does it alone.
+///
+/// # Errors
+/// As [`Writes::create`], [`Writes::update`] and [`Writes::delete`].
+async fn one_by_one<W: Writes + ?Sized>(
+    writes: &W,
+    object: &str,
+    write: &Write,
+) -> Result<Saved, Error> {
+    match write {
+        Write::Create { key: (field, value), fields } => {
+            writes.create(object, (field, value), fields).await
+        }
+        Write::Update { id, seen, fields } => {
+            writes.update(object, id, seen.as_deref(), fields).await
+        }
+        Write::Delete { id, seen } => {
+            writes.delete(object, id, seen.as_deref()).await?;
+            Ok(Saved { id: id.clone(), version: None, is_new: false })
+        }
+    }
 }

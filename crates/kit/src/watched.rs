@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::{
     Account, Accounts, Activity, Ask, Capabilities, Changes, ChangesAsk, ChangesPage,
     ContactCenter, Conversation, Custom, Destination, Destinations, Enriched, Error, Fields,
-    Journal, Lane, Language, Lookup, Place, Push, Record, Requests, Saved, Writes, Written,
+    Journal, Lane, Language, Lookup, Place, Push, Record, Requests, Saved, Write, Writes, Written,
     destinations,
 };
 use async_trait::async_trait;
@@ -184,6 +184,28 @@ impl Writes for Watched<dyn Writes> {
 
     async fn delete(&self, object: &str, id: &str, seen: Option<&str>) -> Result<(), Error> {
         self.told("delete", self.inner.delete(object, id, seen).await)
+    }
+
+    fn write_max(&self) -> usize {
+        self.inner.write_max()
+    }
+
+    async fn write(
+        &self,
+        object: &str,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Saved, Error>>, Error> {
+        let outcomes = self.inner.write(object, writes).await;
+        // What is wrong with one record says nothing of the connection.
+        let shut = outcomes.iter().flatten().filter_map(|one| one.as_ref().err());
+        let mut shut = shut.filter(|error| {
+            !matches!(error, Error::Invalid { .. } | Error::NotFound | Error::Conflict { .. })
+        });
+        match shut.next().cloned() {
+            Some(error) => drop(self.told::<()>("write", Err(error))),
+            None => return self.told("write", outcomes),
+        }
+        outcomes
     }
 }
 

@@ -3,8 +3,8 @@
 //! It keeps contacts of its own, carries attributes on live conversations, and
 //! says what it lacks. `platform` is what it does, `client` the way to it,
 //! `mapping` its JSON both ways, `events` what it tells of calls, `history` what it
-//! remembers of them, `destinations` what they can be sent to, `scan` and `writes` (over
-//! `records`) what whole contacts are, `sign_in` whose token an agent's page shows, `check`
+//! remembers of them, `destinations` what they can be sent to, `records` what whole contacts
+//! and organizations are, `sign_in` whose token an agent's page shows, `check`
 //! what it needs to be granted. Set-up and quirks are in README.md.
 
 mod check;
@@ -17,14 +17,12 @@ mod mapping;
 mod platform;
 mod records;
 mod requests;
-mod scan;
 pub mod setup;
 mod sign_in;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]
 pub mod simulate;
-mod writes;
 
 use crate::Vendor;
 use client::Client;
@@ -78,11 +76,13 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         source_name,
         known_source: Mutex::new(None),
     });
+    let records = Arc::new(records::Records::new(Arc::clone(&platform)));
     Ok(Capabilities {
         tokens: Some(tokens),
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
-        changes: Some(Arc::new(scan::Scan { platform: Arc::clone(&platform) })),
-        writes: Some(Arc::new(writes::Contacts { platform: Arc::clone(&platform) })),
+        changes: Some(Arc::clone(&records) as Arc<dyn kit::Changes>),
+        writes: Some(Arc::clone(&records) as Arc<dyn kit::Writes>),
+        forms: Some(records),
         calls: Some(Arc::new(events::Events { apps: apps.clone() })),
         history: Some(Arc::new(history::Past {
             platform: Arc::clone(&platform),

@@ -1,7 +1,7 @@
 //! A Genesys Cloud that runs on this machine and follows the vendor's documents.
 //!
 //! `start` gives one organization on its own loopback port: OAuth and the API on
-//! one address, external contacts with identifier claiming and merging, calls
+//! one address, external contacts with identifier claiming and merging, organizations, calls
 //! with attributes and associations, queues, IVRs, prompts, limits, permissions and throttling.
 //! It shares no type with the product: what it says is JSON of the vendor's shape.
 //! Presence, notifications and data actions are not here.
@@ -246,20 +246,32 @@ impl GenesysCloud {
         added.map(|contact| contact.id).map_err(|problem| problem.message)
     }
 
+    /// Writes an organization as the API would; its id. The error is the vendor's sentence.
+    pub fn add_organization(&self, body: &Value) -> Result<String, String> {
+        let added = self.platform.world().add_organization(body, now());
+        added.map(|organization| organization.id).map_err(|problem| problem.message)
+    }
+
+    /// Every organization as an `ExternalOrganization`, in order of creation.
+    pub fn organizations(&self) -> Vec<Value> {
+        let world = self.platform.world();
+        world.organizations.after(0).map(|one| world.render_organization(one)).collect()
+    }
+
     /// Every contact of whatever type, merged ones included, in order of creation,
     /// as `ExternalContact`s with identifiers and external sources expanded.
     pub fn contacts(&self) -> Vec<Value> {
         let world = self.platform.world();
         let mut all: Vec<_> = world.contacts.all().collect();
         all.sort_by_key(|contact| contact.sequence);
-        let everything = Expand { identifiers: true, external_sources: true };
+        let everything = Expand { identifiers: true, external_sources: true, organization: false };
         all.into_iter().map(|contact| world.render(contact, everything)).collect()
     }
 
     /// The canonical contact behind an id, expanded like `contacts`.
     pub fn contact(&self, id: &str) -> Option<Value> {
         let world = self.platform.world();
-        let everything = Expand { identifiers: true, external_sources: true };
+        let everything = Expand { identifiers: true, external_sources: true, organization: false };
         world.contacts.resolve(id).ok().map(|contact| world.render(contact, everything))
     }
 

@@ -97,6 +97,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         })),
         journal: Some(Arc::new(journal::Calls { client: Arc::clone(&client), key: call_key })),
         changes: Some(Arc::new(records::Changes { client: Arc::clone(&client) })),
+        forms: Some(Arc::new(records::Names)),
         writes: Some(Arc::new(records::Writes { client: Arc::clone(&client) })),
         requests: Some(Arc::new(requests::Actions { client })),
         ..Capabilities::new(http, Arc::new(access))

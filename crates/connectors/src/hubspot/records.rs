@@ -1,10 +1,13 @@
 //! Whole records of any type, by HubSpot's own names: what changed, and how they are written.
 
+mod batch;
 mod changes;
 mod cursor;
+mod forms;
 mod writes;
 
 pub(super) use changes::Changes;
+pub(super) use forms::Names;
 pub(super) use writes::Writes;
 
 use super::client::Client;

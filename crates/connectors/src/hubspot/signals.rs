@@ -42,15 +42,19 @@ pub(super) fn partial(body: &Value) -> Result<&Value, Error> {
     if let Some(found) = body["results"].get(0) {
         return Ok(found);
     }
-    let error = &body["errors"][0];
-    Err(match plain(error["category"].as_str().unwrap_or_default()) {
+    Err(failed(&body["errors"][0]))
+}
+
+/// What one error of a batch means.
+pub(super) fn failed(error: &Value) -> Error {
+    match plain(error["category"].as_str().unwrap_or_default()) {
         "OBJECT_NOT_FOUND" => Error::NotFound,
         "CONFLICT" => Error::Conflict { reason: "CONFLICT, in a batch".to_owned() },
         "" => Error::protocol("a batch without results and errors"),
         category => {
             Error::Invalid { field: property(error), reason: format!("{category}, in a batch") }
         }
-    })
+    }
 }
 
 fn meaning(reply: &Reply, body: &Value) -> Error {

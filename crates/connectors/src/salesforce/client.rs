@@ -256,12 +256,30 @@ pub(super) fn classify(reply: Reply) -> Result<Reply, Error> {
         return Ok(reply);
     }
     let body = reply.json().unwrap_or(Value::Null);
+    // A list of records, where one was named by an external id.
+    if reply.status == 300 && body.get(0).is_some_and(Value::is_string) {
+        let reason = "several records have this external id".to_owned();
+        return Err(Error::Conflict { reason });
+    }
     // An array of errors; a few resources answer a bare object.
-    let first = body.get(0).unwrap_or(&body);
-    let told = |key: &str| first.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (code, message) = (plain_code(told("errorCode")), told("message"));
-    let status = reply.status;
-    Err(match (status, code) {
+    let mut error = refused(reply.status, body.get(0).unwrap_or(&body), "errorCode");
+    if reply.status == 429
+        && let Error::RateLimited { retry_after } = &mut error
+    {
+        *retry_after = reply.retry_after().or(*retry_after);
+    }
+    Err(error)
+}
+
+/// The same for one error, whose code is under `key`: of an answer, or of one record among
+/// many, which has no status of its own (0).
+pub(super) fn refused(status: u16, told: &Value, key: &str) -> Error {
+    let text = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (code, message) = (plain_code(text(key)), text("message"));
+    let field = told.get("fields").and_then(|fields| fields.get(0)?.as_str());
+    let field = field.and_then(Name::new).map(|name| name.as_str().to_owned());
+    let is_the_record = field.as_deref().is_none_or(|field| field.eq_ignore_ascii_case("Id"));
+    match (status, code) {
         (401, "INVALID_SESSION_ID") if !message.contains("expired or invalid") => {
             // A new token would be refused too ("not valid for use with the REST API").
             Error::Forbidden { missing: "use of the REST API (INVALID_SESSION_ID)".to_owned() }
@@ -270,9 +288,7 @@ pub(super) fn classify(reply: Reply) -> Result<Reply, Error> {
         (_, "REQUEST_LIMIT_EXCEEDED") => Error::RateLimited {
             retry_after: message.contains("Concurrent").then_some(CONCURRENT_PAUSE),
         },
-        (429, _) => Error::RateLimited {
-            retry_after: Some(reply.retry_after().unwrap_or(CONCURRENT_PAUSE)),
-        },
+        (429, _) => Error::RateLimited { retry_after: Some(CONCURRENT_PAUSE) },
         (_, "INVALID_FIELD" | "INVALID_TYPE") => {
             Error::Forbidden { missing: named_in(message).unwrap_or_else(|| code.to_owned()) }
         }
@@ -281,10 +297,13 @@ pub(super) fn classify(reply: Reply) -> Result<Reply, Error> {
             Error::Conflict { reason: named(status, code) }
         }
         (_, "QUERY_TIMEOUT" | "REQUEST_RUNNING_TOO_LONG" | "SERVER_UNAVAILABLE")
+        | (0, "UNKNOWN_EXCEPTION")
         | (408 | 420 | 500.., _) => Error::unavailable(named(status, code)),
-        // A list of records, where one was named by an external id.
-        (300, _) if body.get(0).is_some_and(Value::is_string) => {
-            Error::Conflict { reason: "several records have this external id".to_owned() }
+        // Among many it is told by its code alone; a field named is another record's.
+        (0, "ENTITY_IS_DELETED" | "NOT_FOUND" | "INVALID_CROSS_REFERENCE_KEY" | "MALFORMED_ID")
+            if is_the_record =>
+        {
+            Error::NotFound
         }
         (404, "") | (300..=399, _) => Error::protocol(named(status, code)),
         (404, _) => Error::NotFound,
@@ -294,15 +313,14 @@ pub(super) fn classify(reply: Reply) -> Result<Reply, Error> {
         },
         (403, "") => Error::protocol(named(status, code)),
         (403, _) => Error::Forbidden { missing: code.to_owned() },
-        _ => {
-            let field = first.get("fields").and_then(|fields| fields.get(0)?.as_str());
-            let field = field.and_then(Name::new).map(|name| name.as_str().to_owned());
-            Error::Invalid {
-                field: field.or_else(|| named_in(message)),
-                reason: named(status, code),
-            }
+        (0, code) if code.starts_with("INSUFFICIENT_ACCESS") => {
+            Error::Forbidden { missing: code.to_owned() }
         }
-    })
+        _ => Error::Invalid {
+            field: field.or_else(|| named_in(message)),
+            reason: named(status, code),
+        },
+    }
 }
 
 /// The code if it has a code's form: nothing else of the body gets into a message.
@@ -312,20 +330,25 @@ fn plain_code(code: &str) -> &str {
 }
 
 fn named(status: u16, code: &str) -> String {
-    if code.is_empty() {
-        return format!("status {status}");
+    match (code, status) {
+        ("", _) => format!("status {status}"),
+        (_, 0) => code.to_owned(),
+        _ => format!("{code}, status {status}"),
     }
-    format!("{code}, status {status}")
 }
 
 /// The field or object that a message says is not there, as `Contact.Tier__c` or `Lead`.
 fn named_in(message: &str) -> Option<String> {
+    // A query says it of an entity, a write of an `sobject of type Contact`.
+    let written = message.split_once("on sobject of type ").map(|(_, name)| name);
+    let written = written.and_then(|name| Name::new(name.split_whitespace().next()?));
     let quoted_after = |words: &str| {
         let (_, rest) = message.split_once(words)?;
         let name = rest.split('\'').next()?;
         Name::new(name).map(|name| name.as_str().to_owned())
     };
     let entity = quoted_after("on entity '");
+    let entity = entity.or_else(|| written.map(|name| name.as_str().to_owned()));
     let field = quoted_after("No such column '")
         .or_else(|| quoted_after("No such relation '"))
         .or_else(|| quoted_after("Didn't understand relationship '"));

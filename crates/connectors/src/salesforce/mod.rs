@@ -2,14 +2,16 @@
 //!
 //! It can look up, keep activities, tell what changed, write, and say what it lacks. `lookup` is
 //! the way of a question, `journal` that of an activity, `changes` and `writes` (over `records`)
-//! those of whole records, `client` the way to the org, `soql` the only way to write a query, `mapping`
+//! those of whole records (many at once: `batch`; how their fields hold values: `forms`), `client` the way to the org, `soql` the only way to write a query, `mapping`
 //! what an answer means, `sign_in` whose token an agent's page shows (`signed_request`
 //! reads one form of it). Set-up and quirks are in README.md.
 
 mod accounts;
+mod batch;
 mod changes;
 mod check;
 mod client;
+mod forms;
 mod journal;
 mod login;
 mod lookup;
@@ -85,6 +87,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         writes: Some(Arc::new(writes::Records::new(Arc::clone(&client)))),
+        forms: Some(Arc::new(forms::Names)),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { client, shapes, agents }))
     })

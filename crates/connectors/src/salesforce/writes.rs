@@ -8,6 +8,7 @@
 //! Source: REST API Guide, "Insert or Update (Upsert) a Record Using an External ID",
 //! "Conditional Requests".
 
+use super::batch;
 use super::client::{Client, Write};
 use super::mapping::record_id;
 use super::records::{field_name, fixed, id, object, record, selected};
@@ -28,7 +29,7 @@ const OBJECTS_MAX: usize = 100;
 
 /// The records of one org.
 pub(super) struct Records {
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
     /// Fields of an object by which it can be upserted, in lower case.
     keys: Mutex<HashMap<String, Arc<BTreeSet<String>>>>,
 }
@@ -147,11 +148,23 @@ impl Writes for Records {
             Err(error) => Err(error),
         }
     }
+
+    fn write_max(&self) -> usize {
+        batch::WRITE_MAX
+    }
+
+    async fn write(
+        &self,
+        object: &str,
+        writes: &[kit::Write],
+    ) -> Result<Vec<Result<Saved, Error>>, Error> {
+        self.write_all(object, writes).await
+    }
 }
 
 impl Records {
     /// Can records be named by this field? Described once, while the process runs.
-    async fn is_external_id(&self, object: &Name, key: &Name) -> Result<bool, Error> {
+    pub(super) async fn is_external_id(&self, object: &Name, key: &Name) -> Result<bool, Error> {
         let (of, field) = (object.as_str().to_lowercase(), key.as_str().to_lowercase());
         let known = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&of).cloned();
         if let Some(keys) = known {
@@ -195,13 +208,7 @@ impl Records {
         let asked = [id.to_owned()];
         let found = self.read(Lane::Background, object.as_str(), &asked, &[]).await?;
         let Some(record) = found.into_iter().flatten().next() else { return Ok(None) };
-        let stamp = record.version.as_deref().and_then(Timestamp::parse);
-        let stamp = stamp.ok_or_else(|| Error::protocol("a row without SystemModstamp"))?;
-        // Compared as moments: the vendor writes one and the same in several ways.
-        if Timestamp::parse(seen) != Some(stamp) {
-            return Err(Error::Conflict { reason: "it was changed since it was read".to_owned() });
-        }
-        Ok(Some(stamp))
+        still(record.version.as_deref(), seen).map(Some)
     }
 
     /// What was written, and the version it has since: told only if nobody else has
@@ -225,13 +232,32 @@ impl Records {
     }
 }
 
-/// The fields as the org takes them, without the key.
-fn body(fields: &Fields, key: Option<&Name>) -> Result<Value, Error> {
+/// When a record with this stamp was changed last, if it is the version that was seen.
+///
+/// # Errors
+/// `Conflict` when it is another.
+pub(super) fn still(stamp: Option<&str>, seen: &str) -> Result<Timestamp, Error> {
+    let stamp = stamp.and_then(Timestamp::parse);
+    let stamp = stamp.ok_or_else(|| Error::protocol("a row without SystemModstamp"))?;
+    // Compared as moments: the vendor writes one and the same in several ways.
+    if Timestamp::parse(seen) != Some(stamp) {
+        return Err(Error::Conflict { reason: "it was changed since it was read".to_owned() });
+    }
+    Ok(stamp)
+}
+
+/// The fields as the org takes them, without the key. Which record they are of is said
+/// elsewhere, and no field may say another.
+pub(super) fn body(fields: &Fields, key: Option<&Name>) -> Result<Value, Error> {
     let mut body = Fields::new();
     for (name, value) in fields {
         let name = field_name(name)?;
         if name.as_str().contains('.') {
             let reason = "belongs to another record, and is written there".to_owned();
+            return Err(Error::Invalid { field: Some(name.as_str().to_owned()), reason });
+        }
+        if name.is("Id") || name.is("attributes") {
+            let reason = "names the record, and is not set".to_owned();
             return Err(Error::Invalid { field: Some(name.as_str().to_owned()), reason });
         }
         if !key.is_some_and(|key| key.is(name.as_str())) {
@@ -252,7 +278,7 @@ fn path(steps: &[&str]) -> Option<String> {
 }
 
 /// The id of a record that was made.
-fn made(told: &Value) -> Result<String, Error> {
+pub(super) fn made(told: &Value) -> Result<String, Error> {
     let id = told.get("id").and_then(Value::as_str).and_then(record_id);
     id.ok_or_else(|| Error::protocol("a record was written without an id"))
 }

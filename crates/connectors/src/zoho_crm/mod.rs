@@ -100,6 +100,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             triggers: triggers.clone(),
         })),
         changes: Some(Arc::new(records::Changes { client: Arc::clone(&client) })),
+        forms: Some(Arc::new(records::Names)),
         writes: Some(Arc::new(records::Writes {
             client: Arc::clone(&client),
             triggers,

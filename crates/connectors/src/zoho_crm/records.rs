@@ -1,10 +1,13 @@
 //! Whole records of any module, by Zoho's own names: what changed, and how they are written.
 
+mod batch;
 mod changes;
 mod cursor;
+mod forms;
 mod writes;
 
 pub(super) use changes::Changes;
+pub(super) use forms::Names;
 pub(super) use writes::Writes;
 
 use super::coql::{COLUMNS_MAX, Name, name};

@@ -40,6 +40,10 @@ pub(super) fn classify(reply: &Reply) -> Result<Option<Value>, Error> {
         };
     }
     let body = reply.json().unwrap_or(Value::Null);
+    // Of several rows none was written: each says why itself.
+    if matches!(status, 400 | 412) && body["data"].as_array().is_some_and(|rows| rows.len() > 1) {
+        return Ok(Some(body));
+    }
     let told = refusal(&body, status).or_else(|| refusal(&body["data"][0], status));
     Err(meaning(&told.unwrap_or(Told { code: "", details: &Value::Null, status })))
 }
@@ -49,7 +53,14 @@ pub(super) fn classify(reply: &Reply) -> Result<Option<Value>, Error> {
 /// # Errors
 /// What the row's own code means, also where the answer as a whole is a success.
 pub(super) fn row(body: &Value) -> Result<(&Value, &str), Error> {
-    let row = &body["data"][0];
+    outcome(&body["data"][0])
+}
+
+/// The same of one row among many.
+///
+/// # Errors
+/// As [`row`].
+pub(super) fn outcome(row: &Value) -> Result<(&Value, &str), Error> {
     if let Some(told) = refusal(row, 400) {
         return Err(meaning(&told));
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-async fn organization() -> Rig<GenesysCloud> {
+pub(crate) async fn organization() -> Rig<GenesysCloud> {
     organized(sim::Config::default()).await
 }
 
@@ -39,7 +39,7 @@ fn numbered(n: usize) -> Push {
 }
 
 /// Every request to the API so far must be one that the vendor describes.
-fn as_described(rig: &Rig<GenesysCloud>) -> usize {
+pub(crate) fn as_described(rig: &Rig<GenesysCloud>) -> usize {
     let log = rig.faults().requests().log();
     let sent = log.iter().filter(|seen| seen.target.starts_with("/api/v2/"));
     let mut count = 0;

@@ -3,12 +3,14 @@
 // What `cargo xtask new-connector` writes, as part of the list that it would join.
 #[path = "../../../../xtask/src/new_connector/acme_crm/mod.rs"]
 mod acme_crm;
+mod batches;
 mod contract;
 mod custom_url;
 mod dynamics;
 mod faults;
 mod followed;
 mod genesys;
+mod genesys_records;
 mod genesys_sim;
 mod hubspot;
 mod logs;

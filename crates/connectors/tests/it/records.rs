@@ -19,16 +19,16 @@ const PAGES_MAX: usize = 200;
 const CANARY: &str = "Zqxcanary";
 
 /// A connection that tells changes and takes writes, and what to try on it.
-struct Tried {
-    rig: Rig,
-    connection: Capabilities,
-    sample: Sample,
+pub(crate) struct Tried {
+    pub(crate) rig: Rig,
+    pub(crate) connection: Capabilities,
+    pub(crate) sample: Sample,
     changes: Arc<dyn Changes>,
-    writes: Arc<dyn Writes>,
+    pub(crate) writes: Arc<dyn Writes>,
 }
 
 /// Everybody who claims both changes and writes.
-async fn tried() -> Vec<Tried> {
+pub(crate) async fn tried() -> Vec<Tried> {
     let mut all = Vec::new();
     for rig in rigs().await {
         let connection = rig.open().await;
@@ -54,19 +54,19 @@ struct Told {
 }
 
 impl Tried {
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.rig.name()
     }
 
-    fn key(&self, number: usize) -> String {
+    pub(crate) fn key(&self, number: usize) -> String {
         format!("TIE{number:013}")
     }
 
-    fn field(&self, at: usize) -> String {
+    pub(crate) fn field(&self, at: usize) -> String {
         self.sample.fields[at].to_owned()
     }
 
-    async fn make(&self, number: usize, text: &str) -> String {
+    pub(crate) async fn make(&self, number: usize, text: &str) -> String {
         let mut fields = self.sample.needs.clone();
         fields.insert(self.field(0), json!(text));
         fields.insert(self.field(1), json!("untouched"));
@@ -75,12 +75,17 @@ impl Tried {
         made.expect("made").id
     }
 
-    async fn set(&self, id: &str, seen: Option<&str>, value: Value) -> Result<(), Error> {
+    pub(crate) async fn set(
+        &self,
+        id: &str,
+        seen: Option<&str>,
+        value: Value,
+    ) -> Result<(), Error> {
         let fields: Fields = [(self.field(0), value)].into_iter().collect();
         self.writes.update(self.sample.object, id, seen, &fields).await.map(drop)
     }
 
-    async fn read(&self, id: &str) -> Option<Record> {
+    pub(crate) async fn read(&self, id: &str) -> Option<Record> {
         let fields = [self.field(0), self.field(1)];
         let asked = [id.to_owned()];
         let found = self.writes.read(Lane::Background, self.sample.object, &asked, &fields).await;
@@ -379,7 +384,7 @@ async fn what_is_not_there_is_refused_by_name() {
 }
 
 /// An id of the same form that nobody has.
-fn flipped(id: &str) -> String {
+pub(crate) fn flipped(id: &str) -> String {
     let digits = |c: char| if c.is_ascii_digit() { '9' } else { c };
     match id.len() {
         // The checksum at its end is of capitals alone.

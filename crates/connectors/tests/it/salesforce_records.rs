@@ -3,7 +3,7 @@
 use crate::rig::Rig;
 use connectors::salesforce::sim::{Config, Salesforce};
 use connectors::salesforce::simulate;
-use kit::{Change, Changes, ChangesAsk, ChangesPage, Error, Fields, Lane};
+use kit::{Change, Changes, ChangesAsk, ChangesPage, Error, Fields, Lane, Write};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -153,4 +153,62 @@ async fn several_records_with_one_key_are_a_conflict() {
         let read = writes.read(Lane::Background, "Account", &asked, &key).await.expect("read");
         assert_eq!(read[0].as_ref().expect("there").fields["ERP_Number__c"], json!(odd));
     }
+}
+
+#[tokio::test]
+async fn four_hundred_changes_are_two_requests_to_compare_and_two_to_write() {
+    let (rig, _) = org(Config::default()).await;
+    let writes = rig.open().await.writes.expect("writes");
+    let ids: Vec<String> = (0..400).map(|n| add(&rig.simulator, &format!("N {n}"))).collect();
+    let mut rows = Vec::new();
+    for ids in ids.chunks(writes.read_max()) {
+        let read = writes.read(Lane::Background, "Contact", ids, &[]).await.expect("read");
+        rows.extend(read.into_iter().flatten().map(|record| Write::Update {
+            id: record.id,
+            seen: record.version,
+            fields: [("Title".to_owned(), json!("Dr"))].into_iter().collect(),
+        }));
+    }
+    let before = rig.requests().1;
+    let mut told = Vec::new();
+    for rows in rows.chunks(writes.write_max()) {
+        told.extend(writes.write("Contact", rows).await.expect("tried"));
+    }
+    assert_eq!((told.len(), rig.requests().1 - before), (400, 4));
+    // What was read after a write might be somebody else's: no version is told.
+    assert!(told.iter().all(|one| one.as_ref().is_ok_and(|saved| saved.version.is_none())));
+}
+
+#[tokio::test]
+async fn records_are_made_together_by_a_key_that_is_no_external_id() {
+    let (rig, _) = org(Config::default()).await;
+    let writes = rig.open().await.writes.expect("writes");
+    for _ in 0..2 {
+        let account = json!({ "Name": "Twin", "ERP_Number__c": "77" });
+        rig.simulator.add("Account", &account).expect("added");
+    }
+    let odd = ["x' OR Name != '", "../..", "ends.inc", "Ünïcode", "77"];
+    let row = |value: &str| {
+        let fields = [("Name".to_owned(), json!(format!("Account {value}")))];
+        let key = ("ERP_Number__c".to_owned(), value.to_owned());
+        Write::Create { key, fields: fields.into_iter().collect() }
+    };
+    let mut rows: Vec<Write> = odd.into_iter().map(row).collect();
+    rows.push(Write::Create { key: (String::new(), "1".to_owned()), fields: Fields::new() });
+    let wrong: Fields = [("Id".to_owned(), json!("001000000000001AAA"))].into_iter().collect();
+    rows.push(Write::Create { key: ("ERP_Number__c".to_owned(), "9".to_owned()), fields: wrong });
+    let first = writes.write("Account", &rows).await.expect("tried");
+    let again = writes.write("Account", &rows).await.expect("tried");
+    for at in 0..4 {
+        let (first, again) =
+            (first[at].as_ref().expect("made"), again[at].as_ref().expect("found"));
+        assert!(first.is_new && !again.is_new && first.id == again.id, "{}", odd[at]);
+    }
+    let kinds: Vec<&str> =
+        first[4..].iter().map(|one| one.as_ref().map_or_else(Error::kind, |_| "ok")).collect();
+    assert_eq!(kinds, ["conflict", "invalid", "invalid"]);
+    assert_eq!(
+        rig.simulator.count("Account"),
+        org(Config::default()).await.0.simulator.count("Account") + 6
+    );
 }

@@ -5,12 +5,14 @@
 //! in `World`; `http` translates to and from it.
 //!
 //! Reading order: `world`, `contacts` (then `identifiers`, `enrich` and `merge` below
-//! it), `conversations`. Facts: the vendor's developer center, "Single Customer View".
+//! it), `organizations`, `schemas`, `conversations`. Facts: the vendor's developer center, "Single Customer View".
 
 pub(crate) mod analytics;
 pub(crate) mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod dates;
 pub(crate) mod ids;
+pub(crate) mod organizations;
 pub(crate) mod problem;
+pub(crate) mod schemas;
 pub(crate) mod world;

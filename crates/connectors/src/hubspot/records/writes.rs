@@ -1,4 +1,4 @@
-//! Reads and writes single records.
+//! Reads and writes single records; many at once are `batch`'s.
 //!
 //! HubSpot has no conditional write: `updatedAt` is read just before and compared. A record
 //! is made by upsert where the key is a property with unique values; by `email`, whose
@@ -91,6 +91,18 @@ impl kit::Writes for Writes {
             Err(error) => Err(error),
         }
     }
+
+    fn write_max(&self) -> usize {
+        BATCH_MAX
+    }
+
+    async fn write(
+        &self,
+        kind: &str,
+        writes: &[kit::Write],
+    ) -> Result<Vec<Result<Saved, Error>>, Error> {
+        self.write_all(object(kind)?, writes).await
+    }
 }
 
 impl Writes {
@@ -148,7 +160,7 @@ impl Writes {
 ///
 /// # Errors
 /// `Invalid` naming a field whose value is none that HubSpot keeps.
-fn texts(fields: &Fields) -> Result<Map<String, Value>, Error> {
+pub(super) fn texts(fields: &Fields) -> Result<Map<String, Value>, Error> {
     let text = |(name, value): (&String, &Value)| {
         let text = match value {
             Value::Null => String::new(),
@@ -164,7 +176,7 @@ fn texts(fields: &Fields) -> Result<Map<String, Value>, Error> {
     fields.iter().map(text).collect()
 }
 
-fn saved(record: &Value) -> Result<Saved, Error> {
+pub(super) fn saved(record: &Value) -> Result<Saved, Error> {
     Ok(Saved {
         id: id_of(record)?.to_owned(),
         version: record["updatedAt"].as_str().map(str::to_owned),

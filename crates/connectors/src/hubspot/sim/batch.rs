@@ -30,6 +30,7 @@ impl World {
         match what {
             "read" => self.batch_read(object, &body, inputs),
             "upsert" => self.batch_upsert(object, inputs),
+            "update" => self.batch_update(object, &inputs.iter().collect::<Vec<_>>()),
             "archive" => {
                 for id in inputs.iter().filter_map(|input| input["id"].as_str()?.parse().ok()) {
                     self.write().archive(object, id);
@@ -92,10 +93,7 @@ impl World {
                     values
                 }
                 Err(refused) => {
-                    errors.push(json!({
-                        "status": "error", "category": refused.category, "message": refused.message,
-                        "context": { "id": [id] }, "errors": refused.errors, "links": {},
-                    }));
+                    errors.push(failed(input, &refused));
                     continue;
                 }
             };
@@ -113,6 +111,47 @@ impl World {
         }
         Ok(answered(results, errors))
     }
+}
+
+impl World {
+    /// By ids. Who is not there, or was archived, is an error among the others.
+    fn batch_update(&self, object: &'static str, inputs: &[&Json]) -> Result<Answer, Refusal> {
+        let mut store = self.write();
+        let (mut results, mut errors): (Vec<Json>, Vec<Json>) = (vec![], vec![]);
+        for input in inputs {
+            let id = input["id"].as_str().ok_or_else(|| Refusal::invalid("an input without id"))?;
+            let found = located(&store, object, input["idProperty"].as_str(), id);
+            let known = found.and_then(|(id, row)| match row.archived {
+                None => Ok(id),
+                Some(_) => Err(Refusal::not_found("object")),
+            });
+            let written = known.and_then(|known| {
+                let values = checked(&store, object, &input["properties"], Some(known))?;
+                Ok((known, values))
+            });
+            match written {
+                Ok((known, values)) => {
+                    store.change(object, known, values, US);
+                    let Some(row) = store.row(object, known) else { continue };
+                    results.push(self.shown(object, known, row, &all_of(row)));
+                }
+                Err(refused) => errors.push(failed(input, &refused)),
+            }
+        }
+        Ok(answered(results, errors))
+    }
+}
+
+/// One error among the results: by the writer's trace of the input, where there is one.
+fn failed(input: &Json, refused: &Refusal) -> Json {
+    let mut context = json!({ "ids": [input["id"]] });
+    if let Some(trace) = input["objectWriteTraceId"].as_str() {
+        context["objectWriteTraceId"] = json!([trace]);
+    }
+    json!({
+        "status": "error", "category": refused.category, "message": refused.message,
+        "context": context, "errors": refused.errors, "links": {},
+    })
 }
 
 fn answered(results: Vec<Json>, errors: Vec<Json>) -> Answer {

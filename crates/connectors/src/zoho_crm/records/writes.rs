@@ -1,4 +1,4 @@
-//! Reads and writes single records.
+//! Reads and writes single records; many at once are `batch`'s.
 //!
 //! A write names one record and reads that record's own outcome, because the answer as a
 //! whole says little. A change is made to depend on `Modified_Time` by the vendor itself
@@ -12,6 +12,7 @@ use super::super::client::{Ask, Client, Method, record_id};
 use super::super::coql::{COLUMNS_MAX, Condition, Name, Query, VALUES_MAX, name};
 use super::super::mapping::id_of;
 use super::super::signals::row;
+use super::batch::WRITE_MAX;
 use super::{columns, module, record};
 use async_trait::async_trait;
 use kit::{Error, Fields, Lane, Record, Saved};
@@ -20,7 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Modules that Zoho's upsert does not take.
-const WITHOUT_UPSERT: [&str; 3] = ["Calls", "Events", "Tasks"];
+pub(super) const WITHOUT_UPSERT: [&str; 3] = ["Calls", "Events", "Tasks"];
 
 /// The records of one organization.
 pub(in super::super) struct Writes {
@@ -123,6 +124,18 @@ impl kit::Writes for Writes {
             Err(error) => Err(error),
         }
     }
+
+    fn write_max(&self) -> usize {
+        WRITE_MAX
+    }
+
+    async fn write(
+        &self,
+        object: &str,
+        writes: &[kit::Write],
+    ) -> Result<Vec<Result<Saved, Error>>, Error> {
+        self.write_all(module(object)?, writes).await
+    }
 }
 
 impl Writes {
@@ -131,7 +144,7 @@ impl Writes {
     ///
     /// # Errors
     /// `Invalid` naming the one that it has not, any other [`Error`].
-    async fn require<'a>(
+    pub(super) async fn require<'a>(
         &self,
         object: &Name,
         fields: impl Iterator<Item = &'a str>,
@@ -197,6 +210,6 @@ fn outcome_of(body: Option<Value>) -> Result<(Value, bool), Error> {
     Ok((details.clone(), action == "insert"))
 }
 
-fn invalid(field: &str, reason: &str) -> Error {
+pub(super) fn invalid(field: &str, reason: &str) -> Error {
     Error::Invalid { field: Some(field.to_owned()), reason: reason.to_owned() }
 }

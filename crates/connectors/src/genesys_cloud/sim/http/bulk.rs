@@ -16,7 +16,7 @@ use super::platform::{Answer, Ask, Platform, ok};
 
 /// Most enrich operations in one request. The vendor states no number for the
 /// other bulk operations; the size of the request bounds them.
-const MOST_ENRICH: usize = 10;
+pub(super) const MOST_ENRICH: usize = 10;
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(
@@ -63,8 +63,7 @@ fn enrich(platform: &Platform, ask: &Ask) -> Answer {
     let dry_run = ask.flag("dryRun")?;
     let many = ask.body.get("entities").and_then(Value::as_array).map_or(0, Vec::len);
     if many > MOST_ENRICH {
-        let why = format!("At most {MOST_ENRICH} operations can be sent in one request.");
-        return Err(Problem::bad_request(why).at("max.size", "entities"));
+        return Err(too_many());
     }
     each(platform, ask, |world, entity| {
         let (contact, status) = enriching::enrich(world, entity, dry_run, ask.now)?;
@@ -112,16 +111,21 @@ fn remove(platform: &Platform, ask: &Ask) -> Answer {
     })
 }
 
-fn tracker(entity: &Value) -> Option<String> {
+pub(super) fn too_many() -> Problem {
+    let why = format!("At most {MOST_ENRICH} operations can be sent in one request.");
+    Problem::bad_request(why).at("max.size", "entities")
+}
+
+pub(super) fn tracker(entity: &Value) -> Option<String> {
     entity.get("id").and_then(Value::as_str).map(str::to_owned)
 }
 
-fn required_id(entity: &Value) -> Result<String, Problem> {
+pub(super) fn required_id(entity: &Value) -> Result<String, Problem> {
     let missing = || Problem::bad_request("The field id is required.").at("field.required", "id");
     tracker(entity).ok_or_else(missing)
 }
 
-fn each(
+pub(super) fn each(
     platform: &Platform,
     ask: &Ask,
     mut one: impl FnMut(&mut World, &Value) -> Outcome,

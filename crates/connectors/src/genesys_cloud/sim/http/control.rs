@@ -52,7 +52,7 @@ async fn end(State(platform): State<Arc<Platform>>, Path(id): Path<String>) -> R
 
 async fn state(State(platform): State<Arc<Platform>>) -> Response {
     let world = platform.world();
-    let everything = Expand { identifiers: true, external_sources: true };
+    let everything = Expand { identifiers: true, external_sources: true, organization: false };
     let mut contacts: Vec<_> = world.contacts.all().collect();
     contacts.sort_by_key(|contact| contact.sequence);
     let contacts: Vec<_> =

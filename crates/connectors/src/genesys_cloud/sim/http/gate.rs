@@ -47,6 +47,8 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> {
         super::contacts::OPERATIONS,
         super::bulk::OPERATIONS,
         super::sources::OPERATIONS,
+        super::schemas::OPERATIONS,
+        super::organizations::OPERATIONS,
         super::conversations::OPERATIONS,
         super::organization::OPERATIONS,
         super::integrations::OPERATIONS,

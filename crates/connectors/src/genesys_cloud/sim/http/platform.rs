@@ -216,6 +216,7 @@ impl Ask {
             None => Ok(Expand {
                 identifiers: wanted.contains(&"identifiers"),
                 external_sources: wanted.contains(&"externalSources"),
+                organization: wanted.contains(&"externalOrganization"),
             }),
         }
     }

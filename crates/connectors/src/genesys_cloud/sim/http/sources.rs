@@ -1,4 +1,4 @@
-//! What surrounds contacts: external sources, schemas of custom fields, notes.
+//! What surrounds contacts: external sources and notes.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -12,7 +12,6 @@ use super::platform::{Answer, Ask, Platform, ok};
 
 const SOURCES: &str = "/api/v2/externalcontacts/externalsources";
 const SOURCE: &str = "/api/v2/externalcontacts/externalsources/{externalSourceId}";
-const SCHEMAS: &str = "/api/v2/externalcontacts/contacts/schemas";
 const NOTES: &str = "/api/v2/externalcontacts/contacts/{contactId}/notes";
 const NOTE: &str = "/api/v2/externalcontacts/contacts/{contactId}/notes/{noteId}";
 
@@ -23,7 +22,6 @@ const VIEW_SOURCES: &[&str] = &[
 ];
 const VIEW: &[&str] = &["relate:contact:view", "externalContacts:contact:view"];
 const EDIT: &[&str] = &["relate:contact:edit", "externalContacts:contact:edit"];
-const VIEW_FIELDS: &[&str] = &["externalContacts:customFields:view"];
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(Method::GET, SOURCES, VIEW_SOURCES, list_sources),
@@ -35,14 +33,6 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         SOURCE,
         &["externalContacts:externalSource:delete"],
         delete_source,
-    ),
-    Operation::new(Method::GET, SCHEMAS, VIEW_FIELDS, list_schemas),
-    Operation::new(Method::POST, SCHEMAS, &["externalContacts:customFields:add"], add_schema),
-    Operation::new(
-        Method::GET,
-        "/api/v2/externalcontacts/contacts/schemas/{schemaId}",
-        VIEW_FIELDS,
-        get_schema,
     ),
     Operation::new(Method::GET, NOTES, VIEW, list_notes),
     Operation::new(Method::POST, NOTES, EDIT, add_note),
@@ -124,39 +114,6 @@ pub(crate) fn write_source(world: &mut World, id: &str, body: &Value) -> Result<
     let source = Source { name: name.to_owned(), active, uri_template: template, sequence };
     world.sources.0.insert(id.to_owned(), source);
     Ok(())
-}
-
-fn list_schemas(platform: &Platform, _: &Ask) -> Answer {
-    let world = platform.world();
-    let entities: Vec<&Value> = world.schemas.0.values().collect();
-    ok(json!({ "total": entities.len(), "entities": entities, "selfUri": SCHEMAS }))
-}
-
-fn get_schema(platform: &Platform, ask: &Ask) -> Answer {
-    let world = platform.world();
-    ok(world.schemas.0.get(ask.param("schemaId")).cloned().ok_or_else(Problem::not_found)?)
-}
-
-fn add_schema(platform: &Platform, ask: &Ask) -> Answer {
-    let document = &ask.body["jsonSchema"];
-    if !document["properties"].is_object() {
-        return Err(Problem::bad_request("The field jsonSchema is required.")
-            .at("field.required", "jsonSchema"));
-    }
-    let mut world = platform.world();
-    let id = world.ids.next();
-    let schema = json!({
-        "id": id,
-        "name": ask.body["name"].as_str().or(document["title"].as_str()).unwrap_or("Contact"),
-        "version": 1,
-        "appliesTo": ["CONTACT"],
-        "enabled": ask.body["enabled"].as_bool().unwrap_or(true),
-        "dateCreated": dates::iso(ask.now),
-        "jsonSchema": document,
-        "selfUri": format!("{SCHEMAS}/{id}"),
-    });
-    world.schemas.0.insert(id, schema.clone());
-    ok(schema)
 }
 
 fn list_notes(platform: &Platform, ask: &Ask) -> Answer {

@@ -10,7 +10,9 @@ use super::contacts::{Contact, ContactType, Contacts};
 use super::conversations::Conversations;
 use super::dates;
 use super::ids::Ids;
+use super::organizations::{self, Organizations};
 use super::problem::Problem;
+use super::schemas::Schemas;
 
 /// Most contacts in one merge tree.
 pub(crate) const MERGE_SET_LIMIT: usize = 52;
@@ -20,7 +22,10 @@ pub(crate) struct World {
     pub(crate) ids: Ids,
     pub(crate) contacts: Contacts,
     pub(crate) sources: Sources,
+    /// Of custom fields of contacts, and of organizations.
     pub(crate) schemas: Schemas,
+    pub(crate) organization_schemas: Schemas,
+    pub(crate) organizations: Organizations,
     /// Notes by id, each with the contact it is about.
     pub(crate) notes: BTreeMap<String, Note>,
     pub(crate) conversations: Conversations,
@@ -50,6 +55,7 @@ pub(crate) struct Note {
 pub(crate) struct Expand {
     pub(crate) identifiers: bool,
     pub(crate) external_sources: bool,
+    pub(crate) organization: bool,
 }
 
 impl World {
@@ -59,6 +65,8 @@ impl World {
             contacts: Contacts::new(lag_ms),
             sources: Sources::default(),
             schemas: Schemas::default(),
+            organization_schemas: Schemas::default(),
+            organizations: Organizations::default(),
             notes: BTreeMap::new(),
             conversations: Conversations::default(),
             queues: Vec::new(),
@@ -72,7 +80,14 @@ impl World {
 
     /// What a writer's contact body becomes.
     pub(crate) fn fields(&self, body: &Value) -> Result<Fields, Problem> {
-        super::contacts::fields::stored(body, &self.sources, &self.schemas)
+        let fields = super::contacts::fields::stored(body, &self.sources, &self.schemas)?;
+        let organization = fields.get("externalOrganization");
+        let id = organization.map(|one| one["id"].as_str().unwrap_or_default());
+        if id.is_some_and(|id| !self.organizations.knew(id)) {
+            let why = "The external organization does not exist.";
+            return Err(Problem::bad_request(why).at("not.found", "externalOrganization"));
+        }
+        Ok(fields)
     }
 
     /// The vendor's `ExternalContact`; absent values are left out, never null.
@@ -83,6 +98,14 @@ impl World {
                 let source = id["externalSource"]["id"].as_str().unwrap_or_default().to_owned();
                 id["externalSource"] = self.sources.reference(&source, expand.external_sources);
             }
+        }
+        if let Some(one) = body.get_mut("externalOrganization") {
+            let id = one["id"].as_str().unwrap_or_default().to_owned();
+            let whole = self.organizations.get(&id).ok().filter(|_| expand.organization);
+            *one = match whole {
+                Some(whole) => self.render_organization(whole),
+                None => json!({ "id": id, "selfUri": organizations::uri(&id) }),
+            };
         }
         let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
         set("id", contact.id.clone().into());
@@ -214,29 +237,5 @@ impl Sources {
         }
         body["name"] = source.name.clone().into();
         Ok(body)
-    }
-}
-
-/// Schemas of custom fields: id to name, version and allowed property names.
-#[derive(Debug, Default)]
-pub(crate) struct Schemas(pub(crate) HashMap<String, Value>);
-
-impl Schemas {
-    /// 400 when custom fields come without a known schema or name fields it has not.
-    pub(crate) fn check(&self, fields: &Fields) -> Result<(), Problem> {
-        let Some(Value::Object(custom)) = fields.get("customFields") else {
-            return Ok(());
-        };
-        let refuse =
-            |why: &str| Err(Problem::bad_request(why).at("invalid.schema", "customFields"));
-        let id = fields.get("schema").and_then(|schema| schema.get("id")?.as_str());
-        let Some(schema) = id.and_then(|id| self.0.get(id)) else {
-            return refuse("Custom fields need a schema that exists.");
-        };
-        let known = &schema["jsonSchema"]["properties"];
-        match custom.keys().find(|name| known.get(name.as_str()).is_none()) {
-            Some(name) => refuse(&format!("The schema has no field {name}.")),
-            None => Ok(()),
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! Many records in one request: `/composite/sobjects…`, at most 200.
 //!
 //! The answer is 200 with one result per record, in order, whatever became of each;
-//! with `allOrNone` one failure takes back all the others.
+//! with `allOrNone` one failure takes back all the others. A request that is not well
+//! formed is refused as a whole (400): a field that its object has not makes it so.
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value as Json, json};
@@ -53,6 +54,9 @@ impl World {
         }
         let all_or_none = body.get("allOrNone").and_then(Json::as_bool).unwrap_or(false);
         let mut store = self.write();
+        if let Some(refused) = records.iter().find_map(|record| malformed(&store, record)) {
+            return Answer::error(StatusCode::BAD_REQUEST, refused.code, &refused.message);
+        }
         let results = records.iter().map(|record| match record.as_object() {
             Some(record) => act(&mut store, record),
             None => Err(Refused::new("JSON_PARSER_ERROR", "a record has to be an object")),
@@ -119,6 +123,20 @@ impl World {
         out.push(b']');
         Answer::bytes(StatusCode::OK, out)
     }
+}
+
+/// The field of a record that its object has not.
+fn malformed(store: &Store, record: &Json) -> Option<Refused> {
+    let record = record.as_object()?;
+    let object = object_of(store, record).ok()?;
+    let unknown = |name: &&String| {
+        let is_own = ["attributes", "id"].iter().any(|own| name.eq_ignore_ascii_case(own));
+        !is_own && store.field(object, name).is_none()
+    };
+    let name = record.keys().find(unknown)?;
+    let of = &store.objects[object].name;
+    let message = format!("No such column '{name}' on sobject of type {of}");
+    Some(Refused::new("INVALID_FIELD", message))
 }
 
 fn too_many() -> Answer {

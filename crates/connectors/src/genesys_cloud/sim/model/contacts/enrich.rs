@@ -116,7 +116,7 @@ impl Request {
     }
 }
 
-fn one_of(
+pub(crate) fn one_of(
     field: &str,
     value: Option<&Value>,
     allowed: &[&'static str],
@@ -131,14 +131,14 @@ fn one_of(
 }
 
 /// How provided and existing values are combined, by default and by field.
-struct Rules {
+pub(crate) struct Rules {
     value: &'static str,
     list: &'static str,
     fields: Vec<(String, Option<&'static str>, Option<&'static str>)>,
 }
 
 impl Rules {
-    fn read(body: &Value) -> Result<Self, Problem> {
+    pub(crate) fn read(body: &Value) -> Result<Self, Problem> {
         let mut fields = Vec::new();
         for rule in body.get("rules").and_then(Value::as_array).into_iter().flatten() {
             let path = rule.get("field").and_then(Value::as_str).unwrap_or_default();
@@ -183,7 +183,12 @@ impl Rules {
         own.and_then(|(_, _, list)| *list).unwrap_or(self.list)
     }
 
-    fn combine(&self, at: &str, existing: &Fields, provided: &Fields) -> Result<Fields, Problem> {
+    pub(crate) fn combine(
+        &self,
+        at: &str,
+        existing: &Fields,
+        provided: &Fields,
+    ) -> Result<Fields, Problem> {
         let mut combined = Map::new();
         let names =
             existing.keys().chain(provided.keys().filter(|name| !existing.contains_key(*name)));

@@ -8,7 +8,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::problem::Problem;
-use super::super::world::{Schemas, Sources};
+use super::super::schemas::Schemas;
+use super::super::world::Sources;
 use super::identifiers::{EMAIL_FIELDS, PHONE_FIELDS};
 use super::phones;
 
@@ -97,6 +98,8 @@ fn field(name: &str, value: &Value, sources: &Sources) -> Result<Option<Value>, 
         "surveyOptOut" if value.is_boolean() => Ok(Some(value.clone())),
         "schema" | "customFields" if value.is_object() => Ok(Some(value.clone())),
         "surveyOptOut" | "schema" | "customFields" => Err(wrong_type(name, value)),
+        // The id alone counts; what else a read answer says of it is passed over.
+        "externalOrganization" if value["id"].is_string() => Ok(Some(json!({ "id": value["id"] }))),
         name if OBJECTS.contains(&name) => {
             value.is_object().then(|| Some(value.clone())).ok_or_else(|| wrong_type(name, value))
         }
@@ -104,12 +107,12 @@ fn field(name: &str, value: &Value, sources: &Sources) -> Result<Option<Value>, 
     }
 }
 
-fn wrong_type(name: &str, value: &Value) -> Problem {
+pub(crate) fn wrong_type(name: &str, value: &Value) -> Problem {
     Problem::invalid_value(name, &value.to_string(), name, "a value of the documented type")
 }
 
 /// A trimmed text of at most `most` characters; empty is absent.
-fn text(name: &str, value: &Value, most: usize) -> Result<Option<Value>, Problem> {
+pub(crate) fn text(name: &str, value: &Value, most: usize) -> Result<Option<Value>, Problem> {
     let text = value.as_str().ok_or_else(|| wrong_type(name, value))?.trim();
     if text.chars().count() > most {
         let why = format!("The field {name} has at most {most} characters.");
@@ -128,7 +131,7 @@ fn is_email(text: &str) -> bool {
         && host.split('.').all(|label| !label.is_empty())
 }
 
-fn address(value: &Value) -> Result<Option<Value>, Problem> {
+pub(crate) fn address(value: &Value) -> Result<Option<Value>, Problem> {
     let Value::Object(written) = value else {
         return Err(wrong_type("address", value));
     };
@@ -152,7 +155,7 @@ fn list<'a>(name: &str, value: &'a Value) -> Result<&'a [Value], Problem> {
     Ok(items)
 }
 
-fn external_ids(value: &Value, sources: &Sources) -> Result<Value, Problem> {
+pub(crate) fn external_ids(value: &Value, sources: &Sources) -> Result<Value, Problem> {
     let mut stored: Vec<Value> = Vec::new();
     for id in list("externalIds", value)? {
         let source = sources.resolve(id.get("externalSource").unwrap_or(&Value::Null))?;
