@@ -139,6 +139,7 @@ impl Runner {
         loops.spawn(alerts::watch(live.clone(), stop.subscribe()));
         loops.spawn(forget(live.now(), stop.subscribe()));
         loops.spawn(reconcile::work(live.clone(), stop.subscribe()));
+        loops.spawn(crate::sync::control::run(live.clone(), stop.subscribe()));
         loops.spawn(rotate::resume(live.now(), stop.subscribe()));
         loops.spawn(subjects::keep_up(live.clone(), stop.subscribe()));
         Self { stop, loops }
@@ -174,6 +175,7 @@ async fn forget_old(engine: &Engine) -> Result<(), state::Error> {
     while engine.store.prune_directory(now.minus(LOST_KEPT)).await? > 0 {}
     engine.forget_ended_overrides().await?;
     feed::forget(&engine.store, now).await?;
+    crate::sync::control::forget(engine, now).await?;
     while engine.store.prune_labels().await? > 0 {}
     let Some(kept_for) = engine.options.keep_calls_for else { return Ok(()) };
     let mut purged = 0;

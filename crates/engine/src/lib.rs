@@ -14,6 +14,8 @@
 //!
 //! After the fact, [`reconcile`] finds out who calls were from.
 //!
+//! Contacts of two systems are kept the same by [`sync`].
+//!
 //! Connections, actions and queues change while all this goes on: [`Live`].
 //!
 //! This crate names no vendor, writes no SQL and serves no HTTP.
@@ -53,6 +55,7 @@ pub mod reconcile;
 mod rotate;
 pub mod rules;
 mod subjects;
+pub mod sync;
 
 pub use actions::{Action, Actions};
 pub use activity::{CallOptions, PLACEHOLDERS, Template};
@@ -77,3 +80,4 @@ pub use reconcile::Reconciling;
 pub use reconcile::schedule::Schedule;
 pub use rules::{Arriving, Book, Decided, Routing, Rules};
 pub use subjects::{Asked, Elsewhere, Erasure, Preview, Unreadable};
+pub use sync::Syncs;

@@ -7,6 +7,7 @@
 
 use crate::connections::Connections;
 use crate::lookup::Engine;
+use crate::sync::Syncs;
 use crate::{Actions, Rules};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -34,10 +35,11 @@ impl Live {
     }
 
     /// From now on these; everything else stays.
-    pub fn set(&self, connections: Arc<Connections>, actions: Arc<Actions>) {
+    pub fn set(&self, connections: Arc<Connections>, actions: Arc<Actions>, syncs: Arc<Syncs>) {
         self.replace(|now| Engine {
             connections: Arc::clone(&connections),
             actions: Arc::clone(&actions),
+            syncs: Arc::clone(&syncs),
             ..Engine::clone(now)
         });
     }

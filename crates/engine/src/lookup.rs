@@ -19,6 +19,7 @@ use crate::overrides::{Answering, Corrections, queue_word};
 use crate::reconcile::Reconciling;
 use crate::rules::{Routing, Rules};
 use crate::subjects::ERASED;
+use crate::sync::{Syncing, Syncs};
 use crate::{Clock, Metrics};
 use domain::freshness::{Freshness, judge};
 use domain::matching::{Match, Policy, Wanted, choose};
@@ -37,6 +38,7 @@ pub struct Engine {
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub actions: Arc<Actions>,
+    pub syncs: Arc<Syncs>,
     /// The routing rules in force.
     pub rules: Arc<Rules>,
     /// Rules that are asked as well, and only counted.
@@ -64,6 +66,7 @@ pub struct Options {
     pub reconcile: Arc<Reconciling>,
     pub alerts: Arc<Alerting>,
     pub routing: Routing,
+    pub syncing: Arc<Syncing>,
 }
 
 /// A call that has arrived.

@@ -2,6 +2,7 @@
 
 mod about;
 mod standing;
+mod syncs;
 
 use crate::Engine;
 use crate::answer::Answer;
@@ -20,6 +21,7 @@ use standing::Standing;
 use state::Outcome;
 use state::jobs::JobCount;
 use std::time::Duration;
+use syncs::Syncs;
 use tokio::time::Instant;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -118,6 +120,7 @@ pub struct Metrics {
     decisions_late: Counter,
     shadowed: Family<Shadowed, Counter>,
     standing: Standing,
+    syncs: Syncs,
     rates: Rates,
 }
 
@@ -149,6 +152,7 @@ impl Metrics {
             decisions_late: Counter::default(),
             shadowed: Family::default(),
             standing: Standing::default(),
+            syncs: Syncs::default(),
             rates: Rates::default(),
         };
         let [
@@ -190,7 +194,8 @@ impl Metrics {
         registry.register(decision_seconds.name, decision_seconds.help, seconds);
         registry.register(decisions_late.name, decisions_late.help, metrics.decisions_late.clone());
         registry.register(shadowed.name, shadowed.help, metrics.shadowed.clone());
-        Self { standing: Standing::register(registry), ..metrics }
+        let standing = Standing::register(registry);
+        Self { standing, syncs: Syncs::register(registry), ..metrics }
     }
 
     /// Sets the gauges to what stands now.
@@ -212,6 +217,7 @@ impl Metrics {
             }
         }
         self.standing.gauge(engine);
+        self.syncs.gauge(engine).await?;
         let counts = engine.store.job_counts().await?;
         self.jobs_kept.clear(); // a line that is empty now has no row
         for JobCount { kind, connection, state, jobs } in counts {
@@ -298,6 +304,11 @@ impl Metrics {
         for (what, calls) in counts {
             self.reconcile_calls.get_or_create(&Examined { what: what.clone() }).inc_by(*calls);
         }
+    }
+
+    /// A run of a sync has ended.
+    pub(crate) fn synced(&self, sync: &str, run: &state::sync::Run) {
+        self.syncs.ended(sync, run);
     }
 
     pub(crate) fn job_ended(&self, kind: &str, outcome: &Outcome) {

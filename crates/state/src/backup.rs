@@ -8,6 +8,7 @@
 
 mod copy;
 mod routing;
+mod syncing;
 mod tables;
 
 use crate::crash;

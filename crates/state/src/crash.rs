@@ -4,7 +4,8 @@
 //! Compiled to nothing unless the feature `crash-points` is on. With it,
 //! `TIELINE_CRASH_AT=<name>:<nth>` kills the process (SIGKILL) when it passes
 //! the named point for the nth time, and `TIELINE_PLANT=<bug>` plants a bug
-//! that the crash test must catch: `answer-before-commit`, `cursor-before-calls`.
+//! that the crash test must catch: `answer-before-commit`, `cursor-before-calls`,
+//! `cursor-before-copies`.
 
 /// Every point by name, in the order a write passes them.
 pub const POINTS: &[&str] = &[
@@ -46,6 +47,8 @@ pub const POINTS: &[&str] = &[
     "sweep.audit",
     "sweep.calls",
     "sweep.accounts",
+    "sweep.syncs",
+    "sweep.reviews",
     "sweep.found",
     "sweep.ended",
     "reconcile.begun",
@@ -56,6 +59,23 @@ pub const POINTS: &[&str] = &[
     "reconcile.moved",
     "reconcile.told",
     "reconcile.ended",
+    "sync.begun",
+    "sync.leased",
+    "sync.copied",
+    "sync.taken",
+    "sync.cursor",
+    "sync.unseen",
+    "sync.passed",
+    "sync.intended",
+    "sync.absorbed",
+    "sync.asked",
+    "sync.settled",
+    "sync.counted",
+    "sync.split",
+    "sync.decided",
+    "sync.redriven",
+    "sync.moved",
+    "sync.ended",
     "token.received",
     "token.kept",
     "settings.bumped",

@@ -25,6 +25,7 @@
 //! | `retention` | calls that are too old are forgotten for real |
 //! | [`reseal`] | what older data keys have sealed gets the newest |
 //! | [`reconcile`] | runs that find out who calls were from after the fact |
+//! | [`sync`] | contact sync: pairs of records, what waits, what was written, what is asked |
 //! | [`reports`] | figures over many calls |
 //! | `labels` | what reports group calls by: few values each |
 //! | [`alerts`] | what is wrong now, told once when it begins and once when it ends |
@@ -62,6 +63,7 @@ pub mod settings;
 mod sql;
 pub mod store;
 pub mod subject;
+pub mod sync;
 mod tokens;
 
 pub use access::{ApiKey, IssuedKey, NewApiKey, Rotation};

@@ -13,6 +13,7 @@ use crate::keys::Keyring;
 use crate::rules::{draft_place, set_place};
 use crate::sql::{Cell, Row, Touched, Tx, Work};
 use crate::store::Store;
+use crate::sync;
 use domain::Timestamp;
 use std::sync::Arc;
 
@@ -255,6 +256,62 @@ const COLUMNS: &[Column] = &[
         "UPDATE decisions SET sealed = ?2 WHERE seq = ?1 AND sealed = ?3",
         Start::Number,
         |row| Ok(decided_place(row.text(2)?, row.int(3)?, row.text(4)?)),
+    ),
+    one(
+        "syncs.left_cursor",
+        "SELECT id, left_cursor, id FROM syncs WHERE id > ?1 AND left_cursor IS NOT NULL ORDER BY id LIMIT ?2",
+        "UPDATE syncs SET left_cursor = ?2 WHERE id = ?1 AND left_cursor = ?3",
+        Start::Number,
+        |row| Ok(sync::cursor_place(row.int(2)?)),
+    ),
+    one(
+        "syncs.right_cursor",
+        "SELECT id, right_cursor, id FROM syncs WHERE id > ?1 AND right_cursor IS NOT NULL ORDER BY id LIMIT ?2",
+        "UPDATE syncs SET right_cursor = ?2 WHERE id = ?1 AND right_cursor = ?3",
+        Start::Number,
+        |row| Ok(sync::cursor_place(row.int(2)?)),
+    ),
+    one(
+        "sync_pairs.left_copy",
+        "SELECT seq, left_copy, sync, left_record FROM sync_pairs WHERE seq > ?1 AND left_copy IS NOT NULL ORDER BY seq LIMIT ?2",
+        "UPDATE sync_pairs SET left_copy = ?2 WHERE seq = ?1 AND left_copy = ?3",
+        Start::Number,
+        |row| Ok(sync::place(row.int(2)?, 0, &row.hash(3)?)),
+    ),
+    one(
+        "sync_pairs.right_copy",
+        "SELECT seq, right_copy, sync, right_record FROM sync_pairs WHERE seq > ?1 AND right_copy IS NOT NULL ORDER BY seq LIMIT ?2",
+        "UPDATE sync_pairs SET right_copy = ?2 WHERE seq = ?1 AND right_copy = ?3",
+        Start::Number,
+        |row| Ok(sync::place(row.int(2)?, 1, &row.hash(3)?)),
+    ),
+    one(
+        "sync_pairs.base",
+        "SELECT seq, base, sync FROM sync_pairs WHERE seq > ?1 AND base IS NOT NULL ORDER BY seq LIMIT ?2",
+        "UPDATE sync_pairs SET base = ?2 WHERE seq = ?1 AND base = ?3",
+        Start::Number,
+        |row| Ok(sync::base_place(row.int(2)?, row.int(0)?)),
+    ),
+    one(
+        "sync_journal.sealed",
+        "SELECT id, sealed, uid FROM sync_journal WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "UPDATE sync_journal SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",
+        Start::Number,
+        blob_place,
+    ),
+    one(
+        "sync_reviews.sealed",
+        "SELECT id, sealed, uid FROM sync_reviews WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "UPDATE sync_reviews SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",
+        Start::Number,
+        blob_place,
+    ),
+    one(
+        "sync_reviews.decision",
+        "SELECT id, decision, uid FROM sync_reviews WHERE id > ?1 AND decision IS NOT NULL ORDER BY id LIMIT ?2",
+        "UPDATE sync_reviews SET decision = ?2 WHERE id = ?1 AND decision = ?3",
+        Start::Number,
+        blob_place,
     ),
     // Whole calls: a page never ends between two events of one call.
     Column {

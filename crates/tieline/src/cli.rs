@@ -34,12 +34,16 @@ enum Command {
     Reconcile(commands::ReconcileArgs),
     /// List data actions, or write them as files that a contact center imports.
     Actions(commands::ActionsArgs),
-    /// List, show, make, change or delete connections, actions and queues while serving.
+    /// List, show, make, change or delete connections, actions, queues and syncs while serving.
     Settings(commands::SettingsArgs),
     /// List, move, try, put in force or roll back routing rules while serving.
     Rules(commands::RulesArgs),
     /// Tell everything that was decided for a call, and why.
     Explain(commands::ExplainArgs),
+    /// Keep records of two systems the same: plan, run, watch, take back.
+    Sync(commands::SyncArgs),
+    /// Decide what syncs ask people: conflicts, matches that are not clear, deletions.
+    Review(commands::ReviewArgs),
     /// Look at what a contact center needs, and make what is missing.
     Setup(commands::SetupArgs),
     /// List, show or clear what agents have corrected.
@@ -164,6 +168,8 @@ impl Cli {
             Command::Settings(args) => commands::settings(&args).await,
             Command::Rules(args) => commands::rules(&args).await,
             Command::Explain(args) => commands::explain(&args).await,
+            Command::Sync(args) => commands::sync(&args).await,
+            Command::Review(args) => commands::review(&args).await,
             Command::Setup(args) => commands::setup(&args).await,
             Command::Overrides(args) => commands::overrides(&args).await,
             Command::Links(args) => commands::links(&args).await,

@@ -63,12 +63,13 @@ impl Running {
         let reports = &loaded.config.reports;
         store.use_dimensions(&reports.dimensions, reports.values_max).await?;
         let file = File::open(loaded.clone(), &store)?;
-        let Start { connections, actions, keeper } = Keeper::start(file, &store).await?;
+        let Start { connections, actions, syncs, keeper } = Keeper::start(file, &store).await?;
         let mut registry = Registry::default();
         let engine = Engine {
             store,
             connections,
             actions,
+            syncs,
             clock: Clock::System,
             metrics: Arc::new(Metrics::register(&mut registry)),
             rules: Arc::default(),

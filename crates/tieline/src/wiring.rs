@@ -2,6 +2,7 @@
 
 pub mod actions;
 mod routing;
+pub mod syncs;
 
 pub use routing::{of_rule, uris};
 
@@ -15,6 +16,7 @@ use crate::vault::InStore;
 use domain::beside::LinkedBy;
 use domain::{Caller, Numbering};
 use engine::connections::{Behaviour, Data, Formats};
+use engine::sync::Syncing;
 use engine::{
     Beside, CallOptions, Connection, Connections, Corrections, Queue, Reconciling, Routing,
     Schedule, Template,
@@ -202,6 +204,9 @@ pub fn options(loaded: &Loaded) -> Result<engine::Options, Failure> {
         dimensions: Arc::new(config.reports.dimensions.clone()),
         columns: Arc::new(config.reports.columns.clone()),
         alerts: alerts::alerting(&config.alerts)?,
+        syncing: Arc::new(Syncing::new(
+            Some(config.retention.sync_journal.0).filter(|kept| !kept.is_zero()),
+        )),
         routing: Routing {
             deadline: config.routing.deadline.0,
             default: config.routing.default.as_ref().map(Into::into),

@@ -100,6 +100,7 @@ async fn engine(store: Store, now: &str) -> Engine {
     Engine {
         rules: Arc::default(),
         shadow: None,
+        syncs: Arc::default(),
         actions: Arc::default(),
         store,
         connections: Arc::new(connections()),
@@ -121,6 +122,7 @@ async fn engine(store: Store, now: &str) -> Engine {
                 body: template(),
             }),
             reconcile: Arc::new(Reconciling::new(Some(schedule), HOUR * 30)),
+            syncing: Arc::default(),
             routing: Routing { deadline: HOUR, default: None, passes_max: 10, has_shadow: false },
         },
     }

@@ -4,6 +4,7 @@
 //! each table by its primary key, a bounded page at a time.
 
 use super::routing::ROUTING;
+use super::syncing::SYNCING;
 use super::tables::Type::{Blob, Int, Text};
 use super::tables::{TABLES, Table, Type};
 use crate::error::{Error, Result};
@@ -37,7 +38,7 @@ pub(super) async fn all(from: &mut Tx<'_>, to: &mut Tx<'_>) -> Result<()> {
 }
 
 fn tables() -> impl DoubleEndedIterator<Item = &'static Table> {
-    TABLES.iter().chain(ROUTING)
+    TABLES.iter().chain(ROUTING).chain(SYNCING)
 }
 
 impl Table {

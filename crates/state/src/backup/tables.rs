@@ -1,5 +1,5 @@
-//! Every table and column of a store, as a backup copies them (those of routing stand in
-//! [`super::routing`]); a test holds the list to the schema.
+//! Every table and column of a store, as a backup copies them (those of routing and of
+//! contact sync stand in [`super::routing`] and [`super::syncing`]); a test holds the list to the schema.
 
 /// What a column holds.
 pub(super) enum Type {

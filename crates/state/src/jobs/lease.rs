@@ -86,9 +86,11 @@ impl Work for ReleaseLeases {
             UPDATE jobs SET due_at = run_at
             WHERE state IN ('waiting', 'leased') AND state = 'leased'";
         const RUNS: &str = "UPDATE reconcile_runs SET held_until = 0 WHERE slot = 1";
+        const SYNCS: &str = "UPDATE sync_runs SET held_until = 0 WHERE slot = 1";
         const TOKENS: &str = "UPDATE tokens SET hold = NULL, held_until = 0";
         tx.execute(SQL, &[]).await?;
         tx.execute(TOKENS, &[]).await?;
+        tx.execute(SYNCS, &[]).await?;
         tx.execute(RUNS, &[]).await.map(drop)
     }
 }

@@ -24,6 +24,7 @@ param_from! {
     &'a str => |value| Param::Text(Some(value));
     Option<&'a str> => |value| Param::Text(value);
     &'a [u8] => |value| Param::Blob(Some(value));
+    Option<&'a [u8]> => |value| Param::Blob(value);
     &'a [u8; 16] => |value| Param::Blob(Some(value));
     Option<&'a [u8; 16]> => |value| Param::Blob(value.map(|hash| &hash[..]));
 }

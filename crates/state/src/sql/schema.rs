@@ -43,6 +43,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(23, "0023_settings.sql"),
     migration!(24, "0024_crosswalk.sql"),
     migration!(25, "0025_rules.sql"),
+    migration!(26, "0026_sync.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

@@ -15,6 +15,7 @@ use crate::events::{StoredEvent, StoredOutcome};
 use crate::keys::{Hash, Keyring};
 use crate::overrides::{Override, number_hash, opened};
 use crate::store::Store;
+use crate::sync;
 use domain::{CallId, Contact, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 
@@ -74,6 +75,8 @@ pub struct Export {
     pub links: Vec<Link>,
     /// Their records in one system and another.
     pub crosswalk: Vec<crosswalk::Link>,
+    /// Copies of their records, what was written to them, and what was asked about them.
+    pub syncs: Vec<sync::Kept>,
     /// Where their calls were sent, and what was seen of them.
     pub decisions: Vec<Decision>,
     pub jobs: Vec<ExportedJob>,
@@ -102,6 +105,8 @@ impl Store {
             self.export_records(subject, &mut export).await?;
             self.export_accounts(subject, &sought, &mut export).await?;
             self.export_numbers(subject, &mut export).await?;
+            let hashes: Vec<Hash> = sought.hashes.iter().copied().collect();
+            export.syncs = self.kept_by_syncs(&hashes).await?;
             export.overrides.sort_unstable_by_key(|found| found.id);
             export.overrides.dedup_by_key(|found| found.id);
             export.crosswalk.sort_unstable_by_key(|link| link.id);

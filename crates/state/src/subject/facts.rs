@@ -1,6 +1,8 @@
 //! What each table holds of people: for the privacy report, and so that no table is
 //! forgotten by an export or an erasure. A test holds this list to the schema.
 
+mod syncing;
+
 /// One table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
@@ -23,6 +25,8 @@ pub enum Kept {
     AnHour,
     /// As long as `corrections.remember_for` says.
     AsCorrections,
+    /// As long as `retention.sync_journal` says.
+    AsSyncs,
     /// Until their own system no longer has the person.
     AsInTheirSystem,
     /// Until they are done; skipped ones a week more, dead ones until somebody decides.
@@ -238,6 +242,13 @@ pub const TABLES: &[Table] = &[
         Kept::ForEver,
         true,
     ),
+    syncing::SYNCS,
+    syncing::SYNC_RUNS,
+    syncing::SYNC_PAIRS,
+    syncing::SYNC_KEYS,
+    syncing::SYNC_ALIASES,
+    syncing::SYNC_JOURNAL,
+    syncing::SYNC_REVIEWS,
     table(
         "overrides",
         "agents' corrections: number, externalId, reason",
@@ -407,6 +418,8 @@ mod tests {
             include_str!("remove.rs"),
             include_str!("../feed/forget.rs"),
             include_str!("../labels.rs"),
+            include_str!("../sync/forget.rs"),
+            include_str!("../sync/page/keys.rs"),
         ]
         .concat();
         for table in TABLES.iter().filter(|table| table.is_personal) {

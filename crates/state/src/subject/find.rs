@@ -110,6 +110,7 @@ impl Store {
             if asked.records.is_empty() {
                 search.everybody(&mut found).await?;
             }
+            search.tie(&mut found).await?;
             search.widen(&mut found).await?;
             search.mark_shared(&mut found).await?;
             found.is_cut |= found.people.len() > PEOPLE_MAX;
@@ -187,6 +188,18 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// The same people's records in other systems, as syncs have tied them.
+    async fn tie(&self, found: &mut Subject) -> Result<()> {
+        let keys = self.store.keys();
+        let hash = |of: &Record| record_hash(&keys, &of.connection, &of.record);
+        let hashes: Vec<Hash> = found.people.keys().map(hash).collect();
+        for record in self.store.records_of_syncs(&hashes).await? {
+            let person = self.nameless(&record);
+            found.people.entry(record).or_insert(person);
+        }
+        Ok(())
+    }
+
     /// The numbers, e-mails and names of the records that are meant.
     async fn widen(&self, found: &mut Subject) -> Result<()> {
         for (record, person) in &mut found.people {
@@ -231,7 +244,7 @@ impl Search<'_> {
             .await
     }
 
-    /// Whose a number or an e-mail is, as the directory and corrections have it.
+    /// Whose a number or an e-mail is, as the directory, syncs and corrections have it.
     async fn holders(
         &self,
         hash: &Hash,
@@ -255,6 +268,10 @@ impl Search<'_> {
                     people.insert(record, person);
                 }
             }
+        }
+        for record in self.store.records_of_syncs(&[*hash]).await? {
+            let person = self.nameless(&record);
+            people.entry(record).or_insert(person);
         }
         if let Some(number) = number {
             let rows = self.store.read(&tables::OverridesOf { hash: *number }).await?;

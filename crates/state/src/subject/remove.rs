@@ -12,6 +12,7 @@ use crate::keys::{Hash, Keyring};
 use crate::labels;
 use crate::rows::encode;
 use crate::sql::{AddedJobs, Touched, Tx, Work};
+use crate::sync::forget::erase_found;
 use std::sync::Arc;
 
 pub(super) struct RemoveJobs {
@@ -193,6 +194,7 @@ impl Work for RemoveFound {
             for (table, sql) in BY_HASH {
                 *removed.entry(table).or_default() += tx.execute(sql, &[hash.into()]).await?;
             }
+            erase_found(tx, hash, &mut removed).await?;
             for connection in &connections {
                 for (table, sql) in OF_CONNECTION {
                     let params = [connection.as_str().into(), hash.into()];

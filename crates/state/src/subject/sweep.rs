@@ -2,9 +2,10 @@
 //! a time, as often as is wanted.
 //!
 //! In this order, because a call leads to its entries of the audit log and says whose its
-//! decisions are: jobs, enrichments and decisions that speak of the person, entries of the audit log, calls with all that hangs on them, accounts
-//! beside the CRM, and what is found by a hash at once. Entries of the audit log stay in the chain and lose what
-//! is sealed; an entry of its own, in the same transaction, says which ones.
+//! decisions are: jobs, enrichments, decisions and reviews that speak of the person, entries
+//! of the audit log, calls with all that hangs on them, accounts beside the CRM, and what is
+//! found by a hash at once. Entries of the audit log stay in the chain and lose what is
+//! sealed; an entry of its own, in the same transaction, says which ones.
 
 use super::remove::{
     Blank, RemoveCalls, RemoveContacts, RemoveDecisions, RemoveEnrichments, RemoveFound, RemoveJobs,
@@ -18,6 +19,7 @@ use crate::error::{Boxed, Result};
 use crate::keys::{Hash, Keyring};
 use crate::sql::{Row, Touched, Tx, Work};
 use crate::store::Store;
+use crate::sync::forget::{RemoveReviews, Reviews, review_texts};
 use domain::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ enum Step {
     Jobs,
     Enrichments,
     Decisions,
+    Reviews,
     Audit,
     Calls,
     Accounts,
@@ -69,6 +72,7 @@ impl Store {
                 Step::Jobs => self.sweep_jobs(sweep).await?,
                 Step::Enrichments => self.sweep_enrichments(sweep).await?,
                 Step::Decisions => self.sweep_decisions(sweep).await?,
+                Step::Reviews => self.sweep_reviews(sweep).await?,
                 Step::Audit => self.sweep_audit(sweep, now).await?,
                 Step::Calls => self.sweep_calls(sweep).await?,
                 Step::Accounts => self.sweep_accounts(sweep).await?,
@@ -152,6 +156,27 @@ impl Store {
         let ids = self.decision_hits(&sweep.sought, &rows).await?;
         if !ids.is_empty() {
             sweep.add("decisions", self.write(RemoveDecisions { ids }).await?);
+        }
+        Ok(Some(last.int(0)?))
+    }
+
+    async fn sweep_reviews(&self, sweep: &mut Sweep) -> Result<Option<i64>> {
+        let rows = self.read(&Reviews { after: sweep.after }).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let sought = &sweep.sought;
+        let hits = |keys: &Keyring| {
+            let hits = rows.iter().filter_map(|row| match review_texts(keys, row) {
+                Ok(texts) => {
+                    let is_hit = texts.iter().any(|text| sought.is_in_json(keys, text));
+                    is_hit.then(|| row.int(0))
+                }
+                Err(error) => tables::readable(error).map(Err),
+            });
+            hits.collect::<Result<Vec<i64>>>()
+        };
+        let ids = self.unseal(hits).await?;
+        if !ids.is_empty() {
+            sweep.add("sync_reviews", self.write(RemoveReviews { ids }).await?);
         }
         Ok(Some(last.int(0)?))
     }
@@ -287,7 +312,8 @@ impl Step {
         match self {
             Self::Jobs => Self::Enrichments,
             Self::Enrichments => Self::Decisions,
-            Self::Decisions => Self::Audit,
+            Self::Decisions => Self::Reviews,
+            Self::Reviews => Self::Audit,
             Self::Audit => Self::Calls,
             Self::Calls => Self::Accounts,
             Self::Accounts => Self::Found,

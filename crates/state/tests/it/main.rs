@@ -25,6 +25,7 @@ mod reseal;
 mod rules;
 mod settings;
 mod subjects;
+mod sync;
 mod tokens;
 
 /// Runs each fact over every engine.

@@ -12,6 +12,7 @@ mod rules;
 mod settings;
 mod setup;
 mod subjects;
+mod syncs;
 
 pub use actions::{ActionsArgs, actions};
 pub use api_keys::{ApiKeysArgs, api_keys};
@@ -23,6 +24,7 @@ pub use rules::{ExplainArgs, RulesArgs, explain, rules};
 pub use settings::{SettingsArgs, settings};
 pub use setup::{SetupArgs, setup};
 pub use subjects::{SubjectArgs, subject};
+pub use syncs::{ReviewArgs, SyncArgs, review, sync};
 
 use crate::cli::{BackupArgs, CheckArgs, JobsArgs, RestoreArgs};
 use crate::config;
@@ -75,7 +77,7 @@ pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
     }
 }
 
-/// What the running server finds of connections, actions and queues that were made by API.
+/// What the running server finds of connections, actions, queues and syncs that were made by API.
 async fn made_by_api(args: &CheckArgs) -> Result<Vec<FindingBody>, Failure> {
     let client = Client::of(&args.config.config)?;
     let (mut made, mut findings) = (Vec::new(), Vec::new());

@@ -159,6 +159,9 @@ fn kept(kept: Kept, config: &Config) -> String {
             some => format!("{} (corrections.remember_for)", period(some)),
         },
         Kept::AsInTheirSystem => "until their own system no longer has them".to_owned(),
+        Kept::AsSyncs => {
+            format!("{} (retention.sync_journal)", period(config.retention.sync_journal.0))
+        }
         Kept::AsWork => "until done; skipped 7 days more, dead until decided".to_owned(),
         Kept::ForEver => "until erased or taken away".to_owned(),
     }

@@ -1,5 +1,5 @@
-//! `tieline settings`: connections, actions and queues of the running server, from the file
-//! and from the store.
+//! `tieline settings`: connections, actions, queues and syncs of the running server,
+//! from the file and from the store.
 
 use super::client::Client;
 use super::say;
@@ -21,7 +21,7 @@ pub struct SettingsArgs {
 enum Action {
     /// List all of a kind: those of the file, and those made by API.
     List {
-        /// connections, actions or queues.
+        /// connections, actions, queues or syncs.
         #[arg(value_parser = kind)]
         kind: Kind,
         #[command(flatten)]
@@ -60,7 +60,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Which {
-    /// connections, actions or queues.
+    /// connections, actions, queues or syncs.
     #[arg(value_parser = kind)]
     kind: Kind,
     /// Its name.
@@ -77,7 +77,7 @@ struct Output {
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
-    Kind::of_plural(text).ok_or_else(|| "connections, actions or queues".to_owned())
+    Kind::of_plural(text).ok_or_else(|| "connections, actions, queues or syncs".to_owned())
 }
 
 impl Which {

@@ -19,6 +19,7 @@ mod secret;
 mod sections;
 mod server;
 mod streams;
+pub mod syncs;
 
 pub use actions::ActionSection;
 pub use alerts::{AlertsSection, ChannelKind, ChannelSection, MailSecurity};
@@ -36,3 +37,4 @@ pub use sections::{
 };
 pub use server::{AddressRange, ForwardedHeader, ServerSection, TlsSection};
 pub use streams::StreamsSection;
+pub use syncs::SyncSection;

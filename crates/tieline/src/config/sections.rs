@@ -4,7 +4,7 @@
 use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{
     AlertsSection, CallsSection, FormatsSection, ModulesSection, Period, ReconcileSection,
-    RoutingSection, SecretSource, ServerSection, StreamsSection,
+    RoutingSection, SecretSource, ServerSection, StreamsSection, SyncSection,
 };
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -45,6 +45,9 @@ pub struct Config {
     /// Which connection answers for which queue. Others use `lookup.default_connection`.
     #[serde(default)]
     pub queues: Vec<QueueSection>,
+    /// Records of two connections, kept the same.
+    #[serde(default)]
+    pub syncs: Vec<SyncSection>,
     #[serde(default)]
     pub alerts: AlertsSection,
     #[serde(default)]
@@ -131,11 +134,14 @@ pub struct RetentionSection {
     /// Calls older than this are forgotten with all that hangs on them, once an hour;
     /// `0s` keeps them for ever. The number of a customer's calls stays.
     pub calls: Period,
+    /// For how long runs of a sync can be taken back and their writes told; `0s`: for ever.
+    pub sync_journal: Period,
 }
 
 impl Default for RetentionSection {
     fn default() -> Self {
-        Self { calls: Period::ms(30 * 24 * 3_600_000) }
+        let days = |days: u64| Period::ms(days * 24 * 3_600_000);
+        Self { calls: days(30), sync_journal: days(90) }
     }
 }
 

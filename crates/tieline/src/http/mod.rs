@@ -29,6 +29,7 @@ mod schemas;
 mod server;
 mod settings;
 mod subjects;
+mod syncs;
 mod tls;
 
 pub use access::Access;
@@ -36,6 +37,7 @@ pub use admin::{FindingBody, findings};
 pub use error::ApiError;
 pub use news::Streams;
 pub use openapi::document as openapi_document;
+pub use reports::csv_cell;
 pub use server::{Front, bind, open_files};
 pub use tls::Tls;
 
@@ -181,6 +183,30 @@ fn operators() -> Router<Shared> {
         .route("/api/v1/store/keys/rotate", post(keys::rotate))
         .route("/api/v1/store/backup", post(admin::backup))
         .merge(rule_books())
+        .merge(syncing())
+}
+
+/// With a key: syncs, their runs, and what people decide about them.
+fn syncing() -> Router<Shared> {
+    Router::new()
+        .route("/api/v1/syncs", get(syncs::list))
+        .route("/api/v1/syncs/{name}", get(syncs::one))
+        .route("/api/v1/syncs/{name}/approve", post(syncs::approve))
+        .route("/api/v1/syncs/{name}/pause", post(syncs::pause))
+        .route("/api/v1/syncs/{name}/resume", post(syncs::resume))
+        .route("/api/v1/syncs/{name}/plan", get(syncs::health::plan).post(syncs::runs::plan))
+        .route("/api/v1/syncs/{name}/health", get(syncs::health::health))
+        .route("/api/v1/syncs/{name}/records/{side}/{id}", get(syncs::records::story))
+        .route("/api/v1/syncs/{name}/runs", get(syncs::runs::list).post(syncs::runs::begin))
+        .route("/api/v1/runs/{id}", get(syncs::runs::one))
+        .route("/api/v1/runs/{id}/writes", get(syncs::runs::writes))
+        .route("/api/v1/runs/{id}/undo", post(syncs::runs::undo))
+        .route("/api/v1/reviews", get(syncs::reviews::list))
+        .route("/api/v1/reviews/decisions", post(syncs::reviews::decide_many))
+        .route("/api/v1/reviews/{id}", get(syncs::reviews::one))
+        .route("/api/v1/reviews/{id}/decision", post(syncs::reviews::decide))
+        .route("/api/v1/failures", get(syncs::failures::list))
+        .route("/api/v1/failures/redrive", post(syncs::failures::redrive))
 }
 
 /// With a key: routing rules, and what they have decided.

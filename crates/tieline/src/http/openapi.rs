@@ -6,7 +6,7 @@ use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
     access, admin, connections, context, customers, enrich, events, health, keys, links, lookup,
-    news, overrides, reconcile, reports, routing, rules, settings,
+    news, overrides, reconcile, reports, routing, rules, settings, syncs,
 };
 use axum::Json;
 use axum::extract::State;
@@ -37,6 +37,9 @@ use utoipa::{Modify, OpenApi};
         settings::list, settings::one, settings::put, settings::remove,
         routing::decide::decide, routing::decide::decide_flat, routing::asterisk::get, routing::asterisk::post, routing::freeswitch::post, rules::list, rules::one, rules::put, rules::remove, rules::export,
         rules::apply, rules::publish, rules::roll_back, rules::history, rules::try_rule, rules::replay, rules::explain,
+        syncs::list, syncs::one, syncs::approve, syncs::pause, syncs::resume, syncs::runs::begin, syncs::runs::plan, syncs::runs::list, syncs::runs::one, syncs::runs::writes, syncs::runs::undo,
+        syncs::health::plan, syncs::health::health, syncs::records::story, syncs::reviews::list, syncs::reviews::one, syncs::reviews::decide, syncs::reviews::decide_many,
+        syncs::failures::list, syncs::failures::redrive,
         connections::list, connections::health, admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),
     modifiers(&Keys)

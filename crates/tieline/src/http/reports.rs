@@ -4,6 +4,8 @@ pub mod calls;
 mod csv;
 pub mod identification;
 
+pub use csv::cell as csv_cell;
+
 use super::input::Params;
 use super::{ApiError, App, schemas};
 use axum::Json;

@@ -215,6 +215,33 @@ pub(super) fn enrichment() -> Object {
     answer.additional_properties(Some(AdditionalProperties::RefOr(value))).build()
 }
 
+/// A decision of a person about a review, or about those whose `ids` stand beside it.
+pub(super) fn decision(is_of_many: bool) -> Schema {
+    let object = || {
+        let ids = ArrayBuilder::new().items(whole()).min_items(Some(1)).max_items(Some(1_000));
+        let object = ObjectBuilder::new().schema_type(Type::Object);
+        let object = object.additional_properties(Some(AdditionalProperties::FreeForm(false)));
+        if is_of_many { object.property("ids", ids).required("ids") } else { object }
+    };
+    let word = |words: &[&'static str]| text().enum_values(Some(words.to_vec()));
+    let plain = || {
+        let truth = ObjectBuilder::new().schema_type(Type::Boolean);
+        let number = ObjectBuilder::new().schema_type(Type::Number);
+        let null = ObjectBuilder::new().schema_type(Type::Null);
+        AnyOfBuilder::new().item(text()).item(number).item(truth).item(null)
+    };
+    let value = any_of(plain().item(ArrayBuilder::new().items(plain())));
+    let pair = SchemaType::from_iter([Type::Integer, Type::Null]);
+    let pair = ObjectBuilder::new().schema_type(pair).minimum(Some(1));
+    let pair = pair.maximum(Some(1_000_000_000_000_i64));
+    let choice = word(&["left", "right", "both", "approve"]);
+    let by_choice = object().property("choice", choice).required("choice");
+    let by_value = object().property("choice", word(&["value"])).required("choice");
+    let by_value = by_value.property("value", value).required("value");
+    let by_pair = object().property("pair", pair).required("pair");
+    any_of(AnyOfBuilder::new().item(by_choice).item(by_value).item(by_pair))
+}
+
 /// Data of a customer or a call: names with plain values, `null` to remove one.
 pub(super) fn data() -> Object {
     let kept = || text().max_length(Some(4_096)).pattern(Some(r"^[^\u0000]*$"));

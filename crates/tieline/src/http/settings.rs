@@ -1,4 +1,4 @@
-//! Connections, actions and queues: those of the file to be read, those of the store to be
+//! Connections, actions, queues and syncs: those of the file to be read, those of the store to be
 //! made, changed and deleted while calls go on.
 
 use super::error::{ErrorBody, ErrorDetail};
@@ -23,6 +23,7 @@ enum KindWord {
     Connections,
     Actions,
     Queues,
+    Syncs,
 }
 
 /// Every item of a kind.
@@ -111,7 +112,7 @@ fn kind_of(text: &str) -> Result<Kind, ApiError> {
     Kind::of_plural(text).ok_or_else(unknown)
 }
 
-/// Every connection, action or queue, whether it stands in the file or was made here.
+/// Every connection, action, queue or sync, whether it stands in the file or was made here.
 #[utoipa::path(
     get, path = "/api/v1/settings/{kind}", tag = "settings",
     params(("kind" = inline(KindWord), Path, description = "What they are")),

@@ -35,6 +35,13 @@ const SECTIONS: &[(&str, &str)] = &[
     ("FieldSection", "[actions.NAME.fields.FIELD]"),
     ("CacheSection", "[actions.NAME.cache]"),
     ("QueueSection", "[[queues]]"),
+    ("SyncSection", "[[syncs]]"),
+    ("EndSection", "[syncs.left], [syncs.right]"),
+    ("FilterSection", "[[syncs.left.filter]]"),
+    ("FieldMapSection", "[[syncs.fields]]"),
+    ("DeletesSection", "[syncs.deletes]"),
+    ("MarkSection", "[syncs.deletes.mark_left]"),
+    ("BrakeSection", "[syncs.brake]"),
     ("LogSection", "[log]"),
 ];
 

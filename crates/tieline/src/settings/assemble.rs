@@ -10,7 +10,7 @@ use crate::config::load::together;
 use crate::config::{Config, Loaded, Mistake};
 use crate::exit::Failure;
 use crate::wiring;
-use engine::{Actions, Connection, Connections};
+use engine::{Actions, Connection, Connections, Syncs};
 use kit::Settings;
 use state::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,7 @@ pub type Pool = BTreeMap<String, (Body, Arc<Connection>)>;
 pub struct Assembled {
     pub connections: Arc<Connections>,
     pub actions: Arc<Actions>,
+    pub syncs: Arc<Syncs>,
     config: Config,
 }
 
@@ -75,6 +76,7 @@ impl File {
                 let name = name.to_lowercase();
                 config.queues.iter().any(|queue| queue.name.to_lowercase() == name)
             }
+            Kind::Sync => config.syncs.iter().any(|sync| sync.name == name),
         }
     }
 
@@ -117,8 +119,9 @@ impl File {
         }
         let connections = wiring::joined(&loaded, all).map_err(faults)?;
         let actions = wiring::actions::all(&loaded, &connections).map_err(faults)?;
+        let syncs = wiring::syncs::all(&loaded, &connections).map_err(faults)?;
         let (connections, actions) = (Arc::new(connections), Arc::new(actions));
-        Ok(Assembled { connections, actions, config: loaded.config })
+        Ok(Assembled { connections, actions, syncs: Arc::new(syncs), config: loaded.config })
     }
 
     /// The configuration with the items in it, and the settings of every connection.
@@ -142,6 +145,7 @@ impl File {
                     config.actions.insert(item.name.clone(), section);
                 }
                 Ok(Section::Queue(section)) => config.queues.push(section),
+                Ok(Section::Sync(section)) => config.syncs.push(section),
                 // Once all connections are there.
                 Ok(Section::Own) => {}
                 Err(mistakes) => faults.extend(mistakes.into_iter().map(fault)),

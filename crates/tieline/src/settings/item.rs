@@ -5,7 +5,7 @@
 
 use super::own;
 use super::secrets::{self, set};
-use crate::config::{ActionSection, ConnectionSection, Mistake, QueueSection};
+use crate::config::{ActionSection, ConnectionSection, Mistake, QueueSection, SyncSection};
 use domain::Timestamp;
 use kit::Settings;
 use serde::de::DeserializeOwned;
@@ -18,13 +18,14 @@ pub enum Kind {
     Connection,
     Action,
     Queue,
+    Sync,
     /// What a routing rule brings: it becomes a connection, and is made with the rule alone.
     Rule,
 }
 
 impl Kind {
     /// Those that are made here.
-    pub const ALL: [Self; 3] = [Self::Connection, Self::Action, Self::Queue];
+    pub const ALL: [Self; 4] = [Self::Connection, Self::Action, Self::Queue, Self::Sync];
 
     /// As the store and the audit log have it.
     pub fn word(self) -> &'static str {
@@ -32,6 +33,7 @@ impl Kind {
             Self::Connection => "connection",
             Self::Action => "action",
             Self::Queue => "queue",
+            Self::Sync => "sync",
             Self::Rule => "rule",
         }
     }
@@ -43,7 +45,13 @@ impl Kind {
             Self::Connection | Self::Rule => "connections",
             Self::Action => "actions",
             Self::Queue => "queues",
+            Self::Sync => "syncs",
         }
+    }
+
+    /// Does its section hold its name, as in a list of the file?
+    pub fn is_named_within(self) -> bool {
+        matches!(self, Self::Queue | Self::Sync)
     }
 
     pub fn of_plural(text: &str) -> Option<Self> {
@@ -57,7 +65,7 @@ impl Kind {
     /// How many the store may hold.
     pub fn most(self) -> usize {
         match self {
-            Self::Connection => 200,
+            Self::Connection | Self::Sync => 200,
             Self::Action | Self::Rule => 1_000,
             Self::Queue => 5_000,
         }
@@ -73,7 +81,7 @@ impl Kind {
             }
             Self::Rule => engine::rules::form::is_own(name),
             Self::Connection if engine::rules::form::is_own(name) => false,
-            Self::Connection | Self::Action => {
+            Self::Connection | Self::Action | Self::Sync => {
                 (1..=64).contains(&name.len())
                     && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
             }
@@ -145,13 +153,16 @@ impl Item {
         match self.kind {
             Kind::Connection => connection(&at, body),
             Kind::Action => section(&at, body).map(Section::Action),
-            Kind::Queue => {
-                let mut body = body;
-                body.insert("name".to_owned(), self.name.clone().into());
-                section(&at, body).map(Section::Queue)
-            }
+            Kind::Queue => section(&at, self.named(body)).map(Section::Queue),
+            Kind::Sync => section(&at, self.named(body)).map(Section::Sync),
             Kind::Rule => Ok(Section::Own),
         }
+    }
+
+    /// With its name, as the file has those that stand in a list.
+    fn named(&self, mut body: Body) -> Body {
+        body.insert("name".to_owned(), self.name.clone().into());
+        body
     }
 
     /// What may be shown of it.
@@ -173,6 +184,7 @@ pub enum Section {
     Connection(ConnectionSection, Settings),
     Action(ActionSection),
     Queue(QueueSection),
+    Sync(SyncSection),
     /// What it is, depends on others: [`super::own`].
     Own,
 }

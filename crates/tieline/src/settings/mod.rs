@@ -23,7 +23,7 @@ use crate::wiring;
 use act::act;
 use assemble::{Assembled, Pool};
 use domain::Timestamp;
-use engine::{Actions, Connections, Live};
+use engine::{Actions, Connections, Live, Syncs};
 use item::{Body, Item, Key, Kind, of_file};
 use state::Store;
 use state::settings::Change;
@@ -102,6 +102,7 @@ impl From<state::Error> for Refused {
 pub struct Start {
     pub connections: Arc<Connections>,
     pub actions: Arc<Actions>,
+    pub syncs: Arc<Syncs>,
     pub keeper: Keeper,
 }
 
@@ -116,10 +117,10 @@ impl Keeper {
         let settled = file.settle(&items, &BTreeSet::new(), &mut pool).map_err(wiring::told)?;
         warn(&settled.problems);
         settled.assembled.begin();
-        let Assembled { connections, actions, .. } = settled.assembled;
+        let Assembled { connections, actions, syncs, .. } = settled.assembled;
         let held = Held { revision, items, problems: settled.problems, pool };
         let keeper = Self { file, store: store.clone(), held: Mutex::new(held) };
-        Ok(Start { connections, actions, keeper })
+        Ok(Start { connections, actions, syncs, keeper })
     }
 
     /// Every item of a kind, the file's too, by name.
@@ -130,6 +131,7 @@ impl Keeper {
             Kind::Connection => config.connections.keys().collect(),
             Kind::Action => config.actions.keys().collect(),
             Kind::Queue => config.queues.iter().map(|queue| &queue.name).collect(),
+            Kind::Sync => config.syncs.iter().map(|sync| &sync.name).collect(),
             Kind::Rule => Vec::new(),
         };
         let of_file = names.into_iter().filter_map(|name| self.in_file(kind, name));
@@ -157,6 +159,7 @@ impl Keeper {
             Kind::Connection => of_file(config.connections.get(name)?, loaded.settings.get(name)),
             Kind::Action => of_file(config.actions.get(name)?, None),
             Kind::Queue => of_file(config.queues.iter().find(|queue| queue.name == name)?, None),
+            Kind::Sync => of_file(config.syncs.iter().find(|sync| sync.name == name)?, None),
             Kind::Rule => return None,
         };
         let (name, revision, changed) = (name.to_owned(), 0, None);
@@ -250,11 +253,11 @@ impl Keeper {
             return Err(mistake(message, "Delete what is not needed."));
         }
         match body.remove("name") {
-            Some(given) if *kind == Kind::Queue && given != name.as_str() => {
+            Some(given) if kind.is_named_within() && given != name.as_str() => {
                 let message = "is called otherwise in its address.".to_owned();
                 return Err(mistake(message, "Leave `name` out."));
             }
-            Some(given) if *kind != Kind::Queue => drop(body.insert("name".to_owned(), given)),
+            Some(given) if !kind.is_named_within() => drop(body.insert("name".to_owned(), given)),
             _ => {}
         }
         if *kind == Kind::Connection {
@@ -281,8 +284,8 @@ impl Keeper {
                     warn(&settled.problems);
                 }
                 settled.assembled.begin();
-                let Assembled { connections, actions, .. } = settled.assembled;
-                live.set(connections, actions);
+                let Assembled { connections, actions, syncs, .. } = settled.assembled;
+                live.set(connections, actions, syncs);
                 (held.revision, held.items) = (revision, items);
                 held.problems = settled.problems;
             }

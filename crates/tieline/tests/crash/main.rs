@@ -49,8 +49,8 @@ async fn all(deaths: Vec<(Death, Option<&'static str>)>) -> Vec<Round> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
     // Restores, erasures, reconciliations and settings have rounds of their own; enrichments,
-    // decisions and rules are the store's own crash test's.
-    const ELSEWHERE: [&str; 8] = [
+    // decisions, rules and contact sync are the store's own crash test's.
+    const ELSEWHERE: [&str; 9] = [
         "restore.",
         "erase.",
         "sweep.",
@@ -59,6 +59,7 @@ async fn a_kill_at_any_point_loses_nothing_acknowledged() {
         "settings.",
         "decision.",
         "rules.",
+        "sync.",
     ];
     let is_elsewhere = |point: &str| ELSEWHERE.iter().any(|own| point.starts_with(own));
     let of_the_server = POINTS.iter().filter(|point| !is_elsewhere(point));
@@ -135,11 +136,13 @@ async fn left_of(line: &Line, who: &serde_json::Value) -> (usize, bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_erasure_is_finished_by_the_next_start() {
-    // The end of the second sweep, a minute later, enrichments and decisions are the
-    // store's own crash test's.
+    // The end of the second sweep, a minute later, enrichments, decisions and contact sync
+    // are the store's own crash test's.
     let own = |point: &&&str| point.starts_with("erase.") || point.starts_with("sweep.");
     for point in POINTS.iter().filter(own) {
-        if ["sweep.ended", "sweep.enrichments", "sweep.decisions"].contains(point) {
+        const ELSEWHERE: [&str; 5] =
+            ["sweep.ended", "sweep.enrichments", "sweep.decisions", "sweep.syncs", "sweep.reviews"];
+        if ELSEWHERE.contains(point) {
             continue;
         }
         let fuse = format!("{point}:1");

@@ -59,4 +59,6 @@ mod simulators;
 mod streams;
 mod subjects;
 mod switch;
+mod sync;
+mod sync_people;
 mod tls;

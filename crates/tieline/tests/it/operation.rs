@@ -245,10 +245,24 @@ async fn logs_are_one_json_object_a_line_where_machines_read_them() {
     assert!(log.contains("stopped"), "{log}");
 }
 
+/// One way, names alone.
+const SYNC: &str = r#"
+[[syncs]]
+name = "names"
+schedule = "never"
+left = { connection = "salesforce", object = "Contact" }
+right = { connection = "genesys", object = "contacts" }
+
+[[syncs.fields]]
+left = "LastName"
+right = "lastName"
+"#;
+
 #[tokio::test]
 async fn every_documented_metric_is_served() {
     let line = Line::with_salesforce().and_genesys().agents_sign_in();
-    let line = line.section("[routing]\nshadow = true\ndeadline = \"5s\"").start().await;
+    let sections = format!("[routing]\nshadow = true\ndeadline = \"5s\"\n{SYNC}");
+    let line = line.section(&sections).start().await;
     line.arrives(MARIA.1).await.1.assert_hit("crm");
     line.decide_by_rules(STRANGER).await;
     let other = json!({ "default": { "type": "queue", "option": "Support" } });
@@ -270,6 +284,9 @@ async fn every_documented_metric_is_served() {
         line.get("/api/v1/reconcile/runs").await.body[0]["state"] == "done"
     })
     .await;
+    let begun = line.post("/api/v1/syncs/names/runs", &json!({ "yes": true })).await;
+    let path = format!("/api/v1/runs/{}", begun.body["runId"]);
+    until("the sync has ended", async || line.get(&path).await.body["state"] == "done").await;
     let page = include_str!("../../../../docs/reference/metrics.md");
     let names: Vec<&str> = page.split('`').filter(|word| word.starts_with("tieline_")).collect();
     assert!(names.len() > 4, "the page names them");

@@ -74,6 +74,17 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("GET", "/api/v1/reports/*", Read),
     ("GET", "/api/v1/connections", Read),
     ("GET", "/api/v1/connections/*/health", Read),
+    ("GET", "/api/v1/syncs", Read),
+    ("GET", "/api/v1/syncs/*", Read),
+    ("GET", "/api/v1/syncs/*/runs", Read),
+    ("GET", "/api/v1/syncs/*/plan", Read),
+    ("GET", "/api/v1/syncs/*/health", Read),
+    ("GET", "/api/v1/syncs/*/records/*/*", Read),
+    ("GET", "/api/v1/reviews", Read),
+    ("GET", "/api/v1/reviews/*", Read),
+    ("GET", "/api/v1/failures", Read),
+    ("GET", "/api/v1/runs/*", Read),
+    ("GET", "/api/v1/runs/*/writes", Read),
     ("POST", "/api/v1/agent-tokens", Agents),
 ];
 

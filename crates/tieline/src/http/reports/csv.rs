@@ -49,7 +49,7 @@ impl IntoResponse for Table {
 }
 
 /// A cell; what a spreadsheet would take for a formula is made text.
-fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     let text = match text.chars().next() {
         Some('=' | '+' | '-' | '@' | '\t' | '\r') if text.parse::<f64>().is_err() => {
             format!("'{text}")

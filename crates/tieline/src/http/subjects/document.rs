@@ -1,6 +1,6 @@
 //! What somebody who asks for their data is given: one document, times in RFC 3339.
 
-use super::{ElsewhereBody, WhoBody};
+use super::{ElsewhereBody, WhoBody, syncing};
 use crate::http::lookup::json as wire;
 use domain::{Contact, Timestamp, Value};
 use engine::Preview;
@@ -42,6 +42,9 @@ pub struct Document {
     /// Their records in one system and another.
     #[schema(value_type = Vec<Object>)]
     links: Vec<Json>,
+    /// Copies of their records on both sides of a sync, and what was written to them.
+    #[schema(value_type = Vec<Object>)]
+    syncs: Vec<Json>,
     /// Where their calls were sent, and what was seen of them.
     #[schema(value_type = Vec<Object>)]
     decisions: Vec<Json>,
@@ -100,6 +103,7 @@ impl Document {
             interactions: interactions.collect(),
             corrections: corrections.collect(),
             links: links.collect(),
+            syncs: export.syncs.into_iter().map(syncing::document).collect(),
             decisions: export.decisions.into_iter().map(decision).collect(),
             jobs: jobs.into_iter().map(job).collect(),
             audit: audit.collect(),
@@ -127,6 +131,9 @@ pub(super) fn counts(preview: &Preview) -> BTreeMap<String, u64> {
         ("jobs", export.jobs.len()),
         ("links", export.links.len()),
         ("crosswalk", export.crosswalk.len()),
+        ("sync_pairs", export.syncs.len()),
+        ("sync_journal", export.syncs.iter().map(|of| of.journal.len()).sum()),
+        ("sync_reviews", export.syncs.iter().map(|of| of.reviews.len()).sum()),
         ("overrides", export.overrides.len()),
         ("audit", export.audit.len()),
     ];

@@ -5,6 +5,7 @@
 //! that it means all of them, or names one.
 
 mod document;
+mod syncing;
 pub mod tombstones;
 
 use super::input::read_json;

@@ -1,0 +1,120 @@
+//! What both sides last agreed on, as it is kept with a pair.
+//!
+//! Values stand under the names of the map, so that a field that is added or taken out
+//! leaves the others as they are. A side may hold a value in a form of its own (cut to its
+//! length, its digits grouped): what came back of our own write is remembered as `worn`, and
+//! is taken for what was agreed, or a vendor's habit would pass for somebody's edit.
+
+use super::map::Map;
+use domain::sync::{Agreed, Buried, Side, Values};
+use kit::forms::{read_plain, write_plain};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// The last agreed version of a pair.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// `null`: agreed to be empty.
+    #[serde(rename = "a", default)]
+    agreed: BTreeMap<String, Json>,
+    /// Of each side, what it made of an agreed value.
+    #[serde(rename = "w", default, skip_serializing_if = "is_empty")]
+    worn: [BTreeMap<String, Json>; 2],
+    /// How the pair has ended, where it is a tombstone.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    buried: Option<String>,
+    /// The version of each side that our own last write has made.
+    #[serde(rename = "v", default, skip_serializing_if = "is_none")]
+    written: [Option<String>; 2],
+}
+
+fn is_empty(worn: &[BTreeMap<String, Json>; 2]) -> bool {
+    worn.iter().all(BTreeMap::is_empty)
+}
+
+fn is_none(written: &[Option<String>; 2]) -> bool {
+    written.iter().all(Option::is_none)
+}
+
+impl Kept {
+    /// Nothing for what cannot be read: then nothing was agreed on.
+    pub(super) fn decode(bytes: Option<&[u8]>) -> Self {
+        bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default()
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub(super) fn buried(&self) -> Option<Buried> {
+        self.buried.as_deref().and_then(Buried::parse)
+    }
+
+    pub(super) fn bury(&mut self, buried: Option<Buried>) {
+        self.buried = buried.map(|buried| buried.as_str().to_owned());
+    }
+
+    /// As `domain::sync` takes it, one for each field of the map.
+    pub(super) fn agreed(&self, map: &Map) -> Vec<Agreed> {
+        let of = |at: usize| match self.agreed.get(map.key(at)) {
+            None => Agreed::Never,
+            Some(value) => Agreed::On(read_plain(value)),
+        };
+        (0..map.fields().len()).map(of).collect()
+    }
+
+    /// Takes what is agreed now; fields that the map has no more are forgotten.
+    pub(super) fn agree(&mut self, map: &Map, all: &[Agreed]) {
+        let mut agreed = BTreeMap::new();
+        for (at, one) in all.iter().enumerate() {
+            if let Agreed::On(value) = one {
+                let value = value.as_ref().map_or(Json::Null, write_plain);
+                agreed.insert(map.key(at).to_owned(), value);
+            }
+        }
+        let before = std::mem::replace(&mut self.agreed, agreed);
+        // Worn is what was made of that very value, and of no other.
+        for worn in &mut self.worn {
+            worn.retain(|name, _| self.agreed.get(name) == before.get(name));
+        }
+    }
+
+    /// Our own write has made this version of a side.
+    pub(super) fn wrote(&mut self, side: Side, version: Option<String>) {
+        self.written[side.index()] = version;
+    }
+
+    /// Is this our own write, come back?
+    pub(super) fn is_own(&self, side: Side, version: Option<&str>) -> bool {
+        version.is_some() && self.written[side.index()].as_deref() == version
+    }
+
+    /// Our own write came back like this: where it differs from what was agreed, that is how
+    /// this side holds it.
+    pub(super) fn wear(&mut self, map: &Map, side: Side, seen: &Values) {
+        let worn = &mut self.worn[side.index()];
+        worn.clear();
+        for (at, value) in seen.iter().enumerate() {
+            let name = map.key(at);
+            let Some(agreed) = self.agreed.get(name).filter(|agreed| !agreed.is_null()) else {
+                continue;
+            };
+            if value.is_some() && *value != read_plain(agreed) {
+                let value = value.as_ref().map_or(Json::Null, write_plain);
+                worn.insert(name.to_owned(), value);
+            }
+        }
+    }
+
+    /// What a side holds, with what it wears taken for what was agreed.
+    pub(super) fn bare(&self, map: &Map, side: Side, mut seen: Values) -> Values {
+        for (name, worn) in &self.worn[side.index()] {
+            let Some(at) = map.keyed(name) else { continue };
+            if seen[at].is_some() && seen[at] == read_plain(worn) {
+                seen[at] = self.agreed.get(name).and_then(read_plain);
+            }
+        }
+        seen
+    }
+}

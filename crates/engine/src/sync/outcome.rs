@@ -1,0 +1,201 @@
+//! What comes of one item: where its pair stands once its writes are done, or failed.
+
+use super::Sync;
+use super::agreed::Kept;
+use super::fetch::{decode, encode};
+use super::perform::{Task, count, count_of, word};
+use super::review;
+use super::settle::{Fate, Item};
+use domain::Timestamp;
+use domain::sync::{By, Plan, Side, Step};
+use kit::{Error, Saved, Write};
+use state::sync::{Copy, Counts, EntryState, Failure, Half, PairState, Settled};
+use std::time::Duration;
+
+/// How often a record is tried before it is left to a person, and how long it waits between.
+const TRIES: u32 = 8;
+/// What is refused for good is tried again in case somebody mends it.
+const TRIES_REFUSED: u32 = 3;
+const BACKOFF_FIRST: Duration = Duration::from_secs(30);
+const BACKOFF_MAX: Duration = Duration::from_secs(3_600);
+
+/// What came of an item's write on each side.
+pub(super) type Outcomes = [Option<Result<Saved, Error>>; 2];
+
+/// One item, and what came of its writes.
+pub(super) struct Settling<'a> {
+    pub(super) sync: &'a Sync,
+    pub(super) item: &'a Item,
+    pub(super) tasks: Vec<&'a Task>,
+    pub(super) outcomes: &'a Outcomes,
+    pub(super) now: Timestamp,
+}
+
+impl Settling<'_> {
+    /// What is committed of it; nothing of one who waits for somebody else of the batch.
+    pub(super) fn settled(&self, counts: &mut Counts) -> Option<Settled> {
+        let item = self.item;
+        let mut settled = Settled::of(&item.pair);
+        settled.absorbs = item.absorbed.as_ref().map(|other| (other.seq, other.turn));
+        match &item.fate {
+            Fate::Later { .. } | Fate::Open => return None,
+            Fate::Ambiguous { pairs, by } => {
+                settled.state = PairState::Held;
+                settled.reviews.push(review::ambiguous(pairs, *by));
+                count(counts, "held");
+            }
+            Fate::Duplicate { of, by } => {
+                settled.state = PairState::Held;
+                // Said to be one already: nothing follows, and nobody is asked again.
+                if !review::is_known_duplicate(&item.pair.decisions, *of) {
+                    settled.reviews.push(review::duplicate(*of, *by));
+                }
+                count(counts, "duplicates");
+            }
+            Fate::Planned(plan) => self.planned(plan, &mut settled, counts),
+        }
+        Some(settled)
+    }
+
+    fn planned(&self, plan: &Plan, settled: &mut Settled, counts: &mut Counts) {
+        let (sync, item) = (self.sync, self.item);
+        let failed = |side: Side| matches!(&self.outcomes[side.index()], Some(Err(_)));
+        let done = [Side::Left, Side::Right].map(|side| !failed(side));
+        let mut base = item.base.clone();
+        let before = base.agreed(&sync.map);
+        let mut agreed = plan.settled(&before, done);
+        for at in self.tasks.iter().flat_map(|task| &task.left_out) {
+            agreed[*at] = before[*at].clone();
+            count(counts, "left_out");
+        }
+        base.agree(&sync.map, &agreed);
+        self.writes(settled, &mut base, counts);
+        for &side in Side::ALL {
+            let at = side.index();
+            if let (None, Some(fresh)) = (&settled.halves[at], &item.fresh[at]) {
+                settled.keys[at] =
+                    Some(item.keys(sync, side).into_iter().map(|(_, key)| key).collect());
+                settled.halves[at] = Some(fresh.clone());
+            }
+        }
+        let is_done = done == [true, true];
+        if is_done {
+            base.bury(plan.buried);
+            settled.spent = review::spent(&item.pair.decisions);
+        }
+        settled.base = Some(base.encode());
+        self.ends(plan, is_done, settled, counts);
+        for conflict in &plan.conflicts {
+            // A mirror that is set back is no conflict; what it loses is kept all the same.
+            if conflict.by != By::Direction {
+                count(counts, "conflicts");
+            }
+            settled.entries.extend(review::lost(sync, item, plan, conflict));
+            settled.reviews.extend(review::conflict(sync, item, conflict));
+        }
+        *counts.entry("drift".to_owned()).or_default() += plan.drift.len() as u64;
+    }
+
+    /// What came of each write.
+    fn writes(&self, settled: &mut Settled, base: &mut Kept, counts: &mut Counts) {
+        for task in &self.tasks {
+            let Some(outcome) = &self.outcomes[task.side.index()] else { continue };
+            let mut entry = task.entry(self.item, EntryState::Done);
+            match outcome {
+                Ok(saved) => {
+                    self.written(task, saved, settled, base);
+                    entry.record.clone_from(&saved.id);
+                    if task.kind != "update" || !task.fields.is_empty() {
+                        count_of(counts, word(task.kind), task.side);
+                    }
+                }
+                Err(error) => {
+                    self.refused(task, error, settled);
+                    entry.why = error.to_string();
+                    entry.state = EntryState::Failed;
+                    count(counts, "errors");
+                }
+            }
+            settled.entries.push(entry);
+        }
+    }
+
+    /// Where the pair stands then.
+    fn ends(&self, plan: &Plan, is_done: bool, settled: &mut Settled, counts: &mut Counts) {
+        let item = self.item;
+        settled.state = match &plan.step {
+            Step::Hold(why) => {
+                settled.reviews.push(review::held(*why));
+                count(counts, "held");
+                PairState::Held
+            }
+            _ if plan.buried.is_some() && is_done => PairState::Buried,
+            Step::Create { .. } | Step::Write { .. } if is_done => PairState::Linked,
+            Step::Rest if item.values.iter().all(Option::is_some) => PairState::Linked,
+            _ => item.pair.state,
+        };
+        if item.absorbed.is_some() {
+            settled.state = PairState::Linked;
+            settled.entries.push(review::linked(item));
+            count(counts, "linked");
+        }
+        if self.tasks.is_empty() {
+            count(counts, "unchanged");
+        }
+    }
+
+    /// Our copy of what was written.
+    fn written(&self, task: &Task, saved: &Saved, settled: &mut Settled, base: &mut Kept) {
+        let (sync, at) = (self.sync, task.side.index());
+        if task.kind == "delete" {
+            settled.halves[at] = Some(Half::Gone { id: task.record.clone(), into: None });
+            settled.keys[at] = Some(Vec::new());
+            return;
+        }
+        let mut fields =
+            self.item.copy(task.side).map(|copy| decode(&copy.fields)).unwrap_or_default();
+        fields.extend(task.fields.clone());
+        if let Write::Create { key: (_, value), .. } = &task.write {
+            fields.extend(sync.map.made_under(task.side, value));
+        }
+        base.wrote(task.side, saved.version.clone());
+        let values = sync.map.read(task.side, &saved.id, &fields);
+        settled.keys[at] = Some(sync.map.store_keys(&values));
+        settled.halves[at] = Some(Half::Present(Copy {
+            id: saved.id.clone(),
+            version: saved.version.clone(),
+            // Its own system says when, and by its own clock: with the next page.
+            modified: None,
+            modified_by: None,
+            fields: encode(&fields),
+        }));
+    }
+
+    /// What a write that failed leaves behind: the pair waits.
+    fn refused(&self, task: &Task, error: &Error, settled: &mut Settled) {
+        let at = task.side.index();
+        settled.is_waiting = true;
+        match error {
+            // Somebody was quicker: it is read again before anything is decided.
+            Error::Conflict { .. } if task.kind != "create" => {
+                let copy = self.item.copy(task.side).cloned();
+                settled.halves[at] = copy.map(|copy| Half::Present(Copy { version: None, ..copy }));
+            }
+            Error::NotFound if task.kind != "create" => {
+                settled.halves[at] = Some(Half::Gone { id: task.record.clone(), into: None });
+                settled.keys[at] = Some(Vec::new());
+            }
+            error => {
+                let tries = self.item.pair.tries.saturating_add(1);
+                let most = if error.is_refusal() { TRIES_REFUSED } else { TRIES };
+                let wait = BACKOFF_FIRST * (1 << tries.saturating_sub(1).min(10));
+                settled.failure = Some(Failure {
+                    class: error.kind().to_owned(),
+                    note: Some(error.to_string()),
+                    due_at: self.now.plus(wait.min(BACKOFF_MAX)),
+                    is_dead: tries >= most,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Settles who waits, a batch at a time: matches, plans, writes, commits.
+//!
+//! A pair that changed while it was being settled is not committed, and waits on. Whoever
+//! another of the same batch may be meant by waits for the next round, so that two records
+//! of one person never become two.
+
+use super::agreed::Kept;
+use super::fetch::decode;
+use super::map::number;
+use super::matching::find_others;
+use super::work::{Halt, Worker};
+use super::{Sync, perform, review};
+use domain::sync::matching::KeyKind;
+use domain::sync::{Half, Now, Pair as Planned, Plan, Side, Step, Strategy, Values, plan};
+use kit::Lane;
+use state::sync::{Copy, Key, Pair, PairState};
+use std::sync::Arc;
+
+/// Pairs that are settled together: the largest batch that a vendor takes.
+const BATCH: usize = 200;
+/// How often what changed meanwhile is looked at again; the next run takes up the rest.
+const ROUNDS: usize = 4;
+
+/// One person of a batch.
+pub(super) struct Item {
+    pub(super) pair: Pair,
+    /// The other side's row, which goes into this one.
+    pub(super) absorbed: Option<Pair>,
+    /// Records that were read again just now, by side.
+    pub(super) fresh: [Option<state::sync::Half>; 2],
+    /// What each side holds, where it has a record.
+    pub(super) values: [Option<Values>; 2],
+    pub(super) base: Kept,
+    pub(super) by: Option<KeyKind>,
+    pub(super) fate: Fate,
+}
+
+/// What is to become of a person now.
+pub(super) enum Fate {
+    /// To be planned.
+    Open,
+    /// Nothing yet: somebody else of the batch goes first. `is_duplicate`: they have a key in
+    /// common.
+    Later {
+        is_duplicate: bool,
+    },
+    /// A person is asked which of these, if any, is meant.
+    Ambiguous {
+        pairs: Vec<i64>,
+        by: KeyKind,
+    },
+    /// The one who is meant is tied already.
+    Duplicate {
+        of: i64,
+        by: KeyKind,
+    },
+    Planned(Plan),
+}
+
+/// Settles everybody who waits.
+pub(super) async fn settle(worker: &mut Worker<'_>) -> Result<(), Halt> {
+    for _ in 0..ROUNDS {
+        let (mut after, mut is_left) = (0, false);
+        loop {
+            let pairs = worker.waiting(after, BATCH).await?;
+            let Some(last) = pairs.last() else { break };
+            after = last.seq;
+            is_left |= batch(worker, pairs).await?;
+        }
+        if !is_left {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether somebody of them waits on and can be settled at once.
+async fn batch(worker: &mut Worker<'_>, pairs: Vec<Pair>) -> Result<bool, Halt> {
+    let sync = Arc::clone(&worker.sync);
+    let mut items: Vec<Item> = pairs.into_iter().map(|pair| Item::new(&sync, pair)).collect();
+    find_others(worker, &mut items).await?;
+    for item in &mut items {
+        item.plan(&sync);
+    }
+    freshen(worker, &mut items).await?;
+    let is_later = items.iter().any(|item| matches!(item.fate, Fate::Later { .. }));
+    if worker.is_dry() {
+        perform::foretell(worker, &items).await?;
+        return Ok(false);
+    }
+    Ok(perform::perform(worker, items).await? || is_later)
+}
+
+impl Item {
+    fn new(sync: &Sync, pair: Pair) -> Self {
+        let base = Kept::decode(pair.base.as_deref());
+        let mut item = Self {
+            pair,
+            absorbed: None,
+            fresh: [None, None],
+            values: [None, None],
+            base,
+            by: None,
+            fate: Fate::Open,
+        };
+        item.read(sync);
+        item
+    }
+
+    pub(super) fn half(&self, side: Side) -> &state::sync::Half {
+        let at = side.index();
+        if let Some(fresh) = &self.fresh[at] {
+            return fresh;
+        }
+        match (&self.absorbed, &self.pair.halves[at]) {
+            (Some(other), state::sync::Half::Never) => &other.halves[at],
+            (_, own) => own,
+        }
+    }
+
+    /// The record of a side, where there is one.
+    pub(super) fn copy(&self, side: Side) -> Option<&Copy> {
+        match self.half(side) {
+            state::sync::Half::Present(copy) => Some(copy),
+            _ => None,
+        }
+    }
+
+    /// The one side that has a record, of somebody who has no other yet.
+    pub(super) fn lonely(&self) -> Option<Side> {
+        let is_open = matches!(self.pair.state, PairState::Open) && self.absorbed.is_none();
+        let [left, right] = [Side::Left, Side::Right].map(|side| self.copy(side).is_some());
+        match (is_open, left, right) {
+            (true, true, false) => Some(Side::Left),
+            (true, false, true) => Some(Side::Right),
+            _ => None,
+        }
+    }
+
+    /// By what the record of a side is found.
+    pub(super) fn keys(&self, sync: &Sync, side: Side) -> Vec<(KeyKind, Key)> {
+        let Some(values) = &self.values[side.index()] else { return Vec::new() };
+        let keys = sync.map.keys(values).into_iter();
+        keys.map(|(kind, text)| (kind, Key { kind: number(kind), text })).collect()
+    }
+
+    /// Reads the values of both sides; our own write that came back is known again.
+    pub(super) fn read(&mut self, sync: &Sync) {
+        for &side in Side::ALL {
+            let read = self.copy(side).map(|copy| {
+                let fields = decode(&copy.fields);
+                let seen = sync.map.read(side, &copy.id, &fields);
+                (seen, self.base.is_own(side, copy.version.as_deref()))
+            });
+            self.values[side.index()] = read.map(|(seen, is_own)| {
+                if is_own {
+                    self.base.wear(&sync.map, side, &seen);
+                }
+                self.base.bare(&sync.map, side, seen)
+            });
+        }
+    }
+
+    fn plan(&mut self, sync: &Sync) {
+        if !matches!(self.fate, Fate::Open | Fate::Planned(_)) {
+            return;
+        }
+        let half = |side: Side| match (self.half(side), &self.values[side.index()]) {
+            (state::sync::Half::Present(copy), Some(values)) => {
+                Half::Present(Now { values, modified: copy.modified })
+            }
+            (state::sync::Half::Gone { .. }, _) => Half::Gone,
+            _ => Half::Never,
+        };
+        let base = self.base.agreed(&sync.map);
+        let (decided, stands) = review::decided(&sync.map, &self.pair.decisions);
+        let pair = Planned {
+            left: half(Side::Left),
+            right: half(Side::Right),
+            base: &base,
+            buried: self.base.buried(),
+            decided: &decided,
+            stands,
+        };
+        self.fate = Fate::Planned(plan(sync.map.fields(), &sync.policy, &pair));
+    }
+
+    /// Which sides the plan writes to a record that is there.
+    fn writes_to(&self) -> [bool; 2] {
+        let Fate::Planned(plan) = &self.fate else { return [false; 2] };
+        match &plan.step {
+            Step::Write { left, right } => [!left.is_empty(), !right.is_empty()],
+            Step::Delete(side) | Step::Mark(side) => [*side == Side::Left, *side == Side::Right],
+            _ => [false; 2],
+        }
+    }
+
+    /// Which records are to be read again before anything is done: those whose version is
+    /// not known, under `timestamp_with_lock` both of a conflict, and whoever was merely not
+    /// told of any more (a platform's list may be behind).
+    fn is_stale(&self, sync: &Sync, side: Side) -> bool {
+        let Fate::Planned(plan) = &self.fate else { return false };
+        if self.fresh[side.index()].is_some() {
+            return false;
+        }
+        let is_locked =
+            sync.policy.strategy == Strategy::TimestampWithLock && !plan.conflicts.is_empty();
+        match self.half(side) {
+            state::sync::Half::Never => false,
+            state::sync::Half::Present(copy) => {
+                is_locked || (copy.version.is_none() && self.writes_to()[side.index()])
+            }
+            state::sync::Half::Gone { .. } => {
+                plan.step != Step::Rest && !sync.end(side).changes.tells_deletions()
+            }
+        }
+    }
+}
+
+/// Reads again what may have changed since it was told, and plans anew.
+async fn freshen(worker: &mut Worker<'_>, items: &mut [Item]) -> Result<(), Halt> {
+    let sync = Arc::clone(&worker.sync);
+    for &side in Side::ALL {
+        let stale = items.iter().enumerate().filter(|(_, item)| item.is_stale(&sync, side));
+        let stale: Vec<usize> = stale.map(|(at, _)| at).collect();
+        let end = sync.end(side);
+        for part in stale.chunks(end.writes.read_max().max(1)) {
+            let ids: Vec<String> = part
+                .iter()
+                .filter_map(|at| items[*at].half(side).id().map(str::to_owned))
+                .collect();
+            let halves = worker.read_again(side, &ids, Lane::Background).await?;
+            for (at, half) in part.iter().zip(halves) {
+                let item = &mut items[*at];
+                item.fresh[side.index()] = Some(half);
+                item.read(&sync);
+                item.plan(&sync);
+            }
+        }
+    }
+    Ok(())
+}

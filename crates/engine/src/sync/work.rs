@@ -1,0 +1,327 @@
+//! Works on runs of syncs: those that are due, and those that somebody has asked for.
+//!
+//! Of all processes one works on a run, under a lease. Every commit of a run looks for the
+//! lease first, so that whoever has lost it writes nothing more.
+
+use super::matching::Spoken;
+use super::{Sync, fetch, settle, undo};
+use crate::lookup::Engine;
+use domain::Timestamp;
+use domain::sync::{OnDelete, Side, brake};
+use kit::Error;
+use state::sync::{
+    Candidate, Counts, Entry, Hold, Key, Outcome, Page, Paged, Pair, ReviewState, Run, RunKind,
+    RunState, Settled, Taken,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long a run is held without a word before another process may take it.
+pub(super) const HOLD: Duration = Duration::from_secs(30);
+/// The step of a run that writes.
+const SETTLING: &str = "settling";
+
+/// Why work on a run stops before its end.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// The server stops; the run goes on with the next start.
+    Stopped,
+    /// Another process has taken it.
+    Taken,
+    Store(state::Error),
+    /// A vendor does not do its part; what waits, waits for the next run.
+    Vendor(String),
+    /// It would delete too many: somebody is asked.
+    Braked,
+}
+
+impl From<state::Error> for Halt {
+    fn from(error: state::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Halt {
+    pub(super) fn vendor(side: Side, end: &super::End, error: &Error) -> Self {
+        Self::Vendor(format!("{} ({}): {error}", end.connection.name, side.as_str()))
+    }
+}
+
+/// Works on one run for as long as it holds it.
+pub(super) struct Worker<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) sync: Arc<Sync>,
+    pub(super) hold: Hold,
+    pub(super) run: Run,
+    /// As it stood when the run was taken.
+    known: state::sync::Sync,
+    cursors: [Option<String>; 2],
+    pub(super) stop: watch::Receiver<bool>,
+    /// What is added to the run's counts with the next commit.
+    pub(super) counts: Counts,
+    /// A side that does not answer, and why.
+    down: BTreeMap<Side, Error>,
+    pairs: u64,
+    pub(super) spoken: Spoken,
+    /// Writes that a plan has listed.
+    pub(super) foretold: usize,
+}
+
+/// Works on a run that was taken, to its end or until it is another's.
+pub(crate) async fn work(engine: &Engine, hold: Hold, run: Run, stop: watch::Receiver<bool>) {
+    let id = run.id;
+    let store = &engine.store;
+    let known = match store.syncs().await {
+        Ok(known) => known.into_iter().find(|known| known.id == run.sync),
+        Err(error) => return tracing::warn!(run = id, "the store fails: {error}"),
+    };
+    let Some((known, sync)) = known.and_then(|known| {
+        let sync = engine.syncs.get(&known.name).map(Arc::clone)?;
+        Some((known, sync))
+    }) else {
+        let why = "the sync is not configured any more".to_owned();
+        return end(engine, hold, RunState::Partial, Some(why)).await;
+    };
+    tracing::info!(run = id, sync = sync.name, kind = run.kind.as_str(), "syncing");
+    let mut worker = Worker {
+        engine,
+        sync,
+        hold,
+        run,
+        cursors: known.cursors.clone(),
+        stop,
+        counts: Counts::new(),
+        down: BTreeMap::new(),
+        pairs: known.pairs,
+        known,
+        spoken: Spoken::default(),
+        foretold: 0,
+    };
+    let outcome = worker.steps().await;
+    worker.tell_counts().await.ok();
+    match outcome {
+        Ok(()) => end(engine, hold, RunState::Done, None).await,
+        Err(Halt::Vendor(why)) => end(engine, hold, RunState::Partial, Some(why)).await,
+        Err(Halt::Braked) => {
+            let why = "it would delete too many: see the reviews".to_owned();
+            end(engine, hold, RunState::Partial, Some(why)).await;
+        }
+        Err(Halt::Stopped) => {
+            tracing::info!(run = id, "the run goes on with the next start");
+            store.hold_sync_run(hold, Duration::ZERO, engine.clock.now()).await.ok();
+        }
+        Err(Halt::Taken) => tracing::info!(run = id, "another process goes on with the run"),
+        Err(Halt::Store(error)) => {
+            tracing::warn!(run = id, "the run waits, the store fails: {error}");
+        }
+    }
+}
+
+async fn end(engine: &Engine, hold: Hold, state: RunState, why: Option<String>) {
+    let now = engine.clock.now();
+    let ended = engine.store.end_sync_run(hold, state, why, now).await;
+    let told = match ended {
+        Ok(true) => super::health::tell(engine, hold.run).await,
+        ended => ended.map(drop),
+    };
+    if let Err(error) = told {
+        tracing::warn!(run = hold.run, "the run of a sync cannot be ended: {error}");
+    }
+}
+
+impl Worker<'_> {
+    async fn steps(&mut self) -> Result<(), Halt> {
+        if self.run.kind == RunKind::Undo {
+            return undo::undo(self).await;
+        }
+        // What was written and not settled is settled before anything new is heard: who is
+        // told of as gone meanwhile would leave it without its other.
+        if self.run.step == SETTLING && !self.is_dry() {
+            settle::settle(self).await?;
+        }
+        for &side in Side::ALL {
+            fetch::fetch(self, side).await?;
+        }
+        self.prepare().await?;
+        if !self.is_dry() {
+            self.brake().await?;
+            self.reached(SETTLING, None).await?;
+        }
+        settle::settle(self).await
+    }
+
+    /// What the fields of the map need and what a side does not have yet, is made.
+    async fn prepare(&mut self) -> Result<(), Halt> {
+        if self.is_dry() {
+            return Ok(());
+        }
+        let sync = Arc::clone(&self.sync);
+        for &side in Side::ALL {
+            let end = sync.end(side);
+            let Some(forms) = end.connection.capabilities.forms.clone() else { continue };
+            let fields = sync.map.set(side);
+            let made = self.patiently(|| forms.prepare(&end.object, &fields)).await?;
+            for made in made.map_err(|error| Halt::vendor(side, end, &error))? {
+                tracing::info!(sync = sync.name, connection = end.connection.name, "made: {made}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops a run that would delete too many.
+    async fn brake(&mut self) -> Result<(), Halt> {
+        let (store, now) = (&self.engine.store, self.now());
+        let waiting = store.waiting_counts(self.run.sync).await?;
+        let policy = &self.sync.policy;
+        let is_deleting = |side: Side| policy.on_deleted(side) == OnDelete::Delete;
+        let deletes = Side::ALL.iter().filter(|side| is_deleting(**side));
+        let deletes: u64 = deletes.map(|side| waiting.gone[side.index()]).sum();
+        let limits = self.sync.brake;
+        if !brake(deletes, self.pairs, limits.deletes_max, limits.percent_max)
+            || self.is_let_through(deletes).await?
+        {
+            return Ok(());
+        }
+        let review = super::review::braked(deletes, self.pairs);
+        if !store.ask_review(self.hold, review, now).await? {
+            return Err(Halt::Taken);
+        }
+        Err(Halt::Braked)
+    }
+
+    /// Somebody has seen that so many go, and said that they may.
+    async fn is_let_through(&self, deletes: u64) -> Result<bool, Halt> {
+        let decided = Some(ReviewState::Decided);
+        let reviews = self.engine.store.reviews(Some(self.run.sync), decided, None, 100).await?;
+        let mut brakes = reviews.iter().filter(|review| review.kind == "brake");
+        Ok(brakes.any(|review| super::review::lets_through(review, deletes)))
+    }
+
+    pub(super) fn is_dry(&self) -> bool {
+        self.run.is_dry
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.engine.clock.now()
+    }
+
+    pub(super) fn store(&self) -> &state::Store {
+        &self.engine.store
+    }
+
+    pub(super) fn cursor(&self, side: Side) -> Option<&str> {
+        self.cursors[side.index()].as_deref()
+    }
+
+    pub(super) async fn take_page(&mut self, side: Side, page: Page) -> Result<(), Halt> {
+        let (now, cursor) = (self.now(), page.cursor.clone());
+        match self.engine.store.take_page(self.hold, page, now).await? {
+            Paged::Taken(taken) => {
+                self.cursors[side.index()] = Some(cursor);
+                self.arrived(side, taken);
+                Ok(())
+            }
+            // Another process goes on from elsewhere.
+            Paged::Stale | Paged::OutOfTurn => Err(Halt::Taken),
+        }
+    }
+
+    /// The run has come so far; nothing before is done twice.
+    pub(super) async fn reached(&mut self, step: &str, place: Option<String>) -> Result<(), Halt> {
+        let (now, counts) = (self.now(), std::mem::take(&mut self.counts));
+        let place = Some((step.to_owned(), place));
+        let is_told = self.engine.store.move_sync_run(self.hold, place, counts, now).await?;
+        if is_told { Ok(()) } else { Err(Halt::Taken) }
+    }
+
+    fn arrived(&mut self, side: Side, taken: Taken) {
+        let told = [
+            ("new", taken.new),
+            ("changed", taken.changed),
+            ("seen", taken.unchanged),
+            ("gone", taken.gone),
+        ];
+        for (word, number) in told.into_iter().filter(|(_, number)| *number > 0) {
+            *self.counts.entry(format!("{word}_{}", side.as_str())).or_default() += number;
+        }
+    }
+
+    pub(super) async fn waiting(&self, after: i64, limit: usize) -> Result<Vec<Pair>, Halt> {
+        let now = self.now();
+        let waiting = self.engine.store.waiting_pairs(self.run.sync, after, limit, now);
+        self.held(waiting).await?.map_err(Halt::Store)
+    }
+
+    pub(super) async fn candidates(
+        &self,
+        side: Side,
+        keys: &[Key],
+    ) -> Result<Vec<Candidate>, Halt> {
+        Ok(self.engine.store.candidates(self.run.sync, side.index(), keys).await?)
+    }
+
+    /// The pair of a record of a side.
+    pub(super) async fn pair_of(&self, side: Side, id: &str) -> Result<Option<Pair>, Halt> {
+        Ok(self.engine.store.pair_of(&self.known, side.index(), id).await?)
+    }
+
+    /// Goes on without a field that a side does not have, if the map can do without.
+    pub(super) fn leave_out(&mut self, side: Side, error: &Error) -> bool {
+        let (Error::Forbidden { missing: named } | Error::Invalid { field: Some(named), .. }) =
+            error
+        else {
+            return false;
+        };
+        let Some(map) = self.sync.map.without(side, named) else { return false };
+        tracing::info!(sync = self.sync.name, "left out: {named} is not there");
+        self.sync = Arc::new(Sync { map, ..Sync::clone(&self.sync) });
+        true
+    }
+
+    pub(super) async fn pairs(&self, seqs: &[i64]) -> Result<Vec<Pair>, Halt> {
+        if seqs.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.engine.store.pairs_at(self.run.sync, seqs).await?)
+    }
+
+    pub(super) async fn intend(&self, entries: Vec<Entry>) -> Result<Vec<Option<i64>>, Halt> {
+        let now = self.now();
+        self.engine.store.intend(self.hold, entries, now).await?.ok_or(Halt::Taken)
+    }
+
+    /// Commits a batch; false where somebody of it changed meanwhile.
+    pub(super) async fn settle(&mut self, settled: Vec<Settled>) -> Result<bool, Halt> {
+        let (now, counts) = (self.now(), std::mem::take(&mut self.counts));
+        let taken = self.engine.store.settle_pairs(self.hold, settled, counts, now).await?;
+        let taken = taken.ok_or(Halt::Taken)?;
+        Ok(taken.iter().all(|one| matches!(one, Outcome::Applied | Outcome::Erased)))
+    }
+
+    /// Adds what was counted to the run.
+    pub(super) async fn tell_counts(&mut self) -> Result<(), Halt> {
+        let (now, counts) = (self.now(), std::mem::take(&mut self.counts));
+        let is_told = self.engine.store.move_sync_run(self.hold, None, counts, now).await?;
+        if is_told { Ok(()) } else { Err(Halt::Taken) }
+    }
+
+    /// An error that is not of one record alone.
+    pub(super) fn heard(&mut self, side: Side, error: &Error) {
+        if matches!(
+            error,
+            Error::Unauthorized { .. } | Error::RateLimited { .. } | Error::Unavailable { .. }
+        ) {
+            self.down.entry(side).or_insert_with(|| error.clone());
+        }
+    }
+
+    /// Once a batch is committed: a side that does not answer is not asked again in this run.
+    pub(super) fn stop_if_down(&self) -> Result<(), Halt> {
+        match self.down.iter().next() {
+            Some((side, error)) => Err(Halt::vendor(*side, self.sync.end(*side), error)),
+            None => Ok(()),
+        }
+    }
+}
