@@ -27,10 +27,17 @@ pub(super) struct Kept {
     /// The version of each side that our own last write has made.
     #[serde(rename = "v", default, skip_serializing_if = "is_none")]
     written: [Option<String>; 2],
+    /// The fields that it has set: what stands in others there is not ours.
+    #[serde(rename = "f", default, skip_serializing_if = "are_empty")]
+    set: [Vec<String>; 2],
 }
 
 fn is_empty(worn: &[BTreeMap<String, Json>; 2]) -> bool {
     worn.iter().all(BTreeMap::is_empty)
+}
+
+fn are_empty(set: &[Vec<String>; 2]) -> bool {
+    set.iter().all(Vec::is_empty)
 }
 
 fn is_none(written: &[Option<String>; 2]) -> bool {
@@ -80,9 +87,10 @@ impl Kept {
         }
     }
 
-    /// Our own write has made this version of a side.
-    pub(super) fn wrote(&mut self, side: Side, version: Option<String>) {
+    /// Our own write of these fields has made this version of a side.
+    pub(super) fn wrote(&mut self, side: Side, version: Option<String>, set: Vec<String>) {
         self.written[side.index()] = version;
+        self.set[side.index()] = set;
     }
 
     /// Is this our own write, come back?
@@ -90,13 +98,17 @@ impl Kept {
         version.is_some() && self.written[side.index()].as_deref() == version
     }
 
-    /// Our own write came back like this: where it differs from what was agreed, that is how
-    /// this side holds it.
+    /// Our own write came back like this: where what it has set differs from what was agreed,
+    /// that is how this side holds it.
     pub(super) fn wear(&mut self, map: &Map, side: Side, seen: &Values) {
         let worn = &mut self.worn[side.index()];
-        worn.clear();
+        let set = &self.set[side.index()];
         for (at, value) in seen.iter().enumerate() {
             let name = map.key(at);
+            if !set.iter().any(|own| own == name) {
+                continue;
+            }
+            worn.remove(name);
             let Some(agreed) = self.agreed.get(name).filter(|agreed| !agreed.is_null()) else {
                 continue;
             };

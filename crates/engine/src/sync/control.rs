@@ -166,7 +166,7 @@ fn act(by: &str, action: &'static str, sync: &str) -> Act {
 }
 
 impl Sync {
-    fn connections(&self) -> [String; 2] {
+    pub(super) fn connections(&self) -> [String; 2] {
         [0, 1].map(|at| self.ends[at].connection.name.clone())
     }
 }

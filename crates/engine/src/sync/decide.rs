@@ -75,7 +75,7 @@ impl Decision {
         match (choice.map(Json::as_str), pair) {
             (Some(_), Some(_)) => odd("pair", "It stands beside a choice.", "Pass one of the two."),
             (None, Some(Json::Null)) => Ok(Self::Pair(None)),
-            (None, Some(pair)) => match whole(pair) {
+            (None, Some(pair)) => match whole(pair).filter(|pair| *pair <= PAIR_MAX) {
                 Some(pair) => Ok(Self::Pair(Some(pair))),
                 None => odd("pair", "It is no pair's number.", "Pass a whole number, or null."),
             },
@@ -143,6 +143,9 @@ pub fn takes(kind: &str) -> &'static [&'static str] {
         _ => &[],
     }
 }
+
+/// No store has so many pairs.
+const PAIR_MAX: i64 = 1_000_000_000_000;
 
 /// The pairs that a review asks about, besides its own.
 #[must_use]

@@ -37,7 +37,7 @@ impl Condition {
 pub(super) async fn fetch(worker: &mut Worker<'_>, side: Side) -> Result<(), Halt> {
     let mut sync = Arc::clone(&worker.sync);
     let mut fields = asked(&sync, side);
-    let mut form = digest(&fields);
+    let mut form = digest(sync.end(side), &fields);
     let mut cursor = worker.cursor(side).and_then(|text| own_part(text, &form).map(str::to_owned));
     let mut is_first = true;
     loop {
@@ -55,7 +55,7 @@ pub(super) async fn fetch(worker: &mut Worker<'_>, side: Side) -> Result<(), Hal
             Err(error) if worker.leave_out(side, &error) => {
                 sync = Arc::clone(&worker.sync);
                 fields = asked(&sync, side);
-                form = digest(&fields);
+                form = digest(sync.end(side), &fields);
                 let kept = worker.cursor(side).and_then(|text| own_part(text, &form));
                 cursor = kept.map(str::to_owned);
                 continue;
@@ -89,13 +89,31 @@ pub(super) fn asked(sync: &Sync, side: Side) -> Vec<String> {
             fields.push(condition.field.clone());
         }
     }
+    let mark = sync.end(side).mark.iter().map(|(field, _)| field);
+    for field in mark {
+        if !fields.contains(field) {
+            fields.push(field.clone());
+        }
+    }
     fields
 }
 
-/// Something that is another where other fields are asked for.
-fn digest(fields: &[String]) -> String {
+/// Something that is another where other fields are asked for, or others may come in.
+fn digest(end: &End, fields: &[String]) -> String {
+    let filter = end.filter.iter().map(|one| format!("{} {:?}", one.field, one.test));
+    let all: Vec<String> = fields.iter().cloned().chain(filter).collect();
+    format!("{}-{}", told_apart(std::slice::from_ref(&end.object)), told_apart(&all))
+}
+
+/// Was a side read by another object than it has now?
+pub(super) fn is_of_another(end: &End, kept: Option<&str>) -> bool {
+    let own = told_apart(std::slice::from_ref(&end.object));
+    kept.is_some_and(|kept| !kept.starts_with(&format!("{own}-")))
+}
+
+fn told_apart(texts: &[String]) -> String {
     // FNV-1a: no secret and no key, only told apart.
-    let bytes = fields.iter().flat_map(|field| field.bytes().chain([0]));
+    let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -147,12 +165,12 @@ pub(super) fn decode(bytes: &[u8]) -> Fields {
 
 #[cfg(test)]
 mod tests {
-    use super::{digest, own_part};
+    use super::{own_part, told_apart};
 
     #[test]
     fn a_cursor_of_another_map_is_none() {
         let fields = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
-        let (old, new) = (digest(&fields(&["ab", "c"])), digest(&fields(&["a", "bc"])));
+        let (old, new) = (told_apart(&fields(&["ab", "c"])), told_apart(&fields(&["a", "bc"])));
         assert_ne!(old, new);
         let kept = format!("{old}.gc1.at.-.x.y");
         assert_eq!(own_part(&kept, &old), Some("gc1.at.-.x.y"));

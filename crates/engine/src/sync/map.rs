@@ -305,14 +305,25 @@ impl Map {
     #[must_use]
     pub fn is_same(&self, side: Side, held: &Fields, written: &Fields) -> bool {
         let numbers = self.numbers[side.index()];
-        self.lines.iter().all(|line| {
-            let place = &line.places[side.index()];
-            let Some(name) = place.asked().filter(|name| written.contains_key(*name)) else {
-                return true;
+        written.iter().all(|(name, value)| {
+            let is_it = |line: &&Line| line.places[side.index()].asked() == Some(name.as_str());
+            let alike = |line: &Line| {
+                let place = &line.places[side.index()];
+                let of = |fields: &Fields| canonical(line.kind, place.read("", fields), numbers);
+                of(held) == of(written)
             };
-            let of = |fields: &Fields| canonical(line.kind, place.read("", fields), numbers);
-            of(held) == of(written) || held.get(name) == written.get(name)
+            held.get(name).unwrap_or(&serde_json::Value::Null) == value
+                || self.lines.iter().find(is_it).is_some_and(alike)
         })
+    }
+
+    /// The keys of the fields that are among these of a side.
+    #[must_use]
+    pub fn keys_in(&self, side: Side, written: &Fields) -> Vec<String> {
+        let is_in = |line: &&Line| {
+            line.places[side.index()].asked().is_some_and(|own| written.contains_key(own))
+        };
+        self.lines.iter().filter(is_in).map(|line| line.key.clone()).collect()
     }
 
     /// What a record of a side holds that was made under this id of its other.

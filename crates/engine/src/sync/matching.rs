@@ -39,6 +39,8 @@ pub(super) async fn find_others(worker: &mut Worker<'_>, items: &mut [Item]) -> 
     if !worker.is_dry() {
         spoken = Spoken::default();
     }
+    let followed = items.iter().filter_map(|item| item.absorbed.as_ref().map(|other| other.seq));
+    spoken.taken.extend(followed);
     for &side in Side::ALL {
         let (mut keys, mut of) = (Vec::new(), Vec::new());
         for (at, item) in items.iter().enumerate() {
@@ -106,6 +108,9 @@ async fn follow(worker: &Worker<'_>, item: &mut Item, side: Side) -> Result<(), 
         Some(pair) if matches!(pair.halves[side.other().index()], Half::Never) => {
             item.fresh[side.index()] = Some(pair.halves[side.index()].clone());
             item.absorbed = Some(pair);
+        }
+        Some(pair) if super::review::refused(&item.pair.decisions).contains(&pair.seq) => {
+            return Ok(());
         }
         Some(pair) => {
             item.fate = Fate::Duplicate { of: pair.seq, by: KeyKind::ExternalId };

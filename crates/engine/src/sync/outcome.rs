@@ -72,7 +72,8 @@ impl Settling<'_> {
         self.writes(settled, &mut base, counts);
         for &side in Side::ALL {
             let at = side.index();
-            if let (None, Some(fresh)) = (&settled.halves[at], &item.fresh[at]) {
+            let is_written = self.tasks.iter().any(|task| task.side == side);
+            if let (false, Some(fresh)) = (is_written, &item.fresh[at]) {
                 settled.keys[at] =
                     Some(item.keys(sync, side).into_iter().map(|(_, key)| key).collect());
                 settled.halves[at] = Some(fresh.clone());
@@ -81,7 +82,9 @@ impl Settling<'_> {
         let is_done = done == [true, true];
         if is_done {
             base.bury(plan.buried);
-            settled.spent = review::spent(&item.pair.decisions);
+            if !matches!(plan.step, Step::Hold(_)) {
+                settled.spent = review::spent(&item.pair.decisions);
+            }
         }
         settled.base = Some(base.encode());
         self.ends(plan, is_done, settled, counts);
@@ -105,6 +108,7 @@ impl Settling<'_> {
                 Ok(saved) => {
                     self.written(task, saved, settled, base);
                     entry.record.clone_from(&saved.id);
+                    entry.after = task.after(saved);
                     if task.kind != "update" || !task.fields.is_empty() {
                         count_of(counts, word(task.kind), task.side);
                     }
@@ -154,11 +158,13 @@ impl Settling<'_> {
         }
         let mut fields =
             self.item.copy(task.side).map(|copy| decode(&copy.fields)).unwrap_or_default();
-        fields.extend(task.fields.clone());
+        let mut fields_written = task.fields.clone();
         if let Write::Create { key: (_, value), .. } = &task.write {
-            fields.extend(sync.map.made_under(task.side, value));
+            fields_written.extend(sync.map.made_under(task.side, value));
         }
-        base.wrote(task.side, saved.version.clone());
+        fields.extend(fields_written.clone());
+        let set = sync.map.keys_in(task.side, &fields_written);
+        base.wrote(task.side, saved.version.clone(), set);
         let values = sync.map.read(task.side, &saved.id, &fields);
         settled.keys[at] = Some(sync.map.store_keys(&values));
         settled.halves[at] = Some(Half::Present(Copy {
@@ -177,7 +183,7 @@ impl Settling<'_> {
         settled.is_waiting = true;
         match error {
             // Somebody was quicker: it is read again before anything is decided.
-            Error::Conflict { .. } if task.kind != "create" => {
+            Error::Conflict { .. } if task.kind != "create" && self.item.fresh[at].is_none() => {
                 let copy = self.item.copy(task.side).cloned();
                 settled.halves[at] = copy.map(|copy| Half::Present(Copy { version: None, ..copy }));
             }

@@ -11,7 +11,7 @@ use super::settle::{Fate, Item};
 use super::work::{Halt, Worker};
 use super::{Sync, review};
 use domain::sync::{By, Plan, Side, Step};
-use kit::{Fields, Write};
+use kit::{Fields, Saved, Write};
 use serde_json::{Value as Json, json};
 use state::sync::{Counts, Entry, EntryState};
 use std::sync::Arc;
@@ -59,11 +59,12 @@ pub(super) async fn perform(worker: &mut Worker<'_>, items: Vec<Item>) -> Result
         told.extend(worker.held(send_both(&sync, &tasks, &again)).await?);
     }
     let mut outcomes: Vec<Outcomes> = items.iter().map(|_| [None, None]).collect();
+    for &side in Side::ALL {
+        let own = told.iter().filter(|(at, _)| tasks[*at].side == side);
+        worker.heard(side, own.map(|(_, outcome)| outcome.as_ref().map(drop)));
+    }
     for (at, outcome) in told {
         let task = &tasks[at];
-        if let Err(error) = &outcome {
-            worker.heard(task.side, error);
-        }
         outcomes[task.item][task.side.index()] = Some(outcome);
     }
     let now = worker.now();
@@ -181,7 +182,18 @@ fn why(plan: &Plan) -> String {
     rules.join(",")
 }
 
+fn bytes(json: &Json) -> Vec<u8> {
+    serde_json::to_vec(json).unwrap_or_default()
+}
+
 impl Task {
+    /// What was written, and what an undo has to know of it.
+    pub(super) fn after(&self, saved: &Saved) -> Vec<u8> {
+        let was_there = self.kind == "create" && !saved.is_new;
+        let version = Some(&saved.version).filter(|_| self.kind == "create");
+        bytes(&json!({ "fields": self.fields, "version": version, "wasThere": was_there }))
+    }
+
     pub(super) fn entry(&self, item: &Item, state: EntryState) -> Entry {
         let held = item.copy(self.side).map(|copy| decode(&copy.fields)).unwrap_or_default();
         let before: Fields = match self.kind {
@@ -199,9 +211,8 @@ impl Task {
             side: self.side.index(),
             record: self.record.clone(),
             kind: self.kind.to_owned(),
-            before: serde_json::to_vec(&json!({ "fields": before, "base": item.base }))
-                .unwrap_or_default(),
-            after: serde_json::to_vec(&json!({ "fields": self.fields })).unwrap_or_default(),
+            before: bytes(&json!({ "fields": before, "base": item.base })),
+            after: bytes(&json!({ "fields": self.fields })),
             why: self.why.clone(),
             state,
         }

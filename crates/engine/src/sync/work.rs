@@ -7,11 +7,12 @@ use super::matching::Spoken;
 use super::{Sync, fetch, settle, undo};
 use crate::lookup::Engine;
 use domain::Timestamp;
+use domain::sync::matching::KeyKind;
 use domain::sync::{OnDelete, Side, brake};
 use kit::Error;
 use state::sync::{
-    Candidate, Counts, Entry, Hold, Key, Outcome, Page, Paged, Pair, ReviewState, Run, RunKind,
-    RunState, Settled, Taken,
+    Candidate, Counts, Entry, Hold, Key, Outcome, Page, Paged, Pair, PairState, ReviewState, Run,
+    RunKind, RunState, Settled, Taken,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use tokio::sync::watch;
 
 /// How long a run is held without a word before another process may take it.
 pub(super) const HOLD: Duration = Duration::from_secs(30);
+/// Batches in a row of which nothing comes through before a side is down.
+const DOWN_AFTER: u32 = 2;
 /// The step of a run that writes.
 const SETTLING: &str = "settling";
 
@@ -61,8 +64,8 @@ pub(super) struct Worker<'a> {
     pub(super) stop: watch::Receiver<bool>,
     /// What is added to the run's counts with the next commit.
     pub(super) counts: Counts,
-    /// A side that does not answer, and why.
-    down: BTreeMap<Side, Error>,
+    /// Of how many batches in a row nothing came through to a side, and why.
+    down: BTreeMap<Side, (u32, Error)>,
     pairs: u64,
     pub(super) spoken: Spoken,
     /// Writes that a plan has listed.
@@ -84,6 +87,13 @@ pub(crate) async fn work(engine: &Engine, hold: Hold, run: Run, stop: watch::Rec
         let why = "the sync is not configured any more".to_owned();
         return end(engine, hold, RunState::Partial, Some(why)).await;
     };
+    let is_other = |side: &&Side| {
+        fetch::is_of_another(sync.end(**side), known.cursors[side.index()].as_deref())
+    };
+    if known.connections != sync.connections() || Side::ALL.iter().any(|side| is_other(&side)) {
+        let why = "the sync was made between other connections or objects: give it another name";
+        return end(engine, hold, RunState::Partial, Some(why.to_owned())).await;
+    }
     tracing::info!(run = id, sync = sync.name, kind = run.kind.as_str(), "syncing");
     let mut worker = Worker {
         engine,
@@ -141,6 +151,9 @@ impl Worker<'_> {
         if self.run.step == SETTLING && !self.is_dry() {
             settle::settle(self).await?;
         }
+        if !self.is_dry() {
+            self.reached("reading", None).await?;
+        }
         for &side in Side::ALL {
             fetch::fetch(self, side).await?;
         }
@@ -193,10 +206,18 @@ impl Worker<'_> {
 
     /// Somebody has seen that so many go, and said that they may.
     async fn is_let_through(&self, deletes: u64) -> Result<bool, Halt> {
+        let (store, sync) = (&self.engine.store, Some(self.run.sync));
         let decided = Some(ReviewState::Decided);
-        let reviews = self.engine.store.reviews(Some(self.run.sync), decided, None, 100).await?;
+        let reviews = store.reviews(sync, decided, None, 1_000).await?;
+        // Said once, it holds for one run: the last that came so far has used it up.
+        let runs = store.sync_runs(sync, None, 1_000).await?;
+        let used = runs
+            .iter()
+            .find(|run| run.kind == RunKind::Run && run.id != self.run.id && run.step == SETTLING);
+        let used = used.map(|run| run.started_at);
         let mut brakes = reviews.iter().filter(|review| review.kind == "brake");
-        Ok(brakes.any(|review| super::review::lets_through(review, deletes)))
+        Ok(brakes
+            .any(|review| review.decided_at > used && super::review::lets_through(review, deletes)))
     }
 
     pub(super) fn is_dry(&self) -> bool {
@@ -205,10 +226,6 @@ impl Worker<'_> {
 
     pub(super) fn now(&self) -> Timestamp {
         self.engine.clock.now()
-    }
-
-    pub(super) fn store(&self) -> &state::Store {
-        &self.engine.store
     }
 
     pub(super) fn cursor(&self, side: Side) -> Option<&str> {
@@ -295,9 +312,29 @@ impl Worker<'_> {
     /// Commits a batch; false where somebody of it changed meanwhile.
     pub(super) async fn settle(&mut self, settled: Vec<Settled>) -> Result<bool, Halt> {
         let (now, counts) = (self.now(), std::mem::take(&mut self.counts));
+        let seqs: Vec<i64> = settled.iter().map(|one| one.seq).collect();
         let taken = self.engine.store.settle_pairs(self.hold, settled, counts, now).await?;
         let taken = taken.ok_or(Halt::Taken)?;
-        Ok(taken.iter().all(|one| matches!(one, Outcome::Applied | Outcome::Erased)))
+        let tied = seqs.iter().zip(&taken).filter_map(|(seq, outcome)| match outcome {
+            Outcome::Tied { pair } => Some((*seq, *pair)),
+            _ => None,
+        });
+        for (seq, of) in tied.collect::<Vec<_>>() {
+            self.hold_back(seq, of).await?;
+        }
+        Ok(!taken.contains(&Outcome::Changed))
+    }
+
+    /// A record of a pair is tied to another one already: a person says whose it is.
+    async fn hold_back(&self, seq: i64, of: i64) -> Result<(), Halt> {
+        let Some(pair) = self.pairs(&[seq]).await?.pop() else { return Ok(()) };
+        let mut settled = Settled::of(&pair);
+        settled.state = PairState::Held;
+        settled.reviews.push(super::review::duplicate(of, KeyKind::ExternalId));
+        let (now, counts) = (self.now(), Counts::from([("duplicates".to_owned(), 1)]));
+        let store = &self.engine.store;
+        store.settle_pairs(self.hold, vec![settled], counts, now).await?.ok_or(Halt::Taken)?;
+        Ok(())
     }
 
     /// Adds what was counted to the run.
@@ -307,20 +344,41 @@ impl Worker<'_> {
         if is_told { Ok(()) } else { Err(Halt::Taken) }
     }
 
-    /// An error that is not of one record alone.
-    pub(super) fn heard(&mut self, side: Side, error: &Error) {
-        if matches!(
-            error,
-            Error::Unauthorized { .. } | Error::RateLimited { .. } | Error::Unavailable { .. }
-        ) {
-            self.down.entry(side).or_insert_with(|| error.clone());
+    /// What a side said to the writes of a batch. One record that is refused stops nobody; a
+    /// side of which nothing comes through in two batches, or that lets nobody in, is down.
+    pub(super) fn heard<'e>(
+        &mut self,
+        side: Side,
+        outcomes: impl Iterator<Item = Result<(), &'e Error>>,
+    ) {
+        let (mut went, mut shut) = (false, None);
+        for outcome in outcomes {
+            match outcome {
+                Err(
+                    error @ (Error::Unauthorized { .. }
+                    | Error::RateLimited { .. }
+                    | Error::Unavailable { .. }),
+                ) => shut = shut.or(Some(error.clone())),
+                _ => went = true,
+            }
+        }
+        match shut {
+            Some(error) if !went => {
+                let before = self.down.remove(&side).map_or(0, |(times, _)| times);
+                self.down.insert(side, (before + 1, error));
+            }
+            _ if went => drop(self.down.remove(&side)),
+            _ => {}
         }
     }
 
-    /// Once a batch is committed: a side that does not answer is not asked again in this run.
+    /// Once a batch is committed: a side that is down is not asked again in this run.
     pub(super) fn stop_if_down(&self) -> Result<(), Halt> {
-        match self.down.iter().next() {
-            Some((side, error)) => Err(Halt::vendor(*side, self.sync.end(*side), error)),
+        let is_down = |(_, (times, error)): &(&Side, &(u32, Error))| {
+            *times >= DOWN_AFTER || matches!(error, Error::Unauthorized { .. })
+        };
+        match self.down.iter().find(is_down) {
+            Some((side, (_, error))) => Err(Halt::vendor(*side, self.sync.end(*side), error)),
             None => Ok(()),
         }
     }

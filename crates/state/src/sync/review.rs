@@ -381,7 +381,11 @@ impl Work for Decide {
         let pair = row.int(0)?;
         if pair != 0 {
             let (kind, field) = (self.review.kind.as_str(), self.review.field.as_str());
-            tx.execute(BEFORE, &[pair.into(), kind.into(), field.into(), self.id.into()]).await?;
+            // Who is not meant stays so, whoever else is asked about.
+            if !matches!(kind, "ambiguous" | "duplicate") {
+                let params = [pair.into(), kind.into(), field.into(), self.id.into()];
+                tx.execute(BEFORE, &params).await?;
+            }
             tx.execute(PAIR, &[pair.into()]).await?;
         }
         self.act.append(tx).await?;

@@ -33,7 +33,7 @@ fn copy(id: &str, fields: &str) -> Copy {
 
 fn saved(number: usize, fields: &str) -> Arrival {
     let keys = vec![Key { kind: Key::EMAIL, text: format!("{number}@example.com") }];
-    Arrival::Saved { copy: copy(&format!("L{number}"), fields), keys }
+    Arrival::Saved { copy: copy(&format!("L{number}"), fields), keys, may_enter: true }
 }
 
 /// What the left system says: pages, whether one begins anew, whether one ends a pass.
@@ -126,7 +126,8 @@ impl Run<'_> {
         if let (None, _) = self.cursor(RIGHT).await {
             let Arrival::Saved { keys, .. } = saved(13, "old") else { return };
             std::fs::write(self.folder.join("right/Rx13"), "old").expect("a record");
-            let arrivals = vec![Arrival::Saved { copy: copy("Rx13", "old"), keys }];
+            let arrivals =
+                vec![Arrival::Saved { copy: copy("Rx13", "old"), keys, may_enter: true }];
             let (after, cursor) = (None, "1".to_owned());
             self.take(Page {
                 side: RIGHT,

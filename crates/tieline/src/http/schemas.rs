@@ -218,7 +218,10 @@ pub(super) fn enrichment() -> Object {
 /// A decision of a person about a review, or about those whose `ids` stand beside it.
 pub(super) fn decision(is_of_many: bool) -> Schema {
     let object = || {
-        let ids = ArrayBuilder::new().items(whole()).min_items(Some(1)).max_items(Some(1_000));
+        let ids = ArrayBuilder::new()
+            .items(whole().maximum(Some(1_000_000_000_000_i64)))
+            .min_items(Some(1))
+            .max_items(Some(1_000));
         let object = ObjectBuilder::new().schema_type(Type::Object);
         let object = object.additional_properties(Some(AdditionalProperties::FreeForm(false)));
         if is_of_many { object.property("ids", ids).required("ids") } else { object }

@@ -155,12 +155,12 @@ async fn start(
     app: &App,
     name: &str,
     asked: Asked,
-) -> Result<(StatusCode, Json<BegunBody>), ApiError> {
+) -> Result<(StatusCode, Json<SyncBegunBody>), ApiError> {
     let conflict = |code, message: String, fix: &'static str| {
         Err(ApiError::new(StatusCode::CONFLICT, code, message, fix))
     };
     match app.engine.start_sync(name, asked).await? {
-        Started::Run(run) => Ok((StatusCode::ACCEPTED, Json(BegunBody { run_id: run }))),
+        Started::Run(run) => Ok((StatusCode::ACCEPTED, Json(SyncBegunBody { run_id: run }))),
         Started::Unknown => Err(unknown()),
         Started::Busy(run) => {
             let fix = "Wait until it has ended: GET /api/v1/runs/{id} says how far it is.";
@@ -193,7 +193,7 @@ async fn start(
 /// A run that has begun.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct BegunBody {
+pub struct SyncBegunBody {
     run_id: i64,
 }
 

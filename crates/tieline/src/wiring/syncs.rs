@@ -161,6 +161,17 @@ fn schedule(section: &SyncSection, at: &str) -> (Option<Schedule>, Option<Mistak
 /// What is to be marked needs to be said how.
 fn marks(section: &SyncSection, at: &str) -> Vec<Mistake> {
     let deletes = &section.deletes;
+    let master = match section.direction {
+        WayWord::Right => Some(("on_right", deletes.on_right)),
+        WayWord::Left => Some(("on_left", deletes.on_left)),
+        WayWord::Both => None,
+    };
+    let mut mistakes = Vec::new();
+    if let Some((name, _)) = master.filter(|(_, word)| *word != OnDeleteWord::Ignore) {
+        let fix = "Write \"ignore\", or let the sync go both ways.";
+        let message = "would write to the side that is only mirrored.";
+        mistakes.push(Mistake::new(format!("{at}.deletes.{name}"), message, fix));
+    }
     let missing = [
         (deletes.on_right, deletes.mark_left.is_none(), "mark_left"),
         (deletes.on_left, deletes.mark_right.is_none(), "mark_right"),
@@ -171,7 +182,8 @@ fn marks(section: &SyncSection, at: &str) -> Vec<Mistake> {
         let fix = "Write { field = \"…\", value = \"…\" }.";
         Mistake::new(format!("{at}.deletes.{name}"), "is required, to mark records.", fix)
     });
-    told.collect()
+    mistakes.extend(told);
+    mistakes
 }
 
 /// Where records are made, they are found again by a key.

@@ -8,6 +8,10 @@ crate::facts! {
     the_first_run_is_planned_approved_and_brings_everybody_over
     edits_on_both_sides_meet_and_nothing_echoes
     a_run_is_taken_back_to_what_both_sides_were
+    who_is_deleted_in_the_crm_goes_and_does_not_rise_again
+    a_run_that_would_delete_too_many_stops_and_asks
+    a_record_that_was_merged_goes_on_as_the_other
+    a_mirror_that_would_take_its_master_away_is_refused
 }
 
 /// The map of the public guides, both ways.
@@ -21,7 +25,14 @@ right = { connection = "genesys", object = "contacts" }
 "#;
 
 async fn line(place: Place, people: u64) -> Line {
-    Line::with_salesforce().and_genesys().people(people).on(place).section(SECTION).start().await
+    line_with(place, people, "").await
+}
+
+/// With more of the sync's own settings.
+async fn line_with(place: Place, people: u64, more: &str) -> Line {
+    let section = format!("{SECTION}{more}");
+    let line = Line::with_salesforce().and_genesys().people(people).on(place);
+    line.section(&section).start().await
 }
 
 /// Begins what is asked for and waits until it has ended.
@@ -112,7 +123,8 @@ async fn edits_on_both_sides_meet_and_nothing_echoes(place: Place) {
 }
 
 async fn a_run_is_taken_back_to_what_both_sides_were(place: Place) {
-    let line = line(place, 40).await;
+    let line =
+        line_with(place, 40, "deletes = { on_left = \"delete\", on_right = \"delete\" }\n").await;
     let before = sides(&line);
     let first = done(&line, "/api/v1/syncs/contacts/runs", json!({ "yes": true })).await;
     assert_ne!(sides(&line), before);
@@ -124,10 +136,102 @@ async fn a_run_is_taken_back_to_what_both_sides_were(place: Place) {
         "{undone}"
     );
     assert_eq!(sides(&line), before);
+    let again = done(&line, &path, json!({})).await;
+    assert_eq!(
+        (&again["counts"]["undone"], &again["counts"]["left"]),
+        (&Value::Null, &Value::Null)
+    );
     let refused = line.post("/api/v1/syncs/contacts/runs", &json!({})).await;
     assert_eq!(
         (refused.status, &refused.body["error"]["code"]),
         (409, &json!("sync.paused")),
         "{refused:?}"
     );
+    // Resumed, it makes them anew and takes nobody of the CRM away.
+    assert_eq!(line.post("/api/v1/syncs/contacts/resume", &json!({})).await.status, 200);
+    for _ in 0..3 {
+        run(&line).await;
+        assert_eq!(sides(&line)[0], before[0]);
+    }
+    assert!(!sides(&line)[1].is_empty());
+}
+
+async fn a_mirror_that_would_take_its_master_away_is_refused(place: Place) {
+    let section = SECTION.replace("\"both\"", "\"right\"");
+    let section = format!("{section}deletes = {{ on_right = \"delete\" }}\n");
+    let line = Line::with_salesforce().and_genesys().on(place).section(&section).lay().await;
+    let refused = line.command(&["serve"]).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("syncs.contacts.deletes.on_right"), "{refused:?}");
+}
+
+async fn who_is_deleted_in_the_crm_goes_and_does_not_rise_again(place: Place) {
+    let line = line_with(place, 40, "deletes = { on_left = \"delete\" }\n").await;
+    done(&line, "/api/v1/syncs/contacts/runs", json!({ "yes": true })).await;
+    let [_, right] = sides(&line);
+    assert!(right.contains_key("maria.garcia@example.com"));
+    let maria = line.salesforce.contact_with("maria.garcia@example.com").expect("Maria");
+    line.salesforce.delete(&maria).expect("deleted");
+    let counts = run(&line).await;
+    assert_eq!(counts["deleted_right"], 1, "{counts}");
+    for _ in 0..2 {
+        let [left, right] = sides(&line);
+        assert!(!left.contains_key("maria.garcia@example.com"));
+        assert!(!right.contains_key("maria.garcia@example.com"));
+        let counts = run(&line).await;
+        assert_eq!(
+            (&counts["created_left"], &counts["created_right"]),
+            (&Value::Null, &Value::Null)
+        );
+    }
+}
+
+async fn a_run_that_would_delete_too_many_stops_and_asks(place: Place) {
+    let more =
+        "deletes = { on_left = \"delete\" }\nbrake = { deletes_max = 3, percent_max = 100.0 }\n";
+    let line = line_with(place, 40, more).await;
+    done(&line, "/api/v1/syncs/contacts/runs", json!({ "yes": true })).await;
+    let before = line.genesys().contacts().len();
+    let all = line.salesforce.query("SELECT Id FROM Contact").expect("contacts");
+    for one in all.iter().take(10) {
+        line.salesforce.delete(one["Id"].as_str().expect("an id")).expect("deleted");
+    }
+    let stopped = done(&line, "/api/v1/syncs/contacts/runs", json!({})).await;
+    assert_eq!(stopped["state"], "partial", "{stopped}");
+    assert_eq!(line.genesys().contacts().len(), before, "nobody was deleted");
+    let reviews = line.get("/api/v1/reviews?state=open").await.body;
+    let brake =
+        reviews["items"].as_array().into_iter().flatten().find(|one| one["kind"] == "brake");
+    let brake = brake.unwrap_or_else(|| panic!("{reviews}"));
+    let path = format!("/api/v1/reviews/{}/decision", brake["id"]);
+    let decided = line.post(&path, &json!({ "choice": "approve" })).await;
+    assert_eq!(decided.status, 200, "{decided:?}");
+    let counts = run(&line).await;
+    assert!(counts["deleted_right"].as_u64() > Some(3), "{counts}");
+    let fewer = line.genesys().contacts().len();
+    assert!(fewer < before);
+    // It was said of that run, and of no other.
+    for one in all.iter().skip(10).take(8) {
+        line.salesforce.delete(one["Id"].as_str().expect("an id")).expect("deleted");
+    }
+    let stopped = done(&line, "/api/v1/syncs/contacts/runs", json!({})).await;
+    assert_eq!(stopped["state"], "partial", "{stopped}");
+    assert_eq!(line.genesys().contacts().len(), fewer);
+}
+
+async fn a_record_that_was_merged_goes_on_as_the_other(place: Place) {
+    let line = line_with(place, 20, "deletes = { on_left = \"delete\" }\n").await;
+    done(&line, "/api/v1/syncs/contacts/runs", json!({ "yes": true })).await;
+    let before = line.genesys().contacts().len();
+    let maria = line.salesforce.contact_with("maria.garcia@example.com").expect("Maria");
+    let other =
+        json!({ "FirstName": "Maria", "LastName": "Garcia-Lopez", "Email": "mgl@example.com" });
+    let master = line.salesforce.add("Contact", &other).expect("made");
+    line.salesforce.merge(&maria, &master).expect("merged");
+    run(&line).await;
+    let contacts = line.genesys().contacts();
+    assert_eq!(contacts.len(), before, "she is still one");
+    let [left, right] = sides(&line);
+    assert!(!right.contains_key("maria.garcia@example.com"), "{right:?}");
+    assert_eq!(right.get("mgl@example.com"), left.get("mgl@example.com"));
 }

@@ -52,7 +52,8 @@ pub struct FailuresQuery {
     after: String,
     /// At most this many, 1 to 500.
     #[serde(default = "super::runs::hundred")]
-    limit: usize,
+    #[param(maximum = 4_294_967_295_i64)]
+    limit: u32,
 }
 
 /// Which failures are tried again: one, those of a class, or all of the sync.
@@ -89,7 +90,7 @@ pub async fn list(
     Params(query): Params<FailuresQuery>,
 ) -> Result<Json<FailuresBody>, ApiError> {
     let store = &app.engine.store;
-    let limit = query.limit.clamp(1, 500);
+    let limit = query.limit.clamp(1, 500) as usize;
     let after = query.after.parse().unwrap_or_default();
     let class = Some(query.class.as_str()).filter(|class| !class.is_empty());
     let syncs = match query.sync.as_str() {

@@ -1,7 +1,7 @@
 //! A record's story: whose it is, what both sides hold, what was written and decided.
 
 use super::reviews::{ReviewBody, names, told};
-use super::runs::{WriteBody, write};
+use super::runs::{SyncWriteBody, write};
 use crate::http::error::ErrorBody;
 use crate::http::{ApiError, App};
 use axum::Json;
@@ -62,7 +62,7 @@ pub struct StoryBody {
     #[serde(flatten)]
     pair: PairBody,
     /// What was written to either side, newest first, at most 1,000.
-    writes: Vec<WriteBody>,
+    writes: Vec<SyncWriteBody>,
     /// What people were asked, newest first, at most 1,000.
     reviews: Vec<ReviewBody>,
 }

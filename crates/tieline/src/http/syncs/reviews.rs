@@ -80,7 +80,8 @@ pub struct ReviewsQuery {
     before: String,
     /// At most this many, 1 to 1,000.
     #[serde(default = "super::runs::hundred")]
-    limit: usize,
+    #[param(maximum = 4_294_967_295_i64)]
+    limit: u32,
 }
 
 /// Where a review stands.
@@ -100,12 +101,12 @@ pub enum StateWord {
 pub struct DecisionsToldBody {
     /// How many were kept.
     decided: u64,
-    refused: Vec<RefusedBody>,
+    refused: Vec<UndecidedBody>,
 }
 
 /// A decision that was not kept.
 #[derive(Serialize, ToSchema)]
-pub struct RefusedBody {
+pub struct UndecidedBody {
     id: i64,
     /// A code of the error pages.
     code: &'static str,
@@ -134,7 +135,7 @@ pub async fn list(
         StateWord::Spent => Some(ReviewState::Spent),
         StateWord::All => None,
     };
-    let limit = query.limit.clamp(1, 1_000);
+    let limit = query.limit.clamp(1, 1_000) as usize;
     let all = app.engine.store.reviews(sync, state, query.before.parse().ok(), limit).await?;
     let next = all.last().filter(|_| all.len() == limit).map(|last| last.id.to_string());
     let items = all.into_iter().map(|review| told(review, &names)).collect();
@@ -211,7 +212,7 @@ pub async fn decide_many(
         match refusal(app.engine.decide_review(id, &decision, &by).await?) {
             None => answer.decided += 1,
             Some(ApiError { code, message, .. }) => {
-                answer.refused.push(RefusedBody { id, code, message: message.into_owned() });
+                answer.refused.push(UndecidedBody { id, code, message: message.into_owned() });
             }
         }
     }
@@ -220,6 +221,8 @@ pub async fn decide_many(
 
 /// Decided at once at most.
 const IDS_MAX: usize = 1_000;
+/// No store has so many reviews.
+const ID_MAX: i64 = 1_000_000_000_000;
 
 fn ids(told: Option<&Value>) -> Result<Vec<i64>, ApiError> {
     let number = |one: &Value| match one {
@@ -230,7 +233,10 @@ fn ids(told: Option<&Value>) -> Result<Vec<i64>, ApiError> {
     };
     let all: Option<Vec<i64>> =
         told.and_then(Value::as_array).and_then(|all| all.iter().map(number).collect());
-    all.filter(|all| (1..=IDS_MAX).contains(&all.len())).ok_or_else(|| {
+    let fits = |all: &Vec<i64>| {
+        (1..=IDS_MAX).contains(&all.len()) && all.iter().all(|id| (0..=ID_MAX).contains(id))
+    };
+    all.filter(fits).ok_or_else(|| {
         let fix = "Pass ids as a list of 1 to 1,000 ids of reviews.";
         ApiError::field("ids", "The list of ids is missing, empty, too long or odd.", fix)
     })

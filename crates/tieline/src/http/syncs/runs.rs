@@ -1,6 +1,6 @@
 //! Runs of syncs: begun, planned, watched, taken back; and what they have written.
 
-use super::{BegunBody, asked, start};
+use super::{SyncBegunBody, asked, start};
 use crate::http::error::ErrorBody;
 use crate::http::input::{Params, Segment, read_object};
 use crate::http::{ApiError, App};
@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 /// A run to begin.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RunBody {
+pub struct BeginRunBody {
     /// Approves a sync that nobody has approved yet, without a plan.
     yes: bool,
 }
@@ -59,7 +59,7 @@ pub struct SyncRunsBody {
 /// What a run wrote, or a plan would.
 #[derive(Serialize, ToSchema)]
 pub struct WritesBody {
-    items: Vec<WriteBody>,
+    items: Vec<SyncWriteBody>,
     /// For the next page; empty on the last.
     next: String,
 }
@@ -67,7 +67,7 @@ pub struct WritesBody {
 /// One write.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct WriteBody {
+pub struct SyncWriteBody {
     id: i64,
     run_id: i64,
     at: String,
@@ -98,19 +98,20 @@ pub struct PageQuery {
     before: String,
     /// At most this many, 1 to 1,000.
     #[serde(default = "hundred")]
-    limit: usize,
+    #[param(maximum = 4_294_967_295_i64)]
+    limit: u32,
 }
 
-pub(super) fn hundred() -> usize {
+pub(super) fn hundred() -> u32 {
     100
 }
 
 /// Begins a run of a sync. One is under way at a time, over all nodes.
 #[utoipa::path(
     post, path = "/api/v1/syncs/{name}/runs", tag = "syncs", params(("name" = String, Path)),
-    request_body = RunBody,
+    request_body = BeginRunBody,
     responses(
-        (status = 202, description = "It has begun", body = BegunBody),
+        (status = 202, description = "It has begun", body = SyncBegunBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
     ),
     security(("key" = []), ("bearer" = []))
@@ -119,9 +120,9 @@ pub async fn begin(
     State(app): State<App>,
     Segment(name): Segment,
     request: Request,
-) -> Result<(StatusCode, Json<BegunBody>), ApiError> {
+) -> Result<(StatusCode, Json<SyncBegunBody>), ApiError> {
     let mut asked = asked(RunKind::Run, None, false, &request);
-    let body: RunBody = read_object(request).await?;
+    let body: BeginRunBody = read_object(request).await?;
     asked.is_approved = body.yes;
     start(&app, &name, asked).await
 }
@@ -130,7 +131,7 @@ pub async fn begin(
 #[utoipa::path(
     post, path = "/api/v1/syncs/{name}/plan", tag = "syncs", params(("name" = String, Path)),
     responses(
-        (status = 202, description = "It has begun", body = BegunBody),
+        (status = 202, description = "It has begun", body = SyncBegunBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
     ),
     security(("key" = []), ("bearer" = []))
@@ -139,7 +140,7 @@ pub async fn plan(
     State(app): State<App>,
     Segment(name): Segment,
     request: Request,
-) -> Result<(StatusCode, Json<BegunBody>), ApiError> {
+) -> Result<(StatusCode, Json<SyncBegunBody>), ApiError> {
     start(&app, &name, asked(RunKind::Plan, None, false, &request)).await
 }
 
@@ -155,7 +156,7 @@ pub async fn list(
 ) -> Result<Json<SyncRunsBody>, ApiError> {
     let sync = app.engine.syncs.get(&name).ok_or_else(super::unknown)?;
     let known = app.engine.sync_state(sync).await?;
-    let runs = app.engine.store.sync_runs(Some(known.id), None, hundred()).await?;
+    let runs = app.engine.store.sync_runs(Some(known.id), None, hundred() as usize).await?;
     let items = runs.into_iter().map(|run| told(run, &name)).collect();
     Ok(Json(SyncRunsBody { items }))
 }
@@ -186,7 +187,7 @@ pub async fn writes(
     Params(page): Params<PageQuery>,
 ) -> Result<Json<WritesBody>, ApiError> {
     let (run, _) = found(&app, &id).await?;
-    let limit = page.limit.clamp(1, 1_000);
+    let limit = page.limit.clamp(1, 1_000) as usize;
     let before = page.before.parse().ok();
     let all = app.engine.store.journal_of_run(run.id, before, limit).await?;
     let next = all.last().filter(|_| all.len() == limit).map(|last| last.id.to_string());
@@ -199,7 +200,7 @@ pub async fn writes(
 #[utoipa::path(
     post, path = "/api/v1/runs/{id}/undo", tag = "syncs", params(("id" = i64, Path)),
     responses(
-        (status = 202, description = "It has begun", body = BegunBody),
+        (status = 202, description = "It has begun", body = SyncBegunBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
     ),
     security(("key" = []), ("bearer" = []))
@@ -208,7 +209,7 @@ pub async fn undo(
     State(app): State<App>,
     Segment(id): Segment,
     request: Request,
-) -> Result<(StatusCode, Json<BegunBody>), ApiError> {
+) -> Result<(StatusCode, Json<SyncBegunBody>), ApiError> {
     let (run, sync) = found(&app, &id).await?;
     start(&app, &sync, asked(RunKind::Undo, Some(run.id), true, &request)).await
 }
@@ -243,7 +244,7 @@ pub(super) fn told(run: Run, sync: &str) -> SyncRunBody {
     }
 }
 
-pub(super) fn write(logged: Logged) -> WriteBody {
+pub(super) fn write(logged: Logged) -> SyncWriteBody {
     let fields = |bytes: &[u8]| {
         let mut json: Value = serde_json::from_slice(bytes).unwrap_or_default();
         if let Some(fields) = json.get_mut("fields") {
@@ -252,7 +253,7 @@ pub(super) fn write(logged: Logged) -> WriteBody {
         if json.is_object() { json } else { Value::Object(serde_json::Map::new()) }
     };
     let entry = logged.entry;
-    WriteBody {
+    SyncWriteBody {
         id: logged.id,
         run_id: logged.run,
         at: logged.at.to_string(),
