@@ -5,7 +5,7 @@ use crate::live::Live;
 use crate::lookup::Engine;
 use domain::Timestamp;
 use state::audit::Act;
-use state::sync::{Begun, Change, NewRun, Run, RunKind, RunState};
+use state::sync::{Begun, Change, NewRun, Run, RunKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -255,10 +255,4 @@ impl Due {
         let begun = engine.store.begin_sync_run(known.id, new, engine.clock.now()).await?;
         Ok(!matches!(begun, Begun::Busy { .. }))
     }
-}
-
-/// Has a run come to its end?
-#[must_use]
-pub fn is_over(run: &Run) -> bool {
-    matches!(run.state, RunState::Done | RunState::Partial)
 }
