@@ -37,6 +37,18 @@ async function refused(name, status, call, text) {
   done(name, fits, { status: error?.status, code: error?.code, message: error?.message });
 }
 
+// A batch that ended early: what was done before, and then the refusal.
+async function ends(name, before, status, call) {
+  let told;
+  try {
+    await call();
+  } catch (thrown) {
+    told = thrown;
+  }
+  const fits = Array.isArray(told) && told.length === before + 1 && told[before].status === status;
+  done(name, fits, told);
+}
+
 async function token(secret) {
   const body = new URLSearchParams({
     grant_type: 'client_credentials',
@@ -179,6 +191,69 @@ async function main() {
   await refused('deleted', 404, () => api.retrieve({ collection: 'contacts', key: first.contactid, select: ['lastname'] }));
   done('and told so', deleted === undefined || deleted === null || deleted === true, deleted);
 
+  const keyed = (at) => `externaluseridentifier='${run}-b${at}'`;
+  const many = async (rows, more) => {
+    api.startBatch();
+    for (const row of rows) row();
+    return api.executeBatch(more);
+  };
+  const make = (at, data, more) => () =>
+    api.upsert({ collection: 'contacts', key: keyed(at), data, returnRepresentation: true, select: ['contactid', 'lastname'], inChangeSet: false, ...more });
+  const whole = await many([make(1, { lastname: 'One' }), make(2, { lastname: 'Two' }), make(3, { lastname: 'Three' })]);
+  done('many in one request, answered in their order', whole.map((one) => one.lastname).join() === 'One,Two,Three', whole);
+  const held = await many([
+    () => api.retrieve({ collection: 'contacts', key: keyed(2), select: ['lastname'] }),
+    () => api.count({ collection: 'contacts' }),
+  ]);
+  done('reading in one request', held[0].lastname === 'Two' && held[1] === count + 3, held);
+  const etag = whole[0]['@odata.etag'];
+  const some = await many(
+    [
+      make(1, { lastname: 'Uno' }, { ifmatch: etag }),
+      make(2, { nothing: 'x' }),
+      make(3, { lastname: 'Tre' }, { ifmatch: etag }),
+      make(4, { lastname: 'Four' }),
+    ],
+    { continueOnError: true },
+  );
+  const statuses = some.map((one) => one.status ?? one.lastname);
+  done('one that is refused spoils no other', statuses.join() === 'Uno,400,412,Four', statuses);
+  await ends('without the preference the first refusal ends the batch', 1, 400, () =>
+    many([make(5, { lastname: 'Five' }), make(2, { nothing: 'x' }), make(6, { lastname: 'Six' })]),
+  );
+  const ended = await many(
+    [5, 6].map((at) => () => api.retrieve({ collection: 'contacts', key: keyed(at), select: ['lastname'] })),
+    { continueOnError: true },
+  );
+  done('what came before it stays', ended[0].lastname === 'Five' && ended[1].status === 404, ended);
+  const set = (data) => () => api.upsert({ collection: 'contacts', key: keyed(data.at), data: { lastname: data.name, ...data.more } });
+  await ends('a change set is done as a whole', 0, 400, () =>
+    many([set({ at: 1, name: 'x' }), set({ at: 7, name: 'x' }), set({ at: 2, name: 'x', more: { nothing: 1 } })]),
+  );
+  const undone = await many(
+    [1, 7].map((at) => () => api.retrieve({ collection: 'contacts', key: keyed(at), select: ['lastname'] })),
+    { continueOnError: true },
+  );
+  done('or not at all', undone[0].lastname === 'Uno' && undone[1].status === 404, undone);
+  await many([set({ at: 1, name: 'Set' }), set({ at: 2, name: 'Set' })]);
+  const both2 = await many([1, 2].map((at) => () => api.retrieve({ collection: 'contacts', key: keyed(at), select: ['lastname'] })));
+  done('a change set that fits', both2.every((one) => one.lastname === 'Set'), both2);
+  await many([1, 2, 3, 4, 5].map((at) => () => api.deleteRecord({ collection: 'contacts', key: keyed(at), inChangeSet: false })));
+  const left = await api.count({ collection: 'contacts' });
+  done('deleted in one request', left === count, left);
+
+  const columns = await api.retrieveEntities({
+    select: ['LogicalName'],
+    filter: "LogicalName eq 'contact'",
+    expand: [
+      { property: 'Attributes', select: ['LogicalName', 'AttributeType'] },
+      { property: 'ManyToOneRelationships', select: ['ReferencedEntity', 'ReferencingEntityNavigationPropertyName'] },
+    ],
+  });
+  const kinds = Object.fromEntries(columns.value[0].Attributes.map((one) => [one.LogicalName, one.AttributeType]));
+  const ways = columns.value[0].ManyToOneRelationships.map((one) => one.ReferencingEntityNavigationPropertyName);
+  done('what its columns are', kinds.lastname === 'String' && kinds.new_tier === 'Picklist' && kinds.parentcustomerid === 'Lookup', kinds);
+  done('and its lookups', ways.includes('parentcustomerid_account'), ways);
   const tables = await api.retrieveEntities({ select: ['LogicalName', 'EntitySetName'], filter: "LogicalName eq 'contact'" });
   done('what a table is', tables.value.length === 1 && tables.value[0].EntitySetName === 'contacts', tables);
   console.log(`${operations} operations ok`);

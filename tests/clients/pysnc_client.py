@@ -118,6 +118,39 @@ def main():
     done("it is deleted", gr.delete())
     done("and gone", not client.GlideRecord("interaction").get(str(made)))
 
+    for name in ("One", "Two", "Three"):
+        gr = client.GlideRecord("customer_contact")
+        gr.initialize()
+        gr.first_name = "Batch"
+        gr.last_name = name
+        gr.insert()
+
+    def batch():
+        found = client.GlideRecord("customer_contact")
+        found.add_query("first_name", "Batch")
+        found.order_by("last_name")
+        found.query()
+        return found
+
+    many = batch()
+    for one in many:
+        one.last_name = f"{one.get_value('last_name')} changed"
+    done("many are changed in one request", many.update_multiple())
+    names = [one.get_value("last_name") for one in batch()]
+    done("each of them", names == ["One changed", "Three changed", "Two changed"], names)
+    told = []
+    many = batch()
+    for one in many:
+        one.title = "In a batch"
+        if one.get_value("last_name") == "Two changed":
+            client.table_api.delete(one)
+    many.update_multiple(lambda answer: told.append(answer.status_code))
+    done("one that is gone spoils no other", sorted(told) == [200, 200, 404], told)
+    titles = [one.get_value("title") for one in batch()]
+    done("the others are changed", titles == ["In a batch", "In a batch"], titles)
+    done("many are deleted in one request", batch().delete_multiple())
+    done("and gone together", batch().get_row_count() == 0)
+
     gr = client.GlideRecord("no_such_table")
     try:
         gr.query()

@@ -32,7 +32,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench events [--quick]          how many events of calls are taken in
   bench streams [--quick]         what ten thousand idle streams cost, and how soon news arrive among them
   bench actions [--quick]         what an enrichment costs, and whom a CRM that hangs slows
-  bench rules [--quick]           decisions a second beside other engines, and the endpoint beside the lookup";
+  bench rules [--quick]           decisions a second beside other engines, and the endpoint beside the lookup
+  bench sync [--quick]            contacts brought over, beside the script of the public guides; calls it costs
+                                  --million: a million of them between two CRMs instead; takes minutes";
 
 const COMMANDS: [&str; 6] = ["test", "check", "tidy", "codegen", "new-connector", "bench"];
 

@@ -51,6 +51,8 @@ pub struct Sample {
     pub needs: Fields,
     /// Method, and a part of the address, of the one request that makes a record.
     pub made_by: (&'static str, &'static str),
+    /// The same of the one that makes many, where it is another.
+    pub many_by: Option<(&'static str, &'static str)>,
     /// May a client delete one?
     pub can_delete: bool,
 }

@@ -1,12 +1,13 @@
 //! Tells people when something goes wrong, and when all is well again.
 //!
-//! Every few seconds [`watch`] looks at each connection, and says to the store what it
-//! sees; what begins or ends by that over all nodes is committed with one job per channel
+//! Every few seconds [`watch`] looks at each connection and each sync, and says to the store
+//! what it sees; what begins or ends by that over all nodes is committed with one job per channel
 //! (`Store::see_troubles`), so that each is told once. A trouble that comes and goes is one
 //! trouble: it ends when it was not seen for [`Alerting::settle`]. The jobs are tried like
 //! all others; one that cannot be delivered within a day is dead and can be redriven.
 
 mod send;
+mod syncs;
 mod troubles;
 
 pub(crate) use send::run;
@@ -70,21 +71,26 @@ pub(crate) async fn watch(live: Live, mut stop: stop_watch::Receiver<bool>) {
         return;
     }
     let node = number();
-    let mut seen: BTreeMap<Trouble, Instant> = BTreeMap::new();
+    let mut seen: BTreeMap<Trouble, (Instant, String)> = BTreeMap::new();
     while !*stop.borrow() {
         let (engine, now) = (live.now(), Instant::now());
         for trouble in troubles::seen(&engine, &alerting) {
-            seen.insert(trouble, now);
+            seen.insert(trouble, (now, String::new()));
         }
-        seen.retain(|_, last| now.duration_since(*last) < alerting.settle.max(alerting.every));
+        match syncs::seen(&engine).await {
+            Ok(troubles) => seen.extend(troubles.into_iter().map(|(one, told)| (one, (now, told)))),
+            Err(error) => tracing::warn!("how syncs do could not be seen: {error}"),
+        }
+        seen.retain(|_, (last, _)| now.duration_since(*last) < alerting.settle.max(alerting.every));
         let troubles: BTreeSet<Trouble> = seen.keys().cloned().collect();
+        let known = seen.iter().map(|(one, (_, told))| (one.clone(), told.clone())).collect();
         let sight = Sight {
             node,
             troubles,
             silent_after: alerting.every * SILENT_LOOKS,
             now: engine.clock.now(),
         };
-        if let Err(error) = engine.store.see_troubles(sight, tell(&engine)).await {
+        if let Err(error) = engine.store.see_troubles(sight, tell(&engine, known)).await {
             tracing::warn!("what is wrong could not be noted: {error}");
         }
         drop(engine);
@@ -95,11 +101,12 @@ pub(crate) async fn watch(live: Live, mut stop: stop_watch::Receiver<bool>) {
     }
 }
 
-/// One job per channel; what is told of a connection is what is known of it now.
-fn tell(engine: &Arc<Engine>) -> Tell {
+/// One job per channel; what is told of a connection is what is known of it now, of a sync
+/// what was seen with its trouble.
+fn tell(engine: &Arc<Engine>, known: BTreeMap<Trouble, String>) -> Tell {
     let engine = Arc::clone(engine);
     Arc::new(move |turn: &Turn| {
-        let alert = troubles::told(&engine, turn);
+        let alert = troubles::told(&engine, turn, known.get(&turn.trouble).map(String::as_str));
         let job = |channel: &Arc<dyn Channel>| NewJob {
             kind: ALERT,
             connection: channel.name().to_owned(),

@@ -141,6 +141,7 @@ impl Engine {
         jobs.extend(
             goes_before.map(|crm| follow_up::enrich(&crm, &request.call, now.next_second())),
         );
+        self.show_kept(&connection, identity.contact.as_mut(), ask_until).await;
         let kept = asked.filter(|_| erased.is_none()).cloned().unwrap_or_default();
         let call = NewCall {
             id: request.call.clone(),

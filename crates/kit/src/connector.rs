@@ -1,8 +1,8 @@
 //! What a connector is: facts, a way to open it, and what it can then do.
 
 use crate::{
-    CallEvents, Changes, Destinations, Error, Forms, History, Journal, Lane, Limits, Manifest,
-    Network, Requests, Rights, Settings, SignIn, Tokens, Turnstile, Writes,
+    CallEvents, Changes, Destinations, Error, Feed, Forms, History, Journal, Lane, Limits,
+    Manifest, Network, Requests, Rights, Settings, SignIn, Tokens, Turnstile, Writes,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Numbering, Phone, Value};
@@ -43,6 +43,8 @@ pub struct Capabilities {
     pub journal: Option<Arc<dyn Journal>>,
     pub sign_in: Option<Arc<dyn SignIn>>,
     pub changes: Option<Arc<dyn Changes>>,
+    /// Tells at once that something changed; what it is, `changes` and `writes` say.
+    pub feed: Option<Arc<dyn Feed>>,
     pub writes: Option<Arc<dyn Writes>>,
     /// How the fields of `changes` and `writes` hold their values; `None`: as plain JSON.
     pub forms: Option<Arc<dyn Forms>>,
@@ -67,6 +69,7 @@ impl Capabilities {
             journal: None,
             sign_in: None,
             changes: None,
+            feed: None,
             writes: None,
             forms: None,
             requests: None,
@@ -87,6 +90,7 @@ impl Capabilities {
             ("journal", self.journal.is_some()),
             ("sign_in", self.sign_in.is_some()),
             ("changes", self.changes.is_some()),
+            ("feed", self.feed.is_some()),
             ("writes", self.writes.is_some()),
             ("requests", self.requests.is_some()),
         ];

@@ -6,11 +6,12 @@
 
 use crate::Error;
 use crate::breaker::Breaker;
+use crate::clock::now;
 use domain::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Requests whose times are kept, and for how long they count.
@@ -231,11 +232,6 @@ impl Health {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // What is behind these locks is replaced whole or counted, never half written.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 //! breaker), the guard against private addresses, the timeout, a bound on the
 //! body. What a status means is the connector's to say.
 
+pub mod grpc;
 mod request;
 
 pub use request::Request;
 
 use crate::budget::Budget;
+use crate::clock;
 use crate::gate::{Gate, Lane};
 use crate::{Error, Turnstile, guard};
 use domain::Timestamp;
@@ -16,7 +18,7 @@ pub use reqwest::Method;
 use reqwest::StatusCode;
 pub use reqwest::header::HeaderMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 use url::Url;
 
@@ -54,6 +56,8 @@ struct Inner {
     turnstile: Turnstile,
     network: Network,
     timeout: Duration,
+    /// For calls that go on, once there is one.
+    streams: OnceLock<reqwest::Client>,
 }
 
 /// A whole answer.
@@ -77,28 +81,16 @@ impl Http {
         limits: Limits,
         network: Network,
     ) -> Result<Self, Error> {
-        let mut builder = builder
-            .user_agent(concat!("tieline/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            // Shorter than what usual edges keep open (nginx 75 s, ALB 60 s), so that
-            // no request goes into a connection that the other side has closed.
-            .pool_idle_timeout(Duration::from_secs(15))
-            .connect_timeout(Duration::from_secs(3).min(limits.timeout))
-            .timeout(limits.timeout)
-            .tcp_nodelay(true);
-        if network.allow_private_addresses {
-            // An on-premises address is not for the proxy of the outside world.
-            builder = builder.no_proxy();
-        } else {
-            let except = network.proxy_hosts.clone();
-            builder = builder.dns_resolver(Arc::new(guard::PublicOnly { except }));
-        }
+        // Streams have a client of their own; everything else is as short as a request.
+        let builder = guarded(builder, limits.timeout, &network).http1_only();
+        let builder = builder.timeout(limits.timeout);
         let client = builder.build().map_err(|e| Error::unavailable(plain(e)))?;
         Ok(Self(Arc::new(Inner {
             client,
             turnstile: Turnstile::new(limits),
             network,
             timeout: limits.timeout,
+            streams: OnceLock::new(),
         })))
     }
 
@@ -152,30 +144,60 @@ impl Http {
     }
 
     async fn exchange(&self, request: Request) -> Result<Reply, Error> {
-        let Request { method, url, headers, body } = request;
-        let sending = self.0.client.request(method, url).headers(headers).body(body).send();
-        let answer = sending.await.map_err(|e| self.failed(e))?;
+        let Request { method, url, headers, body, timeout } = request;
+        let timeout = timeout.map_or(self.0.timeout, |own| own.max(self.0.timeout));
+        let sent = clock::now();
+        let sending = self.0.client.request(method, url).headers(headers).body(body);
+        let answer = sending.timeout(timeout).send().await.map_err(|e| failed(e, timeout))?;
+        let under_way = (sent, clock::now());
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = read_bounded(answer).await.map_err(|e| match e {
-            Unread::Broken(e) => self.failed(e),
+            Unread::Broken(e) => failed(e, timeout),
             Unread::TooLarge => Error::protocol("an answer of more than 16 MiB"),
         })?;
-        Ok(Reply { status: status.as_u16(), headers, body })
-    }
-
-    fn failed(&self, error: reqwest::Error) -> Error {
-        if error.is_timeout() {
-            let ms = self.0.timeout.as_millis();
-            return Error::unavailable(format!("no whole answer within {ms} ms"));
+        let reply = Reply { status: status.as_u16(), headers, body };
+        // What a cache answers is as old as it says, and no clock.
+        if let (Some(told), None) = (reply.date(), reply.header("age")) {
+            self.0.turnstile.clock().told(told, under_way);
         }
-        Error::unavailable(plain(error))
+        Ok(reply)
     }
+}
+
+fn failed(error: reqwest::Error, timeout: Duration) -> Error {
+    if error.is_timeout() {
+        let ms = timeout.as_millis();
+        return Error::unavailable(format!("no whole answer within {ms} ms"));
+    }
+    Error::unavailable(plain(error))
 }
 
 impl From<Http> for Turnstile {
     fn from(http: Http) -> Self {
         http.0.turnstile.clone()
     }
+}
+
+/// What holds for every way out.
+fn guarded(
+    builder: reqwest::ClientBuilder,
+    timeout: Duration,
+    network: &Network,
+) -> reqwest::ClientBuilder {
+    let builder = builder
+        .user_agent(concat!("tieline/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        // Shorter than what usual edges keep open (nginx 75 s, ALB 60 s), so that
+        // no request goes into a connection that the other side has closed.
+        .pool_idle_timeout(Duration::from_secs(15))
+        .connect_timeout(Duration::from_secs(3).min(timeout))
+        .tcp_nodelay(true);
+    if network.allow_private_addresses {
+        // An on-premises address is not for the proxy of the outside world.
+        return builder.no_proxy();
+    }
+    let except = network.proxy_hosts.clone();
+    builder.dns_resolver(Arc::new(guard::PublicOnly { except }))
 }
 
 /// Is it the system that cannot, rather than this request that may not?
@@ -303,10 +325,14 @@ mod tests {
 
     /// Answers one request with 204; returns its first line.
     async fn answer_once(proxy: &TcpListener) -> String {
+        answer_with(proxy, "HTTP/1.1 204 No Content\r\n\r\n").await
+    }
+
+    async fn answer_with(proxy: &TcpListener, answer: &str) -> String {
         let (mut stream, _) = proxy.accept().await.expect("a connection");
         let mut head = vec![0; 4_096];
         let read = stream.read(&mut head).await.expect("a request");
-        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("sent");
+        stream.write_all(answer.as_bytes()).await.expect("sent");
         String::from_utf8_lossy(&head[..read]).lines().next().unwrap_or_default().to_owned()
     }
 
@@ -352,6 +378,27 @@ mod tests {
         let http = Http::new(limits(), network).expect("a client");
         let asked = http.send(Lane::Call, Request::get(url("http://Proxy.corp:3128/"))).await;
         assert_eq!(asked.expect_err("refused").kind(), "invalid");
+    }
+
+    #[tokio::test]
+    async fn an_answer_tells_the_time_and_a_cached_one_does_not() {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = server.local_addr().expect("an address").port();
+        let network = Network { allow_private_addresses: true, ..Network::default() };
+        let http = Http::new(limits(), network).expect("a client");
+        let ask = || http.send(Lane::Call, Request::get(url(&format!("http://127.0.0.1:{port}/"))));
+        let in_a_day = crate::clock::now().0 + 86_400_000;
+        let date = super::http_date(domain::Timestamp(in_a_day));
+        for (age, is_known) in [("age: 60\r\n", false), ("", true)] {
+            let answer =
+                format!("HTTP/1.1 200 OK\r\ndate: {date}\r\n{age}content-length: 0\r\n\r\n");
+            let (_, reply) = tokio::join!(answer_with(&server, &answer), ask());
+            assert!(reply.expect("an answer").is_success());
+            assert_eq!(http.0.turnstile.clock().ahead().is_some(), is_known, "{age}");
+        }
+        let ahead = http.0.turnstile.clock().ahead().expect("told");
+        // However slow this machine is, it is the day that counts.
+        assert!(ahead.least_ms > 82_800_000 && ahead.most_ms < 90_000_000, "{ahead:?}");
     }
 
     #[test]

@@ -13,9 +13,11 @@
 pub mod breaker;
 pub mod budget;
 mod calls;
+pub mod clock;
 pub mod connector;
 pub mod destinations;
 mod error;
+mod feeds;
 pub mod forms;
 pub mod gate;
 pub mod guard;
@@ -47,6 +49,7 @@ pub use connector::{
 };
 pub use destinations::{Destination, Destinations};
 pub use error::Error;
+pub use feeds::{Feed, FeedAsk, FeedPage, Notice};
 pub use forms::{Form, Forms};
 pub use gate::Lane;
 pub use health::Health;

@@ -5,6 +5,10 @@
 //!
 //! Sources: OData 2.0, "URI Conventions"; OData 4.0, "URL Conventions".
 
+mod batch;
+
+pub use batch::{Operation, answers, batch};
+
 use url::Url;
 
 /// `'…'` with every quote inside doubled: OData's only escape.

@@ -96,6 +96,13 @@ pub trait Changes: Send + Sync {
     /// # Errors
     /// Any [`Error`]; `Invalid` naming `object`, a field, or `cursor` when it is none of ours.
     async fn page(&self, ask: &ChangesAsk) -> Result<ChangesPage, Error>;
+
+    /// Requests that a pass takes at least where so many records are and next to none has
+    /// changed: a feed needs one, whoever must go through all of them more.
+    fn pass_requests(&self, records: u64) -> u64 {
+        let _ = records;
+        1
+    }
 }
 
 /// A record that was written.
@@ -163,6 +170,17 @@ pub trait Writes: Send + Sync {
         fields: &[String],
     ) -> Result<Vec<Option<Record>>, Error>;
 
+    /// For each of these ids, in order, of records that [`Writes::read`] does not know: the
+    /// one that it was merged into; `None` where it was deleted, or where the vendor does
+    /// not tell. To be asked before a record that is merely gone counts as deleted.
+    ///
+    /// # Errors
+    /// Any [`Error`]; it holds for all of them.
+    async fn successors(&self, object: &str, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        let _ = object;
+        Ok(vec![None; ids.len()])
+    }
+
     /// Makes a record, or finds the one that an earlier try has made and sets its fields:
     /// `key` names a field and a value that at most one record has. Where the vendor can
     /// upsert by it, that is one request; elsewhere it is looked for first.
@@ -202,6 +220,18 @@ pub trait Writes: Send + Sync {
     /// gives more at once gains nothing.
     fn write_max(&self) -> usize {
         1
+    }
+
+    /// How many of them, where they make records: whoever does several such requests at once
+    /// gains by it. As [`Writes::write_max`], unless the vendor says otherwise.
+    fn create_max(&self) -> usize {
+        self.write_max()
+    }
+
+    /// Requests that so many writes take at least, when as many go together as can.
+    fn write_requests(&self, made: u64, changed: u64, deleted: u64) -> u64 {
+        let most = u64::try_from(self.write_max().max(1)).unwrap_or(u64::MAX);
+        [made, changed, deleted].iter().map(|writes| writes.div_ceil(most)).sum()
     }
 
     /// Does many writes, each as its own method would, and says of each, in order, what

@@ -151,7 +151,7 @@ impl Noted {
             rights.missing(needs).into_iter().map(|need| need.scope.clone()).collect();
         missing.dedup();
         let seen = Seen {
-            at: crate::health::now(),
+            at: crate::clock::now(),
             granted: rights.granted.clone().ok(),
             missing,
             administrator: rights.administrator.clone(),

@@ -6,11 +6,12 @@
 
 use crate::breaker::Pass;
 use crate::budget::Budget;
+use crate::clock::VendorClock;
 use crate::gate::{Gate, Lane};
 use crate::health::Health;
 use crate::{Error, Limits};
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -23,6 +24,7 @@ struct Inner {
     gate: Arc<Gate>,
     budget: Arc<Budget>,
     health: OnceLock<Arc<Health>>,
+    clock: VendorClock,
 }
 
 /// Somebody who passed: their place is theirs until this is dropped. Dropped without
@@ -33,6 +35,36 @@ pub struct Passed {
     watched: Option<(Arc<Health>, Pass, Instant)>,
     #[allow(dead_code, reason = "held, and given back by its drop")]
     place: OwnedSemaphorePermit,
+}
+
+/// Counts the requests of one piece of work, by the turnstile that each has passed.
+#[derive(Debug, Default)]
+pub struct Tally(Mutex<Vec<(Turnstile, u64)>>);
+
+tokio::task_local! {
+    static TALLY: Arc<Tally>;
+}
+
+/// Does some work and counts its requests. What it leaves to other tasks is not counted.
+pub async fn counting<F: Future>(tally: &Arc<Tally>, work: F) -> F::Output {
+    TALLY.scope(Arc::clone(tally), work).await
+}
+
+impl Tally {
+    /// How many requests have passed a turnstile since this was asked last.
+    pub fn take(&self, turnstile: &Turnstile) -> u64 {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = counts.iter_mut().find(|(of, _)| of.is(turnstile));
+        own.map_or(0, |(_, count)| std::mem::take(count))
+    }
+
+    fn count(&self, turnstile: &Turnstile) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.iter_mut().find(|(of, _)| of.is(turnstile)) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((turnstile.clone(), 1)),
+        }
+    }
 }
 
 thread_local! {
@@ -75,7 +107,18 @@ impl Turnstile {
                 Arc::new(Budget::new(limits.requests_per_minute, limits.reserved_for_calls)),
             ),
         };
-        Self(Arc::new(Inner { gate, budget, health: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            gate,
+            budget,
+            health: OnceLock::new(),
+            clock: VendorClock::default(),
+        }))
+    }
+
+    /// Are both the same?
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     #[must_use]
@@ -86,6 +129,12 @@ impl Turnstile {
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.0.gate
+    }
+
+    /// The system's clock beside ours, where its answers tell it.
+    #[must_use]
+    pub fn clock(&self) -> &VendorClock {
+        &self.0.clock
     }
 
     /// From now on `health` is told of every request, and its breaker decides which may go
@@ -119,6 +168,7 @@ impl Turnstile {
         if pass.as_ref().is_some_and(|pass| !pass.holds()) {
             return Err(left_alone());
         }
+        let _ = TALLY.try_with(|tally| tally.count(self)); // only where somebody counts
         let watched = self.health().zip(pass);
         let watched = watched.map(|(health, pass)| (Arc::clone(health), pass, Instant::now()));
         Ok(Passed { watched, place })
@@ -131,9 +181,31 @@ fn left_alone() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Turnstile, sharing};
+    use super::{Tally, Turnstile, counting, sharing};
     use crate::{Error, Lane, Limits};
+    use std::sync::Arc;
     use std::time::Duration;
+
+    #[tokio::test]
+    async fn requests_are_counted_for_whom_they_are_made() {
+        let limits = Limits {
+            requests_per_minute: 100,
+            reserved_for_calls: 0,
+            concurrent_calls: 9,
+            concurrent_background: 9,
+            timeout: Duration::from_secs(1),
+        };
+        let (one, two) = (Turnstile::new(limits), Turnstile::new(limits));
+        let tally = Arc::new(Tally::default());
+        let work = async {
+            for turnstile in [&one, &two, &one.clone()] {
+                turnstile.pass(Lane::Background).await.expect("a place").settle(false);
+            }
+        };
+        counting(&tally, work).await;
+        one.pass(Lane::Call).await.expect("a place").settle(false);
+        assert_eq!([tally.take(&one), tally.take(&two), tally.take(&one)], [2, 1, 0]);
+    }
 
     #[tokio::test]
     async fn all_clones_share_one_budget_and_one_bulkhead() {

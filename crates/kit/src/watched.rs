@@ -6,9 +6,9 @@
 use crate::health::Health;
 use crate::{
     Account, Accounts, Activity, Ask, Capabilities, Changes, ChangesAsk, ChangesPage,
-    ContactCenter, Conversation, Custom, Destination, Destinations, Enriched, Error, Fields,
-    Journal, Lane, Language, Lookup, Place, Push, Record, Requests, Saved, Write, Writes, Written,
-    destinations,
+    ContactCenter, Conversation, Custom, Destination, Destinations, Enriched, Error, Feed, FeedAsk,
+    FeedPage, Fields, Journal, Lane, Language, Lookup, Place, Push, Record, Requests, Saved, Write,
+    Writes, Written, destinations,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact};
@@ -46,6 +46,7 @@ impl Capabilities {
             destinations: watch!(self.destinations, Destinations),
             journal: watch!(self.journal, Journal),
             changes: watch!(self.changes, Changes),
+            feed: watch!(self.feed, Feed),
             writes: watch!(self.writes, Writes),
             requests: watch!(self.requests, Requests),
             ..self
@@ -138,12 +139,23 @@ impl Journal for Watched<dyn Journal> {
 
 #[async_trait]
 impl Changes for Watched<dyn Changes> {
+    fn pass_requests(&self, records: u64) -> u64 {
+        self.inner.pass_requests(records)
+    }
+
     fn tells_deletions(&self) -> bool {
         self.inner.tells_deletions()
     }
 
     async fn page(&self, ask: &ChangesAsk) -> Result<ChangesPage, Error> {
         self.told("changes", self.inner.page(ask).await)
+    }
+}
+
+#[async_trait]
+impl Feed for Watched<dyn Feed> {
+    async fn next(&self, ask: &FeedAsk) -> Result<FeedPage, Error> {
+        self.told("feed", self.inner.next(ask).await)
     }
 }
 
@@ -161,6 +173,10 @@ impl Writes for Watched<dyn Writes> {
         fields: &[String],
     ) -> Result<Vec<Option<Record>>, Error> {
         self.told("read", self.inner.read(lane, object, ids, fields).await)
+    }
+
+    async fn successors(&self, object: &str, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        self.told("read", self.inner.successors(object, ids).await)
     }
 
     async fn create(
@@ -188,6 +204,14 @@ impl Writes for Watched<dyn Writes> {
 
     fn write_max(&self) -> usize {
         self.inner.write_max()
+    }
+
+    fn write_requests(&self, made: u64, changed: u64, deleted: u64) -> u64 {
+        self.inner.write_requests(made, changed, deleted)
+    }
+
+    fn create_max(&self) -> usize {
+        self.inner.create_max()
     }
 
     async fn write(

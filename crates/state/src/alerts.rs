@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something that is wrong: what, and of which connection.
+/// Something that is wrong: what, and of which connection or sync.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trouble {
     pub kind: String,
-    /// Empty: of no connection.
+    /// By the kind its connection, or its sync. Empty: of none.
     pub connection: String,
 }
 

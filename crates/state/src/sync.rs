@@ -9,10 +9,15 @@
 //! asked by [`review`] (invariant 6). Copies, ids and values are sealed, and found by keyed
 //! hashes (invariant 9).
 
+mod asked;
 mod copy;
+mod dissolve;
+mod drift;
 mod failure;
+mod follow;
 pub(crate) mod forget;
 mod journal;
+mod one;
 mod page;
 mod read;
 mod review;
@@ -20,7 +25,10 @@ mod run;
 mod settle;
 
 pub use copy::{Copy, Half, Key, Pair, PairState};
+pub use dissolve::Dissolved;
+pub use drift::Drift;
 pub use failure::{Failed, Failure, Redrive};
+pub use follow::Follower;
 pub use forget::Kept;
 pub use journal::{Entry, EntryState, Logged};
 pub use page::{Arrival, Page, Paged, Taken};

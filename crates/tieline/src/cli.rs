@@ -91,6 +91,12 @@ pub struct DemoArgs {
     /// People in the simulated CRM.
     #[arg(long, value_name = "N", default_value_t = 3_000)]
     pub people: usize,
+    /// Let people edit contacts on both sides, so many times a second (1 to 100).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub edits: Option<u32>,
+    /// End after so many edits; else they go on.
+    #[arg(long, value_name = "N", requires = "edits")]
+    pub edits_total: Option<u64>,
     /// Let a system misbehave from the start, such as salesforce=hang, 503, 403, 429, 401 or
     /// slow:2s; later by `tieline sim fault`. May be given for each system.
     #[arg(long, value_name = "SYSTEM=FAULT")]

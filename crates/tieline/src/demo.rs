@@ -1,19 +1,21 @@
 //! `tieline demo`: the main job on one machine, with nothing else installed.
 //!
-//! A simulated Salesforce full of made-up people, a simulated Genesys Cloud, a ServiceNow, a
-//! SAP and a database behind queues of their own, and the real server between them, wired
-//! by a real configuration file. Prints what
-//! runs where and each call as it is answered.
+//! A simulated Salesforce full of made-up people, a simulated Genesys Cloud that knows most of
+//! them, a ServiceNow, a SAP and a database behind queues of their own, and the real server
+//! between them, wired by a real configuration file. Prints what runs where and each call as
+//! it is answered.
 
 mod calls;
+mod edits;
 mod others;
+mod people;
 mod rules;
 mod setup;
 
 use crate::cli::DemoArgs;
 use crate::config;
 use crate::exit::{self, Failure};
-use crate::http::Line;
+use crate::http::{self, Line};
 use crate::logs;
 use crate::serve::{Running, until_told_to_stop};
 use domain::Status;
@@ -21,6 +23,7 @@ use kit::Secret;
 use serde_json::{Map, Value, json};
 use setup::{Folder, World};
 use std::io::Write as _;
+use std::net::SocketAddr;
 use tokio::sync::broadcast;
 
 /// The demo's key is public; `serve` refuses keys this short.
@@ -28,11 +31,13 @@ pub const KEY: &str = "demo";
 
 pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
     let folder = Folder::open(args.data.as_deref())?;
+    // The configuration names the port that is served on, so that commands find the server.
+    let bound = bind(args.port)?;
     let world = World::start(args.people).await?;
-    let file = folder.write_config(&world, args.port)?;
+    let file = folder.write_config(&world, bound.address.port(), args.edits.is_some())?;
     let loaded = config::load(&file).map_err(exit::input)?;
     logs::start(&loaded.config.log);
-    let running = Running::start(&loaded, &[Secret::new(KEY.to_owned())]).await?;
+    let running = Running::start_on(bound, &loaded, &[Secret::new(KEY.to_owned())]).await?;
     setup::wait_for_tokens(&running).await?;
     setup::remember_earlier_calls(&running, &world).await?;
     rules::publish(&running).await?;
@@ -45,25 +50,51 @@ pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
         calls::place(calls, url, &world)
     });
     let caller = caller.map(tokio::spawn);
-    let stop = until_told_to_stop();
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            line = lines.recv() => match line {
-                Ok(line) => show(args.json, &line)?,
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => break,
-            },
-        }
-    }
+    let watched = watch(args, &world, &mut lines).await;
     if let Some(caller) = caller {
         caller.abort();
     }
     running.stop().await;
     world.stop().await;
     drop(folder);
-    Ok(())
+    watched
+}
+
+fn bind(port: u16) -> Result<http::Bound, Failure> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    http::bind(address)
+        .map_err(|error| exit::environment(format!("{address} cannot be listened on: {error}")))
+}
+
+/// Shows calls as they are answered, while people edit, until told to stop.
+async fn watch(
+    args: &DemoArgs,
+    world: &World,
+    lines: &mut broadcast::Receiver<Line>,
+) -> Result<(), Failure> {
+    let stop = until_told_to_stop();
+    let editing = async {
+        match args.edits {
+            Some(a_second) => edits::edit(world, a_second, args.edits_total).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(stop, editing);
+    let mut is_editing = true;
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            edited = &mut editing, if is_editing => {
+                is_editing = false;
+                show_edits(args.json, edited.map_err(exit::failed)?)?;
+            }
+            line = lines.recv() => match line {
+                Ok(line) => show(args.json, &line)?,
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            },
+        }
+    }
 }
 
 /// What runs where, and something to paste.
@@ -79,6 +110,9 @@ fn introduce(
     let curl = format!(
         "curl -s {url}/api/v1/genesys/lookup -H 'Authorization: Bearer {KEY}' -H 'Content-Type: application/json' -d '{body}'"
     );
+    // As it was started, so that the line can be pasted.
+    let program = std::env::args().next().unwrap_or_else(|| "tieline".to_owned());
+    let plan = format!("{program} sync plan contacts --config {}", file.display());
     if args.json {
         return say(&json!({
             "url": url,
@@ -93,17 +127,20 @@ fn introduce(
             "data": folder.path(),
             "config": file,
             "curl": curl,
+            "plan": plan,
         }).to_string());
     }
     let list: Vec<String> =
         others::queues().map(|queue| format!("{} ({})", queue.name, queue.connection)).collect();
     say(&format!(
         "\n  Tieline        {url}   (key: {KEY})\n  Salesforce     {}   (simulated, {} people)\n  \
-         Genesys Cloud  {}   (simulated)\n  Queues         {} (salesforce), {}\n  Store          {}\n  Configuration  {}\n\n\
-         A call arrives. Who is it?\n\n  {curl}\n\nCalls as they are answered (ctrl-C ends):\n",
+         Genesys Cloud  {}   (simulated, {} people)\n  Queues         {} (salesforce), {}\n  Store          {}\n  Configuration  {}\n\n\
+         A call arrives. Who is it?\n\n  {curl}\n\n\
+         What would it take to keep both sides' contacts the same?\n\n  {plan}\n\nCalls as they are answered (ctrl-C ends):\n",
         world.salesforce.url(),
-        args.people + 3,
+        world.salesforce.count("Contact") + world.salesforce.count("Lead"),
         world.genesys.url(),
+        world.genesys.contacts().len(),
         world.queue.1,
         list.join(", "),
         folder.path().display(),
@@ -142,6 +179,17 @@ fn show(as_json: bool, line: &Line) -> Result<(), Failure> {
         answer.status.as_str(),
         answer.source.as_str(),
         answer.external_id.to_string(),
+    ))
+}
+
+/// That people have stopped editing.
+fn show_edits(as_json: bool, edited: edits::Edited) -> Result<(), Failure> {
+    let edits::Edited { left, right } = edited;
+    if as_json {
+        return say(&json!({ "edits": { "left": left, "right": right } }).to_string());
+    }
+    say(&format!(
+        "  people have stopped editing: {left} edits in Salesforce, {right} in Genesys Cloud"
     ))
 }
 

@@ -6,7 +6,7 @@
 use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
-use crate::http::{self, Access, Front, Line, Parts, Shared, Streams};
+use crate::http::{self, Access, Bound, Front, Line, Parts, Shared, Streams};
 use crate::settings::{File, Keeper, Start};
 use crate::{logs, rights, wiring};
 use engine::{Book, Clock, Engine, Feed, Live, Metrics, Runner};
@@ -47,11 +47,17 @@ const LINES_KEPT: usize = 1_024;
 impl Running {
     /// Starts serving. When it returns, calls are answered.
     pub async fn start(loaded: &Loaded, keys: &[Secret]) -> Result<Self, Failure> {
+        let listen = loaded.config.server.listen;
+        let bound = http::bind(listen).map_err(|error| {
+            exit::environment(format!("{listen} cannot be listened on: {error}"))
+        })?;
+        Self::start_on(bound, loaded, keys).await
+    }
+
+    /// The same, where the address is listened on already.
+    pub async fn start_on(bound: Bound, loaded: &Loaded, keys: &[Secret]) -> Result<Self, Failure> {
         let started = Instant::now();
         let section = &loaded.config.server;
-        let bound = http::bind(section.listen).map_err(|error| {
-            exit::environment(format!("{} cannot be listened on: {error}", section.listen))
-        })?;
         wiring::make_room(section);
         let tls = wiring::tls(section)?;
         // The numbering plans take some milliseconds to unpack: not on the first call's time.

@@ -54,6 +54,11 @@ pub(super) fn bare() -> Result<Part> {
     listening("bare", Command::new(program("bare")).stdout(Stdio::piped()))
 }
 
+/// The stubs of a CRM and a contact center between which contacts are synced.
+pub(super) fn vendors() -> Result<Part> {
+    listening("vendors", Command::new(program("vendors")).stdout(Stdio::piped()))
+}
+
 /// The simulated CRM that every contestant asks, and how it lets them in.
 pub(super) struct Simulator {
     pub(super) part: Part,
@@ -96,6 +101,10 @@ pub(super) fn database() -> Result<(Running, String)> {
 }
 
 impl Simulator {
+    pub(super) fn of(part: Part, client_id: String, client_secret: String) -> Self {
+        Self { part, client_id, client_secret }
+    }
+
     /// From now on every answer takes this long.
     pub(super) fn be_slow(&self, latency_ms: u64) -> Result<()> {
         self.plan(&format!("{{\"latency_ms\":{latency_ms}}}"))
@@ -212,7 +221,7 @@ pub(super) fn node(crm: &Simulator, synchronous: &str, folder: &Path) -> Result<
 }
 
 /// Copies the service under `target` and installs what it needs, once for each state of its files.
-fn install_node() -> Result<PathBuf> {
+pub(super) fn install_node() -> Result<PathBuf> {
     let from = tools::root().join("crates/bench/node");
     let to = tools::target().join("bench/node");
     fs::create_dir_all(&to)?;

@@ -3,6 +3,8 @@
 //! `cargo xtask bench events`: what is taken in of calls' events, beside the limit.
 //! `cargo xtask bench actions`: enrichments of queues, and what a sick CRM does to others ([`actions`]).
 //! `cargo xtask bench rules`: decisions beside two engines, and beside the lookup ([`rules`]).
+//! `cargo xtask bench sync`: contacts brought over, beside the script of the public guides ([`sync`]);
+//! with `--million` how large and how slow a sync of a million contacts is.
 //!
 //! The bare endpoint is the limit, the Node service the alternative; all stand
 //! at once over the same simulated CRM and are measured in turn, round by
@@ -18,6 +20,7 @@ mod http;
 mod rounds;
 mod rules;
 mod streams;
+mod sync;
 mod table;
 
 use crate::{Outcome, tools, words};
@@ -25,11 +28,12 @@ use anyhow::Result;
 use rounds::Plan;
 use std::fs;
 
-const SUBJECTS: [&str; 5] = ["lookup", "events", "streams", "actions", "rules"];
+const SUBJECTS: [&str; 6] = ["lookup", "events", "streams", "actions", "rules", "sync"];
 
 pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     let mut is_quick = false;
     let mut build = true;
+    let mut is_large = false;
     let Some((subject, options)) = rest.split_first() else {
         tools::say(&format!("xtask: bench what? there is: {}", SUBJECTS.join(", ")));
         return Ok(Outcome::WrongWords);
@@ -41,8 +45,10 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
         match option.as_str() {
             "--quick" => is_quick = true,
             "--no-build" => build = false,
+            "--million" if subject == "sync" => is_large = true,
             wrong => {
-                return Ok(words::refuse("option of bench", wrong, &["--quick", "--no-build"]));
+                let known = ["--quick", "--no-build", "--million"];
+                return Ok(words::refuse("option of bench", wrong, &known));
             }
         }
     }
@@ -61,6 +67,11 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
         "events" => events::intake(plan, &folder)?,
         "actions" => actions::enrichments(plan, &folder)?,
         "rules" => rules::decisions(plan, build, &folder)?,
+        "sync" if is_large => {
+            let people = if is_quick { 100_000 } else { 1_000_000 };
+            sync::million::first_and_next(people, &folder)?
+        }
+        "sync" => sync::contacts(if is_quick { 1 } else { 3 }, &folder)?,
         _ => {
             streams::run(if is_quick { 1_000 } else { 10_000 }, &folder)?;
             fs::remove_dir_all(&folder)?;

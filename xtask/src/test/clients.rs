@@ -14,6 +14,9 @@ const NPM: &[&str] = &[
     "dynamics-web-api@2.5.0",
     "jsforce@3.10.16",
     "purecloud-platform-client-v2@262.0.0",
+    "salesforce-pubsub-api-client@5.5.2",
+    // Which it needs, and does not name.
+    "underscore@1.13.7",
     // No client but a token endpoint, which a test of crate `connectors` starts.
     "oauth2-mock-server@8.2.3",
     "@hubspot/api-client@13.5.0",

@@ -74,6 +74,12 @@ const CLIENTS: &[Client] = &[
         simulator: &SALESFORCE,
     },
     Client {
+        name: "client salesforce-pubsub-api-client",
+        programs: &["pubsub_client.mjs"],
+        language: Language::Node,
+        simulator: &SALESFORCE,
+    },
+    Client {
         name: "client simple-salesforce",
         programs: &["simple_salesforce_client.py", "simple_salesforce.py"],
         language: Language::Python,

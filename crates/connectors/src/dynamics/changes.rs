@@ -7,7 +7,8 @@
 //!
 //! Source: Microsoft Learn, "Use change tracking to synchronize data with external systems".
 
-use super::client::{Client, Page};
+use super::client::{Client, LABELS, Page};
+use super::forms::{held, is_annotated, sources};
 use super::mapping::text;
 use super::odata::{Guid, Name, Query, below};
 use super::signals::is_expired;
@@ -58,9 +59,9 @@ impl Changes for Tracking {
         let is_restart = cursor.as_ref().is_some_and(|cursor| cursor.mark != mark);
         let read_on = cursor.filter(|_| !is_restart);
         let has_read_on = read_on.is_some();
-        let page = match self.read(&table, &select, read_on, ask.page_max).await {
+        let page = match self.read(&table, &select, read_on, ask).await {
             Err(error) if has_read_on && is_expired(&error) => {
-                let page = self.read(&table, &select, None, ask.page_max).await?;
+                let page = self.read(&table, &select, None, ask).await?;
                 return told(&table, &ask.fields, page, &mark, true);
             }
             // A link has all that is asked: what it is refused for is the link itself.
@@ -79,8 +80,9 @@ impl Tracking {
         table: &Table,
         select: &[Name],
         cursor: Option<Cursor>,
-        page_max: usize,
+        ask: &ChangesAsk,
     ) -> Result<Page, Error> {
+        let (page_max, is_annotated) = (ask.page_max, is_annotated(table, &ask.fields));
         let api = &self.client.api;
         let url = match cursor {
             Some(cursor) => {
@@ -94,7 +96,8 @@ impl Tracking {
             }
         };
         let rows = page_max.clamp(1, PAGE_MAX);
-        let prefer = format!("odata.track-changes,odata.maxpagesize={rows}");
+        let labels = if is_annotated { format!(",{LABELS}") } else { String::new() };
+        let prefer = format!("odata.track-changes,odata.maxpagesize={rows}{labels}");
         self.client.page(Lane::Background, &url, &prefer).await
     }
 }
@@ -123,24 +126,10 @@ fn select(table: &Table, fields: &[String]) -> Result<Vec<Name>, Error> {
     if table.can_merge {
         select.extend(["merged", "_masterid_value"].map(Name::fixed));
     }
-    for name in columns(fields)? {
+    for name in sources(table, fields)? {
         select.extend((!select.contains(&name)).then_some(name));
     }
     Ok(select)
-}
-
-/// Names of columns, each checked.
-///
-/// # Errors
-/// `Invalid` naming the one that is none.
-pub(super) fn columns(fields: &[String]) -> Result<Vec<Name>, Error> {
-    let column = |field: &String| {
-        Name::new(field).ok_or_else(|| Error::Invalid {
-            field: Some(field.chars().take(60).collect()),
-            reason: "is no name of a column".to_owned(),
-        })
-    };
-    fields.iter().map(column).collect()
 }
 
 fn mark(select: &[Name]) -> String {
@@ -177,7 +166,7 @@ fn change(table: &Table, fields: &[String], row: &Value) -> Result<Change, Error
         let id = id.ok_or_else(|| Error::protocol("a deletion without an id"))?;
         return Ok(Change::Deleted { id: id.as_str().to_owned(), into: None });
     }
-    let record = record(&table.id, fields, row)?;
+    let record = record(table, fields, row)?;
     let master = text(row, "_masterid_value").and_then(Guid::new);
     match master.filter(|_| row.get("merged") == Some(&Value::Bool(true))) {
         Some(into) => Ok(Change::Deleted { id: record.id, into: Some(into.as_str().to_owned()) }),
@@ -189,10 +178,10 @@ fn change(table: &Table, fields: &[String], row: &Value) -> Result<Change, Error
 ///
 /// # Errors
 /// `Protocol` when it has no id.
-pub(super) fn record(id: &Name, fields: &[String], row: &Value) -> Result<Record, Error> {
-    let id = text(row, id.as_str()).and_then(Guid::new);
+pub(super) fn record(table: &Table, fields: &[String], row: &Value) -> Result<Record, Error> {
+    let id = text(row, table.id.as_str()).and_then(Guid::new);
     let id = id.ok_or_else(|| Error::protocol("a row without an id"))?;
-    let own = |field: &String| (field.clone(), row.get(field).cloned().unwrap_or_default());
+    let own = |field: &String| (field.clone(), held(table, field, row));
     Ok(Record {
         id: id.as_str().to_owned(),
         version: text(row, "@odata.etag").map(str::to_owned),

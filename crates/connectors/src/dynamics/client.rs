@@ -4,18 +4,19 @@
 //! sends with the token there is. [`Client::all`] reads rows, several requests at a time.
 //! What an answer means stands in `signals`.
 
-use super::odata::{Query, below};
+use super::odata::{Guid, Query, below};
 use super::signals::classify;
 use async_trait::async_trait;
 use kit::http::Request;
 use kit::oauth::{self, ClientAssertion, Signature};
+use kit::odata::{Operation, answers, batch};
 use kit::{Error, Http, Lane, Mint, Minted, Reply, Secret, Token, Tokens};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
-use url::Url;
+use url::{Position, Url};
 
 /// How long background work waits for a token being minted.
 const TOKEN_WAIT: Duration = Duration::from_secs(10);
@@ -25,8 +26,11 @@ const TOKEN_LIFE: Duration = Duration::from_secs(600);
 const PAGES_MAX: usize = 5;
 /// Rows of one page of a lookup. Numbers shared by more people are switchboards.
 const PAGE_ROWS: u16 = 250;
+/// How long a batch may take: the environment does its operations one after another, and
+/// gives a request two minutes.
+const BATCH_TIME: Duration = Duration::from_secs(120);
 /// Labels of choices beside their numbers.
-const LABELS: &str = "odata.include-annotations=\"OData.Community.Display.V1.FormattedValue,Microsoft.Dynamics.CRM.lookuplogicalname\"";
+pub(super) const LABELS: &str = "odata.include-annotations=\"OData.Community.Display.V1.FormattedValue,Microsoft.Dynamics.CRM.lookuplogicalname\"";
 
 /// How a connection logs in.
 pub(super) enum Proof {
@@ -117,6 +121,29 @@ pub(super) struct Write<'a> {
 pub(super) enum Method {
     Patch,
     Delete,
+}
+
+impl Method {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl Write<'_> {
+    fn headers(&self) -> Vec<(&'static str, &str)> {
+        let mut headers = Vec::new();
+        headers.extend(self.body.map(|_| ("prefer", "return=representation")));
+        headers.extend(match self.condition {
+            Condition::None => None,
+            Condition::New => Some(("if-none-match", "*")),
+            Condition::There => Some(("if-match", "*")),
+            Condition::Unchanged(version) => Some(("if-match", version)),
+        });
+        headers
+    }
 }
 
 /// When a write is carried out.
@@ -238,17 +265,64 @@ impl Client {
                 Method::Delete => Request::delete(write.url.clone()),
             };
             let request = match write.body {
-                Some(body) => request.json(body).header("prefer", "return=representation"),
+                Some(body) => request.json(body),
                 None => request,
             };
-            match write.condition {
-                Condition::None => request,
-                Condition::New => request.header("if-none-match", "*"),
-                Condition::There => request.header("if-match", "*"),
-                Condition::Unchanged(version) => request.header("if-match", version),
-            }
+            write
+                .headers()
+                .into_iter()
+                .fold(request, |request, (name, value)| request.header(name, value))
         };
         self.exchange(Lane::Background, &ask).await
+    }
+
+    /// Writes many in one request, and what each of them was answered, in order.
+    ///
+    /// # Errors
+    /// When the request as a whole failed, or there is not one answer for each.
+    pub(super) async fn write_many(
+        &self,
+        writes: &[Write<'_>],
+    ) -> Result<Vec<Result<Reply, Error>>, Error> {
+        let url = below(&self.api, "$batch");
+        // Behind a proxy the API may lie elsewhere; an operation names its own place there.
+        let outside = url.path().rfind("/api/data/").unwrap_or_default();
+        let operations: Vec<Operation<'_>> = writes
+            .iter()
+            .map(|write| Operation {
+                method: write.method.as_str(),
+                target: &write.url[Position::BeforePath..][outside..],
+                headers: write.headers(),
+                body: write.body,
+            })
+            .collect();
+        let mark = format!("batch_{}", Guid::random()?.as_str());
+        let body = batch(&mark, &operations)?;
+        let kind = format!("multipart/mixed; boundary=\"{mark}\"");
+        let ask = || {
+            let request = Request::post(url.clone()).whole(&kind, body.clone());
+            request.header("prefer", "odata.continue-on-error").patient(BATCH_TIME)
+        };
+        let reply = self.exchange(Lane::Background, &ask).await;
+        // Said of the whole: no record is gone, or changed, because of it.
+        let reply = reply.map_err(|error| match error {
+            Error::NotFound | Error::Conflict { .. } => {
+                Error::protocol("a batch that was refused as one record is")
+            }
+            other => other,
+        })?;
+        let told = answers(&reply)?;
+        // Answers have no names: with one missing, nobody knows whose the others are.
+        if told.len() != writes.len() {
+            return Err(Error::protocol("not one answer for each operation of a batch"));
+        }
+        let outcomes: Vec<Result<Reply, Error>> = told.into_iter().map(classify).collect();
+        for outcome in &outcomes {
+            if let Err(Error::RateLimited { retry_after: Some(pause) }) = outcome {
+                self.http.budget().pause(*pause);
+            }
+        }
+        Ok(outcomes)
     }
 
     /// One request, and what its answer means; in the background a refused token is

@@ -2,14 +2,17 @@
 //!
 //! `lookup` is the way of a question, `client` the way to the environment, `odata` the only
 //! way to write a request, `mapping` what an answer means, `signals` what a refusal does.
-//! `accounts`, `changes`, `writes` and `requests` stand for what their names say, over what
-//! the environment tells of its `tables`; `journal` keeps calls. Set-up and quirks are in
-//! README.md.
+//! `accounts`, `changes`, `writes` (one by one, or many in a `batch`) and `requests` stand for
+//! what their names say, over what the environment tells of its `tables`, from which also the
+//! `forms` of values come; `journal` keeps
+//! calls. Set-up and quirks are in README.md.
 
 mod accounts;
+mod batch;
 mod changes;
 mod check;
 mod client;
+mod forms;
 mod journal;
 mod lookup;
 mod mapping;
@@ -75,6 +78,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: Some(Arc::clone(&accounts) as Arc<dyn kit::Accounts>),
         journal: Some(Arc::new(journal::Calls { client: own(), tables: people })),
         changes: Some(Arc::new(changes::Tracking { client: own(), tables: Arc::clone(&tables) })),
+        forms: Some(Arc::new(forms::Names { tables: Arc::clone(&tables) })),
         writes: Some(Arc::new(writes::Editor { client: own(), tables })),
         requests: Some(Arc::new(requests::Sender { client: own() })),
         ..Capabilities::new(http, Arc::new(check::Access { client, shapes, accounts }))

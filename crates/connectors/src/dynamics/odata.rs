@@ -9,9 +9,9 @@
 //! Sources: OData 4.0, "URL Conventions"; Microsoft Learn, "Filter rows using OData" and
 //! "Use wildcard characters in conditions for string values".
 
-use kit::Language;
 pub(super) use kit::odata::below;
 use kit::odata::{encoded, literal};
+use kit::{Error, Language};
 use url::Url;
 
 /// Longest `$filter` in one address, percent-encoded. An address may have 32,768 characters.
@@ -87,6 +87,17 @@ impl Guid {
         let hex: String = own.iter().map(|byte| format!("{byte:02x}")).collect();
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
         Self(parts.join("-"))
+    }
+
+    /// One that nobody else has.
+    ///
+    /// # Errors
+    /// `Unavailable` when the system has no randomness.
+    pub(super) fn random() -> Result<Self, Error> {
+        let mut bytes = [0_u8; 16];
+        let told = aws_lc_rs::rand::fill(&mut bytes);
+        told.map_err(|_| Error::unavailable("no randomness for a mark"))?;
+        Ok(Self::of(&bytes))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -193,13 +204,13 @@ pub(super) fn record(api: &Url, set: &Name, id: &Guid, select: &[Name]) -> Url {
 
 /// The address of the record with this alternate key; `None` where Dataverse takes no
 /// such value in an address.
-pub(super) fn keyed(api: &Url, set: &Name, key: (&Name, &str), select: &Name) -> Option<Url> {
+pub(super) fn keyed(api: &Url, set: &Name, key: (&Name, &str), select: &[Name]) -> Option<Url> {
     let (column, value) = key;
     if value.is_empty() || value.contains(|c: char| NO_KEY.contains(c) || c.is_control()) {
         return None;
     }
     let mut url = below(api, &format!("{}({}={})", set.0, column.0, encoded(&literal(value))));
-    url.set_query(Some(&format!("$select={}", select.0)));
+    url.set_query(Some(&format!("$select={}", encoded(&list(select)))));
     Some(url)
 }
 
@@ -335,7 +346,7 @@ mod tests {
 
         #[test]
         fn a_key_is_one_step_of_the_path_whatever_it_holds(value in any::<String>()) {
-            if let Some(url) = keyed(&api(), &name("contacts"), (&name("externaluseridentifier"), &value), &name("contactid")) {
+            if let Some(url) = keyed(&api(), &name("contacts"), (&name("externaluseridentifier"), &value), &[name("contactid")]) {
                 let steps: Vec<&str> = url.path_segments().expect("a path").collect();
                 prop_assert_eq!(steps.len(), 4);
                 let decoded: Vec<(String, String)> =

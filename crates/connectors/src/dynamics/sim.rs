@@ -1,15 +1,16 @@
 //! A Dataverse environment that runs on this machine: its Web API, and Entra's login.
 //!
 //! [`start`] fills an environment with people and serves it. `http` is the way of a
-//! request, `gate` who is let in (tokens, service protection), `query` what is read and
-//! what changed, `write` what a change does, `metadata` what the environment tells of
-//! itself; they stand on the rows (`store`), their description (`schema`) and the language
+//! request, `batch` of many in one, `gate` who is let in (tokens, service protection),
+//! `query` what is read and what changed, `write` what a change does, `metadata` what the
+//! environment tells of itself; they stand on the rows (`store`), their description (`schema`) and the language
 //! of conditions (`filter`). It follows the vendor's documents and knows nothing of our
 //! connector; a client that others wrote holds it to that (`tests/clients`).
 //!
 //! Besides `unauthorized` and `throttled`, a plan of faults may name `throttled_time`,
 //! `throttled_concurrency`, `no_user`, `no_privilege` and `expired` (a change token).
 
+mod batch;
 mod filter;
 mod gate;
 mod http;
@@ -37,7 +38,7 @@ use sim::tokens::Tokens;
 use self::store::{Row, Store};
 
 /// Bytes of one request body.
-const MOST_BODY: usize = 1024 * 1024;
+const MOST_BODY: usize = 8 * 1024 * 1024;
 
 /// The environment, and the app registration that is let in.
 #[derive(Clone, Debug)]

@@ -130,6 +130,7 @@ impl Simulator for Dataverse {
             fields: ["jobtitle", "address1_city"],
             needs: [("lastname".to_owned(), "Sample".into())].into_iter().collect(),
             made_by: ("PATCH", "/contacts("),
+            many_by: Some(("POST", "/$batch")),
             can_delete: true,
         })
     }

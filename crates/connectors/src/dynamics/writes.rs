@@ -1,12 +1,13 @@
-//! Single records: read, made once, changed only as they were seen, deleted.
+//! Records one by one: read, made once, changed only as they were seen, deleted.
 //!
 //! A record's version is its ETag. Where the key's column is an alternate key, making a
 //! record is one upsert. Elsewhere it is looked for first, and made under an id that its
 //! key gives it: repeated, it meets itself (invariant 3). 412 means "there already" where
 //! `If-None-Match` was sent, and "changed since" where `If-Match` was.
 
-use super::changes::{columns, record};
+use super::changes::record;
 use super::client::{Client, Condition, Method, Write};
+use super::forms::{Sets, body, sources, targets};
 use super::mapping::text;
 use super::odata::{Filter, Guid, Name, Query, keyed, record as address};
 use super::tables::{Table, Tables};
@@ -39,25 +40,41 @@ impl Writes for Editor {
         fields: &[String],
     ) -> Result<Vec<Option<Record>>, Error> {
         let table = self.tables.table(object).await?;
-        let mut select = columns(fields)?;
+        let mut select = sources(&table, fields)?;
         select.extend([
             table.id.clone(),
             Name::fixed("modifiedon"),
             Name::fixed("_modifiedby_value"),
         ]);
+        let merged = Name::fixed("merged");
+        select.extend((table.can_merge && !select.contains(&merged)).then_some(merged));
         let wanted: Vec<Option<Guid>> = ids.iter().map(|id| Guid::new(id)).collect();
-        let mut rows = Vec::new();
-        let filters = wanted.iter().flatten().map(|id| Filter::id(&table.id, id)).collect();
-        for filter in Filter::packed(filters) {
-            let (set, select) = (table.set.clone(), select.clone());
-            let query = Query { set, filter: Some(filter), select, expand: vec![], top: None };
-            rows.append(&mut self.client.rows(lane, &query).await?);
-        }
+        let rows = self.rows(lane, &table, &wanted, &select).await?;
+        // Who was merged away is kept, inactive, and stands for nobody any more.
+        let standing = rows.iter().filter(|row| row.get("merged") != Some(&Value::Bool(true)));
         let records: Result<Vec<Record>, Error> =
-            rows.iter().map(|row| record(&table.id, fields, row)).collect();
+            standing.map(|row| record(&table, fields, row)).collect();
         let records = records?;
         let own = |id: &Guid| records.iter().find(|record| record.id == id.as_str()).cloned();
         Ok(wanted.iter().map(|id| id.as_ref().and_then(own)).collect())
+    }
+
+    async fn successors(&self, object: &str, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        let table = self.tables.table(object).await?;
+        if !table.can_merge {
+            return Ok(vec![None; ids.len()]);
+        }
+        let wanted: Vec<Option<Guid>> = ids.iter().map(|id| Guid::new(id)).collect();
+        let select =
+            [table.id.clone(), Name::fixed("merged"), Name::fixed("_masterid_value")].to_vec();
+        let rows = self.rows(Lane::Background, &table, &wanted, &select).await?;
+        let id = |row: &Value, column: &str| text(row, column).and_then(Guid::new);
+        let into = |own: &Guid| {
+            let mut rows = rows.iter().filter(|row| row.get("merged") == Some(&Value::Bool(true)));
+            let row = rows.find(|row| id(row, table.id.as_str()).as_ref() == Some(own))?;
+            id(row, "_masterid_value").map(|master| master.as_str().to_owned())
+        };
+        Ok(wanted.iter().map(|own| own.as_ref().and_then(into)).collect())
     }
 
     async fn create(
@@ -67,10 +84,15 @@ impl Writes for Editor {
         fields: &Fields,
     ) -> Result<Saved, Error> {
         let table = self.tables.table(object).await?;
-        let column = columns(&[key.0.to_owned()])?.remove(0);
-        let mut body = body(fields)?;
+        let column = Name::new(key.0).ok_or_else(|| no_column(key.0))?;
+        let mut body = body(&table, &self.sets(&table, [fields]).await?, fields)?;
         if table.keys.contains(&column)
-            && let Some(url) = keyed(&self.client.api, &table.set, (&column, key.1), &table.id)
+            && let Some(url) = keyed(
+                &self.client.api,
+                &table.set,
+                (&column, key.1),
+                std::slice::from_ref(&table.id),
+            )
         {
             // The key stands in the address and nowhere else.
             body.remove(column.as_str());
@@ -99,8 +121,8 @@ impl Writes for Editor {
     ) -> Result<Saved, Error> {
         let table = self.tables.table(object).await?;
         let id = Guid::new(id).ok_or(Error::NotFound)?;
-        let body = Value::Object(body(fields)?);
-        self.change(&table, &id, since(seen)?, &body).await
+        let body = body(&table, &self.sets(&table, [fields]).await?, fields)?;
+        self.change(&table, &id, since(seen)?, &Value::Object(body)).await
     }
 
     async fn delete(&self, object: &str, id: &str, seen: Option<&str>) -> Result<(), Error> {
@@ -117,11 +139,54 @@ impl Writes for Editor {
             Err(error) => Err(error),
         }
     }
+
+    fn write_max(&self) -> usize {
+        super::batch::WRITE_MAX
+    }
+
+    async fn write(
+        &self,
+        object: &str,
+        writes: &[kit::Write],
+    ) -> Result<Vec<Result<Saved, Error>>, Error> {
+        self.write_all(object, writes).await
+    }
 }
 
 impl Editor {
+    /// The sets of the tables that ways among these fields lead to.
+    pub(super) async fn sets(
+        &self,
+        table: &Table,
+        fields: impl IntoIterator<Item = &Fields>,
+    ) -> Result<Sets, Error> {
+        let mut logical: Vec<&str> =
+            fields.into_iter().flat_map(|fields| targets(table, fields)).collect();
+        logical.sort_unstable();
+        logical.dedup();
+        if logical.is_empty() { Ok(Sets::new()) } else { self.tables.sets(&logical).await }
+    }
+
+    /// The rows of these ids.
+    async fn rows(
+        &self,
+        lane: Lane,
+        table: &Table,
+        ids: &[Option<Guid>],
+        select: &[Name],
+    ) -> Result<Vec<Value>, Error> {
+        let mut rows = Vec::new();
+        let filters = ids.iter().flatten().map(|id| Filter::id(&table.id, id)).collect();
+        for filter in Filter::packed(filters) {
+            let (set, select) = (table.set.clone(), select.to_vec());
+            let query = Query { set, filter: Some(filter), select, expand: vec![], top: None };
+            rows.append(&mut self.client.rows(lane, &query).await?);
+        }
+        Ok(rows)
+    }
+
     /// The one record with this text in a column.
-    async fn found(
+    pub(super) async fn found(
         &self,
         table: &Table,
         column: &Name,
@@ -136,8 +201,7 @@ impl Editor {
         };
         let rows = self.client.rows(Lane::Background, &query).await?;
         if rows.len() > 1 {
-            let reason = format!("several records have the same {}", column.as_str());
-            return Err(Error::Conflict { reason });
+            return Err(several(column));
         }
         let id = |row: &Value| text(row, table.id.as_str()).and_then(Guid::new);
         let id =
@@ -168,8 +232,12 @@ impl Editor {
     }
 }
 
+pub(super) fn several(column: &Name) -> Error {
+    Error::Conflict { reason: format!("several records have the same {}", column.as_str()) }
+}
+
 /// The record that a write left behind: 201 where it made one.
-fn saved(id: &Name, reply: &Reply) -> Result<Saved, Error> {
+pub(super) fn saved(id: &Name, reply: &Reply) -> Result<Saved, Error> {
     let row = reply.json()?;
     let own = text(&row, id.as_str()).and_then(Guid::new);
     let own = own.ok_or_else(|| Error::protocol("a record was written without an id"))?;
@@ -178,7 +246,7 @@ fn saved(id: &Name, reply: &Reply) -> Result<Saved, Error> {
 }
 
 /// What a write depends on: the version that was seen, or that the record is there.
-fn since(seen: Option<&str>) -> Result<Condition<'_>, Error> {
+pub(super) fn since(seen: Option<&str>) -> Result<Condition<'_>, Error> {
     let Some(version) = seen else { return Ok(Condition::There) };
     let inner = version.strip_prefix("W/\"").and_then(|rest| rest.strip_suffix('"'));
     if inner.is_some_and(|inner| inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')) {
@@ -194,12 +262,9 @@ pub(super) fn own_id(parts: &[&str]) -> Guid {
     Guid::of(digest(&SHA256, parts.join("/").as_bytes()).as_ref())
 }
 
-/// Fields under names of columns, or of ways that are bound.
-fn body(fields: &Fields) -> Result<Fields, Error> {
-    for name in fields.keys() {
-        columns(&[name.strip_suffix("@odata.bind").unwrap_or(name).to_owned()])?;
-    }
-    Ok(fields.clone())
+pub(super) fn no_column(name: &str) -> Error {
+    let field = Some(name.chars().take(60).collect());
+    Error::Invalid { field, reason: "is no name of a column".to_owned() }
 }
 
 #[cfg(test)]

@@ -157,6 +157,13 @@ impl Object {
     }
 }
 
+/// Those that were merged into an entity, however long ago and over however many others.
+fn ancestors(entity: &Value) -> impl Iterator<Item = &str> {
+    let set = entity.get("mergeSet").and_then(Value::as_array).into_iter().flatten();
+    let ids = set.filter_map(|one| one.get("id").and_then(Value::as_str));
+    ids.filter(|id| entity["id"] != *id)
+}
+
 /// The contacts and organizations of one organization.
 pub(super) struct Records {
     platform: Arc<Platform>,

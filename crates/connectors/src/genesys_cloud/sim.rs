@@ -242,8 +242,27 @@ impl GenesysCloud {
 
     /// Writes a contact as the API would; its id. The error is the vendor's sentence.
     pub fn add_contact(&self, body: &Value) -> Result<String, String> {
-        let added = http::contacts::added(&mut self.platform.world(), body, now());
+        self.plant_contact(body, now())
+    }
+
+    /// The same, as if it had been written so many milliseconds after 1970.
+    pub fn plant_contact(&self, body: &Value, at: i64) -> Result<String, String> {
+        let added = http::contacts::added(&mut self.platform.world(), body, at);
         added.map(|contact| contact.id).map_err(|problem| problem.message)
+    }
+
+    /// Merges contacts as `POST /contacts/merge` would; the id of the one they become.
+    pub fn merge_contacts(&self, ids: &[&str]) -> Result<String, String> {
+        let body = serde_json::json!({ "contactIds": ids });
+        let merged = model::contacts::merge::merge(&mut self.platform.world(), &body, now());
+        merged.map(|contact| contact.id).map_err(|problem| problem.message)
+    }
+
+    /// Sets fields of a contact as a user does on its page; null empties one. The error is
+    /// the vendor's sentence.
+    pub fn edit_contact(&self, id: &str, fields: &Value) -> Result<(), String> {
+        let edited = http::contacts::edited(&mut self.platform.world(), id, fields, now());
+        edited.map_err(|problem| problem.message)
     }
 
     /// Writes an organization as the API would; its id. The error is the vendor's sentence.

@@ -72,6 +72,7 @@ impl Simulator for GenesysCloud {
             fields: ["title", "middleName"],
             needs: Fields::new(),
             made_by: ("POST", "contacts/enrich"),
+            many_by: None,
             can_delete: true,
         })
     }

@@ -88,6 +88,7 @@ impl Simulator for HubSpot {
             fields: ["jobtitle", "city"],
             needs: Fields::new(),
             made_by: ("POST", "/batch/upsert"),
+            many_by: None,
             can_delete: true,
         })
     }

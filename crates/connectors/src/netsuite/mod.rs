@@ -9,6 +9,7 @@ mod accounts;
 mod changes;
 mod check;
 mod client;
+mod forms;
 mod journal;
 mod lookup;
 mod mapping;
@@ -72,6 +73,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: Some(Arc::clone(&accounts) as Arc<dyn kit::Accounts>),
         journal: Some(Arc::new(journal::Calls { client: own(), tables })),
         changes: Some(Arc::new(changes::Journaled { client: own(), deletions: deletions.clone() })),
+        forms: Some(Arc::new(forms::Names)),
         writes: Some(Arc::new(writes::Editor { client: own() })),
         requests: Some(Arc::new(requests::Sender { client: own() })),
         ..Capabilities::new(

@@ -155,6 +155,7 @@ impl Simulator for Account {
             fields: ["title", "custentity_tier"],
             needs: needs.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect(),
             made_by: ("PUT", "/contact/eid:"),
+            many_by: None,
             can_delete: true,
         })
     }

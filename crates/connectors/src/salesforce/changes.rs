@@ -13,6 +13,7 @@
 //! Source: REST API Guide, "Get a List of Deleted Records"; SOQL, `queryAll`.
 
 mod cursor;
+pub(super) mod feed;
 
 use super::client::Client;
 use super::mapping::record_id;
@@ -46,6 +47,11 @@ pub(super) struct Feed {
 impl Changes for Feed {
     fn tells_deletions(&self) -> bool {
         true
+    }
+
+    /// What was changed, and what was deleted.
+    fn pass_requests(&self, _: u64) -> u64 {
+        2
     }
 
     async fn page(&self, ask: &ChangesAsk) -> Result<ChangesPage, Error> {
@@ -203,7 +209,7 @@ impl Feed {
 }
 
 /// The fields, and those that tell whether a record is gone, and into which.
-fn with_fate(object: &Name, mut fields: Vec<Name>) -> Vec<Name> {
+pub(super) fn with_fate(object: &Name, mut fields: Vec<Name>) -> Vec<Name> {
     let merged = MERGEABLE.iter().any(|name| object.is(name)).then_some("MasterRecordId");
     for name in ["IsDeleted"].into_iter().chain(merged) {
         if !fields.iter().any(|known| known.is(name)) {
@@ -221,7 +227,7 @@ fn change(row: &Value, fields: &[String]) -> Result<Change, Error> {
 }
 
 /// Into which record this one was merged.
-fn master(row: &Value) -> Option<String> {
+pub(super) fn master(row: &Value) -> Option<String> {
     row.get("MasterRecordId").and_then(Value::as_str).and_then(record_id)
 }
 

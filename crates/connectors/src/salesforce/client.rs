@@ -23,6 +23,11 @@ const CONCURRENT_PAUSE: Duration = Duration::from_secs(2);
 /// Pages read of one query; its LIMIT is below two full pages, but the server may give fewer rows.
 const PAGES_MAX: usize = 10;
 
+/// What our requests are tagged with: an event that one of them causes says so.
+///
+/// Source: REST API Guide, "Call Options Header".
+pub(super) const CLIENT: &str = "Tieline";
+
 /// Sends queries within the connection's limits.
 pub(super) struct Client {
     http: Http,
@@ -84,6 +89,11 @@ impl Client {
     pub(super) fn identity(&self) -> Option<(String, String)> {
         let given = self.tokens.given()?;
         given.get("id").and_then(Value::as_str).and_then(sign_in::identity)
+    }
+
+    /// The org does not take this token any more.
+    pub(super) fn reject(&self, token: &Arc<Token>) {
+        self.tokens.reject(token);
     }
 
     /// The rows a query selects, all pages.
@@ -214,7 +224,8 @@ impl Client {
         };
         let mut request = request
             .authorization(&format!("Bearer {}", token.value.reveal()))
-            .header("accept", "application/json");
+            .header("accept", "application/json")
+            .header("sforce-call-options", &format!("client={CLIENT}"));
         if let What::Custom(custom) = what {
             request = request.more_headers(&custom.headers)?;
         }

@@ -85,12 +85,30 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: Some(Arc::new(accounts::Accounts { client: Arc::clone(&client), ledger })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
+        feed: Some(Arc::new(events(settings, &http, &client)?)),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         writes: Some(Arc::new(writes::Records::new(Arc::clone(&client)))),
         forms: Some(Arc::new(forms::Names)),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
         ..Capabilities::new(http, Arc::new(check::Access { client, shapes, agents }))
     })
+}
+
+/// What the org tells by itself.
+fn events(
+    settings: &Settings,
+    http: &Http,
+    client: &Arc<Client>,
+) -> Result<changes::feed::Events, Error> {
+    let endpoint = settings.text("pubsub_url").unwrap_or("https://api.pubsub.salesforce.com:7443");
+    let endpoint = Url::parse(endpoint).map_err(|_| invalid("pubsub_url", "is no address"))?;
+    let channel = settings.text("change_channel").map(str::trim).filter(|name| !name.is_empty());
+    let is_channel = |name: &str| name.ends_with("__chn") && Name::new(name).is_some();
+    if channel.is_some_and(|name| !is_channel(name)) {
+        return Err(invalid("change_channel", "is a channel's name, such as Tieline__chn"));
+    }
+    let (http, channel) = (http.clone(), channel.map(str::to_owned));
+    Ok(changes::feed::Events::new(client, http, endpoint, channel))
 }
 
 /// The widget's app, where there is one.

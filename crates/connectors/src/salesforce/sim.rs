@@ -10,6 +10,7 @@
 //! `unauthorized` and `throttled`, a plan may name `throttled_daily`,
 //! `throttled_concurrent`, `maintenance` (503 as HTML), `unavailable` and `unknown`.
 
+mod config;
 mod http;
 mod search;
 mod seeds;
@@ -17,8 +18,8 @@ mod soql;
 mod store;
 
 use std::io;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use axum::Router;
@@ -32,6 +33,8 @@ use sim::paging::Results;
 use sim::server::{self, Running};
 use sim::tokens::Tokens;
 
+pub use self::config::Config;
+use self::http::pubsub::Writing;
 pub use self::http::{Page, SignedInUser};
 pub use self::store::schema::{CustomField, Kind, Permissions};
 use self::store::{Refused, Store};
@@ -42,111 +45,12 @@ const MOST_BODY: usize = 16 * 1024 * 1024;
 const MOST_CURSORS: usize = 1000;
 const CURSOR_LIFE: Duration = Duration::from_secs(15 * 60);
 
-/// The org, its app and its user.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// 0 takes a free port.
-    pub port: u16,
-    /// Generated people, besides the fixed ones.
-    pub people: u64,
-    /// The same seed gives the same people.
-    pub seed: u64,
-    /// More records: object and body, as a client would send them.
-    pub rows: Vec<(String, Json)>,
-    /// Consumer key of the app (`client_id`, and `iss` of a JWT).
-    pub consumer_key: String,
-    /// Consumer secret of the app.
-    pub consumer_secret: String,
-    /// Consumer key of the app of the agents' widget, which may be a Canvas app.
-    pub widget_key: String,
-    /// Its consumer secret.
-    pub widget_secret: String,
-    /// The integration user: `sub` of a JWT, and who client credentials run as.
-    pub username: String,
-    /// The app's RSA public key, PEM or DER (SubjectPublicKeyInfo or PKCS#1).
-    pub public_key: Option<Vec<u8>>,
-    /// `67.0` …, oldest first.
-    pub api_versions: Vec<String>,
-    /// How long a token holds; an org's default is two hours.
-    pub token_lifetime: Duration,
-    /// API requests a day; past it 403 `REQUEST_LIMIT_EXCEEDED`.
-    pub daily_limit: u64,
-    /// Client credentials are refused on a host `login.…` or `test.…`.
-    pub my_domain_only: bool,
-    /// Whether the user has approved the app, or an administrator for all.
-    pub approved: bool,
-    /// Whether client credentials have a user to run as.
-    pub run_as: bool,
-    /// The scopes of the app, as a token's answer names them.
-    pub scope: String,
-    /// Fields that an administrator added.
-    pub custom_fields: Vec<CustomField>,
-    /// What the integration user may not do.
-    pub permissions: Permissions,
-    /// How long a record is unknown to search after a write.
-    pub index_lag: Duration,
-    /// Rows of one query batch at most (the vendor's own bound is 2000).
-    pub batch: usize,
-    /// A tenth fewer rows in a batch than asked for, as the vendor may do.
-    pub fewer_rows: bool,
-}
-
-impl Default for Config {
-    /// A small org with the fixed people only, an app, and the custom fields of the demo.
-    fn default() -> Config {
-        Config {
-            port: 0,
-            people: 0,
-            seed: 1,
-            rows: vec![],
-            consumer_key: "3MVG9sim.consumer.key".to_owned(),
-            consumer_secret: "sim-consumer-secret".to_owned(),
-            widget_key: "3MVG9sim.widget.key".to_owned(),
-            widget_secret: "sim-widget-secret".to_owned(),
-            username: "integration@acme.example.com".to_owned(),
-            public_key: None,
-            api_versions: (59..=67).map(|version| format!("{version}.0")).collect(),
-            token_lifetime: Duration::from_secs(2 * 60 * 60),
-            daily_limit: 5_000_000,
-            my_domain_only: true,
-            approved: true,
-            run_as: true,
-            scope: "api id".to_owned(),
-            custom_fields: demo_fields(),
-            permissions: Permissions::default(),
-            index_lag: Duration::from_secs(5),
-            batch: 2000,
-            fewer_rows: false,
-        }
-    }
-}
-
-/// `Loyalty_Tier__c`, `External_Id__c` (unique) and `CRM_Case_Id__c` on Contact,
-/// `Case_Ref__c` on Case and `ERP_Number__c` on Account (external ids that need not be
-/// unique).
-fn demo_fields() -> Vec<CustomField> {
-    let field = |object: &str, name: &str, kind, external_id, unique| CustomField {
-        object: object.to_owned(),
-        name: name.to_owned(),
-        kind,
-        length: 64,
-        external_id,
-        unique,
-    };
-    vec![
-        field("Contact", "Loyalty_Tier__c", Kind::Picklist, false, false),
-        field("Contact", "External_Id__c", Kind::String, true, true),
-        field("Contact", "CRM_Case_Id__c", Kind::String, false, false),
-        field("Case", "Case_Ref__c", Kind::String, true, false),
-        field("Account", "ERP_Number__c", Kind::String, true, false),
-    ]
-}
-
 /// A running org.
 pub struct Salesforce {
     world: Arc<World>,
     faults: Faults,
     running: Running,
+    events: http::pubsub::Serving,
 }
 
 /// What all requests share.
@@ -162,6 +66,13 @@ struct World {
     limit: AtomicU64,
     /// The log of deletions begins here.
     purged: AtomicI64,
+    events: http::pubsub::Log,
+    /// The next answer with events breaks off in its middle.
+    cut: AtomicBool,
+    /// Schemas are answered with half of them.
+    spoilt: AtomicBool,
+    /// Nothing is told of what changes.
+    muted: AtomicBool,
 }
 
 /// Fills an org as configured and serves it on 127.0.0.1.
@@ -174,7 +85,8 @@ pub async fn start(config: Config) -> io::Result<Salesforce> {
     let router = Router::new().fallback(serve).with_state(Arc::clone(&world));
     let running = server::start(router, world.config.port, faults.clone()).await?;
     world.url.get_or_init(|| running.url());
-    Ok(Salesforce { world, faults, running })
+    let events = http::pubsub::start(Arc::clone(&world), world.config.pubsub_port).await?;
+    Ok(Salesforce { world, faults, running, events })
 }
 
 async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
@@ -254,6 +166,11 @@ impl Salesforce {
             serde_json::from_slice(&out).map_err(|error| error.to_string())
         };
         found.rows.iter().map(record).collect()
+    }
+
+    /// These fields of every record of an object, as the REST answer has them.
+    pub fn all(&self, object: &str, fields: &[&str]) -> Result<Vec<Json>, String> {
+        self.query(&format!("SELECT {} FROM {object}", fields.join(", ")))
     }
 
     /// The id of the contact with this e-mail.
@@ -340,6 +257,10 @@ impl World {
             used: AtomicU64::new(0),
             limit: AtomicU64::new(config.daily_limit),
             purged: AtomicI64::new(0),
+            events: http::pubsub::Log::new(millis(config.retention)),
+            cut: AtomicBool::new(false),
+            spoilt: AtomicBool::new(false),
+            muted: AtomicBool::new(false),
             config,
         };
         for (object, body) in &world.config.rows {
@@ -350,6 +271,7 @@ impl World {
         {
             let mut store = world.write();
             store.touched.clear();
+            store.told.clear();
             search::build(&mut store);
             store.allowed = world.config.permissions.clone();
         }
@@ -374,8 +296,14 @@ impl World {
         self.store.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Store> {
-        self.store.write().unwrap_or_else(PoisonError::into_inner)
+    /// In the name of somebody who works in the org.
+    fn write(&self) -> Writing<'_> {
+        self.write_from("com/salesforce/core".to_owned())
+    }
+
+    fn write_from(&self, origin: String) -> Writing<'_> {
+        let store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        Writing::new(self, store, origin)
     }
 }
 

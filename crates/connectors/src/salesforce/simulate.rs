@@ -50,6 +50,7 @@ pub async fn with_logins(config: Config) -> io::Result<(Salesforce, Vec<Settings
     let client = |more: Vec<(&str, toml::Value)>, (name, secret): (&str, &str)| {
         let mut plain = vec![
             ("login_url", toml::Value::from(org.url())),
+            ("pubsub_url", org.pubsub_url().into()),
             ("client_id", config.consumer_key.clone().into()),
         ];
         plain.extend(more);
@@ -123,6 +124,7 @@ impl Simulator for Salesforce {
             fields: ["Title", "Department"],
             needs: [("LastName".to_owned(), json!("Sample"))].into_iter().collect(),
             made_by: ("PATCH", "External_Id__c"),
+            many_by: None,
             can_delete: true,
         })
     }

@@ -9,6 +9,7 @@
 //! "Conditional Requests".
 
 use super::batch;
+use super::changes::{master, with_fate};
 use super::client::{Client, Write};
 use super::mapping::record_id;
 use super::records::{field_name, fixed, id, object, record, selected};
@@ -68,6 +69,25 @@ impl Writes for Records {
         }
         // One id may be asked for twice.
         Ok(ids.iter().map(|id| id.as_ref().and_then(|id| found.get(id).cloned())).collect())
+    }
+
+    /// A record that was merged away stays in the recycle bin for a while and names its master.
+    async fn successors(&self, object: &str, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        let object = self::object(object)?;
+        let ids: Vec<Option<String>> = ids.iter().map(|id| record_id(id)).collect();
+        let mut into: HashMap<String, String> = HashMap::new();
+        for batch in ids.chunks(READ_MAX) {
+            let asked = batch.iter().flatten().map(String::as_str);
+            let Some(condition) = Condition::one_of(&fixed("Id"), asked) else { continue };
+            let fields = with_fate(&object, vec![fixed("Id")]);
+            let soql = Soql::select(&object, &fields, Some(&condition), 200);
+            for row in self.client.query_all(Lane::Background, &soql).await? {
+                if let Some(master) = master(&row) {
+                    into.insert(id(&row)?, master);
+                }
+            }
+        }
+        Ok(ids.iter().map(|id| id.as_ref().and_then(|id| into.get(id).cloned())).collect())
     }
 
     async fn create(
@@ -147,6 +167,12 @@ impl Writes for Records {
             Ok(_) | Err(Error::NotFound) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// What is changed or deleted is compared before.
+    fn write_requests(&self, made: u64, changed: u64, deleted: u64) -> u64 {
+        let collections = |writes: u64| writes.div_ceil(batch::WRITE_MAX as u64);
+        collections(made) + 2 * collections(changed) + 2 * collections(deleted)
     }
 
     fn write_max(&self) -> usize {

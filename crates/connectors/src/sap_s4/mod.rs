@@ -9,6 +9,7 @@ mod accounts;
 mod changes;
 mod check;
 mod client;
+mod forms;
 mod lookup;
 mod mapping;
 mod odata;
@@ -68,6 +69,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             numbers,
         })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
+        forms: Some(Arc::new(forms::Names)),
         writes: Some(Arc::new(writes::Partners { client: Arc::clone(&client) })),
         accounts: Some(Arc::new(accounts::Ledger {
             client: Arc::clone(&client),

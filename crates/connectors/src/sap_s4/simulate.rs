@@ -88,6 +88,7 @@ impl Simulator for S4 {
             fields: ["SearchTerm2", "MiddleName"],
             needs: needs.into_iter().map(|(name, text)| (name.to_owned(), json!(text))).collect(),
             made_by: ("POST", "A_BusinessPartner"),
+            many_by: None,
             can_delete: false,
         })
     }

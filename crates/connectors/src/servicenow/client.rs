@@ -6,17 +6,31 @@
 
 use super::query::{Name, Query};
 use super::signals::{classify, resets_in};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use domain::Timestamp;
-use kit::http::Request;
+use kit::http::{HeaderMap, Request};
 use kit::{Error, Http, Lane, Reply, Secret, Token, Tokens};
-use serde_json::Value;
-use std::sync::Arc;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
-use url::Url;
+use tokio::time::Instant;
+use url::{Position, Url};
 
 /// How long background work waits for a token being minted.
 const TOKEN_WAIT: Duration = Duration::from_secs(10);
+/// How long a batch may take; the instance ends it after 30 seconds by itself.
+const BATCH_TIME: Duration = Duration::from_secs(45);
+/// What is missing where a batch as a whole was refused; then records go one by one.
+const BATCH_API: &str = "the Batch API (/api/now/v1/batch)";
+/// How long nobody asks again for an API that may not be used.
+const REFUSED_FOR: Duration = Duration::from_secs(3_600);
+
+/// Was a batch refused as a whole, so that none of its calls was done?
+pub(super) fn is_batch_refused(error: &Error) -> bool {
+    matches!(error, Error::Forbidden { missing } if missing == BATCH_API)
+}
 
 /// Who asks.
 pub(super) enum Identity {
@@ -30,6 +44,15 @@ pub(super) struct Client {
     /// The instance, with a slash at the end.
     pub(super) instance: Url,
     pub(super) identity: Identity,
+    /// When the instance last had no Batch API for us.
+    pub(super) batch_refused: Mutex<Option<Instant>>,
+}
+
+/// One call among many in a batch.
+pub(super) struct Call {
+    method: &'static str,
+    url: Url,
+    body: Option<Value>,
 }
 
 /// Rows, and what came with them.
@@ -129,6 +152,105 @@ impl Client {
         self.exchange(Lane::Background, &|| Request::delete(url.clone())).await.map(drop)
     }
 
+    /// Many calls in one request, and what each was answered, in their order. Those that
+    /// the instance did not come to may be tried again.
+    ///
+    /// # Errors
+    /// When the request as a whole failed.
+    pub(super) async fn batch(&self, calls: &[Call]) -> Result<Vec<Result<Value, Error>>, Error> {
+        let url = self.instance.join("api/now/v1/batch");
+        let url = url.map_err(|_| Error::protocol("an address that is none"))?;
+        let body = json!({
+            "batch_request_id": "tieline",
+            "rest_requests":
+                calls.iter().enumerate().map(|(at, call)| self.told(at, call)).collect::<Vec<_>>(),
+        });
+        let ask = || Request::post(url.clone()).json(&body).patient(BATCH_TIME);
+        let refused = || Error::Forbidden { missing: BATCH_API.to_owned() };
+        if self.is_without_batches() {
+            return Err(refused());
+        }
+        let told = self.exchange(Lane::Background, &ask).await;
+        // Said of the whole: no record is gone, or changed, because of it.
+        let (_, mut told) = told.map_err(|error| match error {
+            Error::NotFound | Error::Forbidden { .. } => {
+                *self.refused_at() = Some(Instant::now());
+                refused()
+            }
+            // Of no such API, or of this batch alone, such as one that is too large.
+            Error::Invalid { .. } => refused(),
+            Error::Conflict { reason } => Error::Protocol { reason },
+            other => other,
+        })?;
+        let Some(Value::Array(served)) = told.get_mut("serviced_requests").map(Value::take) else {
+            return Err(Error::protocol("an answer to many without any"));
+        };
+        let untried = || Err(Error::unavailable("the instance had no time left for this one"));
+        let mut outcomes: Vec<Result<Value, Error>> = calls.iter().map(|_| untried()).collect();
+        for served in &served {
+            let at = served.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+            let place = at.and_then(|at: usize| outcomes.get_mut(at));
+            let place = place.ok_or_else(|| Error::protocol("an answer to what was not asked"))?;
+            *place = answer(served).and_then(|reply| {
+                let outcome = classify(&reply);
+                if let Err(Error::RateLimited { retry_after: Some(pause) }) = &outcome {
+                    self.http.budget().pause(*pause);
+                }
+                outcome
+            });
+        }
+        Ok(outcomes)
+    }
+
+    /// Was the Batch API refused a short while ago?
+    fn is_without_batches(&self) -> bool {
+        self.refused_at().is_some_and(|at| at.elapsed() < REFUSED_FOR)
+    }
+
+    fn refused_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.batch_refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One call of many, as the instance wants it. Behind a proxy it may lie elsewhere: a
+    /// call names its own place there.
+    fn told(&self, at: usize, call: &Call) -> Value {
+        let path = &call.url[Position::BeforePath..][self.instance.path().len() - 1..];
+        let header = |name: &str| json!({ "name": name, "value": "application/json" });
+        let mut told = json!({
+            "id": at.to_string(), "method": call.method, "url": path,
+            "headers": [header("Content-Type"), header("Accept")],
+            "exclude_response_headers": false,
+        });
+        if let Some(body) = &call.body {
+            told["body"] = STANDARD.encode(body.to_string()).into();
+        }
+        told
+    }
+
+    /// The question for rows, as one call of many.
+    pub(super) fn asks(&self, query: &Query) -> Result<Call, Error> {
+        let mut url = self.table(&query.table, None)?;
+        url.query_pairs_mut().extend_pairs(query.options());
+        Ok(Call { method: "GET", url, body: None })
+    }
+
+    /// A record made (without an id) or changed, as one call of many.
+    pub(super) fn writes(
+        &self,
+        table: &Name,
+        id: Option<&str>,
+        fields: &[Name],
+        body: Value,
+    ) -> Result<Call, Error> {
+        let method = if id.is_some() { "PATCH" } else { "POST" };
+        Ok(Call { method, url: self.written(table, id, fields)?, body: Some(body) })
+    }
+
+    /// A record deleted, as one call of many.
+    pub(super) fn removes(&self, table: &Name, id: &str) -> Result<Call, Error> {
+        Ok(Call { method: "DELETE", url: self.table(table, Some(id))?, body: None })
+    }
+
     async fn one(&self, request: &(dyn Fn() -> Request + Sync)) -> Result<Value, Error> {
         let (_, mut body) = self.exchange(Lane::Background, request).await?;
         match body.get_mut("result").map(Value::take) {
@@ -201,4 +323,25 @@ impl Client {
         }
         outcome.map(|body| (reply, body))
     }
+}
+
+/// The answer to one call of a batch.
+fn answer(served: &Value) -> Result<Reply, Error> {
+    let odd = || Error::protocol("an answer to one of many that is none");
+    let status = served.get("status_code").and_then(Value::as_u64);
+    let status = status.and_then(|status| u16::try_from(status).ok()).ok_or_else(odd)?;
+    let mut headers = HeaderMap::new();
+    for header in served.get("headers").and_then(Value::as_array).into_iter().flatten() {
+        let name = header.get("name").and_then(Value::as_str).unwrap_or_default();
+        let known = ["content-type", "retry-after"];
+        let name = known.into_iter().find(|known| name.eq_ignore_ascii_case(known));
+        let value =
+            header.get("value").and_then(Value::as_str).and_then(|value| value.parse().ok());
+        if let (Some(name), Some(value)) = (name, value) {
+            headers.insert(name, value);
+        }
+    }
+    let body = served.get("body").and_then(Value::as_str).unwrap_or_default();
+    let body = STANDARD.decode(body).map_err(|_| odd())?;
+    Ok(Reply { status, headers, body })
 }

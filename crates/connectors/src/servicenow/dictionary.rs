@@ -6,6 +6,7 @@
 //! the first write of a table; where it may not be read, with a row. Never on a call.
 
 use super::client::Client;
+use super::mapping::stored;
 use super::query::{AnyOf, Name, Query, Term};
 use kit::{Error, Lane};
 use serde_json::Value as Json;
@@ -23,11 +24,13 @@ const TABLES_MAX: usize = 50;
 pub(super) struct Dictionary {
     pub(super) client: Arc<Client>,
     pub(super) known: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// Types of columns, by table.
+    types: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 impl Dictionary {
     pub(super) fn new(client: Arc<Client>) -> Self {
-        Self { client, known: Mutex::default() }
+        Self { client, known: Mutex::default(), types: Mutex::default() }
     }
 
     /// Makes sure that the instance shows us these columns, before something depends on it.
@@ -81,6 +84,38 @@ impl Dictionary {
         table: &Name,
         columns: &[Name],
     ) -> Result<Option<BTreeSet<String>>, Error> {
+        let types = self.types(table, columns).await?;
+        Ok(types.map(|types| types.into_keys().collect()))
+    }
+
+    /// Learns the types of these columns, for [`Dictionary::holds`]; nothing where the
+    /// dictionary may not be read.
+    pub(super) async fn learn(&self, table: &Name, columns: &[Name]) -> Result<(), Error> {
+        let is_known = |column: &Name| self.holds(table, column).is_some();
+        if columns.iter().all(is_known) {
+            return Ok(());
+        }
+        let Some(types) = self.types(table, columns).await? else { return Ok(()) };
+        let mut known = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= TABLES_MAX && !known.contains_key(table.as_str()) {
+            known.clear();
+        }
+        known.entry(table.as_str().to_owned()).or_default().extend(types);
+        Ok(())
+    }
+
+    /// The type of a column (`glide_date_time`), as far as it was learned.
+    pub(super) fn holds(&self, table: &Name, column: &Name) -> Option<String> {
+        let known = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(table.as_str())?.get(column.as_str()).cloned()
+    }
+
+    /// The types of those of the columns that the dictionary names, by the first step.
+    async fn types(
+        &self,
+        table: &Name,
+        columns: &[Name],
+    ) -> Result<Option<BTreeMap<String, String>>, Error> {
         let tables = match self.lineage(table).await {
             Err(Error::Forbidden { .. }) => return Ok(None),
             tables => tables?,
@@ -93,7 +128,7 @@ impl Dictionary {
             of("element", steps.into_iter().collect()),
         ];
         let all: Vec<AnyOf> = all.into_iter().flatten().map(AnyOf::from).collect();
-        let fields = vec![Name::fixed("name"), Name::fixed("element")];
+        let fields = ["name", "element", "internal_type"].map(Name::fixed).to_vec();
         let query = Query::of(&Name::fixed("sys_dictionary"), all, fields, ROWS_MAX);
         let rows = match self.client.rows(Lane::Background, &query).await {
             Err(Error::Forbidden { .. }) => return Ok(None),
@@ -101,7 +136,11 @@ impl Dictionary {
         };
         let text = |row: &Json, key: &str| row[key].as_str().unwrap_or_default().to_owned();
         let ours = rows.iter().filter(|row| tables.contains(&text(row, "name")));
-        let found: BTreeSet<String> = ours.map(|row| text(row, "element")).collect();
+        let of_column = |row: &Json| {
+            let kind = stored(row, "internal_type").unwrap_or_default();
+            (text(row, "element"), kind.to_owned())
+        };
+        let found: BTreeMap<String, String> = ours.map(of_column).collect();
         // Every table has an id: without it the rows are hidden from us.
         Ok((!found.is_empty()).then_some(found))
     }

@@ -1,14 +1,17 @@
 //! ServiceNow: who is calling, by phone, e-mail or record id; what changed; what came of it.
 //!
 //! `lookup` is the way of a question, `client` the way to the instance, `query` the only
-//! way to write a query, `signals` what an answer means, `mapping` what a row means.
+//! way to write a query, `signals` what an answer means, `mapping` what a row means; records
+//! are written one by one (`writes`) or many in a `batch`.
 //! Set-up and quirks are in README.md.
 
 mod accounts;
+mod batch;
 mod changes;
 mod check;
 mod client;
 mod dictionary;
+mod forms;
 mod journal;
 mod login;
 mod lookup;
@@ -29,7 +32,7 @@ use kit::{Capabilities, Connector, Error, Http, Manifest, Opening, Settings, Tok
 use login::Login;
 use mapping::{Data, Shape};
 use query::Name;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use url::Url;
 
 /// ServiceNow, as the list of vendors has it.
@@ -53,7 +56,12 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         Identity::Tokens(tokens) => Some(Arc::clone(tokens)),
         Identity::User { .. } => None,
     };
-    let client = Arc::new(Client { http: http.clone(), instance, identity });
+    let client = Arc::new(Client {
+        http: http.clone(),
+        instance,
+        identity,
+        batch_refused: Mutex::default(),
+    });
     let dictionary = Arc::new(Dictionary::new(Arc::clone(&client)));
     let ledger = Arc::new(ledger(settings, &client)?);
     let records =
@@ -77,6 +85,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: Some(Arc::clone(&ledger) as Arc<dyn kit::Accounts>),
         journal: Some(Arc::clone(&journal) as Arc<dyn kit::Journal>),
         changes: Some(Arc::new(feed)),
+        forms: Some(Arc::new(forms::Names { dictionary: Arc::clone(&dictionary) })),
         writes: Some(Arc::new(records())),
         requests: Some(Arc::new(requests::Door { client: Arc::clone(&client) })),
         ..Capabilities::new(

@@ -1,15 +1,16 @@
 //! A ServiceNow instance that runs on this machine: its token endpoint and its Table API.
 //!
 //! [`start`] fills an instance with contacts, consumers, users and accounts and serves it.
-//! `http` is the way of a request, `gate` who is let in, `table` what the Table API does;
-//! they stand on the rows (`store`), what tables there are (`schema`) and the language of
-//! conditions (`query`). It follows the vendor's documents, also where that is awkward: what
+//! `http` is the way of a request, `gate` who is let in, `table` what the Table API does,
+//! `batch` many calls in one; they stand on the rows (`store`), what tables there are
+//! (`schema`) and the language of conditions (`query`). It follows the vendor's documents, also where that is awkward: what
 //! it does not understand of a query it drops, a limit counts rows that an ACL then hides,
 //! unknown fields of a write are ignored. Clients that others wrote hold it to that.
 //!
 //! Besides `unauthorized` and `throttled`, a plan of faults may name `hibernating` (200 as
 //! HTML), `cancelled` (200 with some rows and an error) and `error` (500).
 
+mod batch;
 mod gate;
 mod http;
 mod query;
@@ -33,7 +34,7 @@ use self::gate::Gate;
 use self::store::Store;
 
 /// Bytes of one request body.
-const MOST_BODY: usize = 1024 * 1024;
+const MOST_BODY: usize = 16 * 1024 * 1024;
 
 /// The instance, its integration user and its OAuth application.
 #[derive(Clone, Debug)]
@@ -67,6 +68,8 @@ pub struct Config {
     pub user_hours: i64,
     /// A rate limit rule: requests that the integration user may make in an hour.
     pub requests_per_hour: Option<u64>,
+    /// Calls of a batch that are done before its time is over.
+    pub calls_per_batch: Option<usize>,
 }
 
 impl Default for Config {
@@ -87,6 +90,7 @@ impl Default for Config {
             unwritable: BTreeSet::new(),
             user_hours: 0,
             requests_per_hour: None,
+            calls_per_batch: None,
         }
     }
 }

@@ -84,6 +84,7 @@ impl Simulator for Instance {
             fields: ["title", "first_name"],
             needs: [("last_name".to_owned(), "Sample".into())].into_iter().collect(),
             made_by: ("POST", "/table/customer_contact"),
+            many_by: Some(("POST", "/now/v1/batch")),
             can_delete: true,
         })
     }

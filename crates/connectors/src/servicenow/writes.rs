@@ -1,4 +1,4 @@
-//! Single records: read, made once, changed only as they were seen, deleted.
+//! Records one by one: read, made once, changed only as they were seen, deleted.
 //!
 //! ServiceNow makes no write depend on a version, has no upsert, and ignores what it does
 //! not understand. So a record is read just before it is changed, looked for by its key
@@ -11,7 +11,7 @@ use super::dictionary::Dictionary;
 use super::mapping::{ignored, is_asked, record, stored};
 use super::query::{AnyOf, Moment, Name, Query, Term, sys_id};
 use async_trait::async_trait;
-use kit::{Error, Fields, Lane, Record, Saved, Writes};
+use kit::{Error, Fields, Lane, Record, Saved, Write, Writes};
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 
@@ -74,18 +74,10 @@ impl Writes for Records {
                 let mut body = body(&wanted);
                 body.insert(column.as_str().to_owned(), key.1.into());
                 let row = self.client.create(&table, &read(&columns), &Json::Object(body)).await?;
-                let is_keyed = stored(&row, column.as_str()).map(str::trim) == Some(key.1.trim());
-                let lost = wanted.iter().find(|(column, value)| {
-                    !value.is_empty() && stored(&row, column.as_str()) == Some("")
-                });
-                let lost = lost.map(|(column, _)| column).filter(|_| is_keyed);
-                if let Some(lost) = lost.or((!is_keyed).then_some(&column)) {
-                    return Err(unwritable(&table, lost));
-                }
-                Ok(Saved { id: record(&row)?, version: version(&row), is_new: true })
+                made(&table, (&column, key.1), &wanted, &row)
             }
             [row] => self.save(&table, row, &wanted).await,
-            _ => Err(Error::Conflict { reason: "several records have this key".to_owned() }),
+            _ => Err(several()),
         }
     }
 
@@ -99,22 +91,10 @@ impl Writes for Records {
         let (table, wanted) = (table(object)?, wanted(fields, None)?);
         let columns: Vec<Name> = wanted.iter().map(|(name, _)| name.clone()).collect();
         let row = self.one(&table, id, &columns).await?.ok_or(Error::NotFound)?;
-        if let Some(hidden) = columns.iter().find(|column| stored(&row, column.as_str()).is_none())
-        {
-            return Err(unknown(&table, hidden));
+        match done(&table, &row, seen, &wanted)? {
+            Some(saved) => Ok(saved),
+            None => self.save(&table, &row, &wanted).await,
         }
-        let now = version(&row);
-        let is_as_seen = seen.is_none() || seen == now.as_deref();
-        let is_done = wanted.iter().all(|(c, value)| stored(&row, c.as_str()) == Some(value));
-        if is_done {
-            // An earlier try did it, or somebody else: whose version it is now, nobody can say.
-            let version = now.filter(|_| is_as_seen);
-            return Ok(Saved { id: record(&row)?, version, is_new: false });
-        }
-        if !is_as_seen {
-            return Err(changed());
-        }
-        self.save(&table, &row, &wanted).await
     }
 
     async fn delete(&self, object: &str, id: &str, seen: Option<&str>) -> Result<(), Error> {
@@ -127,6 +107,18 @@ impl Writes for Records {
             Err(Error::NotFound) => Ok(()),
             outcome => outcome,
         }
+    }
+
+    fn write_max(&self) -> usize {
+        super::batch::WRITE_MAX
+    }
+
+    async fn write(
+        &self,
+        object: &str,
+        writes: &[Write],
+    ) -> Result<Vec<Result<Saved, Error>>, Error> {
+        self.write_all(&table(object)?, writes).await
     }
 }
 
@@ -169,24 +161,12 @@ impl Records {
     pub(super) async fn keyed(
         &self,
         table: &Name,
-        (column, value): (&Name, &str),
+        key: (&Name, &str),
         fields: &[Name],
     ) -> Result<Vec<Json>, Error> {
-        let term = Term::is(column, value).ok_or_else(|| Error::Invalid {
-            field: Some(column.as_str().to_owned()),
-            reason: "its value cannot stand in a query: it is empty, or holds ^ or javascript:"
-                .to_owned(),
-        })?;
-        let mut fields = read(fields);
-        fields.extend((!fields.contains(column)).then(|| column.clone()));
-        let query = Query::of(table, vec![AnyOf::from(term)], fields, KEYED_MAX)
-            .ordered(&[&Name::fixed("sys_created_on"), &Name::fixed("sys_id")]);
+        let query = by_key(table, key, fields)?;
         let rows = self.client.rows(Lane::Background, &query).await?.rows;
-        let held = |row: &Json| stored(row, column.as_str()).unwrap_or_default().trim().to_owned();
-        if rows.iter().any(|row| !is_asked(&held(row), value)) {
-            return Err(ignored(table));
-        }
-        Ok(rows.into_iter().filter(|row| held(row) == value.trim()).collect())
+        with_key(table, key, rows)
     }
 
     /// Writes into a record what it does not hold yet.
@@ -197,26 +177,118 @@ impl Records {
         wanted: &[(Name, String)],
     ) -> Result<Saved, Error> {
         let id = record(row)?;
-        let held = |row: &Json, column: &Name| stored(row, column.as_str()).map(str::to_owned);
-        let differs = |(column, value): &&(Name, String)| held(row, column).as_ref() != Some(value);
-        let open: Vec<(Name, String)> = wanted.iter().filter(differs).cloned().collect();
+        let open = open(row, wanted);
         if open.is_empty() {
             return Ok(Saved { id, version: version(row), is_new: false });
         }
         let columns: Vec<Name> = open.iter().map(|(column, _)| column.clone()).collect();
         let after =
             self.client.change(table, &id, &read(&columns), &Json::Object(body(&open))).await?;
-        let ignored = open.iter().find(|(c, value)| {
-            let now = held(&after, c);
-            now == held(row, c) && now.as_ref() != Some(value)
-        });
-        if let Some((column, _)) = ignored {
-            return Err(unwritable(table, column));
-        }
-        let count = |row: &Json| version(row).and_then(|count| count.parse::<u64>().ok());
-        let is_ours = count(row).map(|before| before + 1) == count(&after);
-        Ok(Saved { id, version: version(&after).filter(|_| is_ours), is_new: false })
+        changed_to(table, row, &open, &after)
     }
+}
+
+/// The question for the records whose column holds this value.
+pub(super) fn by_key(
+    table: &Name,
+    (column, value): (&Name, &str),
+    fields: &[Name],
+) -> Result<Query, Error> {
+    let term = Term::is(column, value).ok_or_else(|| Error::Invalid {
+        field: Some(column.as_str().to_owned()),
+        reason: "its value cannot stand in a query: it is empty, or holds ^ or javascript:"
+            .to_owned(),
+    })?;
+    let mut fields = read(fields);
+    fields.extend((!fields.contains(column)).then(|| column.clone()));
+    let query = Query::of(table, vec![AnyOf::from(term)], fields, KEYED_MAX);
+    Ok(query.ordered(&[&Name::fixed("sys_created_on"), &Name::fixed("sys_id")]))
+}
+
+/// Those of its rows that hold exactly this value.
+pub(super) fn with_key(
+    table: &Name,
+    (column, value): (&Name, &str),
+    rows: Vec<Json>,
+) -> Result<Vec<Json>, Error> {
+    let held = |row: &Json| stored(row, column.as_str()).unwrap_or_default().trim().to_owned();
+    if rows.iter().any(|row| !is_asked(&held(row), value)) {
+        return Err(ignored(table));
+    }
+    Ok(rows.into_iter().filter(|row| held(row) == value.trim()).collect())
+}
+
+/// Is nothing left to be written into a record that was just read?
+///
+/// # Errors
+/// `Invalid` naming a column that is not shown; `Conflict` when it changed since `seen`.
+pub(super) fn done(
+    table: &Name,
+    row: &Json,
+    seen: Option<&str>,
+    wanted: &[(Name, String)],
+) -> Result<Option<Saved>, Error> {
+    let hidden = wanted.iter().find(|(column, _)| stored(row, column.as_str()).is_none());
+    if let Some((hidden, _)) = hidden {
+        return Err(unknown(table, hidden));
+    }
+    let now = version(row);
+    let is_as_seen = seen.is_none() || seen == now.as_deref();
+    if open(row, wanted).is_empty() {
+        // An earlier try did it, or somebody else: whose version it is now, nobody can say.
+        let version = now.filter(|_| is_as_seen);
+        return Ok(Some(Saved { id: record(row)?, version, is_new: false }));
+    }
+    if is_as_seen { Ok(None) } else { Err(changed()) }
+}
+
+/// What a record does not hold yet.
+pub(super) fn open(row: &Json, wanted: &[(Name, String)]) -> Vec<(Name, String)> {
+    let differs =
+        |(column, value): &&(Name, String)| stored(row, column.as_str()) != Some(value.as_str());
+    wanted.iter().filter(differs).cloned().collect()
+}
+
+/// What was made of a record, by its row afterwards.
+pub(super) fn changed_to(
+    table: &Name,
+    row: &Json,
+    open: &[(Name, String)],
+    after: &Json,
+) -> Result<Saved, Error> {
+    let ignored = open.iter().find(|(column, value)| {
+        let now = stored(after, column.as_str());
+        now == stored(row, column.as_str()) && now != Some(value.as_str())
+    });
+    if let Some((column, _)) = ignored {
+        return Err(unwritable(table, column));
+    }
+    let count = |row: &Json| version(row).and_then(|count| count.parse::<u64>().ok());
+    let is_ours = count(row).map(|before| before + 1) == count(after);
+    let version = version(after).filter(|_| is_ours);
+    Ok(Saved { id: record(row)?, version, is_new: false })
+}
+
+/// What was made, by its row afterwards.
+pub(super) fn made(
+    table: &Name,
+    (column, value): (&Name, &str),
+    wanted: &[(Name, String)],
+    row: &Json,
+) -> Result<Saved, Error> {
+    let is_keyed = stored(row, column.as_str()).map(str::trim) == Some(value.trim());
+    let lost = wanted
+        .iter()
+        .find(|(column, value)| !value.is_empty() && stored(row, column.as_str()) == Some(""));
+    let lost = lost.map(|(column, _)| column).filter(|_| is_keyed);
+    if let Some(lost) = lost.or((!is_keyed).then_some(column)) {
+        return Err(unwritable(table, lost));
+    }
+    Ok(Saved { id: record(row)?, version: version(row), is_new: true })
+}
+
+pub(super) fn several() -> Error {
+    Error::Conflict { reason: "several records have this key".to_owned() }
 }
 
 /// A row as a record. A field that was asked for and is not told is no empty one: who took
@@ -250,12 +322,12 @@ pub(super) fn read(fields: &[Name]) -> Vec<Name> {
     all
 }
 
-fn version(row: &Json) -> Option<String> {
+pub(super) fn version(row: &Json) -> Option<String> {
     stored(row, VERSION).filter(|count| !count.is_empty()).map(str::to_owned)
 }
 
 /// What shall stand in which column, as ServiceNow keeps it: everything is a text.
-fn wanted(fields: &Fields, key: Option<&Name>) -> Result<Vec<(Name, String)>, Error> {
+pub(super) fn wanted(fields: &Fields, key: Option<&Name>) -> Result<Vec<(Name, String)>, Error> {
     let mut wanted = Vec::new();
     for (name, value) in fields {
         let name = column(name)?;
@@ -283,7 +355,7 @@ fn wanted(fields: &Fields, key: Option<&Name>) -> Result<Vec<(Name, String)>, Er
     Ok(wanted)
 }
 
-fn body(wanted: &[(Name, String)]) -> Map<String, Json> {
+pub(super) fn body(wanted: &[(Name, String)]) -> Map<String, Json> {
     wanted.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().into())).collect()
 }
 
@@ -298,7 +370,7 @@ pub(super) fn columns(fields: &[String]) -> Result<Vec<Name>, Error> {
     fields.iter().map(|field| column(field)).collect()
 }
 
-fn column(field: &str) -> Result<Name, Error> {
+pub(super) fn column(field: &str) -> Result<Name, Error> {
     Name::new(field).ok_or_else(|| Error::Invalid {
         field: Some(field.to_owned()),
         reason: "is no name of a field".to_owned(),
@@ -317,6 +389,6 @@ fn unwritable(table: &Name, column: &Name) -> Error {
     Error::Forbidden { missing: format!("writing {}.{}", table.as_str(), column.as_str()) }
 }
 
-fn changed() -> Error {
+pub(super) fn changed() -> Error {
     Error::Conflict { reason: "the record was changed since it was read".to_owned() }
 }

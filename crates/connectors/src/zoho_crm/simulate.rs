@@ -91,6 +91,7 @@ impl Simulator for Zoho {
             fields: ["Title", "Mailing_City"],
             needs: [("Last_Name".to_owned(), "Sample".into())].into_iter().collect(),
             made_by: ("POST", "/Contacts/upsert"),
+            many_by: None,
             can_delete: true,
         })
     }

@@ -6,10 +6,10 @@ use connectors::dynamics::simulate::{API, with_logins};
 use domain::{CallId, Contact, ContactPhone, Direction, PhoneKind, Timestamp, Value};
 use kit::{
     Activity, Ask, Capabilities, Change, ChangesAsk, ChangesPage, Custom, Error, Fields, Lane,
-    Place,
+    Place, Saved, Write,
 };
 use serde_json::{Value as Json, json};
-use sim::faults::{Fault, Rule};
+use sim::faults::{Fault, Plan, Rule};
 use std::collections::BTreeMap;
 
 const JOHN: &str = "49b0be2e-d01c-ed11-b83e-000d3a570000";
@@ -387,6 +387,133 @@ async fn a_record_is_changed_only_as_it_was_seen() {
     let bound =
         fields(&[("parentcustomerid_account@odata.bind", json!(format!("/accounts({ACME})")))]);
     writes.update("contacts", JANE, None, &bound).await.expect("bound");
+}
+
+#[tokio::test]
+async fn many_records_without_an_alternate_key_meet_themselves() {
+    let rig = environment(Config::default()).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    let row = |case: &str, name: &str| Write::Create {
+        key: ("new_caseref".to_owned(), case.to_owned()),
+        fields: fields(&[("lastname", json!(name))]),
+    };
+    let told = writes.write("contacts", &[row("C-1", "One"), row("O'2", "Two")]).await;
+    let made: Vec<Saved> = told.expect("tried").into_iter().map(|one| one.expect("made")).collect();
+    assert!(made.iter().all(|saved| saved.is_new && saved.version.is_some()));
+    // Somebody has taken the key off the first, and two others share one.
+    assert!(rig.simulator.put("contact", &made[0].id, &[("new_caseref", json!("other"))]));
+    let same = [("new_caseref", json!("SAME"))];
+    assert!(rig.simulator.put("contact", JOHN, &same) && rig.simulator.put("contact", JANE, &same));
+    let count = rig.simulator.count("contact");
+    let rows = [row("C-1", "Uno"), row("o'2", "Due"), row("same", "x"), row("C-3", "Tre")];
+    let told = writes.write("contacts", &rows).await.expect("tried");
+    let known = |at: usize| told[at].as_ref().map(|saved| (saved.id.as_str(), saved.is_new));
+    assert_eq!(known(0), Ok((&*made[0].id, false)), "made under the id that its key gives");
+    assert_eq!(known(1), Ok((&*made[1].id, false)));
+    assert_eq!(known(2).map_err(Error::kind), Err("conflict"));
+    assert!(known(3).is_ok_and(|(_, is_new)| is_new));
+    assert_eq!(rig.simulator.count("contact"), count + 1);
+    assert_eq!(rig.simulator.value("contact", &made[0].id, "lastname"), json!("Uno"));
+    let (_, before) = rig.requests();
+    let rows: Vec<Write> = (0..250).map(|n| row(&format!("M-{n}"), "Many")).collect();
+    let told = writes.write("contacts", &rows).await.expect("tried");
+    assert!(told.iter().all(|one| one.as_ref().is_ok_and(|saved| saved.is_new)));
+    assert!(rig.requests().1 - before <= 6, "three questions and three batches");
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_whole_says_nothing_of_its_records() {
+    let rig = environment(Config::default()).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    let jack = fields(&[("firstname", json!("Jack"))]);
+    let row = Write::Update { id: JOHN.to_owned(), seen: None, fields: jack };
+    for (answer, kind) in [
+        (Fault::Vendor("not_found".to_owned()), "protocol"),
+        (Fault::Html200, "protocol"),
+        (Fault::Vendor("throttled".to_owned()), "rate_limited"),
+    ] {
+        rig.faults().set(Plan {
+            rules: vec![Rule::always(answer).on("$batch").times(1)],
+            ..Plan::default()
+        });
+        let told =
+            writes.write("contacts", std::slice::from_ref(&row)).await.expect("tried").remove(0);
+        assert_eq!(told.map_err(|error| error.kind()), Err(kind));
+    }
+    assert_eq!(rig.simulator.value("contact", JOHN, "firstname"), json!("John"));
+}
+
+#[tokio::test]
+async fn who_was_merged_away_is_not_there_and_leads_to_the_master() {
+    let rig = environment(Config::default()).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    assert!(rig.simulator.merge("contact", JANE, JOHN) && rig.simulator.remove("contact", MARIA));
+    let ids = [JOHN, JANE, MARIA, "x"].map(str::to_owned);
+    let names = ["firstname".to_owned()];
+    let read = writes.read(Lane::Background, "contacts", &ids, &names).await.expect("read");
+    let there: Vec<bool> = read.iter().map(Option::is_some).collect();
+    assert_eq!(there, [true, false, false, false]);
+    let told = writes.successors("contacts", &ids).await.expect("told");
+    assert_eq!(told, [None, Some(JOHN.to_owned()), None, None]);
+    assert_eq!(writes.successors("phonecalls", &ids[..1]).await.expect("told"), [None]);
+}
+
+#[tokio::test]
+async fn values_go_in_as_their_columns_take_them() {
+    let rig = environment(Config::default()).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    let forms = connection.forms.as_ref().expect("forms");
+    let row = |pairs: &[(&str, Json)]| Write::Update {
+        id: JANE.to_owned(),
+        seen: None,
+        fields: fields(pairs),
+    };
+    let rows = [row(&[
+        ("parentcustomerid_account", json!(ACME)),
+        ("preferredcontactmethodcode", json!("2")),
+        ("description", json!(7)),
+    ])];
+    assert!(writes.write("contacts", &rows).await.expect("tried")[0].is_ok());
+    let value = |column: &str| rig.simulator.value("contact", JANE, column);
+    assert_eq!(value("preferredcontactmethodcode"), json!(2));
+    assert_eq!((value("description"), value("_parentcustomerid_value")), (json!("7"), json!(ACME)));
+    let names = ["parentcustomerid_account", "preferredcontactmethodcode@label"].map(str::to_owned);
+    let ids = [JANE.to_owned()];
+    let read = writes.read(Lane::Background, "contacts", &ids, &names).await.expect("read");
+    let read = read[0].clone().expect("Jane").fields;
+    assert_eq!((&read[&names[0]], &read[&names[1]]), (&json!(ACME), &json!("Email")));
+    let ask = ChangesAsk {
+        object: "contacts".to_owned(),
+        fields: names.to_vec(),
+        cursor: None,
+        page_max: 500,
+    };
+    let page = connection.changes.as_ref().expect("changes").page(&ask).await.expect("a page");
+    let is_jane = |change: &&Change| matches!(change, Change::Saved(one) if one.id == JANE);
+    let Some(Change::Saved(jane)) = page.changes.iter().find(is_jane) else { panic!("no Jane") };
+    assert_eq!(jane.fields, read, "told as it is read");
+    writes.write("contacts", &[row(&[(&names[0], Json::Null)])]).await.expect("tried");
+    assert_eq!(value("_parentcustomerid_value"), Json::Null);
+    for (name, odd) in [
+        ("preferredcontactmethodcode", json!("Email")),
+        ("parentcustomerid_account", json!("Acme")),
+        ("_parentcustomerid_value", json!(ACME)),
+        ("fullname", json!("x")),
+    ] {
+        let told = writes.write("contacts", &[row(&[(name, odd)])]).await.expect("tried").remove(0);
+        let Err(Error::Invalid { field, .. }) = &told else { panic!("{name}: {told:?}") };
+        assert_eq!(field.as_deref(), Some(name));
+    }
+    for (name, is_fit) in
+        [("jobtitle", true), (names[0].as_str(), true), ("fullname", false), ("nothing", false)]
+    {
+        let told = forms.prepare("contacts", &[name.to_owned()]).await;
+        assert_eq!(told.is_ok(), is_fit, "{name}: {told:?}");
+    }
 }
 
 #[tokio::test]

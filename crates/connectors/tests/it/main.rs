@@ -21,6 +21,7 @@ mod records;
 mod rig;
 mod salesforce;
 mod salesforce_accounts;
+mod salesforce_events;
 mod salesforce_records;
 mod sap;
 mod sap_mock;

@@ -3,8 +3,12 @@
 use crate::rig::{EMAIL, PHONE, Rig, ask, phone};
 use connectors::servicenow::sim::{Config, Instance, start};
 use connectors::servicenow::simulate;
+use domain::sync::Kind;
 use domain::{CallId, Contact, ContactPhone, Direction, PhoneKind, Timestamp, Value};
-use kit::{Activity, Ask, Capabilities, Change, ChangesAsk, Custom, Error, Fields, Lane, Settings};
+use kit::{
+    Activity, Ask, Capabilities, Change, ChangesAsk, Custom, Error, Fields, Lane, Saved, Settings,
+    Write,
+};
 use serde_json::{Value as Json, json};
 use sim::faults::{Fault, Rule};
 use std::time::Duration;
@@ -430,6 +434,99 @@ async fn a_record_is_made_once_by_its_key() {
         assert_eq!(error.kind(), "invalid", "{key:?}");
     }
     assert_eq!(rig.simulator.count(CONTACTS), before + 3, "nothing more was made");
+}
+
+fn keyed(key: &str) -> Write {
+    let key = ("u_external_key".to_owned(), key.to_owned());
+    Write::Create { key, fields: fields(&[("last_name", json!("Byron"))]) }
+}
+
+#[tokio::test]
+async fn a_batch_whose_time_is_over_is_tried_again_where_it_ended() {
+    let rig = instance(Config { calls_per_batch: Some(3), ..Config::default() }).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    let before = rig.simulator.count(CONTACTS);
+    let rows: Vec<Write> = (0..5).map(|n| keyed(&format!("B-{n}"))).collect();
+    let told = writes.write(CONTACTS, &rows).await.expect("tried");
+    let is_new = |one: &Result<Saved, Error>| one.as_ref().is_ok_and(|saved| saved.is_new);
+    assert!(told[..3].iter().all(is_new), "{told:?}");
+    let left: Vec<&Error> = told[3..].iter().filter_map(|one| one.as_ref().err()).collect();
+    assert!(left.len() == 2 && left.iter().all(|error| error.is_worth_retrying()), "{told:?}");
+    assert_eq!(rig.simulator.count(CONTACTS), before + 3);
+    let told = writes.write(CONTACTS, &rows[3..]).await.expect("tried");
+    assert!(told.iter().all(is_new) && rig.simulator.count(CONTACTS) == before + 5);
+}
+
+#[tokio::test]
+async fn a_batch_that_was_written_and_not_answered_is_not_written_twice() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let writes = connection.writes.as_ref().expect("writes");
+    let before = rig.simulator.count(CONTACTS);
+    let rows: Vec<Write> = (0..4).map(|n| keyed(&format!("L-{n}"))).collect();
+    // The first batch asks for the keys, the second writes.
+    let asking = Rule::always(Fault::slow(Duration::ZERO)).on("/batch").times(1);
+    rig.faults().add(asking);
+    rig.faults().add(Rule::always(Fault::Truncate).on("/batch").times(1));
+    let told = writes.write(CONTACTS, &rows).await.expect("tried");
+    assert!(told.iter().all(|one| one.as_ref().is_err_and(Error::is_worth_retrying)), "{told:?}");
+    assert_eq!(rig.simulator.count(CONTACTS), before + 4, "it was done");
+    let told = writes.write(CONTACTS, &rows).await.expect("tried");
+    assert!(told.iter().all(|one| one.as_ref().is_ok_and(|saved| !saved.is_new)), "{told:?}");
+    assert_eq!(rig.simulator.count(CONTACTS), before + 4);
+}
+
+#[tokio::test]
+async fn where_batches_are_refused_records_go_one_by_one() {
+    let odd = Some(json!({ "error": { "message": "too large", "detail": null } }).to_string());
+    let faults = [
+        (Fault::Vendor("not_found".to_owned()), true),
+        (Fault::Vendor("forbidden".to_owned()), true),
+        // That of one batch is not held against the API.
+        (Fault::Status { code: 400, body: odd }, false),
+    ];
+    for (fault, is_kept_to) in faults {
+        let rig = instance(Config::default()).await;
+        let connection = rig.open().await;
+        let writes = connection.writes.as_ref().expect("writes");
+        let row = |name: &str| {
+            let set = fields(&[("first_name", json!(name))]);
+            [Write::Update { id: john(&rig), seen: None, fields: set }, keyed(name)]
+        };
+        rig.faults().add(Rule::always(fault).on("/batch").times(2));
+        let told = writes.write(CONTACTS, &row("Jack")).await.expect("tried");
+        assert!(told.iter().all(Result::is_ok), "{told:?}");
+        assert_eq!(rig.simulator.values(CONTACTS, "first_name")[0], "Jack");
+        rig.faults().clear();
+        let told = writes.write(CONTACTS, &row("Jim")).await.expect("tried");
+        assert!(told.iter().all(Result::is_ok), "{told:?}");
+        assert_eq!(rig.simulator.values(CONTACTS, "first_name")[0], "Jim");
+        let log = rig.faults().requests().log();
+        let asked = log.iter().filter(|seen| seen.target.contains("/batch")).count();
+        assert_eq!(asked == 1, is_kept_to, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_goes_into_a_column_of_times_as_the_instance_writes_it() {
+    let rig = instance(Config::default()).await;
+    let connection = rig.open().await;
+    let forms = connection.forms.as_ref().expect("forms");
+    let at = Value::from("2026-11-21T18:55:00Z");
+    let text = forms.form("interaction", "opened_at", Some(Kind::Text)).expect("a form");
+    assert_eq!(text.write(Some(&at)), json!("2026-11-21T18:55:00Z"), "nothing is known yet");
+    let asked = ["opened_at".to_owned(), "short_description".to_owned()];
+    assert!(forms.prepare("interaction", &asked).await.expect("prepared").is_empty());
+    assert_eq!(text.write(Some(&at)), json!("2026-11-21 18:55:00"), "by the dictionary");
+    let plain = forms.form("interaction", "short_description", None).expect("a form");
+    assert_eq!(plain.write(Some(&at)), json!("2026-11-21T18:55:00Z"), "a text stays as it is");
+    let moment = forms.form(CONTACTS, "u_seen", Some(Kind::Moment)).expect("a form");
+    assert_eq!(moment.write(Some(&at)), json!("2026-11-21 18:55:00"));
+    let path = forms.form(CONTACTS, "customer_contact.account.name", None).expect("a form");
+    assert!(path.field == "account.name" && !path.can_write);
+    let none = forms.prepare(CONTACTS, &["u_no_such_field".to_owned()]).await;
+    assert_eq!(none.expect_err("no such field").kind(), "invalid");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! passed over. What fits several is never guessed: a person decides.
 
 use crate::sync::words;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// What people are known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +86,47 @@ pub fn choose(steps: &[KeyKind], generic_over: u64, candidates: &[Candidate]) ->
     Matched::Nobody
 }
 
+/// What tells two people apart who have a number in common: a family, or an office.
+///
+/// Small, because one is kept for everybody whom a plan would make.
+#[derive(Clone, Copy)]
+pub struct Marks {
+    /// A hash of the only mail; `None` where there is none, or several.
+    mail: Option<u64>,
+    /// How the first name begins, in lower case; zeros behind it.
+    first: [u8; 8],
+}
+
+impl Marks {
+    #[must_use]
+    pub fn new(mails: &[&str], first: Option<&str>) -> Self {
+        let mail = match mails {
+            [mail] => {
+                let mut hasher = DefaultHasher::new();
+                mail.to_lowercase().hash(&mut hasher);
+                Some(hasher.finish())
+            }
+            _ => None,
+        };
+        let first = first.unwrap_or_default().trim().trim_end_matches('.').to_lowercase();
+        let mut begins = [0; 8];
+        for (to, from) in begins.iter_mut().zip(first.bytes()) {
+            *to = from;
+        }
+        Self { mail, first: begins }
+    }
+
+    /// Are these two people? Only where both tell a mail and a first name, and neither fits
+    /// the other's: `J` and `Jon` fit `Jonathan`.
+    #[must_use]
+    pub fn are_two(&self, other: &Self) -> bool {
+        let is_told = |marks: &Self| marks.mail.is_some() && marks.first[0] != 0;
+        let mut letters = self.first.iter().zip(&other.first);
+        let fits = letters.all(|(one, two)| one == two || *one == 0 || *two == 0);
+        is_told(self) && is_told(other) && self.mail != other.mail && !fits
+    }
+}
+
 /// The key of [`KeyKind::Name`]: first name, last name and account, without regard to case
 /// and to how many spaces stand where; `None` unless all three are there.
 #[must_use]
@@ -99,7 +141,7 @@ pub fn name_key(first: &str, last: &str, account: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Candidate, KeyKind, Matched, choose, name_key};
+    use super::{Candidate, KeyKind, Marks, Matched, choose, name_key};
     use KeyKind::{Email, ExternalId, Name, Phone};
 
     const STEPS: [KeyKind; 4] = [ExternalId, Email, Phone, Name];
@@ -152,6 +194,26 @@ mod tests {
     fn one_who_is_tied_already_is_told_as_a_duplicate() {
         let linked = Candidate { is_linked: true, ..one(Email, 7) };
         check(&STEPS, &[linked, one(Phone, 8)], &Matched::Linked { pair: 7, by: Email });
+    }
+
+    #[test]
+    fn a_number_in_common_makes_no_one_of_two_whose_mail_and_first_name_differ() {
+        let check = |one: (&[&str], &str), other: (&[&str], &str), expected: bool| {
+            let [one, other] = [one, other].map(|(mails, first)| Marks::new(mails, Some(first)));
+            assert_eq!((one.are_two(&other), other.are_two(&one)), (expected, expected));
+        };
+        let john: (&[&str], &str) = (&["john.doe@example.com"], "John");
+        check(john, (&["jane.doe@example.com"], "Jane"), true);
+        check(john, (&["bo@example.com"], "Bo"), true);
+        // The same person under another mail, or another name.
+        for first in ["John", "JOHN ", "J", "J.", "Jo", "Johnny"] {
+            check(john, (&["jdoe@example.com"], first), false);
+        }
+        check(john, (&["JOHN.DOE@example.com"], "Jane"), false);
+        // Who does not tell both says nothing against it.
+        check(john, (&[], "Jane"), false);
+        check(john, (&["jane.doe@example.com"], " "), false);
+        check(john, (&["jane.doe@example.com", "jane@home.example"], "Jane"), false);
     }
 
     #[test]

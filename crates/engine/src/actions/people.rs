@@ -96,6 +96,7 @@ impl Engine {
         if !connection.beside.is_empty() {
             Box::pin(self.join_in_time(&connection, &mut identity, until, now)).await;
         }
+        self.show_kept(&connection, identity.contact.as_mut(), until).await;
         Some(identity)
     }
 

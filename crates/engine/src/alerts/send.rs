@@ -10,10 +10,14 @@ use state::Leased;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Alert {
-    /// `token_failed`, `breaker_open`, `budget_low`, `late` or `partial`.
+    /// `token_failed`, `breaker_open`, `budget_low`, `late` or `partial`; of a sync
+    /// `sync_errors`, `sync_slow`, `sync_reviews`, `sync_braked`, `sync_halted` or `sync_paused`.
     pub kind: String,
-    /// Its connection.
+    /// Its connection; empty where it is of a sync.
     pub connection: String,
+    /// Its sync; empty where it is of a connection.
+    #[serde(default)]
+    pub sync: String,
     /// Is it over?
     pub is_over: bool,
     /// When it began, and when this was noticed.

@@ -1,6 +1,6 @@
 //! What counts as a trouble, and in which words it is told.
 
-use super::{Alert, Alerting};
+use super::{Alert, Alerting, syncs};
 use crate::{Connection, Engine};
 use kit::breaker::Position;
 use state::alerts::{Trouble, Turn};
@@ -43,8 +43,11 @@ pub(super) fn seen(engine: &Engine, alerting: &Alerting) -> Vec<Trouble> {
     troubles
 }
 
-/// The words for a turn.
-pub(super) fn told(engine: &Engine, turn: &Turn) -> Alert {
+/// The words for a turn; `known`: what is known of a sync.
+pub(super) fn told(engine: &Engine, turn: &Turn, known: Option<&str>) -> Alert {
+    if syncs::is_one(&turn.trouble) {
+        return syncs::told(turn, known);
+    }
     let Trouble { kind, connection: name } = &turn.trouble;
     let connection = engine.connections.get(name);
     let title = match (kind.as_str(), turn.is_over) {
@@ -68,6 +71,7 @@ pub(super) fn told(engine: &Engine, turn: &Turn) -> Alert {
     Alert {
         kind: kind.clone(),
         connection: name.clone(),
+        sync: String::new(),
         is_over: turn.is_over,
         since: turn.since.to_string(),
         at: turn.at.to_string(),

@@ -17,6 +17,7 @@ use state::decisions::Decision;
 use state::jobs::{JobFilter, JobRow};
 use state::overrides::Override;
 use state::{StoredCall, StoredOutcome};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -216,14 +217,15 @@ fn traced(decision: Decision, rules: Option<&Rules>, engine: &Engine) -> Decisio
         lines(&ready.compiled, &as_seen(&values))
     });
     let asked = details.asked.into_iter().map(|asked| {
-        let source = asked.source.unwrap_or_default();
-        (asked.connection, source, asked.took_us, asked.failure)
+        let source = asked.source.unwrap_or_default().into_owned();
+        let failure = asked.failure.map(Cow::into_owned);
+        (asked.connection.into_owned(), source, asked.took_us, failure)
     });
     DecisionTrace {
         asked: asked.collect(),
-        reason: details.reason,
+        reason: details.reason.into_owned(),
         is_corrected: details.corrected,
-        warnings: details.warnings,
+        warnings: details.warnings.into_owned(),
         lines: lines.unwrap_or_default(),
         decision,
     }

@@ -13,6 +13,7 @@ use domain::freshness::Freshness;
 use domain::rules::{Module, Outcome, Seen, Slot, Source};
 use domain::{Prefix, Status, Timestamp, Value};
 use kit::Ask;
+use std::iter::repeat_n;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -168,13 +169,15 @@ impl Engine {
         }
         let failure = found.failure.filter(|_| found.has_failed);
         let mut identities = Vec::with_capacity(modules.len());
+        let mut found = repeat_n(found, modules.len());
         for Looked { module, joins } in modules {
-            let mut found = found.clone();
+            let Some(mut found) = found.next() else { break };
             found.people.retain(|person| is_of(&connection, module, &person.object));
             let mut identity = identify(self, &connection, ask.as_ref(), found, connection.policy);
             if joins {
                 Box::pin(self.join_in_time(&connection, &mut identity, until, now)).await;
             }
+            self.show_kept(&connection, identity.contact.as_mut(), until).await;
             identities.push((module, identity));
         }
         Heard { connection, identities, failure, took_us: micros(begun.elapsed()) }

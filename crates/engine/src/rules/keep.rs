@@ -2,12 +2,13 @@
 
 use super::decide::{Decided, seen};
 use super::gather::Heard;
+use super::kept::{Asked, Details, SeenField};
 use super::set::Ready;
 use crate::connections::Connections;
 use crate::lookup::Engine;
 use domain::ExternalId;
-use domain::rules::{Module, Seen};
-use serde_json::{Value as Json, json};
+use domain::rules::Seen;
+use serde_json::Value as Json;
 use state::decisions::NewDecision;
 use state::subject::Record;
 use std::time::Duration;
@@ -60,35 +61,35 @@ pub(super) fn details(
     heard: &[Heard],
     connections: &Connections,
 ) -> Vec<u8> {
-    let mut values = Vec::new();
-    if let Some(ready) = ready {
-        for (slot, seen) in ready.compiled.slots().iter().zip(seen(ready, heard, connections)) {
-            let (is_heard, value) = match seen {
-                Seen::Told(value) => (true, value.map_or(Json::Null, super::kept::json)),
-                Seen::Unheard => (false, Json::Null),
-            };
-            values.push(json!({
-                "connection": slot.source.connection,
-                "module": slot.source.module.map(Module::as_str),
-                "field": slot.field, "heard": is_heard, "value": value,
-            }));
-        }
-    }
-    let asked: Vec<Json> = heard
-        .iter()
-        .map(|heard| {
-            let identity = heard.identities.first().map(|(_, identity)| identity);
-            json!({
-                "connection": heard.connection.name, "status": heard.status(),
-                "source": identity.map(|one| one.source.as_str()),
-                "asOf": identity.map(|one| one.as_of.to_string()),
-                "failure": heard.failure, "tookUs": heard.took_us,
-            })
-        })
-        .collect();
-    let body = json!({
-        "seen": values, "asked": asked, "corrected": is_corrected, "reason": decided.reason,
-        "warnings": decided.warnings,
+    let slots = ready.map(|ready| ready.compiled.slots()).unwrap_or_default();
+    let values = ready.map(|ready| seen(ready, heard, connections)).unwrap_or_default();
+    let fields = slots.iter().zip(values).map(|(slot, seen)| SeenField {
+        connection: slot.source.connection.as_str().into(),
+        module: slot.source.module.map(|module| module.as_str().into()),
+        field: slot.field.as_str().into(),
+        heard: matches!(seen, Seen::Told(_)),
+        value: match seen {
+            Seen::Told(Some(value)) => super::kept::json(value),
+            Seen::Told(None) | Seen::Unheard => Json::Null,
+        },
     });
-    serde_json::to_vec(&body).unwrap_or_default()
+    let asked = heard.iter().map(|heard| {
+        let identity = heard.identities.first().map(|(_, identity)| identity);
+        Asked {
+            connection: heard.connection.name.as_str().into(),
+            status: heard.status().into(),
+            source: identity.map(|one| one.source.as_str().into()),
+            as_of: identity.map(|one| one.as_of.to_string()),
+            failure: heard.failure.map(Into::into),
+            took_us: heard.took_us,
+        }
+    });
+    let details = Details {
+        seen: fields.collect(),
+        asked: asked.collect(),
+        corrected: is_corrected,
+        reason: decided.reason.as_str().into(),
+        warnings: decided.warnings.as_slice().into(),
+    };
+    serde_json::to_vec(&details).unwrap_or_default()
 }

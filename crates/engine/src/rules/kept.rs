@@ -1,46 +1,47 @@
-//! What is kept of a decision, read back.
+//! What is kept of a decision: one form, written when it is made and read back later.
 
 use domain::Value;
 use domain::rules::{Compiled, Module, Seen};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use std::borrow::Cow;
 
 /// The sealed part of a decision.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Details {
-    pub seen: Vec<SeenField>,
-    pub asked: Vec<Asked>,
+pub(super) struct Details<'a> {
+    pub seen: Vec<SeenField<'a>>,
+    pub asked: Vec<Asked<'a>>,
     /// By an agent's correction of the number.
     pub corrected: bool,
-    pub reason: String,
-    pub warnings: Vec<String>,
+    pub reason: Cow<'a, str>,
+    pub warnings: Cow<'a, [String]>,
 }
 
 /// A field that was looked at.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct SeenField {
-    pub connection: String,
-    pub module: Option<String>,
-    pub field: String,
+pub(super) struct SeenField<'a> {
+    pub connection: Cow<'a, str>,
+    pub module: Option<Cow<'a, str>>,
+    pub field: Cow<'a, str>,
     pub heard: bool,
     pub value: Json,
 }
 
 /// A system that was asked.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Asked {
-    pub connection: String,
-    pub status: String,
-    pub source: Option<String>,
+pub(super) struct Asked<'a> {
+    pub connection: Cow<'a, str>,
+    pub status: Cow<'a, str>,
+    pub source: Option<Cow<'a, str>>,
     pub as_of: Option<String>,
-    pub failure: Option<String>,
+    pub failure: Option<Cow<'a, str>>,
     pub took_us: u64,
 }
 
-impl Details {
+impl Details<'_> {
     /// Unreadable ones are empty: an explanation that is lost is not an error.
     pub(super) fn read(bytes: &[u8]) -> Self {
         serde_json::from_slice(bytes).unwrap_or_default()

@@ -71,9 +71,11 @@ impl Kept {
         (0..map.fields().len()).map(of).collect()
     }
 
-    /// Takes what is agreed now; fields that the map has no more are forgotten.
+    /// Takes what is agreed now; fields that the map has no more are forgotten, and not those
+    /// that are left out for now: they were not looked at.
     pub(super) fn agree(&mut self, map: &Map, all: &[Agreed]) {
-        let mut agreed = BTreeMap::new();
+        let mut agreed = self.agreed.clone();
+        agreed.retain(|name, _| map.leaves_out(name));
         for (at, one) in all.iter().enumerate() {
             if let Agreed::On(value) = one {
                 let value = value.as_ref().map_or(Json::Null, write_plain);
@@ -96,6 +98,15 @@ impl Kept {
     /// Is this our own write, come back?
     pub(super) fn is_own(&self, side: Side, version: Option<&str>) -> bool {
         version.is_some() && self.written[side.index()].as_deref() == version
+    }
+
+    /// Is this what our own last write has made? Where its version was not told, the first
+    /// that is told since is.
+    pub(super) fn came_back(&mut self, side: Side, version: Option<&str>) -> bool {
+        if self.written[side.index()].is_some() {
+            return self.is_own(side, version);
+        }
+        !std::mem::take(&mut self.set[side.index()]).is_empty()
     }
 
     /// Our own write came back like this: where what it has set differs from what was agreed,

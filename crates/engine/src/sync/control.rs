@@ -1,13 +1,15 @@
-//! What people do with syncs: start a run, approve, pause, take back.
+//! What people do with syncs: start a run, approve, pause, take back. And what begins by
+//! itself: runs by their schedule, measurements of drift.
 
 use super::Sync;
 use crate::live::Live;
 use crate::lookup::Engine;
 use domain::Timestamp;
 use state::audit::Act;
-use state::sync::{Begun, Change, NewRun, Run, RunKind};
+use state::sync::{Begun, Change, Dissolved, NewRun, Run, RunKind};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -23,15 +25,43 @@ const RUNS_MAX: usize = 4;
 #[derive(Debug, Default)]
 pub struct Syncing {
     /// Wakes whoever works on runs.
-    nudge: Notify,
+    pub(super) nudge: Notify,
     /// How long what was written is kept; `None` for ever.
     keep_journal_for: Option<Duration>,
+    /// By the id of the sync: as it would be, for the run that plans it. This process alone
+    /// knows it.
+    proposed: Mutex<BTreeMap<i64, Proposed>>,
+}
+
+/// A sync as it would be, and what tells it from others.
+#[derive(Clone)]
+pub(super) struct Proposed {
+    pub(super) sync: Arc<Sync>,
+    pub(super) digest: String,
+}
+
+impl fmt::Debug for Proposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proposed({})", self.digest)
+    }
 }
 
 impl Syncing {
     #[must_use]
     pub fn new(keep_journal_for: Option<Duration>) -> Self {
-        Self { nudge: Notify::new(), keep_journal_for }
+        Self { keep_journal_for, ..Self::default() }
+    }
+
+    pub(super) fn propose(&self, sync: i64, proposed: Proposed) {
+        self.all_proposed().insert(sync, proposed);
+    }
+
+    pub(super) fn proposed(&self, sync: i64) -> Option<Proposed> {
+        self.all_proposed().get(&sync).cloned()
+    }
+
+    fn all_proposed(&self) -> MutexGuard<'_, BTreeMap<i64, Proposed>> {
+        self.proposed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,6 +102,20 @@ pub enum Started {
     },
 }
 
+/// What became of asking that a sync be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgotten {
+    /// So many pairs went with it.
+    Done {
+        pairs: u64,
+    },
+    Unknown,
+    /// It is configured: it would be made anew at once.
+    Configured,
+    /// A run of it is under way.
+    Busy(i64),
+}
+
 impl Engine {
     /// Asks for a run, or a plan, or that a run is taken back.
     ///
@@ -104,7 +148,7 @@ impl Engine {
             let act = act(&asked.by, "sync.paused", name);
             self.store.change_sync(name, Change::Pause(why), act, now).await?;
         }
-        let is_dry = asked.kind == RunKind::Plan;
+        let is_dry = !matches!(asked.kind, RunKind::Run | RunKind::Undo);
         let new = NewRun { kind: asked.kind, of: asked.of, is_dry, due_at: None, by: asked.by };
         let begun = self.store.begin_sync_run(known.id, new, now).await?;
         self.options.syncing.nudge.notify_one();
@@ -140,6 +184,23 @@ impl Engine {
         Ok(is_changed)
     }
 
+    /// Forgets a sync that is configured no more, with everything that is kept of it.
+    ///
+    /// # Errors
+    /// When our own store fails.
+    pub async fn forget_sync(&self, name: &str, by: &str) -> Result<Forgotten, state::Error> {
+        if self.syncs.get(name).is_some() {
+            return Ok(Forgotten::Configured);
+        }
+        let act = act(by, "sync.forgotten", name);
+        let dissolved = self.store.dissolve_sync(name, act, self.clock.now()).await?;
+        Ok(match dissolved {
+            Dissolved::Done { pairs } => Forgotten::Done { pairs },
+            Dissolved::Unknown => Forgotten::Unknown,
+            Dissolved::Busy { run } => Forgotten::Busy(run),
+        })
+    }
+
     /// What is kept of a sync, made at first sight.
     ///
     /// # Errors
@@ -154,7 +215,7 @@ impl Engine {
         let Some(of) = of else { return Ok(false) };
         let run = self.store.sync_run(of).await?;
         let is_one = |run: &Run| {
-            run.sync == sync && run.kind == RunKind::Run && !run.is_dry && run.ended_at.is_some()
+            run.sync == sync && run.kind.is_sync() && !run.is_dry && run.ended_at.is_some()
         };
         Ok(run.as_ref().is_some_and(is_one))
     }
@@ -174,11 +235,13 @@ impl Sync {
 /// Begins runs that are due and works on those that were asked for, until told to stop.
 pub(crate) async fn run(live: Live, mut stop: watch::Receiver<bool>) {
     let options = Arc::clone(&live.now().options.syncing);
-    let mut due = Due { started: live.now().clock.now(), had: BTreeMap::new() };
+    let started = live.now().clock.now();
+    let mut due = Due { started, had: BTreeMap::new(), measured: BTreeMap::new() };
     let mut working = JoinSet::new();
     while !*stop.borrow() {
         let engine = live.now();
         due.begin(&engine).await;
+        due.measure(&engine).await;
         if working.len() < RUNS_MAX {
             match engine.store.take_sync_run(HOLD, engine.clock.now()).await {
                 Ok(Some((hold, run))) => {
@@ -202,10 +265,27 @@ pub(crate) async fn run(live: Live, mut stop: watch::Receiver<bool>) {
     while working.join_next().await.is_some() {}
 }
 
+/// Works on a run that nobody works on, to its end or until told to stop. False: there was
+/// none.
+///
+/// # Errors
+/// When our own store fails.
+pub async fn work_on_one(
+    engine: &Engine,
+    stop: watch::Receiver<bool>,
+) -> Result<bool, state::Error> {
+    let taken = engine.store.take_sync_run(HOLD, engine.clock.now()).await?;
+    let Some((hold, run)) = taken else { return Ok(false) };
+    super::work::work(engine, hold, run, stop).await;
+    Ok(true)
+}
+
 /// Which time of its schedule each sync has had.
 struct Due {
     started: Timestamp,
     had: BTreeMap<String, Timestamp>,
+    /// When the drift of each was measured last, as far as this process knows.
+    measured: BTreeMap<String, Timestamp>,
 }
 
 impl Due {
@@ -243,7 +323,7 @@ impl Due {
             return Ok(true);
         }
         if at <= self.started {
-            let runs = engine.store.sync_runs(Some(known.id), None, 100).await?;
+            let runs = engine.store.sync_runs_of(known.id, RunKind::Run, 100).await?;
             let last = runs.iter().filter_map(|run| run.due_at).max();
             if last.is_none_or(|last| last >= at) {
                 return Ok(true);
@@ -254,5 +334,21 @@ impl Due {
         let new = NewRun { kind, of: None, is_dry: false, due_at: Some(at), by };
         let begun = engine.store.begin_sync_run(known.id, new, engine.clock.now()).await?;
         Ok(!matches!(begun, Begun::Busy { .. }))
+    }
+    /// Begins a measurement of every sync whose time has come.
+    async fn measure(&mut self, engine: &Engine) {
+        let now = engine.clock.now();
+        for sync in engine.syncs.all() {
+            let every = sync.upkeep.measure_every;
+            let last = self.measured.get(&sync.name);
+            if every.is_zero() || last.is_some_and(|last| now.since(*last) < every) {
+                continue;
+            }
+            match super::health::drift::begin(engine, sync, now).await {
+                Ok(Some(last)) => drop(self.measured.insert(sync.name.clone(), last)),
+                Ok(None) => {} // when the one under way has ended, or it may run
+                Err(error) => tracing::warn!(sync = sync.name, "drift is not measured: {error}"),
+            }
+        }
     }
 }

@@ -1,16 +1,20 @@
 //! How a sync does: its last runs and the score of the guides; what a plan would cost; and
-//! what is counted of a run that has ended.
+//! what is counted of a run that has ended. How far both sides are apart is measured by
+//! [`drift`].
+
+pub(super) mod drift;
 
 use super::Sync;
+use super::work::Worker;
 use crate::lookup::Engine;
 use domain::sync::{OnDelete, Side, brake, score};
+use kit::turnstile::Tally;
 use serde_json::Value as Json;
-use state::sync::{Counts, Run, RunKind};
+use state::sync::{Counts, Drift, Run, RunKind};
 use std::collections::BTreeMap;
 
-/// Runs that health looks at, and among how many they are looked for.
+/// Runs that health looks at.
 const RUNS: usize = 10;
-const LOOKED_AT: usize = 200;
 
 /// How a sync did of late.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +28,8 @@ pub struct Health {
     pub failing: u64,
     /// Pairs that are given up until somebody says otherwise.
     pub dead: u64,
+    /// How far both sides were apart when it was measured last; `None`: never.
+    pub drift: Option<Drift>,
 }
 
 /// What one run did, of both sides together.
@@ -68,7 +74,8 @@ pub struct Forecast {
     pub deletes: u64,
     /// All of them, of a hundred people that the sync knows.
     pub percent: f64,
-    /// Calls to write it, in batches as large as the vendor takes: at least so many.
+    /// Calls of a run, to hear what changed and to write it in batches as large as the vendor
+    /// takes: at least so many.
     pub calls: u64,
     /// How long these calls take within the connection's rate budget.
     pub seconds: u64,
@@ -91,8 +98,9 @@ fn forecast(sync: &Sync, side: Side, counts: &Counts, pairs: u64) -> Forecast {
     let count = |word: &str| count(word).unwrap_or_default();
     let (creates, deletes) = (count("created"), count("deleted"));
     let updates = count("updated") + count("marked");
-    let batch = u64::try_from(end.writes.write_max().max(1)).unwrap_or(u64::MAX);
-    let calls = [creates, updates, deletes].iter().map(|writes| writes.div_ceil(batch)).sum();
+    let told: u64 = ["new", "changed", "seen"].into_iter().map(count).sum();
+    let calls =
+        end.changes.pass_requests(told) + end.writes.write_requests(creates, updates, deletes);
     let a_minute = end.connection.capabilities.turnstile.budget().standing().capacity.max(1);
     Forecast {
         side,
@@ -104,6 +112,12 @@ fn forecast(sync: &Sync, side: Side, counts: &Counts, pairs: u64) -> Forecast {
         // What the bucket holds goes at once; the rest as it fills.
         seconds: (calls.saturating_sub(a_minute) * 60).div_ceil(a_minute),
     }
+}
+
+/// Of a hundred pairs that were compared, how many differed.
+#[must_use]
+pub fn drifted(drift: &Drift) -> f64 {
+    percent(drift.differing, drift.compared)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of records lie far below 2⁵³")]
@@ -126,10 +140,8 @@ impl Engine {
     /// When our own store fails.
     pub async fn sync_health(&self, sync: &Sync) -> Result<Health, state::Error> {
         let known = self.sync_state(sync).await?;
-        let runs = self.store.sync_runs(Some(known.id), None, LOOKED_AT).await?;
-        let ended = runs
-            .into_iter()
-            .filter(|run| run.kind == RunKind::Run && !run.is_dry && run.ended_at.is_some());
+        let runs = self.store.sync_runs_of(known.id, RunKind::Run, RUNS + 1).await?;
+        let ended = runs.into_iter().filter(|run| !run.is_dry && run.ended_at.is_some());
         let runs: Vec<Did> = ended.take(RUNS).map(Did::of).collect();
         let (failing, dead) = self.store.count_failures(known.id).await?;
         Ok(Health {
@@ -138,6 +150,7 @@ impl Engine {
             open_reviews: self.store.open_reviews(known.id).await?,
             failing,
             dead,
+            drift: self.store.drifts(known.id, 1).await?.pop(),
         })
     }
 
@@ -147,8 +160,8 @@ impl Engine {
     /// When our own store fails.
     pub async fn sync_plan(&self, sync: &Sync) -> Result<Option<Planned>, state::Error> {
         let known = self.sync_state(sync).await?;
-        let runs = self.store.sync_runs(Some(known.id), None, LOOKED_AT).await?;
-        let Some(run) = runs.into_iter().find(|run| run.kind == RunKind::Plan) else {
+        let runs = self.store.sync_runs_of(known.id, RunKind::Plan, 1).await?;
+        let Some(run) = runs.into_iter().next() else {
             return Ok(None);
         };
         let sides = [Side::Left, Side::Right];
@@ -169,6 +182,18 @@ fn scored(runs: &[Did]) -> f64 {
     let errors: u64 = runs.iter().map(|run| run.errors).sum();
     let seconds: f64 = runs.iter().map(|run| run.seconds).sum();
     score(errors as f64 / number, seconds / number)
+}
+
+impl Worker<'_> {
+    /// Counts what the run has asked of each side; of one connection for both, on the left.
+    pub(super) fn called(&mut self, tally: &Tally) {
+        for &side in Side::ALL {
+            let calls = tally.take(&self.sync.end(side).connection.capabilities.turnstile);
+            if calls > 0 {
+                *self.counts.entry(format!("calls_{}", side.as_str())).or_default() += calls;
+            }
+        }
+    }
 }
 
 /// Counts a run that has ended.

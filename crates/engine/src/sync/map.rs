@@ -7,6 +7,8 @@
 
 mod check;
 mod keep;
+mod less;
+mod marks;
 mod place;
 
 pub use check::Fault;
@@ -148,6 +150,8 @@ pub struct Map {
     fields: Vec<Field>,
     /// Rows with a left side only.
     kept: Vec<Kept>,
+    /// Keys of rows that were left out, because a side has not their field now.
+    left_out: Vec<String>,
     numbers: [domain::Numbering; 2],
 }
 
@@ -242,6 +246,12 @@ impl Map {
         self.lines.iter().map(value).collect()
     }
 
+    /// Is anything read for the directory alone?
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     /// What a left record holds for the directory alone, by configured name.
     #[must_use]
     pub fn kept(&self, id: &str, fields: &Fields) -> Vec<(&str, Value)> {
@@ -265,40 +275,6 @@ impl Map {
     pub fn held(&self, side: Side, record: &Fields, fields: &[usize]) -> Fields {
         let names = fields.iter().filter_map(|&at| self.lines[at].places[side.index()].asked());
         names.map(|name| (name.to_owned(), record.get(name).cloned().unwrap_or_default())).collect()
-    }
-
-    /// The map without an optional row whose field a side says that it does not have, alone or
-    /// behind its object (`Contact.Tags__c`); `None` where that is none of them.
-    #[must_use]
-    pub fn without(&self, side: Side, named: &str) -> Option<Self> {
-        let is_named = |place: &Place| {
-            place.asked().is_some_and(|own| {
-                named.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })
-        };
-        let mut less = self.clone();
-        let kept = |line: &Line| !(line.is_optional && is_named(&line.places[side.index()]));
-        let mut lines = self.lines.iter().map(kept);
-        less.fields.retain(|_| lines.next().unwrap_or(true));
-        less.lines.retain(kept);
-        if side == Side::Left {
-            less.kept.retain(|kept| !(kept.is_optional && is_named(&kept.place)));
-        }
-        let is_less = less.lines.len() < self.lines.len() || less.kept.len() < self.kept.len();
-        is_less.then_some(less)
-    }
-
-    /// The field of an optional row that a side calls this, or a part of this, and its whole
-    /// name there.
-    #[must_use]
-    pub fn optional(&self, side: Side, named: &str) -> Option<(usize, &str)> {
-        let of = |(at, line): (usize, &'_ Line)| {
-            let own = self.lines[at].places[side.index()].asked()?;
-            let rest = own.strip_prefix(named)?;
-            let is_it = line.is_optional && (rest.is_empty() || rest.starts_with('.'));
-            is_it.then_some((at, own))
-        };
-        self.lines.iter().enumerate().find_map(of)
     }
 
     /// Does a record hold what was written, in every field that was?

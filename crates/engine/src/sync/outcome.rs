@@ -86,6 +86,9 @@ impl Settling<'_> {
                 settled.spent = review::spent(&item.pair.decisions);
             }
         }
+        if self.is_echo(&mut base) {
+            count(counts, "echoes");
+        }
         settled.base = Some(base.encode());
         self.ends(plan, is_done, settled, counts);
         for conflict in &plan.conflicts {
@@ -146,6 +149,18 @@ impl Settling<'_> {
         if self.tasks.is_empty() {
             count(counts, "unchanged");
         }
+    }
+
+    /// Is there nothing to do because what came was our own last write, as its system holds it
+    /// (invariant 5)?
+    fn is_echo(&self, base: &mut Kept) -> bool {
+        let item = self.item;
+        let mut is_echo = false;
+        for &side in Side::ALL {
+            let told = item.copy(side).filter(|copy| copy.modified.is_some());
+            is_echo |= told.is_some_and(|copy| base.came_back(side, copy.version.as_deref()));
+        }
+        is_echo && self.tasks.is_empty() && matches!(item.pair.state, PairState::Linked)
     }
 
     /// Our copy of what was written.

@@ -55,9 +55,19 @@ pub(super) fn is_known_duplicate(decisions: &[Review], of: i64) -> bool {
     said.any(|decision| decision["pair"] == of)
 }
 
+/// Pairs that a person said are somebody else, when one of both was merged into the other or
+/// was found to be tied.
+pub(super) fn parted(decisions: &[Review]) -> Vec<i64> {
+    others(decisions.iter().filter(|review| review.kind == "duplicate"))
+}
+
 /// Pairs that a person said are somebody else.
 pub(super) fn refused(decisions: &[Review]) -> Vec<i64> {
-    let others = decisions.iter().filter_map(|review| {
+    others(decisions.iter())
+}
+
+fn others<'a>(decisions: impl Iterator<Item = &'a Review>) -> Vec<i64> {
+    let others = decisions.filter_map(|review| {
         let decision = review.decision.as_deref().and_then(json_of)?;
         let about = json_of(&review.about)?;
         let mut all: Vec<i64> =

@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
 use kit::{Error, Saved, Write};
 
-/// Batches of one side under way at once.
-const IN_FLIGHT: usize = 4;
+/// Batches of one side under way at once; the connection's budget may allow fewer.
+const IN_FLIGHT: usize = 16;
 
 /// What a vendor said of tasks, by their places.
 pub(super) type Told = Vec<(usize, Result<Saved, Error>)>;
@@ -58,10 +58,14 @@ pub(super) async fn send_both(sync: &Sync, tasks: &[Task], which: &[usize]) -> T
 /// Sends what goes to a side, in batches, a few at once; each task's outcome.
 async fn send(sync: &Sync, tasks: &[Task], which: &[usize], side: Side) -> Told {
     let end = sync.end(side);
-    let own: Vec<usize> = which.iter().copied().filter(|at| tasks[*at].side == side).collect();
+    let own = which.iter().copied().filter(|at| tasks[*at].side == side);
+    let (made, changed): (Vec<usize>, Vec<usize>) =
+        own.partition(|at| matches!(tasks[*at].write, Write::Create { .. }));
     let mut batches: Vec<BoxFuture<'_, Told>> = Vec::new();
-    for part in own.chunks(end.writes.write_max().max(1)) {
-        batches.push(Box::pin(send_batch(end, tasks, part)));
+    for (all, most) in [(&made, end.writes.create_max()), (&changed, end.writes.write_max())] {
+        for part in all.chunks(most.max(1)) {
+            batches.push(Box::pin(send_batch(end, tasks, part)));
+        }
     }
     let all: Vec<_> = stream::iter(batches).buffer_unordered(IN_FLIGHT).collect().await;
     all.into_iter().flatten().collect()

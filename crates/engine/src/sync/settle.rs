@@ -7,17 +7,19 @@
 use super::agreed::Kept;
 use super::fetch::decode;
 use super::map::number;
-use super::matching::find_others;
+use super::matching::{find_others, follow};
 use super::work::{Halt, Worker};
 use super::{Sync, perform, review};
 use domain::sync::matching::KeyKind;
-use domain::sync::{Half, Now, Pair as Planned, Plan, Side, Step, Strategy, Values, plan};
+use domain::sync::{Half, Now, Pair as Planned, Plan, Side, Stands, Step, Strategy, Values, plan};
 use kit::Lane;
 use state::sync::{Copy, Key, Pair, PairState};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Pairs that are settled together: the largest batch that a vendor takes.
-const BATCH: usize = 200;
+/// Pairs that are settled together, in one commit: twice the largest batch that a vendor
+/// takes, so that no batch goes out half full, and enough for several to be under way.
+const BATCH: usize = 400;
 /// How often what changed meanwhile is looked at again; the next run takes up the rest.
 const ROUNDS: usize = 4;
 
@@ -75,14 +77,23 @@ pub(super) async fn settle(worker: &mut Worker<'_>) -> Result<(), Halt> {
 }
 
 /// Whether somebody of them waits on and can be settled at once.
-async fn batch(worker: &mut Worker<'_>, pairs: Vec<Pair>) -> Result<bool, Halt> {
-    let sync = Arc::clone(&worker.sync);
-    let mut items: Vec<Item> = pairs.into_iter().map(|pair| Item::new(&sync, pair)).collect();
-    find_others(worker, &mut items).await?;
-    for item in &mut items {
-        item.plan(&sync);
-    }
-    freshen(worker, &mut items).await?;
+async fn batch(worker: &mut Worker<'_>, mut pairs: Vec<Pair>) -> Result<bool, Halt> {
+    let items = loop {
+        let sync = Arc::clone(&worker.sync);
+        let mut items: Vec<Item> = pairs.into_iter().map(|pair| Item::new(&sync, pair)).collect();
+        find_others(worker, &mut items).await?;
+        for item in &mut items {
+            item.plan(&sync);
+        }
+        freshen(worker, &mut items).await?;
+        if Arc::ptr_eq(&sync, &worker.sync) {
+            break items;
+        }
+        // A field was left out, and the plans count by those that there were. There are only
+        // so many fields.
+        worker.spoken.take_back();
+        pairs = items.into_iter().map(|item| item.pair).collect();
+    };
     let is_later = items.iter().any(|item| matches!(item.fate, Fate::Later { .. }));
     if worker.is_dry() {
         perform::foretell(worker, &items).await?;
@@ -92,7 +103,7 @@ async fn batch(worker: &mut Worker<'_>, pairs: Vec<Pair>) -> Result<bool, Halt> 
 }
 
 impl Item {
-    fn new(sync: &Sync, pair: Pair) -> Self {
+    pub(super) fn new(sync: &Sync, pair: Pair) -> Self {
         let base = Kept::decode(pair.base.as_deref());
         let mut item = Self {
             pair,
@@ -161,7 +172,7 @@ impl Item {
         }
     }
 
-    fn plan(&mut self, sync: &Sync) {
+    pub(super) fn plan(&mut self, sync: &Sync) {
         if !matches!(self.fate, Fate::Open | Fate::Planned(_)) {
             return;
         }
@@ -174,6 +185,10 @@ impl Item {
         };
         let base = self.base.agreed(&sync.map);
         let (decided, stands) = review::decided(&sync.map, &self.pair.decisions);
+        // Who was merged into somebody is not deleted, whatever has become of that one.
+        let is_merged =
+            |side: &Side| matches!(self.half(*side), state::sync::Half::Gone { into: Some(_), .. });
+        let stands = if Side::ALL.iter().any(is_merged) { Some(Stands::Both) } else { stands };
         let pair = Planned {
             left: half(Side::Left),
             right: half(Side::Right),
@@ -182,7 +197,7 @@ impl Item {
             decided: &decided,
             stands,
         };
-        self.fate = Fate::Planned(plan(sync.map.fields(), &sync.policy, &pair));
+        self.fate = Fate::Planned(plan(sync.map.fields(), &sync.trusting(), &pair));
     }
 
     /// Which sides the plan writes to a record that is there.
@@ -220,6 +235,11 @@ impl Item {
 /// Reads again what may have changed since it was told, and plans anew.
 async fn freshen(worker: &mut Worker<'_>, items: &mut [Item]) -> Result<(), Halt> {
     let sync = Arc::clone(&worker.sync);
+    let mut taken: HashSet<(Side, String)> = HashSet::new();
+    for other in items.iter().filter_map(|item| item.absorbed.as_ref()) {
+        let own = |side: &Side| other.halves[side.index()].id().map(|id| (*side, id.to_owned()));
+        taken.extend(Side::ALL.iter().filter_map(own));
+    }
     for &side in Side::ALL {
         let stale = items.iter().enumerate().filter(|(_, item)| item.is_stale(&sync, side));
         let stale: Vec<usize> = stale.map(|(at, _)| at).collect();
@@ -233,8 +253,16 @@ async fn freshen(worker: &mut Worker<'_>, items: &mut [Item]) -> Result<(), Halt
             for (at, half) in part.iter().zip(halves) {
                 let item = &mut items[*at];
                 item.fresh[side.index()] = Some(half);
+                // It may have become another: nobody has said so before.
+                follow(worker, item, side, &mut taken).await?;
                 item.read(&sync);
                 item.plan(&sync);
+                let own = item.pair.seq;
+                if let Some(row) = item.absorbed.as_ref().map(|other| other.seq) {
+                    // That one may wait in this very batch, and be planned for itself.
+                    let same = items.iter_mut().find(|one| one.pair.seq == row && row != own);
+                    same.into_iter().for_each(|one| one.fate = Fate::Later { is_duplicate: false });
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use domain::sync::Side;
 use kit::{Fields, Lane, Record, Saved, Write};
 use serde_json::Value as Json;
 use state::sync::{Copy, Entry, EntryState, Half, Logged, Pair, PairState, Settled};
-use std::sync::Arc;
+use std::collections::HashSet;
 
 /// Entries of one part; each part is committed.
 const PART: usize = 200;
@@ -42,29 +42,40 @@ pub(super) async fn undo(worker: &mut Worker<'_>) -> Result<(), Halt> {
     }
 }
 
-/// Takes back what was written to one side.
+/// Takes back what was written to one side, as many at once as its system takes.
 async fn back(worker: &mut Worker<'_>, side: Side, entries: &[&Logged]) -> Result<(), Halt> {
-    let sync = Arc::clone(&worker.sync);
-    let end = sync.end(side);
-    for part in entries.chunks(end.writes.read_max().max(1)) {
-        let ids: Vec<String> = part.iter().map(|one| one.entry.record.clone()).collect();
-        let fields = super::fetch::asked(&sync, side);
-        let read = || end.writes.read(Lane::Background, &end.object, &ids, &fields);
-        let records = worker.patiently(read).await?;
-        let records = records.map_err(|error| Halt::vendor(side, end, &error))?;
-        for (one, record) in part.iter().zip(records) {
-            let outcome = match reverse(&sync.map, side, one, record) {
-                Ok(None) => Ok(None),
-                Ok(Some(write)) => {
-                    let saved = worker.write_one(side, write).await?;
-                    saved.map(Some).map_err(|error| error.to_string())
-                }
-                Err(reason) => Err(reason.to_owned()),
-            };
-            match outcome {
-                Ok(saved) => taken_back(worker, side, one, saved).await?,
-                Err(why) => left(worker, one, why).await?,
-            }
+    let writes = &worker.sync.end(side).writes;
+    let most = writes.read_max().min(writes.write_max().max(1)).max(1);
+    let mut entries = entries;
+    while !entries.is_empty() {
+        // A record that was written twice is read again before the earlier write is taken back.
+        let mut met = HashSet::new();
+        let fits = entries.iter().take(most).take_while(|one| met.insert(&one.entry.record));
+        let (part, rest) = entries.split_at(fits.count().max(1));
+        entries = rest;
+        back_at_once(worker, side, part).await?;
+    }
+    Ok(())
+}
+
+async fn back_at_once(worker: &mut Worker<'_>, side: Side, part: &[&Logged]) -> Result<(), Halt> {
+    let ids: Vec<String> = part.iter().map(|one| one.entry.record.clone()).collect();
+    let records = worker.read(side, &ids, Lane::Background).await?;
+    let map = worker.sync.map.clone();
+    let mut waiting = Vec::new();
+    for (one, record) in part.iter().zip(records) {
+        match reverse(&map, side, one, record) {
+            Ok(None) => taken_back(worker, side, one, None).await?,
+            Ok(Some(write)) => waiting.push((*one, write)),
+            Err(reason) => left(worker, one, reason.to_owned()).await?,
+        }
+    }
+    let writes: Vec<Write> = waiting.iter().map(|(_, write)| write.clone()).collect();
+    let outcomes = worker.write(side, &writes).await?;
+    for ((one, _), outcome) in waiting.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(saved) => taken_back(worker, side, one, Some(saved)).await?,
+            Err(error) => left(worker, one, error.to_string()).await?,
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use domain::Timestamp;
 use domain::sync::matching::KeyKind;
 use domain::sync::{OnDelete, Side, brake};
 use kit::Error;
+use kit::turnstile::{Tally, counting};
 use state::sync::{
     Candidate, Counts, Entry, Hold, Key, Outcome, Page, Paged, Pair, PairState, ReviewState, Run,
     RunKind, RunState, Settled, Taken,
@@ -21,10 +22,13 @@ use tokio::sync::watch;
 
 /// How long a run is held without a word before another process may take it.
 pub(super) const HOLD: Duration = Duration::from_secs(30);
-/// Batches in a row of which nothing comes through before a side is down.
-const DOWN_AFTER: u32 = 2;
+/// Why a run ends that the brake has stopped.
+pub(crate) const BRAKED: &str = "it would delete too many: see the reviews";
 /// The step of a run that writes.
 const SETTLING: &str = "settling";
+
+/// The count of those that waited when it began to settle.
+const EXPECTED: &str = "expected";
 
 /// Why work on a run stops before its end.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub(super) enum Halt {
     Vendor(String),
     /// It would delete too many: somebody is asked.
     Braked,
+    /// Another process knows what is to be planned.
+    Elsewhere,
 }
 
 impl From<state::Error> for Halt {
@@ -65,7 +71,7 @@ pub(super) struct Worker<'a> {
     /// What is added to the run's counts with the next commit.
     pub(super) counts: Counts,
     /// Of how many batches in a row nothing came through to a side, and why.
-    down: BTreeMap<Side, (u32, Error)>,
+    pub(super) down: BTreeMap<Side, (u32, Error)>,
     pairs: u64,
     pub(super) spoken: Spoken,
     /// Writes that a plan has listed.
@@ -109,19 +115,21 @@ pub(crate) async fn work(engine: &Engine, hold: Hold, run: Run, stop: watch::Rec
         spoken: Spoken::default(),
         foretold: 0,
     };
-    let outcome = worker.steps().await;
+    let tally = Arc::new(Tally::default());
+    let outcome = counting(&tally, worker.steps()).await;
+    worker.called(&tally);
     worker.tell_counts().await.ok();
     match outcome {
         Ok(()) => end(engine, hold, RunState::Done, None).await,
         Err(Halt::Vendor(why)) => end(engine, hold, RunState::Partial, Some(why)).await,
         Err(Halt::Braked) => {
-            let why = "it would delete too many: see the reviews".to_owned();
-            end(engine, hold, RunState::Partial, Some(why)).await;
+            end(engine, hold, RunState::Partial, Some(BRAKED.to_owned())).await;
         }
         Err(Halt::Stopped) => {
             tracing::info!(run = id, "the run goes on with the next start");
             store.hold_sync_run(hold, Duration::ZERO, engine.clock.now()).await.ok();
         }
+        Err(Halt::Elsewhere) => super::rehearse::elsewhere(engine, hold, &worker.run).await,
         Err(Halt::Taken) => tracing::info!(run = id, "another process goes on with the run"),
         Err(Halt::Store(error)) => {
             tracing::warn!(run = id, "the run waits, the store fails: {error}");
@@ -129,7 +137,7 @@ pub(crate) async fn work(engine: &Engine, hold: Hold, run: Run, stop: watch::Rec
     }
 }
 
-async fn end(engine: &Engine, hold: Hold, state: RunState, why: Option<String>) {
+pub(super) async fn end(engine: &Engine, hold: Hold, state: RunState, why: Option<String>) {
     let now = engine.clock.now();
     let ended = engine.store.end_sync_run(hold, state, why, now).await;
     let told = match ended {
@@ -146,6 +154,13 @@ impl Worker<'_> {
         if self.run.kind == RunKind::Undo {
             return undo::undo(self).await;
         }
+        if self.run.kind == RunKind::Measure {
+            return super::health::drift::measure(self).await;
+        }
+        if self.run.kind == RunKind::Rehearsal {
+            let proposed = self.engine.options.syncing.proposed(self.run.sync);
+            return super::rehearse::rehearse(self, &proposed.ok_or(Halt::Elsewhere)?).await;
+        }
         // What was written and not settled is settled before anything new is heard: who is
         // told of as gone meanwhile would leave it without its other.
         if self.run.step == SETTLING && !self.is_dry() {
@@ -155,9 +170,13 @@ impl Worker<'_> {
             self.reached("reading", None).await?;
         }
         for &side in Side::ALL {
-            fetch::fetch(self, side).await?;
+            match self.run.kind {
+                RunKind::Push => fetch::heed(self, side).await?,
+                _ => fetch::fetch(self, side, fetch::Place::Stays).await?,
+            }
         }
         self.prepare().await?;
+        self.expect().await?;
         if !self.is_dry() {
             self.brake().await?;
             self.reached(SETTLING, None).await?;
@@ -165,9 +184,19 @@ impl Worker<'_> {
         settle::settle(self).await
     }
 
+    /// Tells how many wait to be settled, for whoever watches; once for each run.
+    async fn expect(&mut self) -> Result<(), Halt> {
+        if !self.run.counts.contains_key(EXPECTED) {
+            let waiting = self.engine.store.waiting_counts(self.run.sync).await?;
+            self.counts.insert(EXPECTED.to_owned(), waiting.pairs);
+        }
+        self.tell_counts().await
+    }
+
     /// What the fields of the map need and what a side does not have yet, is made.
     async fn prepare(&mut self) -> Result<(), Halt> {
-        if self.is_dry() {
+        // Of a few who were told of nothing new is needed that the last run has not made.
+        if self.is_dry() || self.run.kind == RunKind::Push {
             return Ok(());
         }
         let sync = Arc::clone(&self.sync);
@@ -213,7 +242,7 @@ impl Worker<'_> {
         let runs = store.sync_runs(sync, None, 1_000).await?;
         let used = runs
             .iter()
-            .find(|run| run.kind == RunKind::Run && run.id != self.run.id && run.step == SETTLING);
+            .find(|run| run.kind.is_sync() && run.id != self.run.id && run.step == SETTLING);
         let used = used.map(|run| run.started_at);
         let mut brakes = reviews.iter().filter(|review| review.kind == "brake");
         Ok(brakes
@@ -260,6 +289,9 @@ impl Worker<'_> {
             ("seen", taken.unchanged),
             ("gone", taken.gone),
         ];
+        if taken.echoes > 0 {
+            *self.counts.entry("echoes".to_owned()).or_default() += taken.echoes;
+        }
         for (word, number) in told.into_iter().filter(|(_, number)| *number > 0) {
             *self.counts.entry(format!("{word}_{}", side.as_str())).or_default() += number;
         }
@@ -342,44 +374,5 @@ impl Worker<'_> {
         let (now, counts) = (self.now(), std::mem::take(&mut self.counts));
         let is_told = self.engine.store.move_sync_run(self.hold, None, counts, now).await?;
         if is_told { Ok(()) } else { Err(Halt::Taken) }
-    }
-
-    /// What a side said to the writes of a batch. One record that is refused stops nobody; a
-    /// side of which nothing comes through in two batches, or that lets nobody in, is down.
-    pub(super) fn heard<'e>(
-        &mut self,
-        side: Side,
-        outcomes: impl Iterator<Item = Result<(), &'e Error>>,
-    ) {
-        let (mut went, mut shut) = (false, None);
-        for outcome in outcomes {
-            match outcome {
-                Err(
-                    error @ (Error::Unauthorized { .. }
-                    | Error::RateLimited { .. }
-                    | Error::Unavailable { .. }),
-                ) => shut = shut.or(Some(error.clone())),
-                _ => went = true,
-            }
-        }
-        match shut {
-            Some(error) if !went => {
-                let before = self.down.remove(&side).map_or(0, |(times, _)| times);
-                self.down.insert(side, (before + 1, error));
-            }
-            _ if went => drop(self.down.remove(&side)),
-            _ => {}
-        }
-    }
-
-    /// Once a batch is committed: a side that is down is not asked again in this run.
-    pub(super) fn stop_if_down(&self) -> Result<(), Halt> {
-        let is_down = |(_, (times, error)): &(&Side, &(u32, Error))| {
-            *times >= DOWN_AFTER || matches!(error, Error::Unauthorized { .. })
-        };
-        match self.down.iter().find(is_down) {
-            Some((side, (_, error))) => Err(Halt::vendor(*side, self.sync.end(*side), error)),
-            None => Ok(()),
-        }
     }
 }

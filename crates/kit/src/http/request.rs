@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
+use std::time::Duration;
 use url::Url;
 
 /// Headers that say who asks, or how the request is framed: a connector may set them after
@@ -26,12 +27,13 @@ pub struct Request {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    pub(super) timeout: Option<Duration>,
 }
 
 impl Request {
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Vec::new() }
+        Self { method, url, headers: HeaderMap::new(), body: Vec::new(), timeout: None }
     }
 
     /// A request by the name of its method, as an administrator writes it.
@@ -147,9 +149,23 @@ impl Request {
 
     #[must_use]
     pub fn json(self, body: &serde_json::Value) -> Self {
-        let mut request = self.header("content-type", "application/json");
-        request.body = body.to_string().into_bytes();
+        self.whole("application/json", body.to_string().into_bytes())
+    }
+
+    /// A body of another kind, as it is.
+    #[must_use]
+    pub fn whole(self, kind: &str, body: Vec<u8>) -> Self {
+        let mut request = self.header("content-type", kind);
+        request.body = body;
         request
+    }
+
+    /// Waits for the answer as long as this in place of the connection's own limit: for many
+    /// writes in one request, which the vendor does one after another.
+    #[must_use]
+    pub fn patient(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
     }
 
     #[must_use]

@@ -5,7 +5,7 @@
 
 use super::{Mint, Minted};
 use crate::Error;
-use crate::health::now;
+use crate::clock::now;
 use crate::vault::{self, Given, Hold, InVault, Kept, Vault};
 use std::sync::Arc;
 use std::time::Duration;

@@ -44,6 +44,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(24, "0024_crosswalk.sql"),
     migration!(25, "0025_rules.sql"),
     migration!(26, "0026_sync.sql"),
+    migration!(27, "0027_drift.sql"),
+    migration!(28, "0028_sync_feeds.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

@@ -249,6 +249,7 @@ pub const TABLES: &[Table] = &[
     syncing::SYNC_ALIASES,
     syncing::SYNC_JOURNAL,
     syncing::SYNC_REVIEWS,
+    syncing::SYNC_DRIFT,
     table(
         "overrides",
         "agents' corrections: number, externalId, reason",

@@ -252,7 +252,7 @@ impl Whose<'_> {
         self.keys.seal(CELLS[self.side], &place(self.sync, self.side, record), plain)
     }
 
-    fn open(&self, half: i64, record: &Hash, cell: &[u8]) -> Result<Half> {
+    pub(super) fn open(&self, half: i64, record: &Hash, cell: &[u8]) -> Result<Half> {
         let plain = self.keys.open(CELLS[self.side], &place(self.sync, self.side, record), cell)?;
         let (length, rest) = plain.split_first_chunk::<4>().ok_or(ODD)?;
         let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| ODD)?;

@@ -55,6 +55,8 @@ pub struct Taken {
     pub new: u64,
     pub changed: u64,
     pub unchanged: u64,
+    /// Of these, our own writes that came back for the first time (invariant 5).
+    pub echoes: u64,
     pub gone: u64,
     /// Of people who were erased: nothing of them is kept.
     pub erased: u64,

@@ -39,10 +39,17 @@ pub enum RunKind {
     Plan,
     /// What another run did is taken back.
     Undo,
+    /// How far both sides are apart is measured.
+    Measure,
+    /// What a run would do if the sync were configured otherwise.
+    Rehearsal,
+    /// As a run, of those alone that a side has told of by itself.
+    Push,
 }
 
 impl RunKind {
-    pub const ALL: [Self; 3] = [Self::Run, Self::Plan, Self::Undo];
+    pub const ALL: [Self; 6] =
+        [Self::Run, Self::Plan, Self::Undo, Self::Measure, Self::Rehearsal, Self::Push];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -50,7 +57,16 @@ impl RunKind {
             Self::Run => "run",
             Self::Plan => "plan",
             Self::Undo => "undo",
+            Self::Measure => "measure",
+            Self::Rehearsal => "rehearsal",
+            Self::Push => "push",
         }
+    }
+
+    /// Is something written that could be taken back?
+    #[must_use]
+    pub fn is_sync(self) -> bool {
+        matches!(self, Self::Run | Self::Push)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -116,7 +132,7 @@ pub struct Hold {
     token: i64,
 }
 
-/// Runs of a sync that are kept; older ones are forgotten as new ones begin.
+/// Runs of a sync, of each kind, that are kept; older ones are forgotten as new ones begin.
 const RUNS_KEPT: i64 = 1000;
 
 impl Store {
@@ -194,6 +210,15 @@ impl Store {
         })
     }
 
+    /// Runs of one kind of a sync, newest first, at most 1,000.
+    pub fn sync_runs_of(&self, sync: i64, kind: RunKind, limit: usize) -> Boxed<'_, Vec<Run>> {
+        Box::pin(async move {
+            let limit = i64::try_from(limit).unwrap_or(RUNS_KEPT).min(RUNS_KEPT);
+            let rows = self.read(&OfKind { sync, kind, limit }).await?;
+            rows.iter().map(run).collect()
+        })
+    }
+
     /// One run.
     pub fn sync_run(&self, id: i64) -> Boxed<'_, Option<Run>> {
         Box::pin(async move { self.read(&One { id }).await?.map(|row| run(&row)).transpose() })
@@ -239,8 +264,9 @@ impl Work for Begin {
             ON CONFLICT DO NOTHING
             RETURNING id";
         const FORGET: &str = "
-            DELETE FROM sync_runs WHERE sync = ?1 AND slot IS NULL AND id <= (
-                SELECT id FROM sync_runs WHERE sync = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+            DELETE FROM sync_runs WHERE sync = ?1 AND kind = ?3 AND slot IS NULL AND id <= (
+                SELECT id FROM sync_runs WHERE sync = ?1 AND kind = ?3
+                ORDER BY id DESC LIMIT 1 OFFSET ?2)";
         tx.touched = Touched::Nothing;
         let by = note(&self.new.by);
         let params = [
@@ -257,7 +283,8 @@ impl Work for Begin {
             return busy.map_or(Ok(Begun::Had), |row| Ok(Begun::Busy { run: row.int(0)? }));
         };
         crash::point("sync.begun");
-        tx.execute(FORGET, &[self.sync.into(), RUNS_KEPT.into()]).await?;
+        let kind = self.new.kind.as_str();
+        tx.execute(FORGET, &[self.sync.into(), RUNS_KEPT.into(), kind.into()]).await?;
         Ok(Begun::Started { run: row.int(0)? })
     }
 }
@@ -292,6 +319,24 @@ impl Work for Runs {
         let mut params = vec![self.before.into(), self.limit.into()];
         params.extend(self.sync.map(Param::from));
         tx.rows(if self.sync.is_some() { one } else { all }, &params).await
+    }
+}
+
+struct OfKind {
+    sync: i64,
+    kind: RunKind,
+    limit: i64,
+}
+
+impl Work for OfKind {
+    type Output = Vec<Row>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
+        let sql = run_columns!(
+            "SELECT",
+            "FROM sync_runs WHERE sync = ?1 AND kind = ?2 ORDER BY id DESC LIMIT ?3"
+        );
+        let params = [self.sync.into(), self.kind.as_str().into(), self.limit.into()];
+        tx.rows(sql, &params).await
     }
 }
 

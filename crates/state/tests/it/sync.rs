@@ -11,6 +11,8 @@ use state::sync::{
 use std::time::Duration;
 
 mod asking;
+mod dissolving;
+mod drift;
 mod ends;
 mod erasing;
 mod many;

@@ -1,13 +1,21 @@
-//! Speaks to the running server of a configuration.
+//! Speaks to the running server of a configuration, or to the demo's.
 
 use super::pinned;
 use crate::config;
+use crate::demo;
 use crate::exit::{self, Failure};
+use crate::simulate::fault;
 use crate::wiring;
 use kit::Secret;
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
+
+/// The configuration that is meant where none is named.
+const USUAL: &str = "tieline.toml";
+/// How long an answer may take: a backup is one.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 pub struct Client {
     base: String,
@@ -24,13 +32,36 @@ impl Client {
         if address.ip().is_unspecified() {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(600));
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
         let (scheme, http) = match &loaded.config.server.tls {
             Some(section) => ("https", http.tls_backend_preconfigured(pinned::config(section)?)),
             None => ("http", http),
         };
         let http = http.build().map_err(exit::environment)?;
         Ok(Self { base: format!("{scheme}://{address}"), key: keys.swap_remove(0), http })
+    }
+
+    /// The same; where no configuration is named and there is none, the demo that runs. Only
+    /// for commands whose mistaken use in a wrong folder does no harm.
+    pub fn of_or_demo(path: &Path) -> Result<Self, Failure> {
+        let is_usual = path == Path::new(USUAL) && !path.exists();
+        match is_usual.then(fault::own).flatten() {
+            Some(demo) => Self::of_demo(&demo),
+            None => Self::of(path),
+        }
+    }
+
+    /// The server of a demo. Only its port is taken from its folder: the machine is this one,
+    /// and the key the public one.
+    fn of_demo(folder: &Path) -> Result<Self, Failure> {
+        let loaded = config::load(&folder.join(USUAL)).map_err(exit::input)?;
+        let port = loaded.config.server.listen.port();
+        let base = format!("http://{}:{port}", std::net::Ipv4Addr::LOCALHOST);
+        // Talk; nobody listening is no failure.
+        writeln!(std::io::stderr(), "there is no {USUAL} here: asking the demo at {base}").ok();
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+        let key = Secret::new(demo::KEY.to_owned());
+        Ok(Self { base, key, http: http.map_err(exit::environment)? })
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {

@@ -2,6 +2,7 @@
 //! and taken back; and what they ask people.
 
 mod plan;
+mod promote;
 mod review;
 mod show;
 mod watch;
@@ -16,6 +17,7 @@ use crate::exit::{self, Failure};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use show::{each, text};
+use std::io::Write as _;
 
 #[derive(Debug, Args)]
 pub struct SyncArgs {
@@ -69,6 +71,26 @@ enum Sync {
     Undo {
         /// The run's number.
         run: i64,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Measure how far both sides are apart: reads some pairs from both, and writes nothing.
+    Measure {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Move one up: one way, more fields, two ways, optimise. Plans the change and tells what has
+    /// to hold first.
+    Promote(promote::PromoteArgs),
+    /// Forget one that is configured no more, with everything that is kept of it.
+    Forget {
+        /// Its name.
+        name: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -140,7 +162,7 @@ struct Output {
 
 impl Output {
     fn client(&self) -> Result<Client, Failure> {
-        Client::of(&self.config.config)
+        Client::of_or_demo(&self.config.config)
     }
 
     /// The answer as JSON, or as lines for people.
@@ -176,6 +198,9 @@ pub async fn sync(args: &SyncArgs) -> Result<(), Failure> {
         Sync::Pause { which } => change(which, "pause").await,
         Sync::Resume { which } => change(which, "resume").await,
         Sync::Undo { run, output } => undo(*run, output).await,
+        Sync::Promote(args) => promote::promote(args).await,
+        Sync::Forget { name, yes, output } => forget(name, *yes, output).await,
+        Sync::Measure { name, output } => measure(name, output).await,
         Sync::Runs { name, output } => {
             let path = format!("/api/v1/syncs/{}/runs", percent(name));
             let runs = output.client()?.get(&path).await?;
@@ -210,6 +235,36 @@ async fn shown(name: &str, output: &Output) -> Result<(), Failure> {
     let health = client.get(&format!("/api/v1/syncs/{name}/health")).await?;
     let both = json!({ "sync": sync, "health": health });
     output.tell(&both, |both| show::standing(&both["sync"], &both["health"]))
+}
+
+async fn forget(name: &str, yes: bool, output: &Output) -> Result<(), Failure> {
+    let client = output.client()?;
+    if !yes {
+        // Talk goes to stderr; data to stdout.
+        let asked =
+            format!("All that is kept of the sync {name} goes for good. Its name once more: ");
+        std::io::stderr().write_all(asked.as_bytes()).map_err(exit::environment)?;
+        let mut said = String::new();
+        std::io::stdin().read_line(&mut said).map_err(exit::environment)?;
+        if said.trim() != name {
+            return Err(exit::input("this is not its name: nothing was forgotten"));
+        }
+    }
+    let path = format!("/api/v1/syncs/{}/forget", percent(name));
+    let gone = client.post(&path, &json!({ "confirm": name })).await?;
+    output.tell(&gone, |gone| vec![format!("{name} is forgotten, with {} pairs", gone["pairs"])])
+}
+
+async fn measure(name: &str, output: &Output) -> Result<(), Failure> {
+    let (client, path) = (output.client()?, format!("/api/v1/syncs/{}/drift", percent(name)));
+    let begun = client.post(&path, &json!({})).await?;
+    let run = watch::watch(&client, &begun["runId"], None).await?;
+    ended(&run)?;
+    let all = client.get(&path).await?;
+    let of_run = |one: &&Value| one["runId"] == run["runId"];
+    let items = all["items"].as_array().into_iter().flatten();
+    let own = items.clone().find(of_run).cloned().unwrap_or_default();
+    output.tell(&own, show::drift)
 }
 
 async fn change(which: &Which, what: &str) -> Result<(), Failure> {

@@ -22,6 +22,11 @@ pub struct SyncSection {
     /// `0 2 * * *`. `never`: only when somebody asks.
     #[serde(default = "defaults::schedule")]
     pub schedule: String,
+    /// Does what a vendor tells by itself begin a run at once? The schedule goes on besides, for
+    /// the side that tells nothing. Salesforce does (Change Data Capture), once the object is
+    /// selected there.
+    #[serde(default)]
+    pub push: bool,
     /// The time zone of `daily` and of a cron expression, such as `Europe/Berlin`.
     #[serde(default = "defaults::time_zone")]
     pub time_zone: String,
@@ -30,7 +35,8 @@ pub struct SyncSection {
     /// again, the newer wins, and somebody looks at it afterwards), `manual` (somebody decides).
     #[serde(default)]
     pub strategy: StrategyWord,
-    /// Times of the two sides that are closer than this are taken to be equal.
+    /// Times of the two sides that are closer than this, or than their clocks were measured
+    /// to be apart, are taken to be equal.
     #[serde(default = "defaults::skew")]
     pub clock_skew: Period,
     /// What becomes of an edit on the side that only mirrors: `leave` (it stays, and is counted)
@@ -49,6 +55,10 @@ pub struct SyncSection {
     pub deletes: DeletesSection,
     #[serde(default)]
     pub brake: BrakeSection,
+    #[serde(default)]
+    pub alerts: SyncAlertsSection,
+    #[serde(default)]
+    pub measure: MeasureSection,
     /// Which fields are kept the same. Absent: the map of the public guides, between a CRM's
     /// contact and the contact center's.
     #[serde(default)]
@@ -145,6 +155,26 @@ pub struct BrakeSection {
     pub percent_max: f64,
 }
 
+/// When people are told of a sync, where `[alerts]` names somebody to tell.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncAlertsSection {
+    /// A run in which more records fail than this is told.
+    pub errors_over: u64,
+    /// A run that takes longer is told; `0s`: none is.
+    pub run_over: Period,
+}
+
+/// How far both sides are apart, measured on some pairs that are read from both.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeasureSection {
+    /// How many pairs are read, 1 to 10,000.
+    pub pairs: u32,
+    /// How often; `0s`: only when somebody asks.
+    pub every: Period,
+}
+
 /// Words of the configuration, as they stand in the file.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident: $first:ident $(, $word:ident)* $(,)?) => {
@@ -175,6 +205,18 @@ words!(/// What becomes of the other of a record that was deleted.
 impl Default for BrakeSection {
     fn default() -> Self {
         Self { deletes_max: 100, percent_max: 10.0 }
+    }
+}
+
+impl Default for SyncAlertsSection {
+    fn default() -> Self {
+        Self { errors_over: 10, run_over: Period::ms(300_000) }
+    }
+}
+
+impl Default for MeasureSection {
+    fn default() -> Self {
+        Self { pairs: 200, every: Period::ms(86_400_000) }
     }
 }
 

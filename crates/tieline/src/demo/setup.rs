@@ -1,6 +1,7 @@
 //! The demo's folder, its simulated systems and the people it names.
 
 use super::others::{self, Other};
+use super::people::{self, Twin};
 use crate::exit::{self, Failure};
 use crate::serve::Running;
 use crate::simulate::fault::{self, Place, Places, Switch};
@@ -62,7 +63,14 @@ impl Folder {
     }
 
     /// Writes the configuration and what it refers to; keeps a master key that is there.
-    pub fn write_config(&self, world: &World, port: u16) -> Result<PathBuf, Failure> {
+    ///
+    /// With people who edit, the sync runs by itself once it is approved.
+    pub fn write_config(
+        &self,
+        world: &World,
+        port: u16,
+        has_edits: bool,
+    ) -> Result<PathBuf, Failure> {
         let key = self.path.join("master.key");
         if !key.exists() {
             self.write("master.key", &MasterKey::generate()?.to_base64())?;
@@ -88,6 +96,7 @@ impl Folder {
             ("QUEUE_NAME", text(&world.queue.1)),
             ("QUEUE_ID", text(&world.queue.0)),
             ("DID", text(DID)),
+            ("SCHEDULE", text(if has_edits { "1m" } else { "never" })),
         ];
         let filled = values.iter().fold(TEMPLATE.to_owned(), |filled, (name, value)| {
             filled.replace(&format!("@{name}@"), value)
@@ -167,12 +176,14 @@ pub struct World {
     pub others: Vec<Other>,
     /// John Doe first, Jane Smith, who shares his number, second.
     pub people: Vec<Known>,
+    /// Everybody else of Salesforce, and whether the contact center knows them too.
+    pub twins: Vec<Twin>,
 }
 
 impl World {
-    pub async fn start(people: usize) -> Result<Self, Failure> {
+    pub async fn start(count: usize) -> Result<Self, Failure> {
         let config = salesforce::sim::Config {
-            people: u64::try_from(people).unwrap_or(u64::MAX),
+            people: u64::try_from(count).unwrap_or(u64::MAX),
             ..salesforce::sim::Config::default()
         };
         let client = (config.consumer_key.clone(), config.consumer_secret.clone());
@@ -184,9 +195,10 @@ impl World {
         let more = more.chain([GENERAL]);
         config.queues.extend(more.map(|(id, name)| (id.to_owned(), name.to_owned())));
         let genesys = genesys_cloud::sim::start(config).await.map_err(exit::environment)?;
-        let others = others::start(u64::try_from(people.min(OTHERS_MAX)).unwrap_or(0)).await?;
+        let others = others::start(u64::try_from(count.min(OTHERS_MAX)).unwrap_or(0)).await?;
         let people = known(&salesforce).map_err(exit::failed)?;
-        Ok(Self { salesforce, salesforce_client: client, genesys, queue, others, people })
+        let twins = people::plant(count, &salesforce, &genesys).map_err(exit::failed)?;
+        Ok(Self { salesforce, salesforce_client: client, genesys, queue, others, people, twins })
     }
 
     /// Its systems by name: where each is, and what it does wrong.

@@ -49,6 +49,7 @@ pub struct HealthBody {
     budget: BudgetBody,
     breaker: BreakerBody,
     latency: LatencyBody,
+    clock: ClockBody,
     /// Permissions, scopes or objects that were found missing, in the vendor's words.
     missing: Vec<String>,
     rights: RightsBody,
@@ -136,6 +137,18 @@ pub struct LatencyBody {
     slow_last_at: String,
 }
 
+/// The system's clock beside ours, as its answers tell it. A contact sync calls no edit the
+/// later one that lies closer than two systems' clocks can be apart.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockBody {
+    /// It has told its time lately.
+    is_known: bool,
+    /// So many milliseconds ahead of ours at the least and at the most; behind is negative.
+    ahead_least_ms: i64,
+    ahead_most_ms: i64,
+}
+
 /// Something that went wrong.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -186,6 +199,7 @@ impl From<&Connection> for HealthBody {
             budget: budget(connection),
             breaker: breaker(connection),
             latency: latency(connection),
+            clock: clock(connection),
             missing: health.missing(),
             rights: rights(connection),
             errors: health.troubles().into_iter().map(TroubleBody::from).collect(),
@@ -286,6 +300,15 @@ fn latency(connection: &Connection) -> LatencyBody {
         slow: pace.slow,
         slow_last_ms: pace.slow_last.map_or(0, |(_, time)| ms(time)),
         slow_last_at: pace.slow_last.map(|(at, _)| at.to_string()).unwrap_or_default(),
+    }
+}
+
+fn clock(connection: &Connection) -> ClockBody {
+    let ahead = connection.capabilities.turnstile.clock().ahead();
+    ClockBody {
+        is_known: ahead.is_some(),
+        ahead_least_ms: ahead.map_or(0, |ahead| ahead.least_ms),
+        ahead_most_ms: ahead.map_or(0, |ahead| ahead.most_ms),
     }
 }
 

@@ -38,7 +38,7 @@ pub use error::ApiError;
 pub use news::Streams;
 pub use openapi::document as openapi_document;
 pub use reports::csv_cell;
-pub use server::{Front, bind, open_files};
+pub use server::{Bound, Front, bind, open_files};
 pub use tls::Tls;
 
 use crate::settings::Keeper;
@@ -196,6 +196,16 @@ fn syncing() -> Router<Shared> {
         .route("/api/v1/syncs/{name}/resume", post(syncs::resume))
         .route("/api/v1/syncs/{name}/plan", get(syncs::health::plan).post(syncs::runs::plan))
         .route("/api/v1/syncs/{name}/health", get(syncs::health::health))
+        .route(
+            "/api/v1/syncs/{name}/drift",
+            get(syncs::health::drifts).post(syncs::health::measure),
+        )
+        .route(
+            "/api/v1/syncs/{name}/promotion",
+            get(syncs::promotion::one).post(syncs::promotion::rehearse),
+        )
+        .route("/api/v1/syncs/{name}/promotion/apply", post(syncs::promotion::apply))
+        .route("/api/v1/syncs/{name}/forget", post(syncs::forget::forget))
         .route("/api/v1/syncs/{name}/records/{side}/{id}", get(syncs::records::story))
         .route("/api/v1/syncs/{name}/runs", get(syncs::runs::list).post(syncs::runs::begin))
         .route("/api/v1/runs/{id}", get(syncs::runs::one))

@@ -80,6 +80,13 @@ pub struct MistakeBody {
     fix: String,
 }
 
+impl From<&Mistake> for MistakeBody {
+    fn from(mistake: &Mistake) -> Self {
+        let Mistake { at, message, fix, .. } = mistake;
+        Self { at: at.clone(), message: message.clone(), fix: fix.clone() }
+    }
+}
+
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
@@ -202,18 +209,24 @@ pub async fn remove(
 
 async fn change(app: App, wish: Wish) -> Result<Response, ApiError> {
     // In a task of its own: a client that gives up does not come between stored and served.
+    match changed(&app, wish).await? {
+        Ok(told) => Ok(tagged(told)),
+        Err(Refused::Mistakes(mistakes)) => Ok(refused(&mistakes)),
+        Err(other) => Err(refused_plainly(other)),
+    }
+}
+
+/// Makes a change in a task of its own, which goes on when its client does not.
+pub(super) async fn changed(app: &App, wish: Wish) -> Result<Result<Told, Refused>, ApiError> {
     let shared = app.shared();
     let changed = tokio::spawn(async move { shared.settings.change(&shared.live, wish).await });
-    match changed.await {
-        Ok(Ok(told)) => Ok(tagged(told)),
-        Ok(Err(Refused::Mistakes(mistakes))) => Ok(refused(&mistakes)),
-        Ok(Err(other)) => Err(refused_plainly(other)),
-        Err(_) => Err(state::Error::Unavailable {
+    changed.await.map_err(|_| {
+        state::Error::Unavailable {
             during: "changing settings",
             reason: "it was cut off".to_owned(),
         }
-        .into()),
-    }
+        .into()
+    })
 }
 
 /// The revision that a change is meant for; `*` means whatever there is.
@@ -268,19 +281,12 @@ fn refused(mistakes: &[Mistake]) -> Response {
             fix: first.fix,
             docs: "/docs/errors/settings.refused".to_owned(),
         },
-        mistakes: mistakes
-            .iter()
-            .map(|Mistake { at, message, fix, .. }| MistakeBody {
-                at: at.clone(),
-                message: message.clone(),
-                fix: fix.clone(),
-            })
-            .collect(),
+        mistakes: mistakes.iter().map(MistakeBody::from).collect(),
     };
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
-fn refused_plainly(refused: Refused) -> ApiError {
+pub(super) fn refused_plainly(refused: Refused) -> ApiError {
     match refused {
         Refused::Store(error) => error.into(),
         Refused::Unknown => unknown(),

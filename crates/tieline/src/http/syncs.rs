@@ -1,7 +1,9 @@
 //! Syncs: which there are, their runs, begun, watched and taken back, and what people decide.
 
 pub mod failures;
+pub mod forget;
 pub mod health;
+pub mod promotion;
 pub mod records;
 pub mod reviews;
 pub mod runs;
@@ -38,6 +40,8 @@ pub struct SyncBody {
     approved_by: String,
     /// Why it rests; empty where it does not.
     paused: String,
+    /// What a side tells by itself begins a run at once.
+    push: bool,
     /// Conflicts and the like that wait for a person.
     open_reviews: u64,
 }
@@ -90,6 +94,7 @@ async fn told(app: &App, sync: &Sync) -> Result<SyncBody, ApiError> {
         approved_at: known.approved_at.map(|at| at.to_string()).unwrap_or_default(),
         approved_by: known.approved_by.unwrap_or_default(),
         paused: known.paused.unwrap_or_default(),
+        push: sync.is_pushed(),
         open_reviews: app.engine.store.open_reviews(known.id).await?,
     })
 }
@@ -156,10 +161,14 @@ async fn start(
     name: &str,
     asked: Asked,
 ) -> Result<(StatusCode, Json<SyncBegunBody>), ApiError> {
+    outcome(app.engine.start_sync(name, asked).await?)
+}
+
+fn outcome(started: Started) -> Result<(StatusCode, Json<SyncBegunBody>), ApiError> {
     let conflict = |code, message: String, fix: &'static str| {
         Err(ApiError::new(StatusCode::CONFLICT, code, message, fix))
     };
-    match app.engine.start_sync(name, asked).await? {
+    match started {
         Started::Run(run) => Ok((StatusCode::ACCEPTED, Json(SyncBegunBody { run_id: run }))),
         Started::Unknown => Err(unknown()),
         Started::Busy(run) => {

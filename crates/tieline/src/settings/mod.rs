@@ -13,11 +13,12 @@ mod assemble;
 mod brought;
 pub mod item;
 mod own;
+pub mod promote;
 mod secrets;
 
 pub use assemble::File;
 
-use crate::config::Mistake;
+use crate::config::{Loaded, Mistake};
 use crate::exit::Failure;
 use crate::wiring;
 use act::act;
@@ -121,6 +122,11 @@ impl Keeper {
         let held = Held { revision, items, problems: settled.problems, pool };
         let keeper = Self { file, store: store.clone(), held: Mutex::new(held) };
         Ok(Start { connections, actions, syncs, keeper })
+    }
+
+    /// What the file says.
+    pub fn loaded(&self) -> &Loaded {
+        &self.file.loaded
     }
 
     /// Every item of a kind, the file's too, by name.

@@ -91,7 +91,7 @@ pub struct FaultArgs {
 pub async fn run(args: &FaultArgs) -> Result<(), Failure> {
     let places = match &args.data {
         Some(folder) => read(folder)?,
-        None => newest()?,
+        None => read(&newest()?)?,
     };
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
     let client = client.map_err(exit::environment)?;
@@ -121,20 +121,54 @@ fn read(folder: &Path) -> Result<Places, Failure> {
 }
 
 /// The demo that was started last, of those with a folder of their own.
-fn newest() -> Result<Places, Failure> {
+fn newest() -> Result<PathBuf, Failure> {
+    newest_of(|_| true)?.ok_or_else(|| {
+        exit::environment("no demo runs; start `tieline demo`, or name its folder with --data")
+    })
+}
+
+/// The demo that the caller started last and that runs. Anybody may put a folder where demos
+/// have theirs: it counts if it is the caller's own and its process is, too.
+pub fn own() -> Option<PathBuf> {
+    newest_of(|path| {
+        let caller = owner(Path::new("/proc/self"));
+        let process = Path::new("/proc").join(demo_of(path).unwrap_or_default());
+        caller.is_some() && owner(path) == caller && owner(&process) == caller
+    })
+    .ok()?
+}
+
+/// Whose a file is; `None` where that cannot be told.
+fn owner(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        // Of a link itself: it may lead to somebody else's.
+        std::fs::symlink_metadata(path).ok().map(|file| file.uid())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// The number of the process that a demo's folder is named by.
+fn demo_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let number = name.strip_prefix("tieline-demo-")?;
+    number.parse::<u32>().ok().map(|_| number.to_owned())
+}
+
+fn newest_of(counts: impl Fn(&Path) -> bool) -> Result<Option<PathBuf>, Failure> {
     let folders = std::fs::read_dir(std::env::temp_dir()).map_err(exit::environment)?;
     let folders = folders.filter_map(Result::ok).map(|entry| entry.path());
-    let is_demo = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("tieline-demo-"))
-    };
     let started = |path: &PathBuf| -> Option<SystemTime> {
         std::fs::metadata(path.join(FILE)).and_then(|file| file.modified()).ok()
     };
-    let newest = folders.filter(is_demo).filter_map(|path| Some((started(&path)?, path))).max();
-    let (_, folder) = newest.ok_or_else(|| {
-        exit::environment("no demo runs; start `tieline demo`, or name its folder with --data")
-    })?;
-    read(&folder)
+    let demos = folders.filter(|path| demo_of(path).is_some() && counts(path));
+    let newest = demos.filter_map(|path| Some((started(&path)?, path))).max();
+    Ok(newest.map(|(_, folder)| folder))
 }
 
 #[cfg(test)]

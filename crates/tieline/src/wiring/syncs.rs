@@ -13,7 +13,7 @@ use domain::sync::{Direction, Drift, Kind, OnDelete, Policy, Side, Strategy, Win
 use engine::sync::fetch::Condition;
 use engine::sync::map::{self, Map, MatchAs, Row};
 use engine::sync::schedule::Schedule;
-use engine::sync::{Brake, End, Sync};
+use engine::sync::{Brake, End, Sync, Upkeep};
 use engine::{Connections, Syncs};
 use std::collections::BTreeSet;
 
@@ -37,7 +37,8 @@ pub fn all(loaded: &Loaded, connections: &Connections) -> Result<Syncs, Vec<Mist
     if mistakes.is_empty() { Ok(Syncs::new(syncs)) } else { Err(mistakes) }
 }
 
-fn sync(
+/// One sync, as its section has it.
+pub fn sync(
     loaded: &Loaded,
     section: &SyncSection,
     connections: &Connections,
@@ -67,8 +68,14 @@ fn sync(
         mistakes.push(Mistake::new(format!("{at}.right"), "is the left itself.", fix));
     }
     mistakes.extend(marks(section, at));
+    if !(1..=SAMPLE_MAX).contains(&section.measure.pairs) {
+        let message = format!("cannot be {}.", section.measure.pairs);
+        let fix = "1 to 10,000; 200 tell a drift of one in a hundred.";
+        mistakes.push(Mistake::new(format!("{at}.measure.pairs"), message, fix));
+    }
     let (Ok(left), Ok(right)) = (left, right) else { return Err(mistakes) };
-    let ends = [left, right];
+    let mut ends = [left, right];
+    mistakes.extend(follow(section, &mut ends, at));
     let opened = Map::open(
         &rows(section),
         direction(section.direction),
@@ -95,8 +102,21 @@ fn sync(
         generic_over: section.generic_over,
         brake,
         schedule,
+        upkeep: upkeep(section),
         ends,
     })
+}
+
+/// Pairs that are measured at most: all of them are read at once.
+const SAMPLE_MAX: u32 = 10_000;
+
+fn upkeep(section: &SyncSection) -> Upkeep {
+    Upkeep {
+        errors_over: section.alerts.errors_over,
+        run_over: section.alerts.run_over.0,
+        sample: section.measure.pairs as usize,
+        measure_every: section.measure.every.0,
+    }
 }
 
 /// Where within an end, what, and the mend.
@@ -184,6 +204,17 @@ fn marks(section: &SyncSection, at: &str) -> Vec<Mistake> {
     });
     mistakes.extend(told);
     mistakes
+}
+
+/// What is to be pushed is told by at least one side.
+fn follow(section: &SyncSection, ends: &mut [End; 2], at: &str) -> Option<Mistake> {
+    let is_told = |ends: &mut [End; 2]| ends.each_mut().map(End::follow).contains(&true);
+    if !section.push || is_told(ends) {
+        return None;
+    }
+    let message = "neither of its connections tells by itself what changed.";
+    let fix = "Take it out and choose a shorter schedule; docs/sync.md says who does.";
+    Some(Mistake::new(format!("{at}.push"), message, fix))
 }
 
 /// Where records are made, they are found again by a key.

@@ -11,10 +11,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// What was posted: the header `Authorization`, and the body.
-type Posted = Arc<Mutex<Vec<(String, Value)>>>;
+pub(crate) type Posted = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// A server that keeps what is posted to it; `refuses` the first so many times.
-async fn receiver(refuses: usize) -> (String, Posted) {
+pub(crate) async fn receiver(refuses: usize) -> (String, Posted) {
     let posted = Posted::default();
     let tries = Arc::new(Mutex::new(0));
     let take = move |State(posted): State<Posted>, headers: HeaderMap, body: String| {

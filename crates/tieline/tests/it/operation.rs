@@ -287,6 +287,9 @@ async fn every_documented_metric_is_served() {
     let begun = line.post("/api/v1/syncs/names/runs", &json!({ "yes": true })).await;
     let path = format!("/api/v1/runs/{}", begun.body["runId"]);
     until("the sync has ended", async || line.get(&path).await.body["state"] == "done").await;
+    let begun = line.post("/api/v1/syncs/names/drift", &json!({})).await;
+    let path = format!("/api/v1/runs/{}", begun.body["runId"]);
+    until("drift is measured", async || line.get(&path).await.body["state"] == "done").await;
     let page = include_str!("../../../../docs/reference/metrics.md");
     let names: Vec<&str> = page.split('`').filter(|word| word.starts_with("tieline_")).collect();
     assert!(names.len() > 4, "the page names them");

@@ -3,6 +3,7 @@
 use crate::rig::{Line, Place, until_some};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 crate::facts! {
     the_first_run_is_planned_approved_and_brings_everybody_over
@@ -11,7 +12,10 @@ crate::facts! {
     who_is_deleted_in_the_crm_goes_and_does_not_rise_again
     a_run_that_would_delete_too_many_stops_and_asks
     a_record_that_was_merged_goes_on_as_the_other
+    merges_one_after_the_other_are_followed_to_their_end
+    contacts_merged_on_the_platform_take_nobody_away
     a_mirror_that_would_take_its_master_away_is_refused
+    runs_cost_as_few_calls_as_the_vendor_allows
 }
 
 /// The map of the public guides, both ways.
@@ -100,6 +104,10 @@ async fn the_first_run_is_planned_approved_and_brings_everybody_over(place: Plac
     for (mail, person) in &right {
         assert_eq!(left.get(mail), Some(person));
     }
+    // Two of one household: a number in common makes no one of them.
+    assert!(
+        ["john.doe@example.com", "jane.smith@example.com"].iter().all(|m| right.contains_key(*m))
+    );
     let again = run(&line).await;
     assert_eq!((&again["created_right"], &again["updated_left"]), (&Value::Null, &Value::Null));
 }
@@ -199,7 +207,7 @@ async fn a_run_that_would_delete_too_many_stops_and_asks(place: Place) {
     let stopped = done(&line, "/api/v1/syncs/contacts/runs", json!({})).await;
     assert_eq!(stopped["state"], "partial", "{stopped}");
     assert_eq!(line.genesys().contacts().len(), before, "nobody was deleted");
-    let reviews = line.get("/api/v1/reviews?state=open").await.body;
+    let reviews = line.get("/api/v1/reviews?sync=contacts").await.body;
     let brake =
         reviews["items"].as_array().into_iter().flatten().find(|one| one["kind"] == "brake");
     let brake = brake.unwrap_or_else(|| panic!("{reviews}"));
@@ -234,4 +242,86 @@ async fn a_record_that_was_merged_goes_on_as_the_other(place: Place) {
     let [left, right] = sides(&line);
     assert!(!right.contains_key("maria.garcia@example.com"), "{right:?}");
     assert_eq!(right.get("mgl@example.com"), left.get("mgl@example.com"));
+}
+
+async fn merges_one_after_the_other_are_followed_to_their_end(place: Place) {
+    let line = line_with(place, 20, "deletes = { on_left = \"delete\" }\n").await;
+    done(&line, "/api/v1/syncs/contacts/runs", json!({ "yes": true })).await;
+    let before = line.genesys().contacts().len();
+    let maria = line.salesforce.contact_with("maria.garcia@example.com").expect("Maria");
+    let add = |email: &str| {
+        let other = json!({ "FirstName": "Maria", "LastName": "Garcia", "Email": email });
+        line.salesforce.add("Contact", &other).expect("made")
+    };
+    // The one between is never seen: made and merged away between two runs.
+    let (between, last) = (add("between@example.com"), add("last@example.com"));
+    line.salesforce.merge(&maria, &between).expect("merged");
+    line.salesforce.merge(&between, &last).expect("merged");
+    let run = run(&line).await;
+    let contacts = line.genesys().contacts();
+    assert_eq!(contacts.len(), before, "she is still one: {run}");
+    assert_eq!(run["counts"]["deleted_right"], Value::Null, "{run}");
+    let [left, right] = sides(&line);
+    assert_eq!(right.get("last@example.com"), left.get("last@example.com"));
+}
+
+fn people(line: &Line) -> usize {
+    line.salesforce.query("SELECT Id FROM Contact").expect("contacts").len()
+}
+
+async fn contacts_merged_on_the_platform_take_nobody_away(place: Place) {
+    let line = line_with(place, 20, "deletes = { on_right = \"delete\" }\n").await;
+    done(&line, "/api/v1/syncs/contacts/runs", json!({ "yes": true })).await;
+    let before = people(&line);
+    let contacts = line.genesys().contacts();
+    let ids: Vec<&str> = contacts.iter().take(3).filter_map(|one| one["id"].as_str()).collect();
+    // The list does not know the new one yet: it looks as if all three were gone.
+    line.genesys().set_index_lag(Duration::from_secs(3_600));
+    let merged = line.genesys().merge_contacts(&ids).expect("merged");
+    for _ in 0..2 {
+        let blind = done(&line, "/api/v1/syncs/contacts/runs", json!({})).await;
+        assert_eq!(people(&line), before, "nobody is taken away: {blind}");
+    }
+    line.genesys().settle_index();
+    line.genesys().set_index_lag(Duration::ZERO);
+    done(&line, "/api/v1/syncs/contacts/runs", json!({})).await;
+    assert_eq!(people(&line), before, "nor when the list knows it");
+    let canonical: Vec<Value> =
+        line.genesys().contacts().into_iter().filter(|one| one["mergedTo"].is_null()).collect();
+    assert_eq!(canonical.len(), contacts.len() - 2, "one of three, and nobody made anew");
+    // One of them is tied to it; the CRM has this person three times, and somebody decides.
+    let reviews = line.get("/api/v1/reviews?sync=contacts").await.body;
+    let items = reviews["items"].as_array().into_iter().flatten();
+    let twice = items.filter(|one| one["kind"] == "duplicate" && one["runId"] == 2);
+    assert_eq!(twice.count(), 2, "{reviews}");
+    let story = line.get(&format!("/api/v1/syncs/contacts/records/right/{}", ids[0])).await;
+    assert_eq!(story.status, 200, "the old id leads on: {story:?}");
+    assert!(story.body.to_string().contains(&merged), "{story:?}");
+}
+
+async fn runs_cost_as_few_calls_as_the_vendor_allows(place: Place) {
+    let line = line(place, 60).await;
+    let genesys = line.genesys().faults();
+    let calls = |what: &str| genesys.requests().count(&format!("bulk/contacts/{what}"));
+    let first = done(&line, "/api/v1/syncs/contacts/runs", json!({ "yes": true })).await;
+    let made = first["counts"]["created_right"].as_u64().expect("some");
+    assert!(made > 20, "{first}");
+    // Ten in a request; who waits for somebody else goes in a round of its own.
+    assert!(calls("enrich") <= made.div_ceil(10) + 1, "{} for {made}", calls("enrich"));
+    run(&line).await;
+    genesys.requests().clear();
+    line.salesforce.faults().requests().clear();
+    let rest = run(&line).await;
+    assert_eq!((&rest["created_right"], &rest["updated_right"]), (&Value::Null, &Value::Null));
+    assert_eq!(calls("enrich") + calls("update"), 0, "nobody changed");
+    assert_eq!(line.salesforce.faults().requests().count("composite"), 0, "nobody changed");
+    let all = line.salesforce.query("SELECT Id FROM Contact").expect("contacts");
+    for one in &all {
+        let id = one["Id"].as_str().expect("an id");
+        line.salesforce.update(id, &json!({ "FirstName": "Robin" })).expect("updated");
+    }
+    let changed = run(&line).await["updated_right"].as_u64().expect("some");
+    assert!(changed > 20, "{changed} of {}", all.len());
+    assert_eq!(calls("update"), changed.div_ceil(50), "{changed} changed");
+    assert_eq!(calls("enrich"), 0, "nobody is new");
 }

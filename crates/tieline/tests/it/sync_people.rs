@@ -38,6 +38,12 @@ async fn line(place: Place, people: u64) -> Line {
     Line::with_salesforce().and_genesys().people(people).on(place).section(SECTION).start().await
 }
 
+/// Requests to the platform so far, save its login.
+fn asked(line: &Line) -> u64 {
+    let log = line.genesys().faults().requests().log();
+    log.iter().filter(|one| one.target.starts_with("/api/v2/externalcontacts")).count() as u64
+}
+
 /// Runs the sync to its end.
 async fn run(line: &Line) -> Value {
     let begun = line.post("/api/v1/syncs/contacts/runs", &json!({ "yes": true })).await;
@@ -70,10 +76,13 @@ async fn a_person_plans_approves_runs_and_takes_back_by_the_command_line(place: 
     assert_eq!(early.code, Some(1), "{early:?}");
     assert!(early.err.contains("sync.not_approved"), "{early:?}");
     assert_eq!(line.command(&["sync", "approve", "contacts"]).await.code, Some(0));
+    let before = asked(&line);
     let ran = line.command(&["sync", "run", "contacts", "--json"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let ran: Value = serde_json::from_str(&ran.out).expect("JSON");
     assert_eq!(ran["counts"]["created_right"], creates, "{ran}");
+    let took = asked(&line) - before;
+    assert!((calls..=calls + 2).contains(&took), "{took} calls, {calls} foretold");
 
     let shown = line.command(&["sync", "show", "contacts"]).await;
     assert!(shown.code == Some(0) && shown.out.contains("score "), "{shown:?}");

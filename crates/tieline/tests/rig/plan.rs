@@ -161,6 +161,9 @@ impl Plan {
             environment.push(("WIDGET_SECRET".to_owned(), secret));
         }
         let text = self.config(&salesforce.url(), genesys.as_ref(), &place.location());
+        let login = format!("login_url = \"{}\"\n", salesforce.url());
+        let events = format!("{login}pubsub_url = \"{}\"\n", salesforce.pubsub_url());
+        let text = text.replacen(&login, &events, 1);
         let config = folder.write("tieline.toml", &text);
         Line::new(salesforce, genesys, folder, place, config, environment)
     }

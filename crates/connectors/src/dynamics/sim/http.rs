@@ -181,7 +181,7 @@ impl World {
             .with("x-ms-ratelimit-time-remaining-xrm-requests", time)
     }
 
-    fn api(&self, asked: &Asked<'_>) -> Result<Answer, Answer> {
+    pub(super) fn api(&self, asked: &Asked<'_>) -> Result<Answer, Answer> {
         let unknown = |segment: &str| {
             let message = format!("Resource not found for the segment '{segment}'.");
             Answer::error(StatusCode::NOT_FOUND, "0x8006088a", &message)
@@ -197,6 +197,7 @@ impl World {
         };
         let step = decoded(step);
         match step.as_str() {
+            "$batch" => return self.batch(asked),
             "WhoAmI" | "WhoAmI()" => return Ok(self.who_am_i()),
             step if step.starts_with("systemusers(") => return self.own_roles(step, asked),
             step if step.starts_with("EntityDefinitions") => return self.definitions(step, asked),

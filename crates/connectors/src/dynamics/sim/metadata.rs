@@ -67,20 +67,21 @@ impl World {
     pub(super) fn definitions(&self, step: &str, asked: &Asked<'_>) -> Result<Answer, Answer> {
         let store = self.read();
         let all: Vec<Json> = store.all().iter().map(|rows| rows.table.described()).collect();
-        let keys = asked.option("$expand").unwrap_or_default().starts_with("Keys");
+        let expand = expanded(asked.option("$expand").unwrap_or_default())?;
         let select: Option<Vec<&str>> =
             asked.option("$select").map(|list| list.split(',').collect());
         let told = |one: &Json| {
-            let wanted = |name: &str| match (&select, name) {
-                (_, "MetadataId") => true,
-                (_, "Keys") => keys,
-                (Some(select), name) => select.contains(&name),
-                (None, _) => true,
-            };
             let own = one.as_object().into_iter().flatten();
-            let own = own
-                .filter(|(name, _)| wanted(name))
-                .map(|(name, value)| (name.clone(), value.clone()));
+            let own = own.filter_map(|(name, value)| {
+                let value = if EXPANDED.contains(&name.as_str()) {
+                    let (_, columns) = expand.iter().find(|(own, _)| own == name)?;
+                    narrowed(value, columns.as_deref())
+                } else {
+                    let is_wanted = select.as_ref().is_none_or(|all| all.contains(&name.as_str()));
+                    (is_wanted || name == "MetadataId").then(|| value.clone())?
+                };
+                Some((name.clone(), value))
+            });
             Json::Object(own.collect::<Map<_, _>>())
         };
         if let Some(name) = step.strip_prefix("EntityDefinitions(LogicalName='") {
@@ -107,4 +108,35 @@ impl World {
 fn no_property(name: &str, of: &str) -> Answer {
     let of = format!("Microsoft.Dynamics.CRM.{of}");
     Answer::bad(&format!("Could not find a property named '{name}' on type '{of}'."))
+}
+
+/// Names, each with the columns that are wanted of it.
+type Expanded = Vec<(String, Option<Vec<String>>)>;
+
+/// What of a table's description is told only where it is asked for.
+const EXPANDED: [&str; 3] = ["Attributes", "Keys", "ManyToOneRelationships"];
+
+/// `Keys($select=a,b),Attributes` as names, each with its columns.
+fn expanded(list: &str) -> Result<Expanded, Answer> {
+    let one = |one: &str| {
+        let (name, inner) = one.split_once('(').unwrap_or((one, ""));
+        if !EXPANDED.contains(&name) {
+            return Err(no_property(name, "EntityMetadata"));
+        }
+        let list = inner.strip_suffix(')').and_then(|inner| inner.strip_prefix("$select="));
+        let columns = list.map(|list| list.split(',').map(|one| one.trim().to_owned()).collect());
+        Ok((name.to_owned(), columns))
+    };
+    super::wanted::parts(list).into_iter().map(one).collect()
+}
+
+/// Rows with these columns alone.
+fn narrowed(rows: &Json, columns: Option<&[String]>) -> Json {
+    let Some(columns) = columns else { return rows.clone() };
+    let narrow = |row: &Json| {
+        let own = row.as_object().into_iter().flatten();
+        let own = own.filter(|(name, _)| columns.contains(name));
+        Json::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect())
+    };
+    rows.as_array().into_iter().flatten().map(narrow).collect()
 }

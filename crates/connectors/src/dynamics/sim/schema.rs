@@ -73,7 +73,38 @@ impl Table {
                 "EntityKeyIndexStatus": if *is_ready { "Active" } else { "Pending" },
             })
         };
+        let column = |column: &Column| {
+            let (name, kind) = match column.kind {
+                Kind::Lookup => {
+                    let name = column.name.strip_prefix('_').unwrap_or(column.name);
+                    (name.strip_suffix("_value").unwrap_or(name), "Lookup")
+                }
+                Kind::Id => (column.name, "Uniqueidentifier"),
+                Kind::Text(most) if most >= 2_000 => (column.name, "Memo"),
+                Kind::Text(_) => (column.name, "String"),
+                Kind::Int => (column.name, "Integer"),
+                Kind::Decimal => (column.name, "Decimal"),
+                Kind::Bool => (column.name, "Boolean"),
+                Kind::Date => (column.name, "DateTime"),
+                Kind::Choice(_) => (column.name, "Picklist"),
+            };
+            json!({
+                "LogicalName": name, "SchemaName": schema(name), "AttributeType": kind,
+                "IsValidForCreate": !column.is_own, "IsValidForUpdate": !column.is_own,
+                "IsValidForRead": true,
+            })
+        };
+        let way = |way: &Way| {
+            let name = way.column.strip_prefix('_').unwrap_or(way.column);
+            json!({
+                "ReferencingEntity": self.logical, "ReferencedEntity": way.to,
+                "ReferencingAttribute": name.strip_suffix("_value").unwrap_or(name),
+                "ReferencingEntityNavigationPropertyName": way.name,
+            })
+        };
         json!({
+            "Attributes": self.columns.iter().map(column).collect::<Vec<_>>(),
+            "ManyToOneRelationships": self.ways.iter().map(way).collect::<Vec<_>>(),
             "MetadataId": format!("70816501-edb9-4740-a16c-{:012x}", self.logical.len() * 65_537),
             "LogicalName": self.logical, "SchemaName": schema(self.logical),
             "EntitySetName": self.set, "LogicalCollectionName": self.set,

@@ -111,6 +111,15 @@ impl Store {
         self.tables[at].rows.insert(id.to_owned(), row);
     }
 
+    /// Undoes what a change set began: as if it had never been.
+    pub(super) fn set_back(&mut self, at: usize, id: &str, row: Option<Row>) {
+        match row {
+            Some(row) => drop(self.tables[at].rows.insert(id.to_owned(), row)),
+            None => drop(self.tables[at].rows.remove(id)),
+        }
+        self.tables[at].gone.retain(|_, gone| gone != id);
+    }
+
     /// Deletes a record; false when there is none.
     pub(super) fn remove(&mut self, at: usize, id: &str) -> bool {
         if self.tables[at].rows.remove(id).is_none() {

@@ -82,7 +82,7 @@ impl Wanted {
 }
 
 /// Parts of a list, commas in parentheses left alone.
-fn parts(list: &str) -> Vec<&str> {
+pub(super) fn parts(list: &str) -> Vec<&str> {
     let mut depth = 0_i32;
     let all = list.split(|c: char| {
         depth += i32::from(c == '(') - i32::from(c == ')');

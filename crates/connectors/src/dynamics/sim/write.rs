@@ -239,7 +239,7 @@ fn duplicate() -> Answer {
 }
 
 /// An id that nobody has yet.
-fn random_id() -> String {
+pub(super) fn random_id() -> String {
     let mut bytes = [0_u8; 16];
     // Without randomness there is no simulator either: its tokens need it.
     let _ = aws_lc_rs::rand::fill(&mut bytes);

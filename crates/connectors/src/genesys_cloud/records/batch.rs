@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Enrich operations of one request, the platform's limit.
-const ENRICH_MAX: usize = 10;
+pub(super) const ENRICH_MAX: usize = 10;
 /// What a caller may give at once.
 pub(super) const WRITE_MAX: usize = BULK_MAX;
 

@@ -5,7 +5,7 @@
 
 use super::super::client::{Send, refused};
 use super::super::mapping::is_uuid;
-use super::{Object, Records};
+use super::{Object, Records, ancestors};
 use kit::Error;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -78,6 +78,38 @@ impl Records {
             }
         }
         Ok(found)
+    }
+}
+
+impl Records {
+    /// To which entity each of these ids leads, where it leads to one: the platform answers
+    /// an id that was merged away with what it has become, which also names all it was.
+    ///
+    /// # Errors
+    /// Any [`Error`], also of one of them.
+    pub(super) async fn led_on(
+        &self,
+        object: Object,
+        ids: &[String],
+    ) -> std::result::Result<HashMap<String, String>, Error> {
+        let mut into = HashMap::new();
+        let asked: Vec<&String> = ids.iter().filter(|id| is_uuid(id)).collect();
+        for asked in asked.chunks(BULK_MAX) {
+            let entities: Vec<Value> = asked.iter().map(|id| json!({ "id": id })).collect();
+            for (sent, result) in self.bulk(object, Deed::Fetch, &entities).await? {
+                match result {
+                    Ok((_, entity)) => {
+                        let own = entity.get("id").and_then(Value::as_str);
+                        let own = own.ok_or_else(|| Error::protocol("an entity without an id"))?;
+                        let all = ancestors(&entity).chain([sent.as_str()]);
+                        into.extend(all.map(|id| (id.to_owned(), own.to_owned())));
+                    }
+                    Err(Error::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(into)
     }
 }
 

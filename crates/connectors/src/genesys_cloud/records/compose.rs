@@ -5,6 +5,7 @@
 //! field needs the schema that has it.
 
 use super::super::mapping::Source;
+use super::forms::PHONES;
 use super::schemas::{Schema, holding};
 use super::{CLOSED, CUSTOM, EXTERNAL_ID, EXTERNAL_IDS, ORGANIZATION_ID};
 use kit::{Error, Fields};
@@ -38,7 +39,8 @@ impl Beyond {
                 path => {
                     let key = path.strip_prefix(CUSTOM).and_then(|rest| rest.strip_prefix('.'));
                     custom.extend(key.filter(|_| !value.is_null()));
-                    sets.push((path.to_owned(), Some(value.clone()).filter(|v| !v.is_null())));
+                    let value = Some(value.clone()).filter(|value| !value.is_null());
+                    sets.push((path.to_owned(), value.map(|value| as_typed(path, value))));
                 }
             }
         }
@@ -59,7 +61,8 @@ impl Beyond {
             let value = text(EXTERNAL_ID, value)?;
             all.push(json!({ "externalSource": source.reference(), "value": value }));
         }
-        Ok((EXTERNAL_IDS.to_owned(), Some(Value::Array(all))))
+        // An empty list is not what a contact without ids has.
+        Ok((EXTERNAL_IDS.to_owned(), Some(Value::Array(all)).filter(|all| *all != json!([]))))
     }
 
     fn organization(&self, value: &Value) -> Result<Set, Error> {
@@ -105,6 +108,16 @@ fn text<'a>(field: &str, value: &'a Value) -> Result<&'a str, Error> {
     })
 }
 
+/// A phone as somebody typed it: of what is written the platform reads `display` alone, and
+/// takes that for what was typed, so that its own rewriting would be taken for a person's.
+fn as_typed(field: &str, mut value: Value) -> Value {
+    let typed = value.get("userInput").and_then(Value::as_str).filter(|text| !text.is_empty());
+    if let Some(typed) = typed.filter(|_| PHONES.contains(&field)).map(str::to_owned) {
+        value["display"] = typed.into();
+    }
+    value
+}
+
 /// Puts what is set into an entity, at `field` or `field.part`.
 pub(super) fn put(entity: &mut Value, sets: Vec<Set>) {
     for (path, value) in sets {
@@ -146,6 +159,11 @@ pub(super) fn writable(entity: &Value) -> Value {
         }
         strip(fields.get_mut("externalOrganization"));
         strip(fields.get_mut("schema"));
+        for field in PHONES {
+            if let Some(phone) = fields.get_mut(field) {
+                *phone = as_typed(field, phone.take());
+            }
+        }
     }
     whole
 }
@@ -210,6 +228,17 @@ mod tests {
     }
 
     #[test]
+    fn a_phone_goes_back_as_it_was_typed() {
+        let typed = json!({ "display": "+1 555-019-9999", "userInput": "555 019 9999",
+            "e164": "+15550199999" });
+        let back = json!({ "display": "555 019 9999", "userInput": "555 019 9999",
+            "e164": "+15550199999" });
+        let entity = json!({ "cellPhone": typed, "workPhone": { "display": "+15550190000" } });
+        let whole = written(entity, json!({ "workPhone": typed }));
+        assert_eq!(whole, Ok(json!({ "cellPhone": back, "workPhone": back })));
+    }
+
+    #[test]
     fn our_id_is_set_beside_those_of_others() {
         let other = json!({ "externalSource": { "id": "other" }, "value": "7" });
         let entity = json!({ "externalIds": [
@@ -222,6 +251,8 @@ mod tests {
         );
         let without = written(entity, json!({ "externalId": null }));
         assert_eq!(without, Ok(json!({ "externalIds": [other] })));
+        let alone = json!({ "externalIds": [own] });
+        assert_eq!(written(alone, json!({ "externalId": null })), Ok(json!({})));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use kit::forms::read_plain;
 use kit::{Error, Form, Forms};
 use serde_json::{Value as Json, json};
 
-const PHONES: [&str; 6] =
+pub(super) const PHONES: [&str; 6] =
     ["workPhone", "cellPhone", "homePhone", "otherPhone", "phoneNumber", "faxNumber"];
 
 /// What guides call a field, in lower case, and what the platform does.

@@ -1,16 +1,16 @@
 //! All contacts or organizations, over and over: the platform keeps no list of what changed.
 //!
 //! Each pass walks the whole list and says that it begins anew, so that whoever is not
-//! told in it is no longer there. Versions tell what changed since the pass before.
+//! told in it is no longer there; who was merged into another is told with it. Versions tell what changed since the pass before.
 //! The platform's cursor lives for a day; one that has died begins the pass again.
 //! Contacts that the platform made by itself are not in the list.
 //!
 //! Source: the platform's API description, `GET /externalcontacts/scan/contacts`.
 
 use super::super::client::Send;
-use super::{Object, Records};
+use super::{Object, Records, ancestors};
 use async_trait::async_trait;
-use kit::{Change, Changes, ChangesAsk, ChangesPage, Error};
+use kit::{Change, Changes, ChangesAsk, ChangesPage, Error, Record};
 use serde_json::Value;
 
 /// Entities of one request, the platform's own bounds.
@@ -34,6 +34,10 @@ struct Cursor {
 impl Changes for Records {
     fn tells_deletions(&self) -> bool {
         false
+    }
+
+    fn pass_requests(&self, records: u64) -> u64 {
+        records.div_ceil(PAGE_MAX as u64).max(1)
     }
 
     async fn page(&self, ask: &ChangesAsk) -> Result<ChangesPage, Error> {
@@ -91,10 +95,24 @@ impl Records {
         Ok(ChangesPage {
             has_more: !cursor.is_end,
             cursor: cursor.text(),
-            changes: records.into_iter().map(Change::Saved).collect(),
+            changes: with_ancestors(records, &entities),
             is_restart: false,
         })
     }
+}
+
+/// The records, each after those that were merged into it: told in every pass, because it
+/// does not say when that was.
+fn with_ancestors(records: Vec<Record>, entities: &[Value]) -> Vec<Change> {
+    let mut changes = Vec::with_capacity(records.len());
+    for (record, entity) in records.into_iter().zip(entities) {
+        let into = Some(record.id.clone());
+        let gone =
+            ancestors(entity).map(|id| Change::Deleted { id: id.into(), into: into.clone() });
+        changes.extend(gone);
+        changes.push(Change::Saved(record));
+    }
+    changes
 }
 
 impl Cursor {

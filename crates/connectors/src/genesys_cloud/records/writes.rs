@@ -8,7 +8,7 @@
 //! somebody else.
 
 use super::super::client::Send;
-use super::batch::{WRITE_MAX, changed, check_new, same, saved, unchanged};
+use super::batch::{ENRICH_MAX, WRITE_MAX, changed, check_new, same, saved, unchanged};
 use super::bulk::{BULK_MAX, Deed};
 use super::{Object, Records};
 use async_trait::async_trait;
@@ -34,6 +34,12 @@ impl Writes for Records {
         let records = self.told(object, &found, fields).await?;
         let of = |id: &String| records.iter().find(|record| record.id == *id).cloned();
         Ok(ids.iter().map(of).collect())
+    }
+
+    async fn successors(&self, object: &str, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        let object = Object::named(object)?;
+        let into = self.led_on(object, ids).await?;
+        Ok(ids.iter().map(|id| into.get(id).filter(|into| *into != id).cloned()).collect())
     }
 
     async fn create(
@@ -88,6 +94,16 @@ impl Writes for Records {
 
     fn write_max(&self) -> usize {
         WRITE_MAX
+    }
+
+    fn create_max(&self) -> usize {
+        ENRICH_MAX
+    }
+
+    /// What is changed or removed is read before.
+    fn write_requests(&self, made: u64, changed: u64, deleted: u64) -> u64 {
+        let bulk = |writes: u64| 2 * writes.div_ceil(WRITE_MAX as u64);
+        made.div_ceil(ENRICH_MAX as u64) + bulk(changed) + bulk(deleted)
     }
 
     async fn write(

@@ -7,6 +7,7 @@
 
 mod collections;
 mod oauth;
+pub(super) mod pubsub;
 mod query;
 mod records;
 mod sessions;
@@ -19,8 +20,8 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Map, Value as Json, json};
 
-use super::World;
 use super::store::Refused;
+use super::{World, Writing};
 
 pub(super) use self::oauth::der;
 pub(super) use self::sessions::Sessions;
@@ -216,6 +217,18 @@ impl World {
             ["composite", "sobjects", rest @ ..] => self.collections(asked, base, rest),
             _ => not_found(),
         }
+    }
+
+    /// A transaction of a request, whose client may have given itself a name.
+    pub(super) fn write_for(&self, asked: &Asked<'_>) -> Writing<'_> {
+        let version = asked.path.get(2).and_then(|version| version.strip_prefix('v'));
+        let mut origin = format!("com/salesforce/api/rest/{}", version.unwrap_or_default());
+        let options = asked.headers.get("sforce-call-options").and_then(|v| v.to_str().ok());
+        let mut options = options.unwrap_or_default().split(',');
+        if let Some(client) = options.find_map(|one| one.trim().strip_prefix("client=")) {
+            origin = format!("{origin};client={client}");
+        }
+        self.write_from(origin)
     }
 
     /// The token of a request.

@@ -7,6 +7,7 @@
 
 pub(crate) mod clock;
 mod derived;
+mod fates;
 pub(crate) mod ids;
 mod index;
 mod input;
@@ -69,6 +70,13 @@ pub(crate) struct Undo {
     before: Option<Row>,
 }
 
+/// A record that was changed, and what it was; nothing where it is new.
+pub(crate) struct Changed {
+    pub(crate) object: usize,
+    pub(crate) row: u32,
+    pub(crate) before: Option<Row>,
+}
+
 /// Changes not yet in the search index; past it the index is built anew.
 const MOST_TOUCHED: usize = 100_000;
 
@@ -80,6 +88,8 @@ pub(crate) struct Store {
     pub(crate) search: Search,
     /// What changed and when, for the search index, oldest first.
     pub(crate) touched: VecDeque<(i64, usize, u32)>,
+    /// What changed in this transaction, for the event bus.
+    pub(crate) told: Vec<Changed>,
     cases: u64,
 }
 
@@ -87,7 +97,15 @@ impl Store {
     pub(crate) fn new(custom: &[CustomField], allowed: Permissions, search: Search) -> Store {
         let objects = schema::objects(custom);
         let tables = objects.iter().map(Table::of).collect();
-        Store { objects, tables, allowed, search, touched: VecDeque::new(), cases: 1000 }
+        Store {
+            objects,
+            tables,
+            allowed,
+            search,
+            touched: VecDeque::new(),
+            told: vec![],
+            cases: 1000,
+        }
     }
 
     /// The object of that name, in any case, if the user may see it.
@@ -267,7 +285,7 @@ impl Store {
         input::check_unique(self, object, &values, None)?;
         let now = clock::now();
         let row = self.append(object, &values, now, now);
-        self.touch(object, row);
+        self.tell(object, row, None);
         Ok((row, Undo { object, row, before: None }))
     }
 
@@ -309,7 +327,7 @@ impl Store {
         let now = clock::now();
         let after = Row { values: pack(&values), modified: now, stamp: now, ..before.clone() };
         self.replace(object, row, after);
-        self.touch(object, row);
+        self.tell(object, row, Some(&before));
         Ok(Undo { object, row, before: Some(before) })
     }
 
@@ -322,44 +340,8 @@ impl Store {
         let now = clock::now();
         let after = Row { state: State::Deleted, modified: now, stamp: now, ..before.clone() };
         self.replace(object, row, after);
-        self.touch(object, row);
+        self.tell(object, row, Some(&before));
         Ok(Undo { object, row, before: Some(before) })
-    }
-
-    /// Merges a record into another of its object: it is deleted and names its master.
-    pub(crate) fn merge(&mut self, object: usize, row: u32, master: &str) -> Result<Undo, Refused> {
-        let undo = self.delete(object, row)?;
-        let field = self.objects[object].field("MasterRecordId");
-        if let (Some(field), Some(deleted)) = (field, self.row(object, row).cloned()) {
-            let mut values: Vec<(u16, Value)> =
-                deleted.values.iter().map(|(field, value)| (field, value.to_owned())).collect();
-            values.retain(|(at, _)| *at != field);
-            values.push((field, Value::Text(master.to_owned())));
-            self.replace(object, row, Row { values: pack(&values), ..deleted });
-        }
-        Ok(undo)
-    }
-
-    /// As if a record had been deleted so long ago, and emptied from the bin if wanted.
-    pub(crate) fn delete_before(&mut self, object: usize, row: u32, ago: i64, emptied: bool) {
-        if let Some(before) = self.row(object, row).cloned() {
-            let at = clock::now() - ago;
-            let state = if emptied { State::Emptied } else { State::Deleted };
-            self.replace(object, row, Row { state, modified: at, stamp: at, ..before });
-            self.touch(object, row);
-        }
-    }
-
-    /// Makes a change not have happened.
-    pub(crate) fn undo(&mut self, change: Undo) {
-        let erased = || {
-            let row = self.row(change.object, change.row).cloned();
-            row.map(|row| Row { state: State::Erased, ..row })
-        };
-        if let Some(row) = change.before.clone().or_else(erased) {
-            self.replace(change.object, change.row, row);
-            self.touch(change.object, change.row);
-        }
     }
 
     fn append(
@@ -376,6 +358,23 @@ impl Store {
 
     fn replace(&mut self, object: usize, number: u32, row: Row) {
         self.tables[object].replace(number, row);
+    }
+
+    /// Is the value of a field another than it was?
+    pub(crate) fn differs(&self, object: usize, row: u32, before: &Row, field: u16) -> bool {
+        match field {
+            system::CREATED_DATE | system::CREATED_BY | system::MODIFIED_BY => false,
+            system::MODIFIED_DATE => true,
+            _ => {
+                self.row(object, row).map(|now| now.values.get(field))
+                    != Some(before.values.get(field))
+            }
+        }
+    }
+
+    fn tell(&mut self, object: usize, row: u32, before: Option<&Row>) {
+        self.told.push(Changed { object, row, before: before.cloned() });
+        self.touch(object, row);
     }
 
     fn touch(&mut self, object: usize, row: u32) {

@@ -65,9 +65,9 @@ impl<'a> Asked<'a> {
 
 /// One answer.
 pub(super) struct Answer {
-    status: StatusCode,
-    headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+    pub(super) status: StatusCode,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Answer {
@@ -122,9 +122,10 @@ impl World {
             .with("x-ratelimit-rule", RULE.to_owned())
     }
 
-    fn api(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn api(&self, asked: &Asked<'_>) -> Answer {
         let path: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
         match path.as_slice() {
+            ["api", "now", "batch"] | ["api", "now", _, "batch"] => self.batch(asked),
             ["api", "now", "table", table] => self.table(asked, table, None, false),
             ["api", "now", "table", table, id] => self.table(asked, table, Some(id), false),
             ["api", "now", version, "table", table] => {

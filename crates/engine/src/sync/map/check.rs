@@ -50,7 +50,8 @@ impl Map {
     pub fn open(rows: &[Row], way: Direction, ends: [End<'_>; 2]) -> Result<Self, Vec<Fault>> {
         let numbers = ends.map(|end| end.numbers);
         let mut check = Checking { rows, ends, faults: Vec::new() };
-        let mut map = Self { lines: Vec::new(), fields: Vec::new(), kept: Vec::new(), numbers };
+        let (lines, fields, kept) = (Vec::new(), Vec::new(), Vec::new());
+        let mut map = Self { lines, fields, kept, left_out: Vec::new(), numbers };
         for (at, row) in rows.iter().enumerate().take(ROWS_MAX) {
             match (check.place(at, row, Side::Left), &row.right) {
                 (Some(place), None) => map.kept.extend(check.kept(at, row, place)),

@@ -20,6 +20,8 @@ pub(super) const SYNCS: Table = table(
         "phase",
         "created_at",
         "updated_at",
+        "follower",
+        "followed_until",
     ],
     Kept::ForEver,
     false,
@@ -107,4 +109,23 @@ pub(super) const SYNC_REVIEWS: Table = table(
     &["sync", "pair", "run", "kind", "field", "state", "made_at", "decided_at", "decided_by"],
     Kept::ForEver,
     true,
+);
+
+pub(super) const SYNC_DRIFT: Table = table(
+    "sync_drift",
+    "how far both sides of a sync were apart: figures, and names of fields",
+    &[
+        "sync",
+        "run",
+        "at",
+        "sampled",
+        "compared",
+        "pending",
+        "differing",
+        "left_missing",
+        "right_missing",
+        "fields",
+    ],
+    Kept::ForEver,
+    false,
 );

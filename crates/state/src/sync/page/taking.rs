@@ -191,6 +191,8 @@ impl Taking {
             ];
             tx.execute(&self.same, &params).await?;
             self.taken.unchanged += 1;
+            // When it was changed is not known of what we wrote ourselves, until it is told.
+            self.taken.echoes += u64::from(known.modified.is_none());
         } else {
             self.change(tx, known, arriving).await?;
             self.taken.changed += 1;

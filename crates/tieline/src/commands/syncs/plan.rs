@@ -9,6 +9,7 @@ use crate::exit::{self, Failure};
 use crate::http::csv_cell;
 use clap::Args;
 use serde_json::{Value, json};
+use std::io::Write as _;
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
@@ -39,6 +40,10 @@ pub(super) async fn plan(args: &PlanArgs) -> Result<(), Failure> {
     let most = if args.csv || args.all || args.output.json { ALL } else { SHOWN };
     let writes = writes(&client, &begun["runId"], most).await?;
     if args.csv {
+        // The file holds the writes; what they take is talk, and nobody listening no failure.
+        for line in forecast(&plan) {
+            writeln!(std::io::stderr(), "{line}").ok();
+        }
         lines_of_csv(&writes).iter().try_for_each(|line| say(line))?;
     } else {
         let both = json!({ "plan": plan, "writes": writes });
@@ -75,6 +80,19 @@ pub(super) async fn writes(
 /// The plan as a person reads it.
 pub(super) fn table(plan: &Value, writes: &Value) -> Vec<String> {
     let mut lines = show::run(plan);
+    lines.extend(forecast(plan));
+    let writes = writes.as_array().map(Vec::as_slice).unwrap_or_default();
+    lines.extend(writes.iter().flat_map(show::write));
+    let more = show::writes(plan).saturating_sub(u64::try_from(writes.len()).unwrap_or(u64::MAX));
+    if more > 0 {
+        lines.push(format!("… and {more} more writes: --all, --csv or --json lists up to {ALL}"));
+    }
+    lines
+}
+
+/// What it comes to on each side.
+fn forecast(plan: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
     lines.push(format!(
         "  {:<6}{:>9}{:>9}{:>9}{:>12}{:>9}{:>12}",
         "", "create", "update", "delete", "of people", "calls", "waits"
@@ -91,15 +109,9 @@ pub(super) fn table(plan: &Value, writes: &Value) -> Vec<String> {
             duration(of["seconds"].as_u64().unwrap_or_default()),
         ));
     }
-    lines.push(format!("  of {} people; calls are what the writes need at least", plan["pairs"]));
+    lines.push(format!("  of {} people; calls are what a run needs at least", plan["pairs"]));
     if plan["braked"] == true {
         lines.push("  the brake would stop a run: it would delete too many".to_owned());
-    }
-    let writes = writes.as_array().map(Vec::as_slice).unwrap_or_default();
-    lines.extend(writes.iter().flat_map(show::write));
-    let more = show::writes(plan).saturating_sub(u64::try_from(writes.len()).unwrap_or(u64::MAX));
-    if more > 0 {
-        lines.push(format!("… and {more} more writes: --all, --csv or --json lists up to {ALL}"));
     }
     lines
 }

@@ -60,6 +60,9 @@ pub(super) fn standing(one: &Value, health: &Value) -> Vec<String> {
             number("openReviews"),
         ),
     ];
+    if health["drift"].is_object() {
+        lines.extend(drift(&health["drift"]));
+    }
     let runs = each(&health["runs"], did);
     if !runs.is_empty() {
         lines.push(format!(
@@ -77,6 +80,29 @@ pub(super) fn standing(one: &Value, health: &Value) -> Vec<String> {
         ));
     }
     lines.extend(runs);
+    lines
+}
+
+/// How far both sides are apart: a line, and one for each field that differs.
+pub(super) fn drift(drift: &Value) -> Vec<String> {
+    let number = |key: &str| drift[key].as_u64().unwrap_or_default();
+    let mut lines = vec![format!(
+        "drift {:.1} % ({} of {} pairs differ, {} pending), measured {}",
+        drift["percent"].as_f64().unwrap_or_default(),
+        number("differing"),
+        number("compared"),
+        number("pending"),
+        text(drift, "at"),
+    )];
+    for (key, side) in [("missingLeft", "left"), ("missingRight", "right")] {
+        if number(key) > 0 {
+            lines.push(format!("{:>10} have no record on the {side}", number(key)));
+        }
+    }
+    lines.extend(each(&drift["fields"], |field| {
+        let (left, right) = (&field["left"], &field["right"]);
+        format!("{:>10} left, {right} right  {}", left.to_string(), text(field, "field"))
+    }));
     lines
 }
 
@@ -124,7 +150,7 @@ pub(super) fn writes(run: &Value) -> u64 {
 
 fn counted(run: &Value) -> String {
     let counts = run["counts"].as_object().into_iter().flatten();
-    let told = counts.filter(|(_, number)| number.as_u64() != Some(0));
+    let told = counts.filter(|(word, number)| *word != "expected" && number.as_u64() != Some(0));
     let told = told.map(|(word, number)| format!("{} {number}", word.replace('_', " ")));
     match told.collect::<Vec<_>>().join(", ") {
         none if none.is_empty() => "nothing".to_owned(),
@@ -159,6 +185,7 @@ pub(super) fn run(run: &Value) -> Vec<String> {
     let both = [
         ("linked", "found to be one person"),
         ("unchanged", "the same on both sides"),
+        ("echoes", "own writes that came back"),
         ("conflicts", "conflicts: the value that lost is kept"),
         ("duplicates", "duplicates: see the reviews"),
         ("held", "wait for a person: see the reviews"),

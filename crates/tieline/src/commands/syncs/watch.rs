@@ -41,6 +41,7 @@ struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Reading,
+    Planning,
     Settling,
     Undoing,
 }
@@ -53,8 +54,7 @@ pub(super) struct Far {
     pub(super) of: u64,
 }
 
-/// From a run's counts: first records are read, then whoever is new, changed or gone is
-/// settled.
+/// From a run's counts: first records are read, then whoever waits is settled.
 pub(super) fn far(run: &Value, of: Option<u64>) -> Far {
     let counts = &run["counts"];
     let sum = |words: &[&str]| -> u64 {
@@ -80,17 +80,20 @@ pub(super) fn far(run: &Value, of: Option<u64>) -> Far {
         "errors",
     ]);
     let news = sum(&["new", "changed", "gone"]);
-    if settled == 0 {
+    let expected = counts["expected"].as_u64();
+    if settled == 0 && expected.is_none() {
         let read = news + sum(&["seen"]);
         return Far { step: Step::Reading, done: read, of: 0 };
     }
-    Far { step: Step::Settling, done: settled, of: news.max(settled) }
+    let step = if text(run, "kind") == "plan" { Step::Planning } else { Step::Settling };
+    Far { step, done: settled, of: expected.unwrap_or(news).max(settled) }
 }
 
 impl Step {
     fn words(self) -> &'static str {
         match self {
             Self::Reading => "reading what both sides say",
+            Self::Planning => "matching and planning",
             Self::Settling => "matching and writing",
             Self::Undoing => "taking back",
         }

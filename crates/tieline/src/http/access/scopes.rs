@@ -79,6 +79,8 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("GET", "/api/v1/syncs/*/runs", Read),
     ("GET", "/api/v1/syncs/*/plan", Read),
     ("GET", "/api/v1/syncs/*/health", Read),
+    ("GET", "/api/v1/syncs/*/drift", Read),
+    ("GET", "/api/v1/syncs/*/promotion", Read),
     ("GET", "/api/v1/syncs/*/records/*/*", Read),
     ("GET", "/api/v1/reviews", Read),
     ("GET", "/api/v1/reviews/*", Read),

@@ -1,14 +1,16 @@
-//! How a sync did of late, and what its newest plan comes to.
+//! How a sync did of late, how far both sides are apart, and what its newest plan comes to.
 
 use super::runs::{SyncRunBody, told};
+use super::{SyncBegunBody, asked, start};
 use crate::http::error::ErrorBody;
 use crate::http::input::Segment;
 use crate::http::{ApiError, App};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use engine::sync::health::{Did, Forecast};
+use engine::sync::health::{Did, Forecast, drifted};
 use serde::Serialize;
+use state::sync::{Drift, RunKind};
 use utoipa::ToSchema;
 
 /// How a sync did of late.
@@ -22,8 +24,50 @@ pub struct SyncHealthBody {
     failing: u64,
     /// Pairs that are given up until somebody says otherwise.
     dead: u64,
+    /// How far both sides were apart when it was measured last; absent: it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    drift: Option<DriftBody>,
     /// The last ten that have ended, newest first.
     runs: Vec<DidBody>,
+}
+
+/// What was measured of a sync, newest first.
+#[derive(Serialize, ToSchema)]
+pub struct DriftsBody {
+    items: Vec<DriftBody>,
+}
+
+/// One measurement: some pairs, drawn by chance, were read from both sides.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftBody {
+    run_id: i64,
+    at: String,
+    /// Of a hundred pairs that were compared, how many differed.
+    percent: f64,
+    /// Pairs that were drawn.
+    sampled: u64,
+    /// Of these, those that were compared, and those that were not: they wait, are in conflict,
+    /// or changed since the last run began, which the next one will be told.
+    compared: u64,
+    pending: u64,
+    /// Of those compared, those that differed.
+    differing: u64,
+    /// Of those that differed, the record of a side was not there.
+    missing_left: u64,
+    missing_right: u64,
+    fields: Vec<FieldDriftBody>,
+}
+
+/// A field in which some differed.
+#[derive(Serialize, ToSchema)]
+pub struct FieldDriftBody {
+    /// As the map has it: `FirstName>firstName`.
+    field: String,
+    /// How often the left, and the right, had moved away from what was agreed on.
+    left: u64,
+    right: u64,
 }
 
 /// What one run did, of both sides together.
@@ -66,7 +110,8 @@ pub struct ForecastBody {
     deletes: u64,
     /// All of them, of a hundred people that the sync knows.
     percent: f64,
-    /// Calls to write it, in batches as large as the vendor takes: at least so many.
+    /// Calls of a run, to hear what changed and to write it in batches as large as the vendor
+    /// takes: at least so many.
     calls: u64,
     /// How long these wait for the connection's rate budget.
     seconds: u64,
@@ -89,8 +134,46 @@ pub async fn health(
         open_reviews: health.open_reviews,
         failing: health.failing,
         dead: health.dead,
+        drift: health.drift.map(drift),
         runs: health.runs.into_iter().map(did).collect(),
     }))
+}
+
+/// What was measured of a sync, newest first, at most 100: how far both sides were apart.
+#[utoipa::path(
+    get, path = "/api/v1/syncs/{name}/drift", tag = "syncs", params(("name" = String, Path)),
+    responses((status = 200, body = DriftsBody), (status = 404, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn drifts(
+    State(app): State<App>,
+    Segment(name): Segment,
+) -> Result<Json<DriftsBody>, ApiError> {
+    let sync = app.engine.syncs.get(&name).ok_or_else(super::unknown)?;
+    let known = app.engine.sync_state(sync).await?;
+    let all = app.engine.store.drifts(known.id, DRIFTS).await?;
+    Ok(Json(DriftsBody { items: all.into_iter().map(drift).collect() }))
+}
+
+/// Measurements that are told at once.
+const DRIFTS: usize = 100;
+
+/// Measures how far both sides are apart: reads some pairs, drawn by chance, from both, and
+/// writes nothing.
+#[utoipa::path(
+    post, path = "/api/v1/syncs/{name}/drift", tag = "syncs", params(("name" = String, Path)),
+    responses(
+        (status = 202, description = "It has begun", body = SyncBegunBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)
+    ),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn measure(
+    State(app): State<App>,
+    Segment(name): Segment,
+    request: Request,
+) -> Result<(StatusCode, Json<SyncBegunBody>), ApiError> {
+    start(&app, &name, asked(RunKind::Measure, None, false, &request)).await
 }
 
 /// The newest plan of a sync, under way or ended, and what it comes to. What it would write:
@@ -127,6 +210,25 @@ fn did(did: Did) -> DidBody {
         errors: did.errors,
         conflicts: did.conflicts,
         seconds: did.seconds,
+    }
+}
+
+fn drift(of: Drift) -> DriftBody {
+    let percent = drifted(&of);
+    let fields = of.fields.into_iter();
+    DriftBody {
+        run_id: of.run,
+        at: of.at.to_string(),
+        percent,
+        sampled: of.sampled,
+        compared: of.compared,
+        pending: of.pending,
+        differing: of.differing,
+        missing_left: of.missing[0],
+        missing_right: of.missing[1],
+        fields: fields
+            .map(|(field, [left, right])| FieldDriftBody { field, left, right })
+            .collect(),
     }
 }
 

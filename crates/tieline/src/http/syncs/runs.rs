@@ -27,7 +27,8 @@ pub struct BeginRunBody {
 pub struct SyncRunBody {
     run_id: i64,
     sync: String,
-    /// `run`, `plan` or `undo`.
+    /// `run`, `plan`, `undo`, `measure`, `rehearsal` (a plan with other settings), or `push`: a run
+    /// of those whom a side has told of by itself.
     kind: &'static str,
     /// The run that it takes back; 0 for others.
     of: i64,
@@ -44,8 +45,11 @@ pub struct SyncRunBody {
     ended_at: String,
     /// By word, those of a side with its name behind: `created_right`, `updated_left`,
     /// `deleted_right`, `new_left` (records seen for the first time), `changed_left`,
-    /// `seen_left` (told, and unchanged), `gone_left`, `linked`, `unchanged`, `conflicts`,
-    /// `duplicates`, `held`, `drift`, `errors`, `undone`, `left`.
+    /// `seen_left` (told, and unchanged), `gone_left`, `gaps_left` (what a feed did not tell, and
+    /// was read), `linked`, `echoes` (own writes that came back), `unchanged`, `conflicts`,
+    /// `duplicates`, `held`, `drift`, `errors`, `undone`, `left`; `expected`: records that waited
+    /// to be settled when all had been read; of a measurement `compared`, `pending`, `differing`;
+    /// requests `calls_left`, `calls_right`.
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     counts: Counts,
 }

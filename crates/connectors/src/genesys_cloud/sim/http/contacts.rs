@@ -238,6 +238,19 @@ pub(crate) fn replaced(
     Ok(Contact::clone(&world.contacts.put(contact, now)))
 }
 
+/// A contact with some fields set; null empties one.
+pub(crate) fn edited(world: &mut World, id: &str, fields: &Value, now: i64) -> Result<(), Problem> {
+    let change = |(name, value): (&String, &Value)| {
+        let action = if value.is_null() { "Remove" } else { "Update" };
+        json!({ "field": format!("$.{name}"), "action": action, "value": value })
+    };
+    let changes: Vec<Value> = fields.as_object().into_iter().flatten().map(change).collect();
+    let contact = Contact::clone(world.contacts.resolve(id)?);
+    let contact = patching::patched(world, &contact, &json!({ "changes": changes }))?;
+    world.contacts.put(contact, now);
+    Ok(())
+}
+
 fn get(platform: &Platform, ask: &Ask) -> Answer {
     let expand = ask.expand()?;
     let world = platform.world();

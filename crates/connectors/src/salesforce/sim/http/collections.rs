@@ -53,7 +53,7 @@ impl World {
             return too_many();
         }
         let all_or_none = body.get("allOrNone").and_then(Json::as_bool).unwrap_or(false);
-        let mut store = self.write();
+        let mut store = self.write_for(asked);
         if let Some(refused) = records.iter().find_map(|record| malformed(&store, record)) {
             return Answer::error(StatusCode::BAD_REQUEST, refused.code, &refused.message);
         }
@@ -72,7 +72,7 @@ impl World {
             return too_many();
         }
         let all_or_none = asked.query.get("allOrNone").is_some_and(|all| all == "true");
-        let mut store = self.write();
+        let mut store = self.write_for(asked);
         let mut results = Vec::new();
         for id in ids {
             results.push(locate(&store, id).and_then(|(object, row)| {

@@ -48,7 +48,7 @@ impl World {
             Ok(body) => body,
             Err(refused) => return refused,
         };
-        let mut store = self.write();
+        let mut store = self.write_for(asked);
         match store.create(object, &body) {
             Err(refused) => refused.into(),
             Ok((row, _)) => created(&store.id(object, row), None),
@@ -76,12 +76,12 @@ impl World {
             Method::PATCH => match body_object(asked.body) {
                 Err(refused) => refused,
                 Ok(body) => self
-                    .write()
+                    .write_for(asked)
                     .update(object, row, &body)
                     .map_or_else(Answer::from, |_| Answer::empty(StatusCode::NO_CONTENT)),
             },
             Method::DELETE => self
-                .write()
+                .write_for(asked)
                 .delete(object, row)
                 .map_or_else(Answer::from, |_| Answer::empty(StatusCode::NO_CONTENT)),
             _ => wrong_method(asked.method),
@@ -141,7 +141,7 @@ impl World {
         field: &str,
         value: &str,
     ) -> Answer {
-        let mut store = self.write();
+        let mut store = self.write_for(asked);
         let number = match external_id(&store, object, field) {
             Ok(number) => number,
             Err(refused) => return refused.into(),

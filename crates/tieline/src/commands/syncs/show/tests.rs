@@ -75,9 +75,10 @@ fn a_run_reads_then_settles_and_an_undo_counts_what_it_takes_back() {
     let of = |kind: &str, counts: Value| far(&json!({ "kind": kind, "counts": counts }), Some(5));
     let reading = of("run", json!({ "new_left": 3, "seen_right": 4 }));
     assert_eq!(reading, Far { step: Step::Reading, done: 7, of: 0 });
-    let settling =
-        of("plan", json!({ "new_left": 3, "seen_right": 4, "created_right": 1, "held": 1 }));
-    assert_eq!(settling, Far { step: Step::Settling, done: 2, of: 3 });
+    let planning = of("plan", json!({ "new_left": 3, "expected": 4, "held": 1 }));
+    assert_eq!(planning, Far { step: Step::Planning, done: 1, of: 4 });
+    let begun = of("run", json!({ "seen_right": 4, "expected": 6 }));
+    assert_eq!(begun, Far { step: Step::Settling, done: 0, of: 6 });
     let waited = of("run", json!({ "unchanged": 9 }));
     assert_eq!(waited, Far { step: Step::Settling, done: 9, of: 9 });
     let undoing = of("undo", json!({ "undone": 2, "left": 1 }));

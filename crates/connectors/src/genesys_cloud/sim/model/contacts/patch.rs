@@ -37,7 +37,13 @@ pub(crate) fn patched(world: &World, contact: &Contact, body: &Value) -> Result<
     for (change, path) in changes.iter().zip(&paths) {
         apply(&mut written, change, path, world)?;
     }
-    let fields: Fields = world.fields(&Value::Object(written))?;
+    let mut fields: Fields = world.fields(&Value::Object(written))?;
+    // What no path names stays as it is: a phone keeps what was typed.
+    for (name, value) in &contact.fields {
+        if !paths.iter().any(|path| path.first() == Some(&name.as_str())) {
+            fields.insert(name.clone(), value.clone());
+        }
+    }
     Ok(Contact { fields, ..contact.clone() })
 }
 
