@@ -11,6 +11,7 @@
 mod agreed;
 pub mod control;
 pub mod decide;
+mod doubt;
 pub mod fetch;
 pub(crate) mod follow;
 pub mod health;

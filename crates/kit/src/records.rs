@@ -181,6 +181,14 @@ pub trait Writes: Send + Sync {
         Ok(vec![None; ids.len()])
     }
 
+    /// The id of the record with this key, as [`Writes::create`] goes by it; `None` where there
+    /// is none. To be asked where nobody knows whether an earlier try has made it: what a
+    /// person has set in it since is not to be overwritten.
+    ///
+    /// # Errors
+    /// `Conflict` when several have the key; any [`Error`].
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error>;
+
     /// Makes a record, or finds the one that an earlier try has made and sets its fields:
     /// `key` names a field and a value that at most one record has. Where the vendor can
     /// upsert by it, that is one request; elsewhere it is looked for first.

@@ -179,6 +179,10 @@ impl Writes for Watched<dyn Writes> {
         self.told("read", self.inner.successors(object, ids).await)
     }
 
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        self.told("read", self.inner.find(object, key).await)
+    }
+
     async fn create(
         &self,
         object: &str,

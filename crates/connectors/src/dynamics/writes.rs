@@ -77,6 +77,13 @@ impl Writes for Editor {
         Ok(wanted.iter().map(|own| own.as_ref().and_then(into)).collect())
     }
 
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        let table = self.tables.table(object).await?;
+        let column = Name::new(key.0).ok_or_else(|| no_column(key.0))?;
+        let found = self.found(&table, &column, key.1).await?;
+        Ok(found.map(|id| id.as_str().to_owned()))
+    }
+
     async fn create(
         &self,
         object: &str,

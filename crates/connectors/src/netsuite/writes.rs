@@ -54,6 +54,11 @@ impl Writes for Editor {
         Ok(wanted.iter().map(|id| id.as_ref().and_then(own)).collect())
     }
 
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        let (table, column) = (record_type(object)?, named(key.0, key.0)?);
+        Ok(self.found(&table, &column, key.1).await?.map(|id| id.text()))
+    }
+
     async fn create(
         &self,
         object: &str,

@@ -90,6 +90,19 @@ impl Writes for Records {
         Ok(ids.iter().map(|id| id.as_ref().and_then(|id| into.get(id).cloned())).collect())
     }
 
+    async fn find(
+        &self,
+        object: &str,
+        (key, value): (&str, &str),
+    ) -> Result<Option<String>, Error> {
+        let found = self.keyed(&self::object(object)?, &field_name(key)?, value).await?;
+        match found.as_slice() {
+            [] => Ok(None),
+            [id] => Ok(Some(id.clone())),
+            _ => Err(several()),
+        }
+    }
+
     async fn create(
         &self,
         object: &str,
@@ -129,7 +142,7 @@ impl Writes for Records {
                 self.client.write(Write::Change(&body), &path).await?;
                 self.saved(&object, id, fields, false).await
             }
-            _ => Err(Error::Conflict { reason: "several records have this key".to_owned() }),
+            _ => Err(several()),
         }
     }
 
@@ -256,6 +269,10 @@ impl Records {
         let version = found.filter(is_ours).and_then(|record| record.version);
         Ok(Saved { id: id.to_owned(), version, is_new })
     }
+}
+
+fn several() -> Error {
+    Error::Conflict { reason: "several records have this key".to_owned() }
 }
 
 /// When a record with this stamp was changed last, if it is the version that was seen.

@@ -6,7 +6,7 @@
 
 use super::client::Client;
 use super::mapping::partner_id;
-use super::odata::{Entity, Filter, Query};
+use super::odata::{Entity, Filter, Name, Query};
 use super::records::{NUMBER, SET, check_object, fixed, named, property, record, selected};
 use async_trait::async_trait;
 use kit::{Error, Fields, Lane, Record, Saved, Writes};
@@ -60,6 +60,11 @@ impl Writes for Partners {
         Ok(ids.iter().map(|id| id.as_ref().and_then(|id| found.get(id).cloned())).collect())
     }
 
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        check_object(object)?;
+        Ok(self.found(&property(key.0)?, key.1).await?.map(|known| known.id))
+    }
+
     async fn create(
         &self,
         object: &str,
@@ -69,25 +74,8 @@ impl Writes for Partners {
         check_object(object)?;
         let key = property(key)?;
         let mut body = body(fields)?;
-        if value.is_empty() {
-            let reason = "a partner cannot be known by nothing".to_owned();
-            return Err(Error::Invalid { field: Some(key.as_str().to_owned()), reason });
-        }
-        let query = Query {
-            set: SET,
-            filter: Some(Filter::eq(&key, value)),
-            select: selected(&[])?,
-            expand: Vec::new(),
-            order: Some(NUMBER),
-            top: 2,
-        };
-        let names = [key.as_str().to_owned()];
-        let rows = match self.client.page(&query).await {
-            Ok((rows, ..)) => rows,
-            Err(error) => return Err(named(&self.client, &names, error).await),
-        };
-        match rows.as_slice() {
-            [] => {
+        match self.found(&key, value).await? {
+            None => {
                 body.insert(key.as_str().to_owned(), value.into());
                 let made = self.client.create(SET, &Value::Object(body)).await;
                 let made = match made {
@@ -96,12 +84,10 @@ impl Writes for Partners {
                 };
                 Ok(Saved { id: made.id, version: made.version, is_new: true })
             }
-            [row] => {
-                let known = record(row, &[])?;
+            Some(known) => {
                 body.remove(key.as_str());
                 self.change(&known.id, known.version.as_deref(), body).await
             }
-            _ => Err(Error::Conflict { reason: "several partners have this key".to_owned() }),
         }
     }
 
@@ -130,6 +116,32 @@ impl Writes for Partners {
 }
 
 impl Partners {
+    /// The one partner with this value of a property.
+    async fn found(&self, key: &Name, value: &str) -> Result<Option<Record>, Error> {
+        if value.is_empty() {
+            let reason = "a partner cannot be known by nothing".to_owned();
+            return Err(Error::Invalid { field: Some(key.as_str().to_owned()), reason });
+        }
+        let query = Query {
+            set: SET,
+            filter: Some(Filter::eq(key, value)),
+            select: selected(&[])?,
+            expand: Vec::new(),
+            order: Some(NUMBER),
+            top: 2,
+        };
+        let names = [key.as_str().to_owned()];
+        let rows = match self.client.page(&query).await {
+            Ok((rows, ..)) => rows,
+            Err(error) => return Err(named(&self.client, &names, error).await),
+        };
+        match rows.as_slice() {
+            [] => Ok(None),
+            [row] => record(row, &[]).map(Some),
+            _ => Err(Error::Conflict { reason: "several partners have this key".to_owned() }),
+        }
+    }
+
     async fn change(&self, id: &str, etag: Option<&str>, body: Fields) -> Result<Saved, Error> {
         let names: Fields = body.clone();
         match self.client.update(&entity(id), etag, &Value::Object(body)).await {

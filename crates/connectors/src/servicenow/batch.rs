@@ -9,11 +9,11 @@
 //! Source: REST API reference, "Batch API".
 
 use super::client::{Call, is_batch_refused};
+use super::columns::{body, column, wanted};
 use super::mapping::record;
 use super::query::{Name, sys_id};
 use super::writes::{
-    Records, body, by_key, changed, changed_to, column, done, made, open, read, several, version,
-    wanted, with_key,
+    Records, by_key, changed, changed_to, done, made, open, read, several, version, with_key,
 };
 use kit::{Error, Lane, Outcomes, Saved, Write, Writes};
 use serde_json::Value as Json;

@@ -12,9 +12,10 @@
 //! of the query; then nothing is believed (invariant 4).
 
 use super::client::{Client, Rows};
+use super::columns::{columns, table};
 use super::mapping::{ignored, record, stored};
 use super::query::{AnyOf, Moment, Name, Query, Term, sys_id};
-use super::writes::{Records, columns, read, record_of, table};
+use super::writes::{Records, read, record_of};
 use async_trait::async_trait;
 use kit::{Change, Changes, ChangesAsk, ChangesPage, Error, Lane};
 use serde_json::{Value as Json, json};

@@ -5,9 +5,9 @@
 //! ([`Forms::prepare`]): a time goes into a column of times as the instance writes times,
 //! and a column that there is not is told before its values would be ignored.
 
+use super::columns::{column, table};
 use super::dictionary::Dictionary;
 use super::query::{Moment, Name};
-use super::writes::{column, table};
 use async_trait::async_trait;
 use domain::sync::Kind;
 use domain::{Timestamp, Value};

@@ -10,6 +10,7 @@ mod batch;
 mod changes;
 mod check;
 mod client;
+mod columns;
 mod dictionary;
 mod forms;
 mod journal;

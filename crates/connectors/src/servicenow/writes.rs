@@ -7,12 +7,13 @@
 //! afterwards: then no version is told, and what they did comes as news.
 
 use super::client::Client;
+use super::columns::{body, column, columns, table, wanted};
 use super::dictionary::Dictionary;
 use super::mapping::{ignored, is_asked, record, stored};
 use super::query::{AnyOf, Moment, Name, Query, Term, sys_id};
 use async_trait::async_trait;
 use kit::{Error, Fields, Lane, Record, Saved, Write, Writes};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// Ids in one request: 33 characters each.
@@ -55,6 +56,18 @@ impl Writes for Records {
             }
         }
         Ok(found)
+    }
+
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        let (table, column) = (table(object)?, column(key.0)?);
+        let columns = [column.clone()];
+        // A column that does not exist would be ignored, and anybody be found.
+        self.dictionary.require(&table, &columns).await?;
+        match self.keyed(&table, (&column, key.1), &columns).await?.as_slice() {
+            [] => Ok(None),
+            [row] => record(row).map(Some),
+            _ => Err(several()),
+        }
     }
 
     async fn create(
@@ -324,57 +337,6 @@ pub(super) fn read(fields: &[Name]) -> Vec<Name> {
 
 pub(super) fn version(row: &Json) -> Option<String> {
     stored(row, VERSION).filter(|count| !count.is_empty()).map(str::to_owned)
-}
-
-/// What shall stand in which column, as ServiceNow keeps it: everything is a text.
-pub(super) fn wanted(fields: &Fields, key: Option<&Name>) -> Result<Vec<(Name, String)>, Error> {
-    let mut wanted = Vec::new();
-    for (name, value) in fields {
-        let name = column(name)?;
-        if name.as_str().contains('.') || name.as_str().starts_with("sys_") {
-            let reason = "is another record's or the system's own, and cannot be written";
-            return Err(Error::Invalid {
-                field: Some(name.as_str().to_owned()),
-                reason: reason.to_owned(),
-            });
-        }
-        let text = match value {
-            Json::Null => String::new(),
-            Json::String(text) => text.clone(),
-            Json::Bool(_) | Json::Number(_) => value.to_string(),
-            Json::Array(_) | Json::Object(_) => {
-                let reason = "is a list or an object, which ServiceNow does not keep";
-                return Err(Error::Invalid {
-                    field: Some(name.as_str().to_owned()),
-                    reason: reason.to_owned(),
-                });
-            }
-        };
-        wanted.extend((Some(&name) != key).then_some((name, text)));
-    }
-    Ok(wanted)
-}
-
-pub(super) fn body(wanted: &[(Name, String)]) -> Map<String, Json> {
-    wanted.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().into())).collect()
-}
-
-pub(super) fn table(object: &str) -> Result<Name, Error> {
-    Name::table(object).ok_or_else(|| Error::Invalid {
-        field: Some("object".to_owned()),
-        reason: "is no name of a table".to_owned(),
-    })
-}
-
-pub(super) fn columns(fields: &[String]) -> Result<Vec<Name>, Error> {
-    fields.iter().map(|field| column(field)).collect()
-}
-
-pub(super) fn column(field: &str) -> Result<Name, Error> {
-    Name::new(field).ok_or_else(|| Error::Invalid {
-        field: Some(field.to_owned()),
-        reason: "is no name of a field".to_owned(),
-    })
 }
 
 fn unknown(table: &Name, column: &Name) -> Error {

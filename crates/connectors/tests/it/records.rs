@@ -304,6 +304,21 @@ async fn a_record_whose_answer_was_lost_is_made_once() {
 }
 
 #[tokio::test]
+async fn whether_an_earlier_try_has_made_a_record_is_told_by_its_key() {
+    for one in tried().await {
+        let (object, key) = (one.sample.object, one.key(7));
+        let find = || one.writes.find(object, (one.sample.key, &key));
+        assert_eq!(find().await.expect("an answer"), None, "{}", one.name());
+        one.make(8, "another").await;
+        assert_eq!(find().await.expect("an answer"), None, "{}", one.name());
+        let id = one.make(7, "made").await;
+        assert_eq!(find().await.expect("an answer"), Some(id), "{}", one.name());
+        let odd = one.writes.find(object, ("No Such Key!", "x")).await;
+        assert!(matches!(odd, Err(Error::Invalid { .. })), "{}: {odd:?}", one.name());
+    }
+}
+
+#[tokio::test]
 async fn an_update_on_an_old_version_is_a_conflict_and_changes_nothing() {
     for one in tried().await {
         let id = one.make(1, "first").await;

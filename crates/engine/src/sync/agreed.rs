@@ -5,6 +5,7 @@
 //! length, its digits grouped): what came back of our own write is remembered as `worn`, and
 //! is taken for what was agreed, or a vendor's habit would pass for somebody's edit.
 
+use super::doubt::{Doubt, Told};
 use super::map::Map;
 use domain::sync::{Agreed, Buried, Side, Values};
 use kit::forms::{read_plain, write_plain};
@@ -30,6 +31,9 @@ pub(super) struct Kept {
     /// The fields that it has set: what stands in others there is not ours.
     #[serde(rename = "f", default, skip_serializing_if = "are_empty")]
     set: [Vec<String>; 2],
+    /// Of each side, a write of which nobody knows whether it was done.
+    #[serde(rename = "d", default, skip_serializing_if = "are_none")]
+    doubts: [Option<Doubt>; 2],
 }
 
 fn is_empty(worn: &[BTreeMap<String, Json>; 2]) -> bool {
@@ -38,6 +42,10 @@ fn is_empty(worn: &[BTreeMap<String, Json>; 2]) -> bool {
 
 fn are_empty(set: &[Vec<String>; 2]) -> bool {
     set.iter().all(Vec::is_empty)
+}
+
+fn are_none(doubts: &[Option<Doubt>; 2]) -> bool {
+    doubts.iter().all(Option::is_none)
 }
 
 fn is_none(written: &[Option<String>; 2]) -> bool {
@@ -87,6 +95,55 @@ impl Kept {
         for worn in &mut self.worn {
             worn.retain(|name, _| self.agreed.get(name) == before.get(name));
         }
+    }
+
+    pub(super) fn doubt(&self, side: Side) -> Option<&Doubt> {
+        self.doubts[side.index()].as_ref()
+    }
+
+    /// From now on nobody knows whether this was written.
+    pub(super) fn doubts(&mut self, side: Side, doubt: Doubt) {
+        self.doubts[side.index()] = Some(doubt);
+    }
+
+    /// What is in doubt of somebody who goes into this one is in doubt here.
+    pub(super) fn inherit(&mut self, other: Self) {
+        for (own, other) in self.doubts.iter_mut().zip(other.doubts) {
+            *own = own.take().or(other);
+        }
+    }
+
+    /// A record is there, with this version and these values: the write in doubt, and whether it
+    /// was done.
+    pub(super) fn found(
+        &mut self,
+        map: &Map,
+        side: Side,
+        version: Option<&str>,
+        seen: &Values,
+    ) -> Option<(bool, Doubt)> {
+        let doubt = self.doubts[side.index()].take()?;
+        let told = doubt.told(map, version, seen);
+        for (name, told) in &told {
+            match (told, doubt.set(name)) {
+                (Told::Written, Some(value)) => {
+                    self.agreed.insert((*name).to_owned(), value.clone());
+                }
+                _ => drop(self.agreed.remove(*name)),
+            }
+        }
+        let is_done = told.iter().any(|(_, told)| *told == Told::Written);
+        if is_done {
+            let set: Vec<String> = doubt.names().map(str::to_owned).collect();
+            // Whose version it is now nobody can say; that these fields were ours is known.
+            self.wrote(side, None, set);
+        }
+        Some((is_done, doubt))
+    }
+
+    /// What was in doubt is so no more: there is no record, or it was not made.
+    pub(super) fn clear(&mut self, side: Side) -> Option<Doubt> {
+        self.doubts[side.index()].take()
     }
 
     /// Our own write of these fields has made this version of a side.

@@ -75,7 +75,7 @@ pub(super) async fn find_others(worker: &mut Worker<'_>, items: &mut [Item]) -> 
     let wanted: Vec<i64> = others.keys().copied().collect();
     for other in worker.pairs(&wanted).await? {
         let item = &mut items[others[&other.seq]];
-        item.absorbed = Some(other);
+        item.absorb(other);
         item.read(&sync);
     }
     Ok(())
@@ -202,6 +202,19 @@ pub(super) async fn follow(
     Ok(())
 }
 
+/// A record that was to be made stands, and was found by its key.
+pub(super) async fn meets(
+    worker: &Worker<'_>,
+    item: &mut Item,
+    side: Side,
+    half: Half,
+    taken: &mut HashSet<(Side, String)>,
+) -> Result<(), Halt> {
+    let found = worker.pair_of(side, half.id().unwrap_or_default()).await?;
+    let found = found.filter(|pair| pair.seq != item.pair.seq);
+    goes_on(worker, item, side, (half, found), taken)
+}
+
 /// The one that a record has become stands.
 fn goes_on(
     worker: &Worker<'_>,
@@ -224,7 +237,9 @@ fn goes_on(
         return Ok(());
     }
     item.fresh[side.index()] = Some(half);
-    item.absorbed = found;
+    if let Some(found) = found {
+        item.absorb(found);
+    }
     item.by = Some(KeyKind::ExternalId);
     item.read(&worker.sync);
     Ok(())

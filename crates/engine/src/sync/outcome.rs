@@ -2,6 +2,7 @@
 
 use super::Sync;
 use super::agreed::Kept;
+use super::doubt::{self, Doubt};
 use super::fetch::{decode, encode};
 use super::perform::{Task, count, count_of, word};
 use super::review;
@@ -9,7 +10,7 @@ use super::settle::{Fate, Item};
 use domain::Timestamp;
 use domain::sync::{By, Plan, Side, Step};
 use kit::{Error, Saved, Write};
-use state::sync::{Copy, Counts, EntryState, Failure, Half, PairState, Settled};
+use state::sync::{Copy, Counts, Entry, EntryState, Failure, Half, PairState, Settled};
 use std::time::Duration;
 
 /// How often a record is tried before it is left to a person, and how long it waits between.
@@ -27,6 +28,8 @@ pub(super) struct Settling<'a> {
     pub(super) sync: &'a Sync,
     pub(super) item: &'a Item,
     pub(super) tasks: Vec<&'a Task>,
+    /// What its conflicts cost, once that is written.
+    pub(super) lost: Vec<&'a Entry>,
     pub(super) outcomes: &'a Outcomes,
     pub(super) now: Timestamp,
 }
@@ -91,12 +94,21 @@ impl Settling<'_> {
         }
         settled.base = Some(base.encode());
         self.ends(plan, is_done, settled, counts);
+        settled.told.clone_from(&item.told);
+        settled.entries.extend(self.lost.iter().map(|lost| {
+            let side = if lost.side == 0 { Side::Left } else { Side::Right };
+            let is_lost = match &self.outcomes[side.index()] {
+                Some(Err(error)) => doubt::is_unclear(error),
+                Some(Ok(_)) | None => true,
+            };
+            let state = if is_lost { EntryState::Done } else { EntryState::Failed };
+            Entry { state, ..Entry::clone(lost) }
+        }));
         for conflict in &plan.conflicts {
             // A mirror that is set back is no conflict; what it loses is kept all the same.
             if conflict.by != By::Direction {
                 count(counts, "conflicts");
             }
-            settled.entries.extend(review::lost(sync, item, plan, conflict));
             settled.reviews.extend(review::conflict(sync, item, conflict));
         }
         *counts.entry("drift".to_owned()).or_default() += plan.drift.len() as u64;
@@ -118,6 +130,10 @@ impl Settling<'_> {
                 }
                 Err(error) => {
                     self.refused(task, error, settled);
+                    if doubt::is_unclear(error) {
+                        let doubt = Doubt::new(&self.sync.map, task.side, task.entry, &entry);
+                        base.doubts(task.side, doubt);
+                    }
                     entry.why = error.to_string();
                     entry.state = EntryState::Failed;
                     count(counts, "errors");

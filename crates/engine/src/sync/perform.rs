@@ -9,7 +9,7 @@ use super::outcome::{Outcomes, Settling};
 use super::send::{send_both, without_refused};
 use super::settle::{Fate, Item};
 use super::work::{Halt, Worker};
-use super::{Sync, review};
+use super::{Sync, doubt, review};
 use domain::sync::{By, Plan, Side, Step};
 use kit::{Fields, Saved, Write};
 use serde_json::{Value as Json, json};
@@ -43,11 +43,19 @@ pub(super) async fn perform(worker: &mut Worker<'_>, items: Vec<Item>) -> Result
     for (at, item) in items.iter().enumerate() {
         tasks.extend(tasks_of(&sync, at, item));
     }
+    let mut lost: Vec<(usize, Entry)> = Vec::new();
     if !tasks.is_empty() {
+        // What a conflict costs is kept before it is overwritten: a run that is killed in
+        // between would not see any more that there was one (invariant 6).
+        lost = items.iter().enumerate().flat_map(|(at, item)| lost_of(&sync, at, item)).collect();
         let entries = tasks.iter().map(|task| task.entry(&items[task.item], EntryState::Intended));
-        let ids = worker.intend(entries.collect()).await?;
-        for (task, id) in tasks.iter_mut().zip(ids) {
+        let entries = entries.chain(lost.iter().map(|(_, entry)| entry.clone()));
+        let mut ids = worker.intend(entries.collect()).await?.into_iter();
+        for (task, id) in tasks.iter_mut().zip(&mut ids) {
             task.entry = id.unwrap_or_default();
+        }
+        for ((_, entry), id) in lost.iter_mut().zip(ids) {
+            entry.id = id;
         }
         // Who was erased meanwhile is not written.
         tasks.retain(|task| task.entry != 0);
@@ -58,6 +66,7 @@ pub(super) async fn perform(worker: &mut Worker<'_>, items: Vec<Item>) -> Result
     if !again.is_empty() {
         told.extend(worker.held(send_both(&sync, &tasks, &again)).await?);
     }
+    worker.held(doubt::look(&sync, &tasks, &mut told)).await?;
     let mut outcomes: Vec<Outcomes> = items.iter().map(|_| [None, None]).collect();
     for &side in Side::ALL {
         let own = told.iter().filter(|(at, _)| tasks[*at].side == side);
@@ -71,7 +80,8 @@ pub(super) async fn perform(worker: &mut Worker<'_>, items: Vec<Item>) -> Result
     let mut settled = Vec::with_capacity(items.len());
     for (at, (item, outcomes)) in items.into_iter().zip(outcomes).enumerate() {
         let tasks = tasks.iter().filter(|task| task.item == at).collect();
-        let settling = Settling { sync: &sync, item: &item, tasks, outcomes: &outcomes, now };
+        let lost = lost.iter().filter(|(of, _)| *of == at).map(|(_, entry)| entry).collect();
+        let settling = Settling { sync: &sync, item: &item, tasks, lost, outcomes: &outcomes, now };
         settled.extend(settling.settled(&mut worker.counts));
     }
     let is_left = settled.iter().any(|one| one.is_waiting && one.failure.is_none());
@@ -107,8 +117,8 @@ pub(super) async fn foretell(worker: &mut Worker<'_>, items: &[Item]) -> Result<
                     if conflict.by != By::Direction {
                         count(counts, "conflicts");
                     }
-                    entries.extend(review::lost(&sync, item, plan, conflict));
                 }
+                entries.extend(lost_of(&sync, at, item).into_iter().map(|(_, entry)| entry));
                 *counts.entry("drift".to_owned()).or_default() += plan.drift.len() as u64;
             }
         }
@@ -119,6 +129,13 @@ pub(super) async fn foretell(worker: &mut Worker<'_>, items: &[Item]) -> Result<
         worker.intend(entries).await?;
     }
     worker.tell_counts().await
+}
+
+/// What the conflicts of an item are about to cost.
+fn lost_of(sync: &Sync, at: usize, item: &Item) -> Vec<(usize, Entry)> {
+    let Fate::Planned(plan) = &item.fate else { return Vec::new() };
+    let lost = plan.conflicts.iter().flat_map(|one| review::lost(sync, item, plan, one));
+    lost.map(|entry| (at, entry)).collect()
 }
 
 /// What is to be written of an item.
@@ -205,13 +222,17 @@ impl Task {
                 .map(|name| (name.clone(), held.get(name).cloned().unwrap_or_default()))
                 .collect(),
         };
+        let seen = match &self.write {
+            Write::Update { seen, .. } | Write::Delete { seen, .. } => seen.as_deref(),
+            Write::Create { .. } => None,
+        };
         Entry {
             id: (self.entry != 0).then_some(self.entry),
             pair: item.pair.seq,
             side: self.side.index(),
             record: self.record.clone(),
             kind: self.kind.to_owned(),
-            before: bytes(&json!({ "fields": before, "base": item.base })),
+            before: bytes(&json!({ "fields": before, "base": item.base, "seen": seen })),
             after: bytes(&json!({ "fields": self.fields })),
             why: self.why.clone(),
             state,

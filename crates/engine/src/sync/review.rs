@@ -126,7 +126,7 @@ pub(super) fn lost(sync: &Sync, item: &Item, plan: &Plan, conflict: &Conflict) -
         before: bytes(&json!({ field: value.as_ref().map_or(Json::Null, write_plain) })),
         after: bytes(&json!({ field: won })),
         why: conflict.by.as_str().to_owned(),
-        state: EntryState::Done,
+        state: EntryState::Intended,
     };
     if conflict.won == Won::Open { Vec::new() } else { conflict.lost.iter().map(entry).collect() }
 }

@@ -9,11 +9,11 @@ use super::fetch::decode;
 use super::map::number;
 use super::matching::{find_others, follow};
 use super::work::{Halt, Worker};
-use super::{Sync, perform, review};
+use super::{Sync, doubt, perform, review};
 use domain::sync::matching::KeyKind;
 use domain::sync::{Half, Now, Pair as Planned, Plan, Side, Stands, Step, Strategy, Values, plan};
 use kit::Lane;
-use state::sync::{Copy, Key, Pair, PairState};
+use state::sync::{Copy, EntryState, Key, Pair, PairState};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub(super) struct Item {
     pub(super) base: Kept,
     pub(super) by: Option<KeyKind>,
     pub(super) fate: Fate,
+    /// Entries of the journal of which it was found out whether they were done.
+    pub(super) told: Vec<(i64, EntryState)>,
 }
 
 /// What is to become of a person now.
@@ -81,6 +83,7 @@ async fn batch(worker: &mut Worker<'_>, mut pairs: Vec<Pair>) -> Result<bool, Ha
     let items = loop {
         let sync = Arc::clone(&worker.sync);
         let mut items: Vec<Item> = pairs.into_iter().map(|pair| Item::new(&sync, pair)).collect();
+        doubt::clear(worker, &mut items).await?;
         find_others(worker, &mut items).await?;
         for item in &mut items {
             item.plan(&sync);
@@ -113,6 +116,7 @@ impl Item {
             base,
             by: None,
             fate: Fate::Open,
+            told: Vec::new(),
         };
         item.read(sync);
         item
@@ -155,9 +159,16 @@ impl Item {
         keys.map(|(kind, text)| (kind, Key { kind: number(kind), text })).collect()
     }
 
+    /// Another row goes into this one.
+    pub(super) fn absorb(&mut self, other: Pair) {
+        self.base.inherit(Kept::decode(other.base.as_deref()));
+        self.absorbed = Some(other);
+    }
+
     /// Reads the values of both sides; our own write that came back is known again.
     pub(super) fn read(&mut self, sync: &Sync) {
         for &side in Side::ALL {
+            self.find_out(sync, side);
             let read = self.copy(side).map(|copy| {
                 let fields = decode(&copy.fields);
                 let seen = sync.map.read(side, &copy.id, &fields);
@@ -169,6 +180,29 @@ impl Item {
                 }
                 self.base.bare(&sync.map, side, seen)
             });
+        }
+    }
+
+    /// What the record of a side tells of a write in doubt: as it was read since, or as it was
+    /// told of for the first time.
+    fn find_out(&mut self, sync: &Sync, side: Side) {
+        let Some(doubt) = self.base.doubt(side) else { return };
+        if self.fresh[side.index()].is_none() && !doubt.is_made() {
+            return;
+        }
+        let found = match self.half(side).clone() {
+            state::sync::Half::Present(copy) => {
+                let seen = sync.map.read(side, &copy.id, &decode(&copy.fields));
+                self.base.found(&sync.map, side, copy.version.as_deref(), &seen)
+            }
+            // Who was to be deleted is.
+            state::sync::Half::Gone { .. } => {
+                self.base.clear(side).map(|doubt| (doubt.is_deletion(), doubt))
+            }
+            state::sync::Half::Never => None,
+        };
+        if let Some((true, doubt)) = found {
+            self.told.push((doubt.entry(), EntryState::Done));
         }
     }
 

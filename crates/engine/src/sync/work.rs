@@ -4,7 +4,7 @@
 //! lease first, so that whoever has lost it writes nothing more.
 
 use super::matching::Spoken;
-use super::{Sync, fetch, settle, undo};
+use super::{Sync, doubt, fetch, settle, undo};
 use crate::lookup::Engine;
 use domain::Timestamp;
 use domain::sync::matching::KeyKind;
@@ -164,6 +164,7 @@ impl Worker<'_> {
         // What was written and not settled is settled before anything new is heard: who is
         // told of as gone meanwhile would leave it without its other.
         if self.run.step == SETTLING && !self.is_dry() {
+            doubt::recover(self).await?;
             settle::settle(self).await?;
         }
         if !self.is_dry() {

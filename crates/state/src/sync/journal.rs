@@ -124,9 +124,9 @@ impl Store {
         self.journal(Of::Pair(pair), before, limit)
     }
 
-    /// Of which nobody knows whether it was written, newest first, as above.
-    pub fn intended(&self, sync: i64, before: Option<i64>, limit: usize) -> Boxed<'_, Vec<Logged>> {
-        self.journal(Of::Intended(sync), before, limit)
+    /// What a run was about to write and has not said more of, newest first, as above.
+    pub fn intended(&self, run: i64, before: Option<i64>, limit: usize) -> Boxed<'_, Vec<Logged>> {
+        self.journal(Of::Intended(run), before, limit)
     }
 
     fn journal(&self, of: Of, before: Option<i64>, limit: usize) -> Boxed<'_, Vec<Logged>> {
@@ -310,11 +310,12 @@ impl Work for List {
             Of::Pair(pair) => {
                 (entry_columns!("WHERE pair = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"), pair)
             }
-            Of::Intended(sync) => {
+            Of::Intended(run) => {
                 let sql = entry_columns!(
-                    "WHERE state = 0 AND sync = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+                    "WHERE state = 0 AND sync = (SELECT sync FROM sync_runs WHERE id = ?1)
+                        AND run = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
                 );
-                (sql, sync)
+                (sql, run)
             }
         };
         tx.rows(sql, &[of.into(), self.before.into(), self.limit.into()]).await

@@ -8,7 +8,7 @@ mod split;
 
 use super::copy::{Half, Key, PRESENT, Pair, PairState, SealedHalf, Whose, seal_base};
 use super::failure::Failure;
-use super::journal::{Entry, SealedEntry};
+use super::journal::{Entry, EntryState, SealedEntry};
 use super::page::hashes;
 use super::review::{NewReview, SealedReview};
 use super::run::{Hold, count, held};
@@ -40,6 +40,9 @@ pub struct Settled {
     pub absorbs: Option<(i64, i64)>,
     /// What was written; kept whatever becomes of the pair.
     pub entries: Vec<Entry>,
+    /// Older entries of which it is known now what came of them; kept whatever becomes of the
+    /// pair.
+    pub told: Vec<(i64, EntryState)>,
     /// All that a person has to decide about it. Open ones that are not named are withdrawn,
     /// unless it failed.
     pub reviews: Vec<NewReview>,
@@ -65,6 +68,7 @@ impl Settled {
             state: pair.state,
             absorbs: None,
             entries: Vec::new(),
+            told: Vec::new(),
             reviews: Vec::new(),
             spent: Vec::new(),
             failure: None,
@@ -125,6 +129,7 @@ struct Sealed {
     state: PairState,
     absorbs: Option<(i64, i64)>,
     entries: Vec<SealedEntry>,
+    told: Vec<(i64, EntryState)>,
     reviews: Vec<SealedReview>,
     spent: Vec<i64>,
     failure: Option<Failure>,
@@ -156,6 +161,7 @@ impl Sealed {
                 .iter()
                 .map(|one| SealedEntry::seal(ring, one))
                 .collect::<Result<_>>()?,
+            told: one.told.clone(),
             reviews: one
                 .reviews
                 .iter()

@@ -2,6 +2,7 @@
 
 use crate::rig::{Line, Place, until_some};
 use serde_json::{Value, json};
+use sim::faults::{Fault, Rule};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ crate::facts! {
     contacts_merged_on_the_platform_take_nobody_away
     a_mirror_that_would_take_its_master_away_is_refused
     runs_cost_as_few_calls_as_the_vendor_allows
+    a_write_whose_answer_was_lost_is_no_conflict_with_who_edits_after_it
 }
 
 /// The map of the public guides, both ways.
@@ -324,4 +326,33 @@ async fn runs_cost_as_few_calls_as_the_vendor_allows(place: Place) {
     assert!(changed > 20, "{changed} of {}", all.len());
     assert_eq!(calls("update"), changed.div_ceil(50), "{changed} changed");
     assert_eq!(calls("enrich"), 0, "nobody is new");
+}
+
+async fn a_write_whose_answer_was_lost_is_no_conflict_with_who_edits_after_it(place: Place) {
+    let line = line(place, 30).await;
+    let john = line.salesforce.contact_with("john.doe@example.com").expect("John");
+    // What is made, and what is changed: each time the answer does not come through.
+    let genesys = line.genesys().faults();
+    genesys.add(Rule::always(Fault::Truncate).on("bulk/contacts/enrich").times(1));
+    let first = done(&line, "/api/v1/syncs/contacts/runs", json!({ "yes": true })).await;
+    assert_eq!((&first["state"], failed(&line, &first).await), (&json!("done"), Vec::new()));
+    let made = first["counts"]["created_right"].as_u64();
+    assert_eq!(made, Some(line.genesys().contacts().len() as u64), "each once");
+    assert!(genesys.requests().count("identifierlookup") > 0, "who was made is looked for");
+    line.salesforce.update(&john, &json!({ "FirstName": "Johnny" })).expect("updated");
+    genesys.add(Rule::always(Fault::Truncate).on("bulk/contacts/update").times(1));
+    assert_eq!(run(&line).await["updated_right"], 1);
+    let contacts = line.genesys().contacts();
+    let known = contacts.iter().find(|one| one["workEmail"] == "john.doe@example.com");
+    let id = known.and_then(|one| one["id"].as_str()).expect("John");
+    line.genesys().edit_contact(id, &json!({ "firstName": "Jack" })).expect("edited");
+    let counts = run(&line).await;
+    assert_eq!(
+        (&counts["updated_left"], &counts["conflicts"]),
+        (&json!(1), &Value::Null),
+        "{counts}"
+    );
+    let [left, right] = sides(&line);
+    let jack = |side: &BTreeMap<String, [String; 3]>| side["john.doe@example.com"][0].clone();
+    assert_eq!([jack(&left), jack(&right)], ["Jack", "Jack"]);
 }

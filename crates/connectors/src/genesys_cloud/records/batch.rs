@@ -256,16 +256,21 @@ pub(super) fn check_new(
     (key, value): (&str, &str),
     fields: &Fields,
 ) -> Result<(), Error> {
-    if ![EXTERNAL_ID, EXTERNAL_IDS].contains(&key) || value.is_empty() {
-        let reason = format!("{} are made under an id of {EXTERNAL_IDS} only", object.path());
-        return Err(Error::Invalid { field: Some(key.to_owned()), reason });
-    }
+    check_key(object, (key, value))?;
     let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
     if object == Object::Organizations && name.trim().is_empty() {
         let reason = "is what every organization has".to_owned();
         return Err(Error::Invalid { field: Some("name".to_owned()), reason });
     }
     Ok(())
+}
+
+pub(super) fn check_key(object: Object, (key, value): (&str, &str)) -> Result<(), Error> {
+    if [EXTERNAL_ID, EXTERNAL_IDS].contains(&key) && !value.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("{} are made under an id of {EXTERNAL_IDS} only", object.path());
+    Err(Error::Invalid { field: Some(key.to_owned()), reason })
 }
 
 fn fields_of(write: &Write) -> &Fields {

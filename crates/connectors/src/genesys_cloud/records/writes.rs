@@ -8,7 +8,7 @@
 //! somebody else.
 
 use super::super::client::Send;
-use super::batch::{ENRICH_MAX, WRITE_MAX, changed, check_new, same, saved, unchanged};
+use super::batch::{ENRICH_MAX, WRITE_MAX, changed, check_key, check_new, same, saved, unchanged};
 use super::bulk::{BULK_MAX, Deed};
 use super::{Object, Records};
 use async_trait::async_trait;
@@ -42,6 +42,13 @@ impl Writes for Records {
         Ok(ids.iter().map(|id| into.get(id).filter(|into| *into != id).cloned()).collect())
     }
 
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        let object = Object::named(object)?;
+        check_key(object, key)?;
+        let known = self.keyed(object, key.1).await?;
+        known.map(|known| saved(&known, false).map(|saved| saved.id)).transpose()
+    }
+
     async fn create(
         &self,
         object: &str,
@@ -51,12 +58,8 @@ impl Writes for Records {
         let object = Object::named(object)?;
         fields.keys().try_for_each(|field| object.check(field, true))?;
         check_new(object, key, fields)?;
-        let own = self.platform.source().await?.identifier(key.1);
-        let path = format!("externalcontacts/identifierlookup/{}", object.path());
-        match self.platform.client.send(Send::Post(&own), &path).await {
-            Ok(reply) => return self.change(object, &reply.json()?, fields).await,
-            Err(Error::NotFound) => {}
-            Err(error) => return Err(error),
+        if let Some(known) = self.keyed(object, key.1).await? {
+            return self.change(object, &known, fields).await;
         }
         let beyond = self.beyond(object, &[fields]).await?;
         let body = self.enrichment(object, key.1, fields, &beyond)?;
@@ -116,6 +119,17 @@ impl Writes for Records {
 }
 
 impl Records {
+    /// The entity that is known by an id of our own source.
+    async fn keyed(&self, object: Object, id: &str) -> Result<Option<Value>, Error> {
+        let own = self.platform.source().await?.identifier(id);
+        let path = format!("externalcontacts/identifierlookup/{}", object.path());
+        match self.platform.client.send(Send::Post(&own), &path).await {
+            Ok(reply) => reply.json().map(Some),
+            Err(Error::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The entity of exactly this id, if it still is the version that was seen.
     async fn unchanged(
         &self,

@@ -45,12 +45,17 @@ impl kit::Writes for Writes {
         ids.iter().map(|id| of(id).map(|found| record(found, fields)).transpose()).collect()
     }
 
+    async fn find(&self, kind: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        let (kind, property) = (object(kind)?, keyed(key)?);
+        let asked = [key.1];
+        let lane = Lane::Background;
+        let found = self.client.batch(lane, kind, Some(property), &asked, &[property]).await?;
+        found.first().map(|known| id_of(known).map(str::to_owned)).transpose()
+    }
+
     async fn create(&self, kind: &str, key: (&str, &str), fields: &Fields) -> Result<Saved, Error> {
         let kind = object(kind)?;
-        if Property::new(key.0).is_none() || key.1.is_empty() {
-            let reason = "is no key: a property and its value".to_owned();
-            return Err(Error::Invalid { field: Some(key.0.to_owned()), reason });
-        }
+        keyed(key)?;
         let mut values = texts(fields)?;
         values.insert(key.0.to_owned(), key.1.into());
         if key.0 == "email" {
@@ -154,6 +159,15 @@ impl Writes {
             reason: "the e-mail is taken by a record that cannot be read".to_owned(),
         })
     }
+}
+
+/// The property of a key.
+fn keyed<'a>((property, value): (&'a str, &str)) -> Result<&'a str, Error> {
+    if Property::new(property).is_none() || value.is_empty() {
+        let reason = "is no key: a property and its value".to_owned();
+        return Err(Error::Invalid { field: Some(property.to_owned()), reason });
+    }
+    Ok(property)
 }
 
 /// All values are texts there; an empty one empties.

@@ -55,6 +55,10 @@ impl kit::Writes for Writes {
         ids.iter().map(|id| of(id).map(|row| record(row, fields)).transpose()).collect()
     }
 
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        self.found(&module(object)?, key).await
+    }
+
     async fn create(
         &self,
         object: &str,
@@ -62,31 +66,22 @@ impl kit::Writes for Writes {
         fields: &Fields,
     ) -> Result<Saved, Error> {
         let object = module(object)?;
-        let field = Name::new(key.0).ok_or_else(|| invalid(key.0, "is no name of a field"))?;
-        let condition = Condition::equals(&field, key.1);
-        let condition =
-            condition.ok_or_else(|| invalid(key.0, "cannot be looked for: a backslash"))?;
-        let id = name("id");
-        let query = Query::select(&object, std::slice::from_ref(&id), &condition, &[&id], 2);
-        let (rows, _, _) = self.client.rows(Lane::Background, &query).await?;
+        let found = self.found(&object, key).await?;
         self.require(&object, fields.keys().map(String::as_str)).await?;
         let mut values = fields.clone();
         values.insert(key.0.to_owned(), key.1.into());
-        match rows.as_slice() {
-            [] if WITHOUT_UPSERT.contains(&object.as_str()) => {
+        match found {
+            None if WITHOUT_UPSERT.contains(&object.as_str()) => {
                 self.put(Method::Post, format!("/{}", object.as_str()), &values, None).await
             }
-            [] => {
+            None => {
                 let path = format!("/{}/upsert", object.as_str());
                 self.put_by(Method::Post, path, &values, Some(key.0), None).await
             }
-            [one] => {
-                let path = format!("/{}/{}", object.as_str(), id_of(one)?);
+            Some(id) => {
+                let path = format!("/{}/{id}", object.as_str());
                 self.put(Method::Put, path, &values, None).await
             }
-            _ => Err(Error::Conflict {
-                reason: format!("several records have this {}", field.as_str()),
-            }),
         }
     }
 
@@ -139,6 +134,24 @@ impl kit::Writes for Writes {
 }
 
 impl Writes {
+    /// The id of the one record with this key.
+    async fn found(&self, object: &Name, key: (&str, &str)) -> Result<Option<String>, Error> {
+        let field = Name::new(key.0).ok_or_else(|| invalid(key.0, "is no name of a field"))?;
+        let condition = Condition::equals(&field, key.1);
+        let condition =
+            condition.ok_or_else(|| invalid(key.0, "cannot be looked for: a backslash"))?;
+        let id = name("id");
+        let query = Query::select(object, std::slice::from_ref(&id), &condition, &[&id], 2);
+        let (rows, _, _) = self.client.rows(Lane::Background, &query).await?;
+        match rows.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(id_of(one)?.to_owned())),
+            _ => Err(Error::Conflict {
+                reason: format!("several records have this {}", field.as_str()),
+            }),
+        }
+    }
+
     /// Does the module have these fields? Those that are not known yet are asked for of
     /// nobody, by the query that [`kit::Writes::read`] would make.
     ///

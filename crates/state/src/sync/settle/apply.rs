@@ -67,8 +67,13 @@ pub(super) struct Settling {
 impl Settling {
     pub(super) async fn one(&mut self, tx: &mut Tx<'_>, one: &Sealed) -> Result<Outcome> {
         let sync = self.hold.sync;
+        const TOLD: &str = "UPDATE sync_journal SET state = ?2 WHERE id = ?1 AND sync = ?3";
         for entry in &one.entries {
             entry.keep(tx, self.hold, self.now).await?;
+        }
+        for (id, state) in &one.told {
+            let params = [(*id).into(), (*state as i64).into(), sync.into()];
+            tx.execute(TOLD, &params).await?;
         }
         let Some(mut found) = Found::read(tx, sync, one.seq).await? else {
             return Ok(Outcome::Changed);

@@ -110,7 +110,7 @@ async fn a_record_that_is_tied_elsewhere_is_told(place: Place) {
     assert_eq!(waiting(&store, &sync).await.len(), 1);
     let ann = store.pair_of(&sync, RIGHT, "Rann").await.expect("read").expect("it");
     assert!(ann.halves[RIGHT] == Half::Present(copy("Rann", 20, "{1}")));
-    assert_eq!(store.intended(sync.id, None, 10).await.expect("entries").len(), 1);
+    assert_eq!(store.intended(hold.run, None, 10).await.expect("entries").len(), 1);
 }
 
 async fn a_merged_record_stays_known_by_its_old_id(place: Place) {
