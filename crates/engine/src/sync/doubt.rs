@@ -19,7 +19,7 @@ use kit::forms::write_plain;
 use kit::{Error, Fields, Lane, Record, Saved, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use state::sync::{Entry, EntryState, Half, Logged, Settled};
+use state::sync::{Entry, EntryState, Half, Logged, Pair, Settled};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -155,6 +155,18 @@ impl Doubt {
     }
 }
 
+/// What is kept of a pair whose other was made under a key that somebody else's record has: it
+/// is looked for from now on, and never made over that one again.
+pub(super) fn made_elsewhere(pair: &Pair) -> Vec<u8> {
+    let mut base = Kept::decode(pair.base.as_deref());
+    for &side in Side::ALL {
+        if matches!(pair.halves[side.index()], Half::Never) && base.doubt(side).is_none() {
+            base.doubts(side, Doubt { kind: Kind::Create, ..Doubt::default() });
+        }
+    }
+    base.encode()
+}
+
 /// The values of these fields, by the names of those that were set.
 fn named(map: &Map, side: Side, fields: &Fields, set: &Fields) -> BTreeMap<String, Json> {
     let values = map.read(side, "", fields);
@@ -285,8 +297,10 @@ pub(super) async fn clear(worker: &mut Worker<'_>, items: &mut [Item]) -> Result
     let sync = Arc::clone(&worker.sync);
     for &side in Side::ALL {
         let at = side.index();
-        let is_open =
-            |item: &&mut Item| item.base.doubt(side).is_some() && item.fresh[at].is_none();
+        let is_open = |item: &&mut Item| {
+            let is_open = item.base.doubt(side).is_some() || item.pair.is_unsure[at];
+            is_open && item.fresh[at].is_none()
+        };
         let mut open: Vec<&mut Item> = items.iter_mut().filter(is_open).collect();
         let end = sync.end(side);
         for part in open.chunks_mut(end.writes.read_max().max(1)) {
@@ -308,7 +322,9 @@ pub(super) async fn clear(worker: &mut Worker<'_>, items: &mut [Item]) -> Result
                 found(worker, item, side, &mut taken).await?;
             }
         }
-        item.read(&sync);
+        if item.fresh.iter().any(Option::is_some) {
+            item.read(&sync);
+        }
     }
     // Who is found may wait in this very batch, and be planned for itself.
     let rows: HashSet<i64> =

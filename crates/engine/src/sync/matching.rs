@@ -212,6 +212,11 @@ pub(super) async fn meets(
 ) -> Result<(), Halt> {
     let found = worker.pair_of(side, half.id().unwrap_or_default()).await?;
     let found = found.filter(|pair| pair.seq != item.pair.seq);
+    let is_tied = |pair: &&Pair| !matches!(pair.halves[side.other().index()], Half::Never);
+    if let Some(tied) = found.as_ref().filter(is_tied) {
+        item.fate = Fate::Duplicate { of: tied.seq, by: KeyKind::ExternalId };
+        return Ok(());
+    }
     goes_on(worker, item, side, (half, found), taken)
 }
 

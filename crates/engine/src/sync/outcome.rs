@@ -17,6 +17,8 @@ use std::time::Duration;
 const TRIES: u32 = 8;
 /// What is refused for good is tried again in case somebody mends it.
 const TRIES_REFUSED: u32 = 3;
+/// The class of a failure of which nobody knows whether it is one.
+pub(super) const UNANSWERED: &str = "unanswered";
 const BACKOFF_FIRST: Duration = Duration::from_secs(30);
 const BACKOFF_MAX: Duration = Duration::from_secs(3_600);
 
@@ -50,7 +52,10 @@ impl Settling<'_> {
             Fate::Duplicate { of, by } => {
                 settled.state = PairState::Held;
                 // Said to be one already: nothing follows, and nobody is asked again.
-                if !review::is_known_duplicate(&item.pair.decisions, *of) {
+                let decisions = &item.pair.decisions;
+                if !review::is_known_duplicate(decisions, *of)
+                    && !review::parted(decisions).contains(of)
+                {
                     settled.reviews.push(review::duplicate(*of, *by));
                 }
                 count(counts, "duplicates");
@@ -72,7 +77,13 @@ impl Settling<'_> {
             count(counts, "left_out");
         }
         base.agree(&sync.map, &agreed);
-        self.writes(settled, &mut base, counts);
+        // Of what is still to be written elsewhere nothing is agreed on yet: what this side
+        // holds of it is no form that it gives to what was agreed on before.
+        let open: Vec<&str> = (0..agreed.len())
+            .filter(|at| plan.agreed.get(*at) != agreed.get(*at))
+            .map(|at| sync.map.key(at))
+            .collect();
+        self.writes(settled, &mut base, &open, counts);
         for &side in Side::ALL {
             let at = side.index();
             let is_written = self.tasks.iter().any(|task| task.side == side);
@@ -115,13 +126,13 @@ impl Settling<'_> {
     }
 
     /// What came of each write.
-    fn writes(&self, settled: &mut Settled, base: &mut Kept, counts: &mut Counts) {
+    fn writes(&self, settled: &mut Settled, base: &mut Kept, open: &[&str], counts: &mut Counts) {
         for task in &self.tasks {
             let Some(outcome) = &self.outcomes[task.side.index()] else { continue };
             let mut entry = task.entry(self.item, EntryState::Done);
             match outcome {
                 Ok(saved) => {
-                    self.written(task, saved, settled, base);
+                    self.written((task, saved), settled, base, open);
                     entry.record.clone_from(&saved.id);
                     entry.after = task.after(saved);
                     if task.kind != "update" || !task.fields.is_empty() {
@@ -180,7 +191,13 @@ impl Settling<'_> {
     }
 
     /// Our copy of what was written.
-    fn written(&self, task: &Task, saved: &Saved, settled: &mut Settled, base: &mut Kept) {
+    fn written(
+        &self,
+        (task, saved): (&Task, &Saved),
+        settled: &mut Settled,
+        base: &mut Kept,
+        open: &[&str],
+    ) {
         let (sync, at) = (self.sync, task.side.index());
         if task.kind == "delete" {
             settled.halves[at] = Some(Half::Gone { id: task.record.clone(), into: None });
@@ -194,7 +211,10 @@ impl Settling<'_> {
             fields_written.extend(sync.map.made_under(task.side, value));
         }
         fields.extend(fields_written.clone());
-        let set = sync.map.keys_in(task.side, &fields_written);
+        let mut set = sync.map.keys_in(task.side, &fields_written);
+        set.retain(|name| !open.contains(&name.as_str()));
+        // Somebody else's record stood there under the key: it is read before more is decided.
+        settled.is_waiting |= task.kind == "create" && !saved.is_new;
         base.wrote(task.side, saved.version.clone(), set);
         let values = sync.map.read(task.side, &saved.id, &fields);
         settled.keys[at] = Some(sync.map.store_keys(&values));
@@ -226,8 +246,9 @@ impl Settling<'_> {
                 let tries = self.item.pair.tries.saturating_add(1);
                 let most = if error.is_refusal() { TRIES_REFUSED } else { TRIES };
                 let wait = BACKOFF_FIRST * (1 << tries.saturating_sub(1).min(10));
+                let class = if doubt::is_unclear(error) { UNANSWERED } else { error.kind() };
                 settled.failure = Some(Failure {
-                    class: error.kind().to_owned(),
+                    class: class.to_owned(),
                     note: Some(error.to_string()),
                     due_at: self.now.plus(wait.min(BACKOFF_MAX)),
                     is_dead: tries >= most,

@@ -6,14 +6,14 @@
 
 use super::fetch::decode;
 use super::outcome::{Outcomes, Settling};
-use super::send::{send_both, without_refused};
+use super::send::{Told, send_both, without_refused};
 use super::settle::{Fate, Item};
 use super::work::{Halt, Worker};
 use super::{Sync, doubt, review};
 use domain::sync::{By, Plan, Side, Step};
 use kit::{Fields, Saved, Write};
 use serde_json::{Value as Json, json};
-use state::sync::{Counts, Entry, EntryState};
+use state::sync::{Counts, Entry, EntryState, Half};
 use std::sync::Arc;
 
 /// Writes that a plan lists; all are counted.
@@ -67,6 +67,8 @@ pub(super) async fn perform(worker: &mut Worker<'_>, items: Vec<Item>) -> Result
         told.extend(worker.held(send_both(&sync, &tasks, &again)).await?);
     }
     worker.held(doubt::look(&sync, &tasks, &mut told)).await?;
+    let mut items = items;
+    meet(worker, &mut items, &tasks, &mut told).await?;
     let mut outcomes: Vec<Outcomes> = items.iter().map(|_| [None, None]).collect();
     for &side in Side::ALL {
         let own = told.iter().filter(|(at, _)| tasks[*at].side == side);
@@ -88,6 +90,32 @@ pub(super) async fn perform(worker: &mut Worker<'_>, items: Vec<Item>) -> Result
     let is_taken = worker.settle(settled).await?;
     worker.stop_if_down()?;
     Ok(is_left || !is_taken)
+}
+
+/// Whom somebody was made over: a record that stood there under the key. Has it been told of, its
+/// row goes into this one; what it holds besides is not known, so no version of it is.
+async fn meet(
+    worker: &Worker<'_>,
+    items: &mut [Item],
+    tasks: &[Task],
+    told: &mut Told,
+) -> Result<(), Halt> {
+    for (at, outcome) in told {
+        let (task, Ok(saved)) = (&tasks[*at], outcome) else { continue };
+        if task.kind != "create" || saved.is_new {
+            continue;
+        }
+        saved.version = None;
+        let item = &mut items[task.item];
+        let known = worker.pair_of(task.side, &saved.id).await?;
+        let other = task.side.other().index();
+        let known = known
+            .filter(|pair| pair.seq != item.pair.seq && matches!(pair.halves[other], Half::Never));
+        if let (Some(known), None) = (known, &item.absorbed) {
+            item.absorb(known);
+        }
+    }
+    Ok(())
 }
 
 /// What would be written, into the journal of a plan, and counted.

@@ -169,6 +169,7 @@ fn alone(sync: i64, side: Side, record: Record, number: i64) -> Pair {
         tries: 0,
         failure: None,
         is_dead: false,
+        is_unsure: [false; 2],
         decisions: Vec::new(),
     }
 }

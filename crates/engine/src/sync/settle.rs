@@ -78,6 +78,18 @@ pub(super) async fn settle(worker: &mut Worker<'_>) -> Result<(), Halt> {
     Ok(())
 }
 
+/// Finds out about writes without an answer, whenever they would be tried again: before
+/// anything new is heard, or a record that was made would be told of as somebody new.
+pub(super) async fn settle_unanswered(worker: &mut Worker<'_>) -> Result<(), Halt> {
+    let mut after = 0;
+    loop {
+        let pairs = worker.unanswered(after, BATCH).await?;
+        let Some(last) = pairs.last() else { return Ok(()) };
+        after = last.seq;
+        batch(worker, pairs).await?;
+    }
+}
+
 /// Whether somebody of them waits on and can be settled at once.
 async fn batch(worker: &mut Worker<'_>, mut pairs: Vec<Pair>) -> Result<bool, Halt> {
     let items = loop {
@@ -234,16 +246,6 @@ impl Item {
         self.fate = Fate::Planned(plan(sync.map.fields(), &sync.trusting(), &pair));
     }
 
-    /// Which sides the plan writes to a record that is there.
-    fn writes_to(&self) -> [bool; 2] {
-        let Fate::Planned(plan) = &self.fate else { return [false; 2] };
-        match &plan.step {
-            Step::Write { left, right } => [!left.is_empty(), !right.is_empty()],
-            Step::Delete(side) | Step::Mark(side) => [*side == Side::Left, *side == Side::Right],
-            _ => [false; 2],
-        }
-    }
-
     /// Which records are to be read again before anything is done: those whose version is
     /// not known, under `timestamp_with_lock` both of a conflict, and whoever was merely not
     /// told of any more (a platform's list may be behind).
@@ -257,7 +259,7 @@ impl Item {
         match self.half(side) {
             state::sync::Half::Never => false,
             state::sync::Half::Present(copy) => {
-                is_locked || (copy.version.is_none() && self.writes_to()[side.index()])
+                is_locked || (copy.version.is_none() && plan.step != Step::Rest)
             }
             state::sync::Half::Gone { .. } => {
                 plan.step != Step::Rest && !sync.end(side).changes.tells_deletions()

@@ -168,6 +168,7 @@ impl Worker<'_> {
             settle::settle(self).await?;
         }
         if !self.is_dry() {
+            settle::settle_unanswered(self).await?;
             self.reached("reading", None).await?;
         }
         for &side in Side::ALL {
@@ -304,6 +305,12 @@ impl Worker<'_> {
         self.held(waiting).await?.map_err(Halt::Store)
     }
 
+    pub(super) async fn unanswered(&self, after: i64, limit: usize) -> Result<Vec<Pair>, Halt> {
+        let (sync, class) = (self.run.sync, super::outcome::UNANSWERED);
+        let found = self.engine.store.failed_so(sync, class, after, limit);
+        self.held(found).await?.map_err(Halt::Store)
+    }
+
     pub(super) async fn candidates(
         &self,
         side: Side,
@@ -363,6 +370,7 @@ impl Worker<'_> {
         let Some(pair) = self.pairs(&[seq]).await?.pop() else { return Ok(()) };
         let mut settled = Settled::of(&pair);
         settled.state = PairState::Held;
+        settled.base = Some(doubt::made_elsewhere(&pair));
         settled.reviews.push(super::review::duplicate(of, KeyKind::ExternalId));
         let (now, counts) = (self.now(), Counts::from([("duplicates".to_owned(), 1)]));
         let store = &self.engine.store;

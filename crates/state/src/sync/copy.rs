@@ -137,6 +137,9 @@ pub struct Pair {
     /// Class of the last failure.
     pub failure: Option<String>,
     pub is_dead: bool,
+    /// Of each side: it was told of with other values than our own last write has left, which
+    /// was not told back yet. A list that is behind may be the reason: the record is to be read.
+    pub is_unsure: [bool; 2],
     /// What a person has decided about it, oldest first. Only of pairs that wait.
     pub decisions: Vec<Review>,
 }
@@ -276,7 +279,10 @@ macro_rules! pair_columns {
     ($after:literal) => {
         concat!(
             "SELECT seq, sync, turn, state, waits, tries, failure, is_dead, reviews, base, left_half, ",
-            "left_record, left_copy, right_half, right_record, right_copy FROM sync_pairs ",
+            "left_record, left_copy, right_half, right_record, right_copy, ",
+            "CASE WHEN left_replaced IS NULL OR left_revision IS NULL THEN 0 ELSE 1 END, ",
+            "CASE WHEN right_replaced IS NULL OR right_revision IS NULL THEN 0 ELSE 1 END ",
+            "FROM sync_pairs ",
             $after
         )
     };
@@ -308,6 +314,7 @@ pub(super) fn opened(keys: &Keyring, row: &Row) -> Result<Pair> {
         tries: u32::try_from(row.int(5)?).unwrap_or(u32::MAX),
         failure: row.opt_text(6)?.map(str::to_owned),
         is_dead: row.int(7)? != 0,
+        is_unsure: [row.int(16)? != 0, row.int(17)? != 0],
         decisions: Vec::new(),
     })
 }

@@ -53,6 +53,22 @@ impl Store {
         })
     }
 
+    /// Pairs that wait after a failure of this class, whenever they are due, by seq, after a
+    /// place, at most 1,000.
+    pub fn failed_so(
+        &self,
+        sync: i64,
+        class: &'static str,
+        after: i64,
+        limit: usize,
+    ) -> Boxed<'_, Vec<Pair>> {
+        Box::pin(async move {
+            let limit = i64::try_from(limit).unwrap_or(PAIRS_MAX).min(PAIRS_MAX);
+            let found = self.read_apart(FailedSo { sync, class, after, limit }).await?;
+            self.open_pairs(found).await
+        })
+    }
+
     /// Every pair by seq, after a place, at most 1,000.
     pub fn pairs_after(&self, sync: i64, after: i64, limit: usize) -> Boxed<'_, Vec<Pair>> {
         Box::pin(async move {
@@ -156,6 +172,26 @@ impl Work for WaitingWork {
             "WHERE waits = 1 AND sync = ?1 AND seq > ?2 AND due_at <= ?4 ORDER BY seq LIMIT ?3"
         );
         let params = [self.sync.into(), self.after.into(), self.limit.into(), self.now.into()];
+        let rows = tx.rows(sql, &params).await?;
+        Found::of(tx, rows).await
+    }
+}
+
+struct FailedSo {
+    sync: i64,
+    class: &'static str,
+    after: i64,
+    limit: i64,
+}
+
+impl Work for FailedSo {
+    type Output = Found;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Found> {
+        let sql = pair_columns!(
+            "WHERE failure IS NOT NULL AND failure = ?2 AND waits = 1 AND sync = ?1 AND seq > ?3
+                ORDER BY seq LIMIT ?4"
+        );
+        let params = [self.sync.into(), self.class.into(), self.after.into(), self.limit.into()];
         let rows = tx.rows(sql, &params).await?;
         Found::of(tx, rows).await
     }

@@ -124,6 +124,7 @@ async fn an_own_write_that_comes_back_goes_nowhere_and_somebody_in_the_same_name
     for word in ["created_left", "created_right", "updated_left", "updated_right"] {
         assert_eq!(echo["counts"][word], Value::Null, "{word}: {echo}");
     }
+    assert_eq!(echo["counts"]["echoes"], 1, "{echo}");
     // The simulated org has one user: this is our own, by somebody else's hand.
     let olga = line.salesforce.contact_with("olga@example.com").expect("Olga");
     line.salesforce.update(&olga, &json!({ "FirstName": "Helga" })).expect("updated");

@@ -93,15 +93,18 @@ impl Taking {
                 own_half, own_digest, own_revision, own_modified, own_pass, own_keys, own_copy,
                 other_half, other_pass)
             VALUES (?1, 1, 0, 1, 0, 0, 0, 0, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0) /*pg: RETURNING seq */";
+        // Who is told of is listed, whatever was expected of the pass to come. What differs from
+        // our own write before that was told back may be from before it: what it has replaced
+        // stays noted, and the record is read before anything is decided (`Pair::is_unsure`).
         const CHANGE: &str = "
             UPDATE sync_pairs SET turn = turn + 1, state = ?2, waits = 1, due_at = 0, tries = 0,
                 failure = NULL, failure_note = NULL, failed_at = NULL, is_dead = 0, own_half = ?3,
-                own_digest = ?4, own_revision = ?5, own_replaced = NULL, own_modified = ?6,
-                own_pass = CASE WHEN own_pass > ?7 THEN own_pass ELSE ?7 END, own_keys = ?8, own_copy = ?9
+                own_digest = ?4, own_revision = ?5, own_modified = ?6, own_pass = ?7, own_keys = ?8,
+                own_copy = ?9,
+                own_replaced = CASE WHEN own_revision IS NULL THEN own_replaced END
             WHERE seq = ?1";
         const SAME: &str = "
-            UPDATE sync_pairs SET own_revision = ?2, own_modified = ?3, own_copy = ?4,
-                own_pass = CASE WHEN own_pass > ?5 THEN own_pass ELSE ?5 END
+            UPDATE sync_pairs SET own_revision = ?2, own_modified = ?3, own_copy = ?4, own_pass = ?5
             WHERE seq = ?1";
         const SEEN: &str = "UPDATE sync_pairs SET own_pass = ?2 WHERE seq = ?1";
         const MERGED: &str = "UPDATE sync_pairs SET own_copy = ?2 WHERE seq = ?1";
@@ -177,7 +180,7 @@ impl Taking {
         let half = &arriving.half;
         let is_same = known.half == PRESENT && known.digest == half.digest;
         if known.is_older(half) || (is_same && known.revision == half.revision) {
-            if known.pass < self.pass {
+            if known.pass != self.pass {
                 tx.execute(&self.seen, &[known.seq.into(), self.pass.into()]).await?;
             }
             self.taken.unchanged += 1;
@@ -191,8 +194,8 @@ impl Taking {
             ];
             tx.execute(&self.same, &params).await?;
             self.taken.unchanged += 1;
-            // When it was changed is not known of what we wrote ourselves, until it is told.
-            self.taken.echoes += u64::from(known.modified.is_none());
+            // What we wrote ourselves has no revision until it is told back.
+            self.taken.echoes += u64::from(known.revision.is_none());
         } else {
             self.change(tx, known, arriving).await?;
             self.taken.changed += 1;

@@ -5,7 +5,10 @@ use super::{
     LEFT, RIGHT, at, contacts, copy, entry, gone, held, rest, saved, settle, take, waiting,
 };
 use crate::place::Place;
-use state::sync::{Arrival, Half, Key, Outcome, Page, Paged, Pair, PairState, Settled, Taken};
+use state::Store;
+use state::sync::{
+    Arrival, Half, Hold, Key, Outcome, Page, Paged, Pair, PairState, Settled, Taken,
+};
 
 crate::facts! {
     what_we_wrote_comes_back_as_no_news
@@ -14,6 +17,8 @@ crate::facts! {
     a_record_that_is_tied_elsewhere_is_told
     a_merged_record_stays_known_by_its_old_id
     what_we_made_is_not_missed_by_a_pass_that_was_under_way
+    what_we_made_and_was_told_since_is_missed_by_the_next_pass
+    what_differs_from_our_write_before_that_came_back_is_not_sure
     keys_follow_the_record_and_many_share_one
     two_who_are_not_one_part_again
 }
@@ -66,6 +71,10 @@ async fn an_answer_from_before_our_write_changes_nothing(place: Place) {
     settle(&store, hold, vec![written]).await;
     let late = take(&store, hold, RIGHT, vec![saved("Rann", 20, "{1}")]).await;
     assert_eq!(late, Taken { unchanged: 1, ..Taken::default() });
+    let echo = take(&store, hold, RIGHT, vec![saved("Rann", 31, "{2}")]).await;
+    assert_eq!(echo, Taken { unchanged: 1, echoes: 1, ..Taken::default() });
+    let again = take(&store, hold, RIGHT, vec![saved("Rann", 31, "{2}")]).await;
+    assert_eq!(again, Taken { unchanged: 1, ..Taken::default() });
     assert!(waiting(&store, &sync).await.is_empty());
     // And a record that we have deleted does not rise by a late answer.
     let ann = store.pair_of(&sync, LEFT, "Lann").await.expect("read").expect("it");
@@ -144,25 +153,62 @@ async fn a_merged_record_stays_known_by_its_old_id(place: Place) {
     assert!(own.seq != new.seq && own.state == PairState::Open);
 }
 
+/// A pass of the right in which nobody is listed: who is gone by it.
+async fn empty_pass(store: &Store, hold: Hold, number: i64) -> u64 {
+    let page = Page {
+        side: RIGHT,
+        after: None,
+        arrivals: vec![],
+        cursor: format!("pass {number}"),
+        is_restart: true,
+        ends_pass: true,
+    };
+    match store.take_page(hold, page, at(5)).await.expect("answered") {
+        Paged::Taken(taken) => taken.gone,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn what_we_made_and_was_told_since_is_missed_by_the_next_pass(place: Place) {
+    let store = place.open().await;
+    let (sync, hold) = held(&store, 1).await;
+    take(&store, hold, LEFT, vec![saved("Lann", 10, "{1}")]).await;
+    let ann = waiting(&store, &sync).await.remove(0);
+    assert_eq!(empty_pass(&store, hold, 1).await, 0);
+    settle(&store, hold, vec![linked(&ann, "Rann", 20, "{1}")]).await;
+    take(&store, hold, RIGHT, vec![saved("Rann", 21, "{1}")]).await;
+    assert_eq!(empty_pass(&store, hold, 2).await, 1, "she was listed, and is no more");
+}
+
+async fn what_differs_from_our_write_before_that_came_back_is_not_sure(place: Place) {
+    let store = place.open().await;
+    let (sync, hold) = held(&store, 1).await;
+    take(&store, hold, LEFT, vec![saved("Lann", 10, "{1}")]).await;
+    let ann = waiting(&store, &sync).await.remove(0);
+    settle(&store, hold, vec![linked(&ann, "Rann", 20, "{1}")]).await;
+    take(&store, hold, LEFT, vec![saved("Lann", 30, "{2}")]).await;
+    let ann = waiting(&store, &sync).await.remove(0);
+    assert_eq!(ann.is_unsure, [false, false]);
+    let mut written = linked(&ann, "Rann", 0, "{2}");
+    if let Some(Half::Present(copy)) = &mut written.halves[RIGHT] {
+        copy.modified = None;
+    }
+    settle(&store, hold, vec![written]).await;
+    // A list that is behind, or somebody who was quick.
+    take(&store, hold, RIGHT, vec![saved("Rann", 25, "{3}")]).await;
+    let ann = waiting(&store, &sync).await.remove(0);
+    assert_eq!(ann.is_unsure, [false, true]);
+    rest(&store, hold, &sync).await;
+    take(&store, hold, RIGHT, vec![saved("Rann", 40, "{4}")]).await;
+    assert_eq!(waiting(&store, &sync).await.remove(0).is_unsure, [false, false]);
+}
+
 async fn what_we_made_is_not_missed_by_a_pass_that_was_under_way(place: Place) {
     let store = place.open().await;
     let (sync, hold) = held(&store, 1).await;
     take(&store, hold, LEFT, vec![saved("Lann", 10, "{1}")]).await;
     let ann = waiting(&store, &sync).await.remove(0);
-    let pass = async |number: i64| {
-        let page = Page {
-            side: RIGHT,
-            after: None,
-            arrivals: vec![],
-            cursor: format!("pass {number}"),
-            is_restart: true,
-            ends_pass: true,
-        };
-        match store.take_page(hold, page, at(5)).await.expect("answered") {
-            Paged::Taken(taken) => taken.gone,
-            other => panic!("{other:?}"),
-        }
-    };
+    let pass = async |number: i64| empty_pass(&store, hold, number).await;
     assert_eq!(pass(1).await, 0);
     settle(&store, hold, vec![linked(&ann, "Rann", 20, "{1}")]).await;
     assert_eq!(pass(2).await, 0, "it may have begun before the record was listed");

@@ -16,7 +16,8 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(rename_all = "camelCase")]
 pub struct FailureBody {
     sync: String,
-    /// A stable word: `rate_limited`, `unavailable`, `invalid`, `conflict` and the like.
+    /// A stable word: `rate_limited`, `unanswered` (nobody knows whether it was written),
+    /// `invalid`, `conflict` and the like.
     class: String,
     /// What its system said; no values of a record.
     note: String,
