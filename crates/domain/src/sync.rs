@@ -19,6 +19,7 @@ mod plan;
 mod value;
 
 pub use health::{brake, score};
+pub use merge::half_way;
 pub use pair::{Buried, Choice, Half, Now, Pair, Stands};
 pub use plan::{By, Conflict, Plan, Step, Why, Won, plan};
 pub use value::canonical;

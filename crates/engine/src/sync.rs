@@ -23,6 +23,7 @@ mod patience;
 mod perform;
 pub mod promote;
 mod rehearse;
+mod returned;
 mod review;
 pub mod schedule;
 mod send;

@@ -9,6 +9,7 @@
 //! asked by [`review`] (invariant 6). Copies, ids and values are sealed, and found by keyed
 //! hashes (invariant 9).
 
+mod alias;
 mod asked;
 mod copy;
 mod dissolve;

@@ -188,6 +188,20 @@ fn length(value: Option<&Value>) -> usize {
     }
 }
 
+/// What is agreed on of a list that was to be written to both sides and came through on one: of
+/// what the `other` side holds, what both sides hold now or both had. What either side added or
+/// took away and the other has not got yet is still to be brought over.
+#[must_use]
+pub fn half_way(base: &Agreed, written: Option<&Value>, other: Option<&Value>) -> Agreed {
+    let before = match base {
+        Agreed::On(Some(value)) => items(Some(value)),
+        Agreed::On(None) | Agreed::Never => &[],
+    };
+    let is_known = |tag: &&Value| items(written).contains(tag) || before.contains(tag);
+    let tags: Vec<Value> = items(other).iter().filter(is_known).cloned().collect();
+    Agreed::On((!tags.is_empty()).then_some(Value::List(tags)))
+}
+
 /// What was there and nobody took away, and what either added.
 fn united(base: &Agreed, left: Option<&Value>, right: Option<&Value>) -> Option<Value> {
     let before = match base {

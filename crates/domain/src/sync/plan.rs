@@ -166,6 +166,16 @@ impl Plan {
         }
     }
 
+    /// Fields that are to be written on both sides: somebody has typed a value, or a list has
+    /// changed on both.
+    pub fn both(&self) -> impl Iterator<Item = usize> {
+        let (left, right): (&[usize], &[usize]) = match &self.step {
+            Step::Write { left, right } => (left, right),
+            _ => (&[], &[]),
+        };
+        left.iter().copied().filter(|at| right.contains(at))
+    }
+
     /// What both sides agree on when the writes of `done` (`[left, right]`) came through and
     /// the others did not. A field that is still to be written somewhere keeps what `base`
     /// says. Keep this even when the other side has changed meanwhile: else the value that

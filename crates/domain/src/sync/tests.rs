@@ -619,3 +619,19 @@ fn debug_output_holds_no_value() {
         }
     });
 }
+
+#[test]
+fn a_list_that_came_through_on_one_side_is_agreed_on_as_far_as_both_have_it() {
+    let tags = |all: &[&str]| {
+        (!all.is_empty()).then(|| Value::List(all.iter().map(|one| Value::from(*one)).collect()))
+    };
+    // The left added x, the right added y: written to the left alone.
+    let base = Agreed::On(tags(&["a"]));
+    let agreed = half_way(&base, tags(&["a", "x", "y"]).as_ref(), tags(&["a", "y"]).as_ref());
+    assert_eq!(agreed, Agreed::On(tags(&["a", "y"])));
+    // The left took a off: that is still to be brought to the right.
+    let agreed = half_way(&base, tags(&["x"]).as_ref(), tags(&["a", "x"]).as_ref());
+    assert_eq!(agreed, Agreed::On(tags(&["a", "x"])));
+    let agreed = half_way(&Agreed::Never, tags(&["x"]).as_ref(), None);
+    assert_eq!(agreed, Agreed::On(None));
+}

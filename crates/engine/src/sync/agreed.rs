@@ -7,7 +7,7 @@
 
 use super::doubt::{Doubt, Told};
 use super::map::Map;
-use domain::sync::{Agreed, Buried, Side, Values};
+use domain::sync::{Agreed, Buried, Kind, Side, Values, half_way};
 use kit::forms::{read_plain, write_plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -113,32 +113,59 @@ impl Kept {
         }
     }
 
-    /// A record is there, with this version and these values: the write in doubt, and whether it
-    /// was done.
+    /// A record is there, with this version and these values, and the other side's are `other`:
+    /// the write in doubt, and whether it was done.
     pub(super) fn found(
         &mut self,
         map: &Map,
         side: Side,
-        version: Option<&str>,
-        seen: &Values,
+        (version, seen): (Option<&str>, &Values),
+        other: Option<&Values>,
     ) -> Option<(bool, Doubt)> {
         let doubt = self.doubts[side.index()].take()?;
         let told = doubt.told(map, version, seen);
         for (name, told) in &told {
             match (told, doubt.set(name)) {
-                (Told::Written, Some(value)) => {
-                    self.agreed.insert((*name).to_owned(), value.clone());
-                }
+                (Told::Written, Some(value)) => self.was_written(map, name, &doubt, value, other),
+                (Told::Open, _) => {}
                 _ => drop(self.agreed.remove(*name)),
             }
         }
         let is_done = told.iter().any(|(_, told)| *told == Told::Written);
         if is_done {
-            let set: Vec<String> = doubt.names().map(str::to_owned).collect();
+            let is_agreed = |name: &&str| self.agreed.get(*name) == doubt.set(name);
+            let set: Vec<String> = doubt.names().filter(is_agreed).map(str::to_owned).collect();
             // Whose version it is now nobody can say; that these fields were ours is known.
             self.wrote(side, None, set);
         }
         Some((is_done, doubt))
+    }
+
+    /// A field was written in doubt and is there. Was it to go to both sides, it is agreed on once
+    /// the other has it too.
+    fn was_written(
+        &mut self,
+        map: &Map,
+        name: &str,
+        doubt: &Doubt,
+        value: &Json,
+        other: Option<&Values>,
+    ) {
+        let at = map.keyed(name);
+        let now = at.and_then(|at| other?.get(at)?.as_ref());
+        if !doubt.is_both(name) || now.map_or(Json::Null, write_plain) == *value {
+            self.agreed.insert(name.to_owned(), value.clone());
+        } else if at.is_some_and(|at| map.fields()[at].kind == Kind::Tags) {
+            let before = match self.agreed.get(name) {
+                None => Agreed::Never,
+                Some(value) => Agreed::On(read_plain(value)),
+            };
+            let Agreed::On(agreed) = half_way(&before, read_plain(value).as_ref(), now) else {
+                return;
+            };
+            let agreed = agreed.as_ref().map_or(Json::Null, write_plain);
+            self.agreed.insert(name.to_owned(), agreed);
+        }
     }
 
     /// What was in doubt is so no more: there is no record, or it was not made.

@@ -38,6 +38,12 @@ pub(super) struct Doubt {
     /// What was there.
     #[serde(rename = "b", default, skip_serializing_if = "BTreeMap::is_empty")]
     before: BTreeMap<String, Json>,
+    /// The record that the other side had before, where a new one was to be made.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    gone: Option<String>,
+    /// What was to be written to the other side as well.
+    #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
+    both: Vec<String>,
     /// What was written.
     #[serde(rename = "a", default, skip_serializing_if = "BTreeMap::is_empty")]
     set: BTreeMap<String, Json>,
@@ -59,8 +65,11 @@ enum Kind {
 /// What a field of a write in doubt turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// Both sides agree on what was written.
+    /// What was written is there, or was.
     Written,
+    /// Somebody has set something else, before it or after it: who wins it is for the field's
+    /// rule to say.
+    Open,
     /// Nothing is known: neither side may count on what was agreed on before.
     Unknown,
 }
@@ -86,8 +95,17 @@ impl Doubt {
             Kind::Update => named(map, side, &old, &new),
             Kind::Create | Kind::Delete => BTreeMap::new(),
         };
-        let seen = before["seen"].as_str().map(str::to_owned);
-        Self { entry: id, seen, before: old, set: named(map, side, &new, &new), kind }
+        let text = |json: &Json| json.as_str().map(str::to_owned);
+        let both = after["both"].as_array().into_iter().flatten().filter_map(text).collect();
+        Self {
+            entry: id,
+            seen: text(&before["seen"]),
+            before: old,
+            gone: text(&before["gone"]),
+            both,
+            set: named(map, side, &new, &new),
+            kind,
+        }
     }
 
     pub(super) fn entry(&self) -> i64 {
@@ -138,8 +156,12 @@ impl Doubt {
                 return None;
             }
             // Someone has set something else since, on top of ours, if ours came through.
-            let told =
-                if is_done && !is_untouched(name, &now) { Told::Written } else { Told::Unknown };
+            let told = match (is_untouched(name, &now) || is_list(set) || is_list(&now), is_done) {
+                (false, true) => Told::Written,
+                (false, false) => Told::Open,
+                (true, true) if !is_untouched(name, &now) => Told::Written,
+                (true, _) => Told::Unknown,
+            };
             Some((name, told))
         };
         known.into_iter().filter_map(of).collect()
@@ -148,6 +170,16 @@ impl Doubt {
     /// What was written in a field.
     pub(super) fn set(&self, name: &str) -> Option<&Json> {
         self.set.get(name)
+    }
+
+    /// Was it to be written to the other side as well?
+    pub(super) fn is_both(&self, name: &str) -> bool {
+        self.both.iter().any(|own| own == name)
+    }
+
+    /// Is this the record that was there before another was to be made?
+    pub(super) fn is_old(&self, id: &str) -> bool {
+        self.gone.as_deref() == Some(id)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -304,8 +336,9 @@ pub(super) async fn clear(worker: &mut Worker<'_>, items: &mut [Item]) -> Result
         let mut open: Vec<&mut Item> = items.iter_mut().filter(is_open).collect();
         let end = sync.end(side);
         for part in open.chunks_mut(end.writes.read_max().max(1)) {
-            let known: Vec<usize> =
-                (0..part.len()).filter(|one| part[*one].copy(side).is_some()).collect();
+            // What was to be made has no id yet; what was merely missed has one.
+            let is_known = |item: &Item| item.copy(side).is_some() || item.pair.is_unsure[at];
+            let known: Vec<usize> = (0..part.len()).filter(|one| is_known(part[*one])).collect();
             let id = |one: &usize| part[*one].half(side).id().unwrap_or_default().to_owned();
             let ids: Vec<String> = known.iter().map(id).collect();
             let halves = worker.read_again(side, &ids, Lane::Background).await?;
@@ -319,7 +352,7 @@ pub(super) async fn clear(worker: &mut Worker<'_>, items: &mut [Item]) -> Result
         for &side in Side::ALL {
             let is_made = item.base.doubt(side).is_some_and(Doubt::is_made);
             if is_made && item.copy(side).is_none() {
-                found(worker, item, side, &mut taken).await?;
+                look_for(worker, item, side, &mut taken).await?;
             }
         }
         if item.fresh.iter().any(Option::is_some) {
@@ -335,8 +368,8 @@ pub(super) async fn clear(worker: &mut Worker<'_>, items: &mut [Item]) -> Result
     Ok(())
 }
 
-/// Looks for a record that was to be made.
-async fn found(
+/// Looks by its key for a record that is to be made; one that is there is this one's other.
+pub(super) async fn look_for(
     worker: &mut Worker<'_>,
     item: &mut Item,
     side: Side,
@@ -444,7 +477,8 @@ mod tests {
     #[test]
     fn an_edit_that_hides_whether_we_came_through_counts_against_nobody() {
         let doubt = doubt("update", json!({ "a": "old" }), json!({ "a": "new" }));
-        assert_eq!(told(&doubt, "2", json!({ "a": "theirs" })), all(&[("a", Told::Unknown)]));
+        assert_eq!(told(&doubt, "2", json!({ "a": "theirs" })), all(&[("a", Told::Open)]));
+        assert_eq!(told(&doubt, "2", json!({ "a": null })), all(&[("a", Told::Open)]));
         assert_eq!(told(&doubt, "2", json!({ "a": "old" })), all(&[]), "most likely not written");
     }
 
@@ -462,6 +496,6 @@ mod tests {
         let now = json!({ "a": "new", "b": "theirs" });
         assert_eq!(told(&doubt, "2", now), all(&[("a", Told::Written), ("b", Told::Written)]));
         let other = json!({ "a": "q", "b": "z" });
-        assert_eq!(told(&doubt, "2", other), all(&[("a", Told::Unknown), ("b", Told::Unknown)]));
+        assert_eq!(told(&doubt, "2", other), all(&[("a", Told::Open), ("b", Told::Open)]));
     }
 }

@@ -320,6 +320,8 @@ impl Spoken {
                     self.note(key, marks);
                     self.latest.2.push(key);
                 }
+                // Whoever means this one finds them settled, with the next round.
+                self.take(item.pair.seq);
                 None
             }
             Matched::One { pair, by } => {

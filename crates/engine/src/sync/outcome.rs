@@ -8,7 +8,7 @@ use super::perform::{Task, count, count_of, word};
 use super::review;
 use super::settle::{Fate, Item};
 use domain::Timestamp;
-use domain::sync::{By, Plan, Side, Step};
+use domain::sync::{Agreed, By, Kind, Plan, Side, Step, half_way};
 use kit::{Error, Saved, Write};
 use state::sync::{Copy, Counts, Entry, EntryState, Failure, Half, PairState, Settled};
 use std::time::Duration;
@@ -76,6 +76,7 @@ impl Settling<'_> {
             agreed[*at] = before[*at].clone();
             count(counts, "left_out");
         }
+        self.half_way(plan, &before, done, &mut agreed);
         base.agree(&sync.map, &agreed);
         // Of what is still to be written elsewhere nothing is agreed on yet: what this side
         // holds of it is no form that it gives to what was agreed on before.
@@ -123,6 +124,21 @@ impl Settling<'_> {
             settled.reviews.extend(review::conflict(sync, item, conflict));
         }
         *counts.entry("drift".to_owned()).or_default() += plan.drift.len() as u64;
+    }
+
+    /// Lists that were to be written to both sides and came through on one.
+    fn half_way(&self, plan: &Plan, before: &[Agreed], done: [bool; 2], agreed: &mut [Agreed]) {
+        let undone = match done {
+            [true, false] => Side::Right,
+            [false, true] => Side::Left,
+            _ => return,
+        };
+        let Some(other) = &self.item.values[undone.index()] else { return };
+        for at in plan.both() {
+            if self.sync.map.fields()[at].kind == Kind::Tags {
+                agreed[at] = half_way(&before[at], plan.value(at), other[at].as_ref());
+            }
+        }
     }
 
     /// What came of each write.

@@ -107,7 +107,7 @@ impl Worker<'_> {
         ids: &[String],
         lane: Lane,
     ) -> Result<Vec<Option<Record>>, Halt> {
-        loop {
+        while !ids.is_empty() {
             let sync = Arc::clone(&self.sync);
             let end = sync.end(side);
             let fields = fetch::asked(&sync, side);
@@ -118,6 +118,7 @@ impl Worker<'_> {
                 Err(error) => return Err(Halt::vendor(side, end, &error)),
             }
         }
+        Ok(Vec::new())
     }
 
     /// Writes records, with patience for all of them, and says of each what became of it.

@@ -29,6 +29,8 @@ pub(super) struct Task {
     pub(super) write: Write,
     /// What is written, for the journal and for our copy.
     pub(super) fields: Fields,
+    /// Fields of the map that are written to the other side as well.
+    pub(super) both: Vec<String>,
     pub(super) why: String,
     /// The journal's row, once it is there.
     pub(super) entry: i64,
@@ -176,6 +178,7 @@ fn tasks_of(sync: &Sync, at: usize, item: &Item) -> Vec<Task> {
         record: record.to_owned(),
         write,
         fields,
+        both: plan.both().map(|at| sync.map.key(at).to_owned()).collect(),
         why: why(plan),
         entry: 0,
         left_out: Vec::new(),
@@ -254,14 +257,20 @@ impl Task {
             Write::Update { seen, .. } | Write::Delete { seen, .. } => seen.as_deref(),
             Write::Create { .. } => None,
         };
+        // A record that was there and may come back from the bin is not the one that is made.
+        let gone = match self.write {
+            Write::Create { .. } => item.half(self.side).id(),
+            Write::Update { .. } | Write::Delete { .. } => None,
+        };
+        let known = json!({ "fields": before, "base": item.base, "seen": seen, "gone": gone });
         Entry {
             id: (self.entry != 0).then_some(self.entry),
             pair: item.pair.seq,
             side: self.side.index(),
             record: self.record.clone(),
             kind: self.kind.to_owned(),
-            before: bytes(&json!({ "fields": before, "base": item.base, "seen": seen })),
-            after: bytes(&json!({ "fields": self.fields })),
+            before: bytes(&known),
+            after: bytes(&json!({ "fields": self.fields, "both": self.both })),
             why: self.why.clone(),
             state,
         }

@@ -9,7 +9,7 @@ use super::fetch::decode;
 use super::map::number;
 use super::matching::{find_others, follow};
 use super::work::{Halt, Worker};
-use super::{Sync, doubt, perform, review};
+use super::{Sync, doubt, perform, returned, review};
 use domain::sync::matching::KeyKind;
 use domain::sync::{Half, Now, Pair as Planned, Plan, Side, Stands, Step, Strategy, Values, plan};
 use kit::Lane;
@@ -97,6 +97,7 @@ async fn batch(worker: &mut Worker<'_>, mut pairs: Vec<Pair>) -> Result<bool, Ha
         let mut items: Vec<Item> = pairs.into_iter().map(|pair| Item::new(&sync, pair)).collect();
         doubt::clear(worker, &mut items).await?;
         find_others(worker, &mut items).await?;
+        returned::hold_back(worker, &mut items).await?;
         for item in &mut items {
             item.plan(&sync);
         }
@@ -199,13 +200,27 @@ impl Item {
     /// told of for the first time.
     fn find_out(&mut self, sync: &Sync, side: Side) {
         let Some(doubt) = self.base.doubt(side) else { return };
-        if self.fresh[side.index()].is_none() && !doubt.is_made() {
+        // What was to be made is there, or is still to be looked for.
+        let is_told = match doubt.is_made() {
+            true => self.copy(side).is_some(),
+            false => self.fresh[side.index()].is_some(),
+        };
+        if !is_told {
             return;
         }
+        let values = |side: Side| {
+            let copy = self.copy(side)?;
+            Some(sync.map.read(side, &copy.id, &decode(&copy.fields)))
+        };
+        let (seen, other) = (values(side), values(side.other()));
         let found = match self.half(side).clone() {
+            // It was there before another was to be made, and is back.
+            state::sync::Half::Present(copy) if doubt.is_old(&copy.id) => {
+                self.base.clear(side).map(|doubt| (false, doubt))
+            }
             state::sync::Half::Present(copy) => {
-                let seen = sync.map.read(side, &copy.id, &decode(&copy.fields));
-                self.base.found(&sync.map, side, copy.version.as_deref(), &seen)
+                let told = (copy.version.as_deref(), &seen.unwrap_or_default());
+                self.base.found(&sync.map, side, told, other.as_ref())
             }
             // Who was to be deleted is.
             state::sync::Half::Gone { .. } => {
@@ -247,8 +262,8 @@ impl Item {
     }
 
     /// Which records are to be read again before anything is done: those whose version is
-    /// not known, under `timestamp_with_lock` both of a conflict, and whoever was merely not
-    /// told of any more (a platform's list may be behind).
+    /// not known, and under `timestamp_with_lock` both of a conflict. Those that are not sure
+    /// were read before they were planned.
     fn is_stale(&self, sync: &Sync, side: Side) -> bool {
         let Fate::Planned(plan) = &self.fate else { return false };
         if self.fresh[side.index()].is_some() {
@@ -256,15 +271,8 @@ impl Item {
         }
         let is_locked =
             sync.policy.strategy == Strategy::TimestampWithLock && !plan.conflicts.is_empty();
-        match self.half(side) {
-            state::sync::Half::Never => false,
-            state::sync::Half::Present(copy) => {
-                is_locked || (copy.version.is_none() && plan.step != Step::Rest)
-            }
-            state::sync::Half::Gone { .. } => {
-                plan.step != Step::Rest && !sync.end(side).changes.tells_deletions()
-            }
-        }
+        let is_unknown = |copy: &Copy| copy.version.is_none() && plan.step != Step::Rest;
+        self.copy(side).is_some_and(|copy| is_locked || is_unknown(copy))
     }
 }
 

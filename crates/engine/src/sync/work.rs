@@ -324,6 +324,18 @@ impl Worker<'_> {
         Ok(self.engine.store.pair_of(&self.known, side.index(), id).await?)
     }
 
+    /// The pairs that these records were part of before.
+    pub(super) async fn pairs_before(
+        &self,
+        side: Side,
+        ids: &[String],
+    ) -> Result<Vec<Option<i64>>, Halt> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.engine.store.pairs_before(&self.known, side.index(), ids).await?)
+    }
+
     /// Goes on without a field that a side does not have, if the map can do without.
     pub(super) fn leave_out(&mut self, side: Side, error: &Error) -> bool {
         let (Error::Forbidden { missing: named } | Error::Invalid { field: Some(named), .. }) =

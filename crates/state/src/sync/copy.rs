@@ -138,7 +138,8 @@ pub struct Pair {
     pub failure: Option<String>,
     pub is_dead: bool,
     /// Of each side: it was told of with other values than our own last write has left, which
-    /// was not told back yet. A list that is behind may be the reason: the record is to be read.
+    /// was not told back yet, or merely not told of any more. A list that is behind may be the
+    /// reason: the record is to be read.
     pub is_unsure: [bool; 2],
     /// What a person has decided about it, oldest first. Only of pairs that wait.
     pub decisions: Vec<Review>,
@@ -255,13 +256,14 @@ impl Whose<'_> {
         self.keys.seal(CELLS[self.side], &place(self.sync, self.side, record), plain)
     }
 
-    pub(super) fn open(&self, half: i64, record: &Hash, cell: &[u8]) -> Result<Half> {
+    /// One side, and whether its cell holds a record's fields.
+    pub(super) fn open(&self, half: i64, record: &Hash, cell: &[u8]) -> Result<(Half, bool)> {
         let plain = self.keys.open(CELLS[self.side], &place(self.sync, self.side, record), cell)?;
         let (length, rest) = plain.split_first_chunk::<4>().ok_or(ODD)?;
         let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| ODD)?;
         let (head, fields) = rest.split_at_checked(length).ok_or(ODD)?;
         let head: Head = decode(head)?;
-        Ok(match half {
+        let half = match half {
             PRESENT => Half::Present(Copy {
                 id: head.id,
                 version: head.version,
@@ -270,7 +272,8 @@ impl Whose<'_> {
                 fields: fields.to_vec(),
             }),
             _ => Half::Gone { id: head.id, into: head.into },
-        })
+        };
+        Ok((half, !fields.is_empty()))
     }
 }
 
@@ -292,29 +295,35 @@ pub(super) use pair_columns;
 /// A pair of [`pair_columns`], without what was decided about it.
 pub(super) fn opened(keys: &Keyring, row: &Row) -> Result<Pair> {
     let (seq, sync) = (row.int(0)?, row.int(1)?);
-    let half = |side: usize| -> Result<Half> {
+    let half = |side: usize| -> Result<(Half, bool)> {
         let at = 10 + 3 * side;
         let (half, record, cell) = (row.int(at)?, row.opt_hash(at + 1)?, row.opt_blob(at + 2)?);
+        let is_behind = row.int(16 + side)? != 0;
         match (half, record, cell) {
             (PRESENT | GONE, Some(record), Some(cell)) => {
-                Whose { keys, sync, side, connection: "" }.open(half, &record, cell)
+                let whose = Whose { keys, sync, side, connection: "" };
+                let (half, is_whole) = whose.open(half, &record, cell)?;
+                // Of a record that was told of as gone no more than its id is kept.
+                let is_missed = is_whole && matches!(half, Half::Gone { .. });
+                Ok((half, is_behind || is_missed))
             }
-            _ => Ok(Half::Never),
+            _ => Ok((Half::Never, false)),
         }
     };
+    let [(left, left_unsure), (right, right_unsure)] = [half(0)?, half(1)?];
     let base = row.opt_blob(9)?;
     Ok(Pair {
         seq,
         sync,
         turn: row.int(2)?,
-        halves: [half(0)?, half(1)?],
+        halves: [left, right],
         base: base.map(|cell| keys.open(BASE, &base_place(sync, seq), cell)).transpose()?,
         state: PairState::parse(row.int(3)?)?,
         is_waiting: row.int(4)? != 0,
         tries: u32::try_from(row.int(5)?).unwrap_or(u32::MAX),
         failure: row.opt_text(6)?.map(str::to_owned),
         is_dead: row.int(7)? != 0,
-        is_unsure: [row.int(16)? != 0, row.int(17)? != 0],
+        is_unsure: [left_unsure, right_unsure],
         decisions: Vec::new(),
     })
 }

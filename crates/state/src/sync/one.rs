@@ -27,7 +27,7 @@ impl Store {
                     whose.open(PRESENT, &hash, row.blob(1)?)
                 })
                 .await?;
-            Ok(match opened {
+            Ok(match opened.0 {
                 Half::Present(copy) => Some(copy),
                 _ => None,
             })

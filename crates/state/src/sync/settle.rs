@@ -190,9 +190,7 @@ impl Work for Settle {
         tx.touched = Touched::Nothing;
         let Some(counts) = held(tx, self.hold).await? else { return Ok(None) };
         let Some(row) = tx.row(PASSES, &[self.hold.sync.into()]).await? else { return Ok(None) };
-        // One that we wrote may be missing in what its system lists next: it counts as seen
-        // in the pass to come.
-        let passes = [row.int(0)? + 1, row.int(1)? + 1];
+        let passes = [row.int(0)?, row.int(1)?];
         let guard = Guard::take(tx).await?;
         let mut settling = Settling { hold: self.hold, passes, guard, now: self.now, absorbed: 0 };
         let mut outcomes = Vec::with_capacity(self.settled.len());

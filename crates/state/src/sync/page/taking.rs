@@ -11,13 +11,15 @@ use crate::subject::Guard;
 use crate::sync::copy::{NEVER, PRESENT, PairState, SealedHalf};
 use crate::sync::{forget, sided};
 
+/// What our own write has replaced where nothing of the record was told before.
+const NOTHING: Hash = [0; size_of::<Hash>()];
+
 /// One page being taken: its statements, written once for its side.
 pub(super) struct Taking {
     sync: i64,
     side: usize,
     pass: i64,
     guard: Guard,
-    has_aliases: bool,
     pub(super) taken: Taken,
     find: String,
     insert: String,
@@ -83,7 +85,6 @@ impl Taking {
         tx: &mut Tx<'_>,
         (sync, side, pass): (i64, usize, i64),
     ) -> Result<Self> {
-        const ALIASES: &str = "SELECT pair FROM sync_aliases WHERE sync = ?1 LIMIT 1";
         const FIND: &str = "
             SELECT seq, state, own_half, own_digest, own_revision, own_replaced, own_modified, own_keys,
                 own_pass, other_half
@@ -101,7 +102,7 @@ impl Taking {
                 failure = NULL, failure_note = NULL, failed_at = NULL, is_dead = 0, own_half = ?3,
                 own_digest = ?4, own_revision = ?5, own_modified = ?6, own_pass = ?7, own_keys = ?8,
                 own_copy = ?9,
-                own_replaced = CASE WHEN own_revision IS NULL THEN own_replaced END
+                own_replaced = CASE WHEN own_revision IS NULL THEN coalesce(own_replaced, ?10) END
             WHERE seq = ?1";
         const SAME: &str = "
             UPDATE sync_pairs SET own_revision = ?2, own_modified = ?3, own_copy = ?4, own_pass = ?5
@@ -113,21 +114,7 @@ impl Taking {
         let (same, seen, merged) = (of(SAME), of(SEEN), of(MERGED));
         let taken = Taken::default();
         let guard = Guard::take(tx).await?;
-        let has_aliases = tx.row(ALIASES, &[sync.into()]).await?.is_some();
-        Ok(Self {
-            sync,
-            side,
-            pass,
-            guard,
-            has_aliases,
-            taken,
-            find,
-            insert,
-            change,
-            same,
-            seen,
-            merged,
-        })
+        Ok(Self { sync, side, pass, guard, taken, find, insert, change, same, seen, merged })
     }
 
     pub(super) async fn take(&mut self, tx: &mut Tx<'_>, arriving: &Arriving) -> Result<()> {
@@ -152,8 +139,6 @@ impl Taking {
 
     async fn add(&mut self, tx: &mut Tx<'_>, arriving: &Arriving) -> Result<()> {
         const GONE: Error = Error::Corrupt { what: "a pair that was just stored" };
-        // What was an alias is a record of its own again.
-        const ALIAS: &str = "DELETE FROM sync_aliases WHERE record = ?1 AND sync = ?2";
         let half = &arriving.half;
         let keys = arriving.keys.as_flattened();
         let params = [
@@ -168,9 +153,6 @@ impl Taking {
         ];
         let seq = tx.insert(&self.insert, &params).await?.ok_or(GONE)?.int(0)?;
         add_keys(tx, (self.sync, self.side, seq), &arriving.keys, &[]).await?;
-        if self.has_aliases {
-            tx.execute(ALIAS, &[(&half.record).into(), self.sync.into()]).await?;
-        }
         crash::point("sync.copied");
         self.taken.new += 1;
         Ok(())
@@ -226,6 +208,7 @@ impl Taking {
             self.pass.into(),
             arriving.keys.as_flattened().into(),
             half.cell[..].into(),
+            (&NOTHING).into(),
         ];
         tx.execute(&self.change, &params).await?;
         let whose = (self.sync, self.side, known.seq);
