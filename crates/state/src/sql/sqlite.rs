@@ -17,6 +17,7 @@ use super::{Nudges, Tx, Work, at_once};
 use crate::directory::Recent;
 use crate::error::{Error, Result};
 use crate::store::{Durability, Options};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -210,6 +211,8 @@ pub(crate) fn open_file(path: &Path) -> Result<Connection> {
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
+    // A plan holds whatever is bound: else a statement is prepared anew for each new value.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // What is deleted is gone from the file as well, not only from view.
     connection.pragma_update(None, "secure_delete", true)?;
