@@ -276,6 +276,14 @@ impl Item {
     }
 }
 
+/// The row that goes into one of a batch may wait in this very batch, and be planned for itself.
+fn pass_over_absorbed(items: &mut [Item], at: usize) {
+    let own = items[at].pair.seq;
+    let Some(row) = items[at].absorbed.as_ref().map(|other| other.seq) else { return };
+    let same = items.iter_mut().find(|one| one.pair.seq == row && row != own);
+    same.into_iter().for_each(|one| one.fate = Fate::Later { is_duplicate: false });
+}
+
 /// Reads again what may have changed since it was told, and plans anew.
 async fn freshen(worker: &mut Worker<'_>, items: &mut [Item]) -> Result<(), Halt> {
     let sync = Arc::clone(&worker.sync);
@@ -283,6 +291,19 @@ async fn freshen(worker: &mut Worker<'_>, items: &mut [Item]) -> Result<(), Halt
     for other in items.iter().filter_map(|item| item.absorbed.as_ref()) {
         let own = |side: &Side| other.halves[side.index()].id().map(|id| (*side, id.to_owned()));
         taken.extend(Side::ALL.iter().filter_map(own));
+    }
+    for at in 0..items.len() {
+        let item = &mut items[at];
+        let Fate::Planned(Plan { step: Step::Create { side, .. }, .. }) = item.fate else {
+            continue;
+        };
+        // Where there was one before, one may have come back under its key.
+        if item.half(side).id().is_some() {
+            doubt::look_for(worker, item, side, &mut taken).await?;
+            item.read(&sync);
+            item.plan(&sync);
+            pass_over_absorbed(items, at);
+        }
     }
     for &side in Side::ALL {
         let stale = items.iter().enumerate().filter(|(_, item)| item.is_stale(&sync, side));
@@ -301,12 +322,7 @@ async fn freshen(worker: &mut Worker<'_>, items: &mut [Item]) -> Result<(), Halt
                 follow(worker, item, side, &mut taken).await?;
                 item.read(&sync);
                 item.plan(&sync);
-                let own = item.pair.seq;
-                if let Some(row) = item.absorbed.as_ref().map(|other| other.seq) {
-                    // That one may wait in this very batch, and be planned for itself.
-                    let same = items.iter_mut().find(|one| one.pair.seq == row && row != own);
-                    same.into_iter().for_each(|one| one.fate = Fate::Later { is_duplicate: false });
-                }
+                pass_over_absorbed(items, *at);
             }
         }
     }

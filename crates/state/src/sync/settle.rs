@@ -58,11 +58,16 @@ impl Settled {
     /// alone is kept from then on.
     #[must_use]
     pub fn of(pair: &Pair) -> Self {
-        let gone = |half: &Half| matches!(half, Half::Gone { .. }).then(|| half.clone());
+        // Who was merely not listed is no more sure to be gone than before.
+        let gone = |side: usize| {
+            let half = &pair.halves[side];
+            let is_sure = matches!(half, Half::Gone { .. }) && !pair.is_unsure[side];
+            is_sure.then(|| half.clone())
+        };
         Self {
             seq: pair.seq,
             turn: pair.turn,
-            halves: [gone(&pair.halves[0]), gone(&pair.halves[1])],
+            halves: [gone(0), gone(1)],
             keys: [None, None],
             base: None,
             state: pair.state,
