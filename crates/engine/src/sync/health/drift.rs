@@ -8,17 +8,16 @@
 //! mirror that was left. All is read in the lane of background work.
 
 use crate::lookup::Engine;
+use crate::sync::Sync;
 use crate::sync::agreed::Kept;
 use crate::sync::map::Map;
 use crate::sync::work::{Halt, Worker};
-use crate::sync::{Sync, fetch};
 use domain::Timestamp;
 use domain::sync::{Agreed, Side, Values};
 use kit::{Lane, Record};
 use state::sync::{Begun, Copy, Drift, Half, NewRun, Pair, ReviewState, RunKind, RunState};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::Arc;
 
 /// Among so many runs the last one is looked for.
 const LOOKED_AT: usize = 200;
@@ -108,21 +107,10 @@ pub(in crate::sync) async fn read(
     side: Side,
     ids: &[String],
 ) -> Result<Vec<Option<Record>>, Halt> {
-    let (mut all, mut rest) = (Vec::with_capacity(ids.len()), ids);
-    while !rest.is_empty() {
-        let sync = Arc::clone(&worker.sync);
-        let end = sync.end(side);
-        let (part, later) = rest.split_at(rest.len().min(end.writes.read_max().max(1)));
-        let fields = fetch::asked(&sync, side);
-        let ask = || end.writes.read(Lane::Background, &end.object, part, &fields);
-        match worker.patiently(ask).await? {
-            Ok(records) => {
-                all.extend(records);
-                rest = later;
-            }
-            Err(error) if worker.leave_out(side, &error) => {}
-            Err(error) => return Err(Halt::vendor(side, end, &error)),
-        }
+    let most = worker.sync.end(side).writes.read_max().max(1);
+    let mut all = Vec::with_capacity(ids.len());
+    for part in ids.chunks(most) {
+        all.extend(worker.read(side, part, Lane::Background).await?);
     }
     Ok(all)
 }

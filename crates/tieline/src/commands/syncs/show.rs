@@ -86,9 +86,13 @@ pub(super) fn standing(one: &Value, health: &Value) -> Vec<String> {
 /// How far both sides are apart: a line, and one for each field that differs.
 pub(super) fn drift(drift: &Value) -> Vec<String> {
     let number = |key: &str| drift[key].as_u64().unwrap_or_default();
+    // Of nobody who could be compared there is no percentage.
+    let share = match number("compared") {
+        0 => "unknown".to_owned(),
+        _ => format!("{:.1} %", drift["percent"].as_f64().unwrap_or_default()),
+    };
     let mut lines = vec![format!(
-        "drift {:.1} % ({} of {} pairs differ, {} pending), measured {}",
-        drift["percent"].as_f64().unwrap_or_default(),
+        "drift {share} ({} of {} pairs differ, {} pending), measured {}",
         number("differing"),
         number("compared"),
         number("pending"),
