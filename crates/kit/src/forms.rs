@@ -136,7 +136,7 @@ pub trait Forms: Send + Sync {
 
     /// The field by which a record of the object is made, the key of `Write::Create`, where
     /// the vendor takes only one; `None` leaves it to the caller.
-    fn key(&self, object: &str) -> Option<&'static str> {
+    fn key(&self, object: &str) -> Option<String> {
         let _ = object;
         None
     }

@@ -223,6 +223,8 @@ pub enum Kind {
     List,
     /// A table of name → text.
     Map,
+    /// A table of name → table, whose keys the connector knows.
+    Tables,
 }
 
 /// What is wrong with one setting and how to mend it.
@@ -340,6 +342,9 @@ impl Kind {
             Self::Map => {
                 value.as_table().is_some_and(|table| table.values().all(toml::Value::is_str))
             }
+            Self::Tables => {
+                value.as_table().is_some_and(|table| table.values().all(toml::Value::is_table))
+            }
         }
     }
 
@@ -354,6 +359,7 @@ impl Kind {
             Self::Number => "a whole number, zero or more",
             Self::List => "a list of texts",
             Self::Map => "a table of texts",
+            Self::Tables => "a table of tables",
         }
     }
 }

@@ -60,6 +60,17 @@ impl Settings {
         let pairs = table.into_iter().flatten();
         pairs.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
     }
+
+    /// The tables within a table, in its order, each as settings of its own; empty when absent.
+    #[must_use]
+    pub fn tables(&self, key: &str) -> Vec<(String, Self)> {
+        let all = self.plain.get(key).and_then(toml::Value::as_table);
+        let own = |(name, value): (&String, &toml::Value)| {
+            let plain = value.as_table()?.clone().into_iter().collect();
+            Some((name.clone(), Self { plain, ..Self::default() }))
+        };
+        all.into_iter().flatten().filter_map(own).collect()
+    }
 }
 
 fn missing(key: &str) -> Error {

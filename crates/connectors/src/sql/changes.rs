@@ -10,6 +10,7 @@ use super::cell::Row;
 use super::database::{Database, ROWS_MAX};
 use super::queries::{Queries, invalid};
 use super::statement::{Argument, Dialect, Given, Statement};
+use super::tables::{Shape, Shapes};
 use async_trait::async_trait;
 use cursor::{Cursor, Place};
 use domain::Timestamp;
@@ -21,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) struct Journey {
     pub(super) database: Arc<dyn Database>,
     pub(super) queries: Arc<Queries>,
+    pub(super) shapes: Arc<Shapes>,
     /// What `:after_time` is before the first change.
     pub(super) begin: String,
     /// Seconds after which every transaction has ended.
@@ -32,12 +34,16 @@ pub(super) struct Journey {
 impl Changes for Journey {
     fn tells_deletions(&self) -> bool {
         let queries = &self.queries;
-        queries.changes.keys().all(|object| queries.deletions.contains_key(object))
+        let told = |object: &String| queries.deletions.contains_key(object);
+        let tables = &self.shapes.tables;
+        queries.changes.keys().all(told)
+            && tables.iter().all(|(object, table)| table.deleted.is_some() || told(object))
     }
 
     async fn page(&self, ask: &ChangesAsk) -> Result<ChangesPage, Error> {
-        let Some(saved) = self.queries.changes.get(&ask.object) else {
-            return Err(invalid("object", &format!("`{}` has no query in changes", ask.object)));
+        let source = match self.queries.changes.get(&ask.object) {
+            Some(saved) => Source::Query(saved),
+            None => Source::Table(self.table(&ask.object).await?, &ask.fields),
         };
         let cursor = match &ask.cursor {
             None => Cursor::at(&self.begin),
@@ -46,14 +52,21 @@ impl Changes for Journey {
         };
         let page = ask.page_max.clamp(1, ROWS_MAX);
         let now = now();
-        let (rows, saved_place) = self.rows(saved, &cursor.saved, page, now).await?;
+        let (rows, saved_place) = self.rows(&source, &cursor.saved, page, now).await?;
         let mut changes = rows
             .iter()
-            .map(|row| self.record(row, saved, &ask.fields).map(Change::Saved))
+            .map(|row| match &source {
+                Source::Query(saved) => self.record(row, saved, &ask.fields).map(Change::Saved),
+                Source::Table(shape, wanted) => shape.change(row, wanted),
+            })
             .collect::<Result<Vec<Change>, Error>>()?;
         let mut next = Cursor { saved: saved_place, deleted: cursor.deleted };
-        if let Some(deleted) = self.queries.deletions.get(&ask.object) {
-            let (rows, place) = self.rows(deleted, &next.deleted, page, now).await?;
+        // What fills the page leaves the deletions to the next one.
+        let left = page - rows.len().min(page);
+        let deletions = self.queries.deletions.get(&ask.object);
+        if let Some(deleted) = deletions.filter(|_| left > 0) {
+            let source = Source::Query(deleted);
+            let (rows, place) = self.rows(&source, &next.deleted, left, now).await?;
             for row in &rows {
                 let id = self.id(row, deleted)?;
                 changes.push(Change::Deleted { id, into: row.text("into") });
@@ -69,11 +82,26 @@ impl Changes for Journey {
     }
 }
 
+/// Where rows come from.
+enum Source<'a> {
+    Query(&'a Statement),
+    /// With the fields that are wanted of it.
+    Table(Arc<Shape>, &'a [String]),
+}
+
 impl Journey {
-    /// The rows of one query after a place, and the place after them.
+    async fn table(&self, object: &str) -> Result<Arc<Shape>, Error> {
+        if self.shapes.tables.contains_key(object) {
+            return self.shapes.of(Lane::Background, object).await;
+        }
+        let shown: String = object.chars().filter(|c| !c.is_control()).take(60).collect();
+        Err(invalid("object", &format!("`{shown}` has no query in changes, and is no table")))
+    }
+
+    /// The rows of one source after a place, and the place after them.
     async fn rows(
         &self,
-        statement: &Statement,
+        source: &Source<'_>,
         place: &Place,
         page: usize,
         now: Timestamp,
@@ -84,12 +112,22 @@ impl Journey {
             time.pop();
         }
         let most = i64::try_from(page).unwrap_or(i64::MAX);
-        let given = [
-            ("after_time", Given::from(time.as_str())),
-            ("after_id", Given::from(id.as_str())),
-            ("page", Given::One(Argument::Integer(most))),
-        ];
-        let arguments = statement.arguments(&given)?;
+        let made;
+        let (statement, arguments) = match source {
+            Source::Query(statement) => {
+                let given = [
+                    ("after_time", Given::from(time.as_str())),
+                    ("after_id", Given::from(id.as_str())),
+                    ("page", Given::One(Argument::Integer(most))),
+                ];
+                (*statement, statement.arguments(&given)?)
+            }
+            Source::Table(shape, wanted) => {
+                let (statement, arguments) = shape.page_after((&time, &id), page, wanted)?;
+                made = statement;
+                (&made, arguments)
+            }
+        };
         let answer = self.database.rows(Lane::Background, statement, arguments).await;
         let rows = answer.map_err(|error| match error {
             Error::NotFound => {
@@ -99,9 +137,14 @@ impl Journey {
             }
             error => error,
         })?;
-        let last = match rows.last() {
-            None => None,
-            Some(row) => Some((self.time(row, statement)?, self.id(row, statement)?)),
+        let last = match (rows.last(), source) {
+            (None, _) => None,
+            (Some(row), Source::Query(_)) => {
+                Some((self.time(row, statement)?, self.id(row, statement)?))
+            }
+            (Some(row), Source::Table(shape, _)) => {
+                Some((shape.modified(row)?, shape.record_id(row)?))
+            }
         };
         let is_full = rows.len() >= page;
         if is_full

@@ -1,13 +1,16 @@
 //! Asks the database, live, whether this connection can do what it is for.
 //!
 //! Is it reached; is it true that it only reads; then each query: is it understood, has it
-//! the columns it needs, and is there an index for it. Nothing is read but the plan.
+//! the columns it needs, and is there an index for it. Nothing is read but the plan. Of a table
+//! that is written: is each column there and fit for its part, and may the user write it.
 
 use super::cell::Cell;
 use super::database::{Database, Outlook};
 use super::lookup::missing;
 use super::queries::Queries;
 use super::statement::{Argument, Dialect, Given, Statement, Takes};
+use super::tables::Shapes;
+use super::tables::check::Told;
 use async_trait::async_trait;
 use kit::connector::Flaw;
 use kit::{Check, Error, Finding, Lane, Rights};
@@ -17,6 +20,7 @@ use std::sync::Arc;
 pub(super) struct Access {
     pub(super) database: Arc<dyn Database>,
     pub(super) queries: Arc<Queries>,
+    pub(super) shapes: Arc<Shapes>,
     /// What asks the server of its user, where there is one.
     pub(super) rights: Option<Statement>,
 }
@@ -54,9 +58,20 @@ impl Check for Access {
             Err(error) => return vec![finding("session", Err(flaw("session", &error)))],
         };
         let mut findings = vec![finding("session", Ok(()))];
-        findings.push(finding("reads only", if refuses { Ok(()) } else { Err(writes()) }));
+        // SQL Server tells of the user and not of the session: one that writes elsewhere may.
+        let is_told = !self.has_tables() || self.shapes.dialect != Dialect::SqlServer;
+        if is_told {
+            findings.push(finding("reads only", if refuses { Ok(()) } else { Err(writes()) }));
+        }
         for (statement, given) in self.queries.samples() {
             findings.push(finding(&statement.setting, self.query(statement, &given).await));
+        }
+        for (at, told) in self.shapes.checked().await {
+            let outcome = told.map_err(|told| match told {
+                Told::Flaw(flaw) => flaw,
+                Told::Error(error) => flaw(&at, &error),
+            });
+            findings.push(finding(&at, outcome));
         }
         findings
     }
@@ -73,8 +88,10 @@ impl Check for Access {
         };
         rights.administrator = match (count("above"), count("writable")) {
             (true, _) => Some("the user is a superuser".to_owned()),
-            (false, true) => Some("the user may write tables, and Tieline only reads".to_owned()),
-            (false, false) => None,
+            (false, true) if !self.has_tables() => {
+                Some("the user may write tables, and Tieline only reads".to_owned())
+            }
+            (false, _) => None,
         };
         Ok(rights)
     }
@@ -85,6 +102,10 @@ const PLACE: &str =
     "GRANT SELECT on what the queries name, to a user of Tieline's own, and nothing else";
 
 impl Access {
+    fn has_tables(&self) -> bool {
+        !self.shapes.tables.is_empty()
+    }
+
     async fn query(&self, statement: &Statement, given: &[(&str, Given)]) -> Result<(), Flaw> {
         let what = &statement.setting;
         let arguments: Vec<Argument> =

@@ -1,7 +1,7 @@
 //! A database as the rest of the folder sees it: queries that were compiled, answered by rows.
 //!
 //! Every query passes the connection's turnstile (invariant 12), runs in a read-only session
-//! and is bounded three times: by the server, by us, and in rows and bytes. Each lane has
+//! (writes have sessions of their own, see `within`), and is bounded three times: by the server, by us, and in rows and bytes. Each lane has
 //! sessions of its own, as many as it has places. One that broke, or whose answer was not
 //! waited for, is closed and never used again; one that broke while it lay idle is replaced
 //! once, because a server that was started again is well.
@@ -12,15 +12,18 @@ pub(super) mod postgres;
 pub(super) mod sqlite;
 #[cfg(feature = "mssql")]
 pub(super) mod sqlserver;
+mod within;
 
 use super::cell::Row;
 use super::statement::{Argument, Statement};
+use super::tables::{Batch, Outcomes};
 use async_trait::async_trait;
 use kit::{Error, Lane, Limits, Turnstile};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use within::Step;
 
 /// Rows of one answer; who asks for more is told. Numbers shared by more people are switchboards.
 pub(super) const ROWS_MAX: usize = 500;
@@ -78,6 +81,16 @@ pub(super) trait Database: Send + Sync {
 
     /// Tries to write, harmlessly. Whether it was refused because the session only reads.
     async fn refuses_to_write(&self) -> Result<bool, Error>;
+
+    /// Does the writes, and says of each what became of it.
+    async fn write(&self, batch: &Batch) -> Result<Outcomes, Error>;
+}
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Read,
+    Write,
 }
 
 /// What went wrong with a query.
@@ -104,8 +117,8 @@ impl From<Failure> for Error {
 pub(super) trait Driver: Send + Sync {
     type Session: Send;
 
-    /// A session that only reads, whose queries end after `limit`.
-    async fn connect(&self, limit: Duration) -> Result<Self::Session, Failure>;
+    /// A session whose queries end after `limit`; for all but [`Purpose::Write`] it only reads.
+    async fn connect(&self, limit: Duration, purpose: Purpose) -> Result<Self::Session, Failure>;
 
     async fn rows(
         &self,
@@ -122,6 +135,32 @@ pub(super) trait Driver: Send + Sync {
     ) -> Result<Outlook, Failure>;
 
     async fn refuses_to_write(&self, session: &mut Self::Session) -> Result<bool, Failure>;
+
+    /// Rows, within the session's transaction.
+    async fn rows_within(
+        &self,
+        session: &mut Self::Session,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<Vec<Row>, Failure> {
+        self.rows(session, statement, arguments).await
+    }
+
+    /// Changes rows, and says how many.
+    async fn change(
+        &self,
+        session: &mut Self::Session,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<u64, Failure>;
+
+    /// Takes a step of a transaction; `false` where what was begun is over by it.
+    async fn step(&self, session: &mut Self::Session, step: Step) -> Result<bool, Failure>;
+
+    /// Can a row be taken back alone?
+    fn marks(&self) -> bool {
+        true
+    }
 }
 
 /// A server behind a network, whatever its kind.
@@ -132,6 +171,7 @@ pub(super) struct Server<D: Driver> {
     connect_limit: Duration,
     calls: Idle<D::Session>,
     background: Idle<D::Session>,
+    writers: Idle<D::Session>,
 }
 
 /// Sessions that wait to be used; never more than the lane has places, because each was
@@ -180,8 +220,8 @@ enum Answer {
 impl<D: Driver> Server<D> {
     pub(super) fn new(driver: D, turnstile: Turnstile, limits: Limits, times: Times) -> Self {
         let connect_limit = CONNECT_MAX.min(limits.timeout);
-        let (calls, background) = (Idle::new(), Idle::new());
-        Self { driver, turnstile, times, connect_limit, calls, background }
+        let (calls, background, writers) = (Idle::new(), Idle::new(), Idle::new());
+        Self { driver, turnstile, times, connect_limit, calls, background, writers }
     }
 
     async fn ask(&self, lane: Lane, asked: Asked<'_>) -> Result<Answer, Error> {
@@ -202,16 +242,20 @@ impl<D: Driver> Server<D> {
                 outcome => return Ok(outcome?),
             }
         }
-        let limit = self.times.of(lane);
-        let connected = timeout(self.connect_limit, self.driver.connect(limit)).await;
-        let session = match connected {
-            Ok(connected) => connected?,
+        let session = self.connected(self.times.of(lane), Purpose::Read).await?;
+        Ok(self.try_once(lane, session, idle, &asked).await?)
+    }
+
+    async fn connected(&self, limit: Duration, purpose: Purpose) -> Result<D::Session, Failure> {
+        let connecting = self.driver.connect(limit, purpose);
+        match timeout(self.connect_limit, connecting).await {
+            Ok(connected) => connected,
             Err(_) => {
                 let ms = self.connect_limit.as_millis();
-                return Err(Error::unavailable(format!("no session within {ms} ms")));
+                let reason = format!("no session within {ms} ms");
+                Err(Failure::Broken(Error::unavailable(reason)))
             }
-        };
-        Ok(self.try_once(lane, session, idle, &asked).await?)
+        }
     }
 
     /// Asks on one session, and keeps it where it is well.
@@ -285,5 +329,9 @@ impl<D: Driver> Database for Server<D> {
     async fn refuses_to_write(&self) -> Result<bool, Error> {
         let answer = self.ask(Lane::Background, Asked::Write).await?;
         Ok(matches!(answer, Answer::Refused(true)))
+    }
+
+    async fn write(&self, batch: &Batch) -> Result<Outcomes, Error> {
+        self.write_within(batch).await
     }
 }

@@ -1,9 +1,10 @@
 //! The customer's own database: PostgreSQL, MySQL or MariaDB, SQLite, SQL Server.
 //!
 //! What it can do, its queries say, and these are written in the configuration: it finds
-//! people and accounts, tells what changed, and answers data actions. It only reads.
-//! `statement` makes a query of what was written, `database` asks it, `mapping` reads the
-//! rows. Set-up and quirks are in README.md.
+//! people and accounts, tells what changed, and answers data actions. `statement` makes a
+//! query of what was written, `database` asks it, `mapping` reads the rows. It writes nothing,
+//! but for tables that are described as ends of a sync (`tables`). Set-up and quirks are in
+//! README.md.
 
 mod accounts;
 mod cell;
@@ -20,6 +21,7 @@ pub mod sim;
 #[cfg(feature = "sim")]
 pub mod simulate;
 mod statement;
+mod tables;
 
 use crate::Vendor;
 use database::address::Address;
@@ -31,6 +33,7 @@ use statement::Dialect;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tables::{Editor, Names, Shapes};
 
 /// The customer's own database, as the list of vendors has it.
 #[must_use]
@@ -51,9 +54,11 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         "sqlserver" => Dialect::SqlServer,
         _ => return Err(invalid("engine", "is postgresql, mysql, sqlite or sqlserver")),
     };
-    let queries = Arc::new(Queries::of(&opening.settings, dialect)?);
+    let described = tables::of(&opening.settings, dialect)?;
+    let queries = Arc::new(Queries::of(&opening.settings, dialect, &described)?);
     let turnstile = Turnstile::new(opening.limits);
     let database = database(dialect, &opening, turnstile.clone())?;
+    let shapes = Arc::new(Shapes::new(Arc::clone(&database), dialect, described));
     let parts = || (Arc::clone(&database), Arc::clone(&queries));
     let numbers = opening.numbers;
     let lookup = queries.finds_people().then(|| {
@@ -65,20 +70,27 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         Arc::new(accounts::Ledger { database, queries, statement }) as Arc<dyn kit::Accounts>
     });
     let settings = &opening.settings;
-    let changes = (!queries.changes.is_empty()).then(|| {
+    let has_tables = !shapes.tables.is_empty();
+    let changes = (!queries.changes.is_empty() || has_tables).then(|| {
         let (database, queries) = parts();
         let begin = settings.text("changes_begin").unwrap_or("0001-01-01 00:00:00").to_owned();
         let overlap = Duration::from_secs(settings.number("changes_overlap_s", 60));
-        Arc::new(changes::Journey { database, queries, begin, overlap, dialect })
+        let shapes = Arc::clone(&shapes);
+        Arc::new(changes::Journey { database, queries, shapes, begin, overlap, dialect })
             as Arc<dyn kit::Changes>
     });
     let requests = (!queries.named.is_empty()).then(|| {
         let (database, queries) = parts();
         Arc::new(requests::Named { database, queries }) as Arc<dyn kit::Requests>
     });
+    let writes = has_tables
+        .then(|| Arc::new(Editor { shapes: Arc::clone(&shapes) }) as Arc<dyn kit::Writes>);
+    let forms =
+        has_tables.then(|| Arc::new(Names { shapes: Arc::clone(&shapes) }) as Arc<dyn kit::Forms>);
     let rights = check::of_user(dialect)?;
-    let check = Arc::new(check::Access { database, queries, rights });
-    Ok(Capabilities { lookup, accounts, changes, requests, ..Capabilities::new(turnstile, check) })
+    let check = Arc::new(check::Access { database, queries, shapes, rights });
+    let rest = Capabilities::new(turnstile, check);
+    Ok(Capabilities { lookup, accounts, changes, requests, writes, forms, ..rest })
 }
 
 fn database(

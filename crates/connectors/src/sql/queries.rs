@@ -2,6 +2,7 @@
 
 use super::mapping::Columns;
 use super::statement::{Argument, Dialect, Given, Parameter, Statement, Takes};
+use super::tables::Tables;
 use domain::{Numbering, Phone, phone};
 use kit::{Error, Settings};
 use std::collections::BTreeMap;
@@ -37,11 +38,15 @@ pub(super) struct Queries {
 }
 
 impl Queries {
-    /// Compiles them all.
+    /// Compiles them all; `tables` are described besides.
     ///
     /// # Errors
     /// `Invalid` naming the setting, the place and the mend.
-    pub(super) fn of(settings: &Settings, dialect: Dialect) -> Result<Self, Error> {
+    pub(super) fn of(
+        settings: &Settings,
+        dialect: Dialect,
+        tables: &Tables,
+    ) -> Result<Self, Error> {
         let one = |setting: &str, takes| {
             let text = settings.text(setting);
             text.map(|sql| Statement::compile(setting, sql, dialect, Takes::Some(takes)))
@@ -68,14 +73,19 @@ impl Queries {
             named: many("queries", Takes::Any)?,
             columns: Columns::of(settings)?,
         };
-        queries.coherent()?;
+        queries.coherent(tables)?;
         Ok(queries)
     }
 
-    fn coherent(&self) -> Result<(), Error> {
-        let orphan = self.deletions.keys().find(|object| !self.changes.contains_key(*object));
-        if let Some(object) = orphan {
+    fn coherent(&self, tables: &Tables) -> Result<(), Error> {
+        let is_known =
+            |object: &&String| self.changes.contains_key(*object) || tables.contains_key(*object);
+        if let Some(object) = self.deletions.keys().find(|object| !is_known(object)) {
             return Err(invalid("deletions", &format!("`{object}` has no query in changes")));
+        }
+        if let Some(object) = self.changes.keys().find(|object| tables.contains_key(*object)) {
+            let reason = format!("`{object}` is described under tables, which tells its changes");
+            return Err(invalid("changes", &reason));
         }
         for statement in self.changes.values().chain(self.deletions.values()) {
             let missing = AFTER.iter().find(|one| !statement.parameters().contains(&one.name));
@@ -95,7 +105,7 @@ impl Queries {
         let finds = self.by_phone.is_some() || self.by_email.is_some() || self.by_record.is_some();
         let does =
             finds || self.account.is_some() || !self.changes.is_empty() || !self.named.is_empty();
-        if does {
+        if does || !tables.is_empty() {
             Ok(())
         } else {
             Err(invalid("lookup_by_phone", "is not set, nor is any other query"))

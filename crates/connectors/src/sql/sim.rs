@@ -33,9 +33,9 @@ CREATE TABLE customers (
     email TEXT,
     company TEXT,
     tier TEXT,
-    is_vip BOOLEAN NOT NULL,
-    created_at TEXT NOT NULL,
-    updated_at TEXT NOT NULL
+    is_vip BOOLEAN NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
 );
 CREATE INDEX customers_by_email ON customers (lower(email));
 CREATE INDEX customers_by_update ON customers (updated_at, customer_no);
@@ -61,6 +61,13 @@ CREATE TABLE removed (
     removed_at TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX removed_by_time ON removed (removed_at, customer_no);
+CREATE TRIGGER customers_removed AFTER DELETE ON customers BEGIN
+    INSERT OR REPLACE INTO removed
+    VALUES (old.customer_no, NULL, strftime('%Y-%m-%d %H:%M:%f', 'now'));
+END;
+CREATE TRIGGER customers_again AFTER INSERT ON customers BEGIN
+    DELETE FROM removed WHERE customer_no = new.customer_no;
+END;
 ";
 
 /// The number of John Doe's record.

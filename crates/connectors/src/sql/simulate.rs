@@ -2,10 +2,11 @@
 //! serves, so that nothing of what goes wrong over HTTP can go wrong here.
 
 use super::sim::{Config, Planted};
-use crate::{Setup, Simulation, Simulator, Starting};
+use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
 use kit::Settings;
+use std::collections::BTreeMap;
 use std::io;
 
 /// Makes the file.
@@ -36,7 +37,12 @@ SELECT c.customer_no AS record, c.first_name, c.last_name, c.email, c.created_at
         WHERE p.customer_id = c.id AND p.used = 'home') AS home_phone
 FROM customers c";
 
-/// What an administrator would write to use it.
+const REMOVED: &str = "SELECT customer_no AS record, merged_into AS \"into\", removed_at AS modified_at \
+     FROM removed WHERE (removed_at, customer_no) > (:after_time, :after_id) \
+     ORDER BY removed_at, customer_no LIMIT :page";
+
+/// What an administrator would write to use it: `people` is the same table as `customers`,
+/// which is only read.
 #[must_use]
 pub fn settings(planted: &Planted) -> Settings {
     let texts = [
@@ -66,14 +72,8 @@ pub fn settings(planted: &Planted) -> Settings {
                  ORDER BY c.updated_at, c.customer_no LIMIT :page"
             ),
         ),
-        (
-            "deletions",
-            "customers",
-            "SELECT customer_no AS record, merged_into AS \"into\", removed_at AS modified_at \
-             FROM removed WHERE (removed_at, customer_no) > (:after_time, :after_id) \
-             ORDER BY removed_at, customer_no LIMIT :page"
-                .to_owned(),
-        ),
+        ("deletions", "customers", REMOVED.to_owned()),
+        ("deletions", "people", REMOVED.to_owned()),
         (
             "queries",
             "open_invoices",
@@ -82,12 +82,23 @@ pub fn settings(planted: &Planted) -> Settings {
                 .to_owned(),
         ),
     ];
+    let people = [("table", "customers"), ("record", "customer_no"), ("modified_at", "updated_at")];
+    let written = ["first_name", "last_name", "email", "company", "tier", "is_vip"];
+    let mut people: toml::Table =
+        people.into_iter().map(|(key, name)| (key.to_owned(), name.into())).collect();
+    people.insert("stamps".to_owned(), true.into());
+    people.insert("write".to_owned(), written.to_vec().into());
+    let tables: toml::Table = [("people".to_owned(), people.into())].into_iter().collect();
     let texts = texts.into_iter().map(|(key, text)| (key.to_owned(), text.into()));
-    let maps = maps.into_iter().map(|(key, name, sql)| {
-        let table: toml::Table = [(name.to_owned(), sql.into())].into_iter().collect();
-        (key.to_owned(), table.into())
-    });
-    Settings { plain: texts.chain(maps).collect(), ..Settings::default() }
+    let mut plain: BTreeMap<String, toml::Value> = texts.collect();
+    plain.insert("tables".to_owned(), tables.into());
+    for (key, name, sql) in maps {
+        let table = plain.entry(key.to_owned()).or_insert_with(|| toml::Table::new().into());
+        if let Some(table) = table.as_table_mut() {
+            table.insert(name.to_owned(), sql.into());
+        }
+    }
+    Settings { plain, ..Settings::default() }
 }
 
 /// The file, as a simulator.
@@ -113,6 +124,20 @@ impl Simulator for Database {
 
     fn contacts(&self) -> usize {
         self.planted.people().unwrap_or_default()
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        let needs = [("first_name", "Zoe"), ("last_name", "Quinn")];
+        Some(Sample {
+            object: "people",
+            key: "customer_no",
+            fields: ["company", "tier"],
+            needs: needs.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect(),
+            // Nothing is asked over HTTP.
+            made_by: ("", ""),
+            many_by: None,
+            can_delete: true,
+        })
     }
 
     async fn stop(self: Box<Self>) {}

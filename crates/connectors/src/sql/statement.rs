@@ -79,6 +79,7 @@ pub(super) enum Given {
 pub(super) enum Argument {
     Text(String),
     Integer(i64),
+    Null,
 }
 
 impl From<&str> for Given {
@@ -106,6 +107,12 @@ impl Statement {
             Error::Invalid { field: Some(setting.to_owned()), reason }
         })?;
         Ok(Self { setting: setting.to_owned(), ..statement })
+    }
+
+    /// A statement that this connector made itself, of quoted names and placeholders:
+    /// no value is ever part of its text.
+    pub(super) fn made(setting: &str, text: String) -> Self {
+        Self { setting: setting.to_owned(), text, binds: Vec::new() }
     }
 
     /// Names of the parameters in it, each once, in their order.
@@ -202,7 +209,7 @@ fn compiled(sql: &str, dialect: Dialect, takes: Takes) -> Result<Statement, Mist
     Ok(Statement { setting: String::new(), text: out, binds })
 }
 
-fn placeholder(dialect: Dialect, nth: usize) -> String {
+pub(super) fn placeholder(dialect: Dialect, nth: usize) -> String {
     match dialect {
         Dialect::PostgreSql => format!("${nth}"),
         Dialect::MySql => "?".to_owned(),

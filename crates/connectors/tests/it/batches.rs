@@ -1,6 +1,6 @@
 //! What every connector promises of many writes in one call, tried on each that writes.
 
-use crate::records::{Tried, flipped, tried};
+use crate::records::{Tried, flipped, tried, tried_over_http};
 use kit::{Error, Fields, Saved, Write};
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
@@ -142,7 +142,7 @@ async fn one_bad_row_spoils_no_other() {
 
 #[tokio::test]
 async fn a_batch_whose_answer_was_lost_can_be_repeated() {
-    for one in tried().await {
+    for one in tried_over_http().await {
         let before = one.rig.simulator.contacts();
         let rows: Vec<Write> = (0..MANY).map(|n| one.create_row(n, "text")).collect();
         let (method, part) = one.sample.many_by.unwrap_or(one.sample.made_by);
@@ -221,10 +221,7 @@ async fn what_a_form_writes_it_reads_again_and_nothing_empties() {
         let odd = forms.form(object, "no field'; at all", None);
         assert_eq!(odd.expect_err("no name").kind(), "invalid", "{}", one.name());
         if let Some(key) = forms.key(object) {
-            let row = Write::Create {
-                key: (key.to_owned(), one.key(2)),
-                fields: one.sample.needs.clone(),
-            };
+            let row = Write::Create { key: (key, one.key(2)), fields: one.sample.needs.clone() };
             let made = one.write(&[row]).await.expect("tried").remove(0);
             assert!(made.is_ok_and(|saved| saved.is_new), "{}", one.name());
         }

@@ -98,7 +98,9 @@ pub fn read(at: &str, connector: &str, given: Body) -> (Settings, Vec<Mistake>) 
                 mistakes.push(Mistake::new(at, message, "Send the secret itself, as text."));
             }
             (Some(Kind::Secret), value) => mistakes.push(wrong_secret(at, &value)),
-            (kind, value) if kind != Some(Kind::Map) && is_source(&value) => {
+            (kind, value)
+                if !matches!(kind, Some(Kind::Map | Kind::Tables)) && is_source(&value) =>
+            {
                 mistakes.push(wrong_secret(at, &value));
             }
             (_, _) if about.is_some_and(|setting| setting.on_this_machine) => {

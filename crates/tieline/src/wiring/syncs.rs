@@ -146,7 +146,7 @@ fn end(
         }
     }
     let own = connection.capabilities.forms.as_ref().and_then(|forms| forms.key(&section.object));
-    end.key = section.key.clone().or(own.map(str::to_owned));
+    end.key = section.key.clone().or(own);
     end.mark = mark.map(|mark| (mark.field.clone(), mark.value.clone()));
     if mistakes.is_empty() { Ok(end) } else { Err(mistakes) }
 }

@@ -58,8 +58,8 @@ impl Forms for Records {
         form(Object::named(object)?, name, kind)
     }
 
-    fn key(&self, object: &str) -> Option<&'static str> {
-        Object::named(object).is_ok().then_some(EXTERNAL_ID)
+    fn key(&self, object: &str) -> Option<String> {
+        Object::named(object).is_ok().then(|| EXTERNAL_ID.to_owned())
     }
 
     async fn prepare(&self, object: &str, fields: &[String]) -> Result<Vec<String>, Error> {

@@ -3,7 +3,7 @@
 //! One word apart the two are the same here: what ends a query that runs too long.
 
 use super::address::{self, Address, PREPARED_MAX, Tls, cut};
-use super::{BYTES_MAX, Driver, Failure, Outlook, ROWS_MAX, late, too_large};
+use super::{BYTES_MAX, Driver, Failure, Outlook, Purpose, ROWS_MAX, Step, late, too_large};
 use crate::sql::cell::{Cell, Row};
 use crate::sql::statement::{Argument, Statement};
 use async_trait::async_trait;
@@ -27,14 +27,17 @@ pub(in crate::sql) struct MySql {
 
 type Session = address::Session<MySqlConnection>;
 
+/// A write waits this many times less for a row than a statement may run.
+const LOCKS: u64 = 5;
+
 #[async_trait]
 impl Driver for MySql {
     type Session = Session;
 
-    async fn connect(&self, limit: Duration) -> Result<Session, Failure> {
+    async fn connect(&self, limit: Duration, purpose: Purpose) -> Result<Session, Failure> {
         let options = |ip: &str| self.options(ip);
         let mut session = self.address.connect(limit, options, of_login).await?;
-        session.begin().await?;
+        session.begin(purpose).await?;
         Ok(session)
     }
 
@@ -109,11 +112,30 @@ impl Driver for MySql {
             },
         }
     }
+
+    async fn change(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<u64, Failure> {
+        let limit = session.limit;
+        let done = bound(&statement.text, arguments).execute(&mut session.connection).await;
+        // Rows that were found count, also where they held the value already.
+        Ok(done.map_err(|error| of_change(&error, statement, limit))?.rows_affected())
+    }
+
+    async fn step(&self, session: &mut Session, step: Step) -> Result<bool, Failure> {
+        let run = sqlx::raw_sql(step.text()).execute(&mut session.connection).await;
+        run.map(|_| true).map_err(|error| of_login(&error, session.limit))
+    }
 }
 
 impl Session {
-    /// Reads only, from now on, and no query longer or larger than its bounds.
-    async fn begin(&mut self) -> Result<(), Failure> {
+    /// No query longer or larger than its bounds; and reads only, from now on, but where it is
+    /// to write. Then what does not fit its column is an error and not cut, whatever the
+    /// server's own mode, and a row that is not there locks no others.
+    async fn begin(&mut self, purpose: Purpose) -> Result<(), Failure> {
         let limit = self.limit;
         let version = sqlx::query("SELECT VERSION()").fetch_one(&mut self.connection).await;
         let version: String =
@@ -125,8 +147,17 @@ impl Session {
             format!("SET SESSION max_execution_time = {ms}")
         };
         let wait = limit.as_secs().max(1);
+        let only = match purpose {
+            Purpose::Read => "SET SESSION TRANSACTION READ ONLY".to_owned(),
+            Purpose::Write => format!(
+                "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; \
+                 SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES'); \
+                 SET SESSION innodb_lock_wait_timeout = {}",
+                (wait / LOCKS).max(1)
+            ),
+        };
         for sql in [
-            "SET SESSION TRANSACTION READ ONLY".to_owned(),
+            only,
             end,
             format!("SET SESSION lock_wait_timeout = {wait}"),
             format!("SET SESSION sql_select_limit = {ROWS_MAX}"),
@@ -186,6 +217,7 @@ fn bound(text: &str, arguments: &[Argument]) -> Query<'static, My, MySqlArgument
         query = match argument {
             Argument::Text(text) => query.bind(text.clone()),
             Argument::Integer(number) => query.bind(*number),
+            Argument::Null => query.bind(None::<String>),
         };
     }
     query
@@ -301,6 +333,26 @@ fn of_query(error: &sqlx::Error, statement: &Statement, limit: Duration) -> Fail
             Failure::Told(refused(statement, message))
         }
         _ => of_login(error, limit),
+    }
+}
+
+/// What was said of a write, never with a value.
+fn of_change(error: &sqlx::Error, statement: &Statement, limit: Duration) -> Failure {
+    let Some(number) = number(error) else { return of_login(error, limit) };
+    let refused =
+        |reason: &str| Failure::Told(Error::Invalid { field: None, reason: reason.into() });
+    match number {
+        1022 | 1062 | 1586 => Failure::Told(Error::Conflict {
+            reason: "another row has this value in a unique index".to_owned(),
+        }),
+        1048 | 1263 => refused("a column that may not be empty would be"),
+        1364 => refused("a column of a new row has no default, and is not mapped"),
+        1406 => refused("a text is longer than its column"),
+        1216 | 1217 | 1451 | 1452 => refused("it breaks a foreign key of the table"),
+        3819 | 4025 => refused("it breaks a check of the table"),
+        1644 => refused("a trigger of the table refuses it"),
+        1264 | 1265 | 1292 | 1366 | 1367 => refused("a value is none that its column takes"),
+        _ => of_query(error, statement, limit),
     }
 }
 

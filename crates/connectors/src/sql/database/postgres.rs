@@ -5,14 +5,14 @@
 //! so (`WITH … DELETE`), whatever the session.
 
 use super::address::{self, Address, PREPARED_MAX, Tls, cut};
-use super::{BYTES_MAX, Driver, Failure, Outlook, ROWS_MAX, late, too_large};
+use super::{BYTES_MAX, Driver, Failure, Outlook, Purpose, ROWS_MAX, Step, late, too_large};
 use crate::sql::cell::{Cell, Row};
 use crate::sql::statement::{Argument, Statement};
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use kit::Error;
 use serde_json::value::RawValue;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgSslMode};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgSslMode};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, Postgres as Pg, Row as _,
     SqlSafeStr as _,
@@ -27,14 +27,17 @@ pub(in crate::sql) struct Postgres {
 
 type Session = address::Session<PgConnection>;
 
+/// A write waits this many times less for a row than a statement may run.
+const LOCKS: u128 = 5;
+
 #[async_trait]
 impl Driver for Postgres {
     type Session = Session;
 
-    async fn connect(&self, limit: Duration) -> Result<Session, Failure> {
+    async fn connect(&self, limit: Duration, purpose: Purpose) -> Result<Session, Failure> {
         let options = |ip: &str| self.options(ip);
         let mut session = self.address.connect(limit, options, of_login).await?;
-        session.begin().await?;
+        session.begin(purpose).await?;
         Ok(session)
     }
 
@@ -99,15 +102,36 @@ impl Driver for Postgres {
             Err(error) => Err(of_login(&error, session.limit)),
         }
     }
+
+    async fn change(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<u64, Failure> {
+        let limit = session.limit;
+        let done = bound(&statement.text, arguments).execute(&mut session.connection).await;
+        let done = done.map_err(|error| of_change(&error, statement, limit))?;
+        Ok(done.rows_affected())
+    }
+
+    async fn step(&self, session: &mut Session, step: Step) -> Result<bool, Failure> {
+        session.run(step.text()).await.map(|()| true)
+    }
 }
 
 impl Session {
-    /// Reads only, from now on, and no query longer than its time.
-    async fn begin(&mut self) -> Result<(), Failure> {
+    /// No query longer than its time; and reads only, from now on, but where it is to write.
+    async fn begin(&mut self, purpose: Purpose) -> Result<(), Failure> {
         let ms = self.limit.as_millis();
+        let (only, locks) = match purpose {
+            Purpose::Read => ("on", ms),
+            Purpose::Write => ("off", (ms / LOCKS).max(10)),
+        };
         let settings = format!(
-            "SET default_transaction_read_only = on; SET statement_timeout = {ms}; \
-             SET lock_timeout = {ms}; SET idle_in_transaction_session_timeout = {ms}; \
+            "SET default_transaction_read_only = {only}; SET statement_timeout = {ms}; \
+             SET default_transaction_isolation = 'read committed'; \
+             SET lock_timeout = {locks}; SET idle_in_transaction_session_timeout = {ms}; \
              SET standard_conforming_strings = on; SET timezone = 'UTC'; \
              SET datestyle = 'ISO'; SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'"
         );
@@ -162,6 +186,7 @@ fn bound(text: &str, arguments: &[Argument]) -> Query<'static, Pg, PgArguments> 
         query = match argument {
             Argument::Text(text) => query.bind(text.clone()),
             Argument::Integer(number) => query.bind(*number),
+            Argument::Null => query.bind(None::<String>),
         };
     }
     query
@@ -231,6 +256,34 @@ fn of_query(error: &sqlx::Error, statement: &Statement, limit: Duration) -> Fail
             refused(&format!("PostgreSQL refused to run it with these values ({code})"))
         }
         _ => of_login(error, limit),
+    }
+}
+
+/// What was said of a write: constraints and columns by their names, never a value.
+fn of_change(error: &sqlx::Error, statement: &Statement, limit: Duration) -> Failure {
+    let Some(code) = code(error) else { return of_login(error, limit) };
+    let told = error.as_database_error();
+    let told = told.and_then(|told| told.try_downcast_ref::<PgDatabaseError>());
+    let constraint = told.and_then(PgDatabaseError::constraint).unwrap_or("of the table");
+    let refused = |reason: String| {
+        let field = told.and_then(PgDatabaseError::column).map(str::to_owned);
+        Failure::Told(Error::Invalid { field, reason })
+    };
+    match code.as_str() {
+        "23505" => {
+            let reason = format!("another row has this value in the unique index {constraint}");
+            Failure::Told(Error::Conflict { reason })
+        }
+        "23502" => refused("may not be empty".to_owned()),
+        "22001" => refused("a text is longer than its column".to_owned()),
+        "P0001" => refused("a trigger of the table refuses it".to_owned()),
+        code if code.starts_with("23") => {
+            refused(format!("it breaks the constraint {constraint} ({code})"))
+        }
+        code if code.starts_with("22") => {
+            refused(format!("a value is none that its column takes ({code})"))
+        }
+        _ => of_query(error, statement, limit),
     }
 }
 

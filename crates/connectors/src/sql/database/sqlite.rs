@@ -1,16 +1,19 @@
 //! A SQLite file of the customer's, read in place.
 //!
-//! Opened for reading only, and told so once more (`query_only`). SQLite works in the thread
+//! Opened for reading only, and told so once more (`query_only`); writes have a connection of
+//! their own, in which foreign keys hold. SQLite works in the thread
 //! that asks, so every query has a blocking one of its own, which keeps its place of the
 //! turnstile until it is really done; a handler ends the query when its time is up.
 
+use super::within::{BATCH, Ended, Step, carried_out};
 use super::{BYTES_MAX, Database, Failure, Idle, Outlook, ROWS_MAX, Times, late, too_large};
 use crate::sql::cell::{Cell, Row};
 use crate::sql::statement::{Argument, Statement};
+use crate::sql::tables::{Batch, Outcomes, Transaction};
 use async_trait::async_trait;
 use kit::{Error, Lane, Turnstile};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, limits::Limit};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ffi, limits::Limit};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,11 +34,20 @@ struct Shared {
     path: PathBuf,
     calls: Idle<Connection>,
     background: Idle<Connection>,
+    writers: Idle<Connection>,
+}
+
+/// What a connection is wanted for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Read(Lane),
+    Write,
 }
 
 impl File {
     pub(in crate::sql) fn new(path: PathBuf, turnstile: Turnstile, times: Times) -> Self {
-        let shared = Shared { path, calls: Idle::new(), background: Idle::new() };
+        let (calls, background, writers) = (Idle::new(), Idle::new(), Idle::new());
+        let shared = Shared { path, calls, background, writers };
         Self { shared: Arc::new(shared), turnstile, times }
     }
 
@@ -45,11 +57,25 @@ impl File {
         lane: Lane,
         work: impl FnOnce(&Connection, Duration) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
-        let passed = self.turnstile.pass(lane).await?;
         let limit = self.times.of(lane);
+        self.run_in(Wanted::Read(lane), limit, move |connection, limit| work(connection, limit))
+            .await
+    }
+
+    async fn run_in<T: Send + 'static>(
+        &self,
+        wanted: Wanted,
+        limit: Duration,
+        work: impl FnOnce(&mut Connection, Duration) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        let lane = match wanted {
+            Wanted::Read(lane) => lane,
+            Wanted::Write => Lane::Background,
+        };
+        let passed = self.turnstile.pass(lane).await?;
         let shared = Arc::clone(&self.shared);
         let working = tokio::task::spawn_blocking(move || {
-            let outcome = shared.run(lane, limit, work).map_err(Error::from);
+            let outcome = shared.run(wanted, limit, work).map_err(Error::from);
             // Given back here and not by the caller, who may have left: a disk that hangs
             // holds no more threads than the lane has places.
             passed.settle(matches!(outcome, Err(Error::Unavailable { .. })));
@@ -66,24 +92,25 @@ impl File {
 impl Shared {
     fn run<T>(
         &self,
-        lane: Lane,
+        wanted: Wanted,
         limit: Duration,
-        work: impl FnOnce(&Connection, Duration) -> Result<T, Failure>,
+        work: impl FnOnce(&mut Connection, Duration) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let idle = match lane {
-            Lane::Call => &self.calls,
-            Lane::Background => &self.background,
+        let idle = match wanted {
+            Wanted::Read(Lane::Call) => &self.calls,
+            Wanted::Read(Lane::Background) => &self.background,
+            Wanted::Write => &self.writers,
         };
-        let connection = match idle.take() {
+        let mut connection = match idle.take() {
             Some(connection) => connection,
-            None => open(&self.path).map_err(|error| failure(&error, limit))?,
+            None => open(&self.path, wanted).map_err(|error| failure(&error, limit))?,
         };
         let until = Instant::now() + limit;
         let bounded = connection.busy_timeout(limit).and_then(|()| {
             connection.progress_handler(STEPS, Some(move || Instant::now() > until))
         });
         bounded.map_err(|error| failure(&error, limit))?;
-        let outcome = work(&connection, limit);
+        let outcome = work(&mut connection, limit);
         if matches!(outcome, Ok(_) | Err(Failure::Told(_))) {
             idle.put(connection);
         }
@@ -91,10 +118,16 @@ impl Shared {
     }
 }
 
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.pragma_update(None, "query_only", true)?;
+fn open(path: &Path, wanted: Wanted) -> rusqlite::Result<Connection> {
+    let way = match wanted {
+        Wanted::Read(_) => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Wanted::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let connection = Connection::open_with_flags(path, way | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    match wanted {
+        Wanted::Read(_) => connection.pragma_update(None, "query_only", true)?,
+        Wanted::Write => connection.pragma_update(None, "foreign_keys", true)?,
+    }
     connection.pragma_update(None, "trusted_schema", false)?;
     let bytes = i32::try_from(BYTES_MAX).unwrap_or(i32::MAX);
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes)?;
@@ -137,6 +170,75 @@ impl Database for File {
         })
         .await
     }
+
+    async fn write(&self, batch: &Batch) -> Result<Outcomes, Error> {
+        let (batch, limit) = (batch.clone(), self.times.of(Lane::Background) * BATCH);
+        let here = tokio::runtime::Handle::current();
+        self.run_in(Wanted::Write, limit, move |connection, limit| {
+            // Nothing in it waits: SQLite has answered when it returns.
+            here.block_on(carried_out(&mut Within { connection, limit }, &batch))
+        })
+        .await
+    }
+}
+
+/// A transaction in the file.
+struct Within<'a> {
+    connection: &'a mut Connection,
+    limit: Duration,
+}
+
+#[async_trait]
+impl Transaction for Within<'_> {
+    async fn rows(
+        &mut self,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<Vec<Row>, Failure> {
+        rows(self.connection, statement, arguments, self.limit)
+    }
+
+    async fn change(
+        &mut self,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<u64, Failure> {
+        let wrong = |error: rusqlite::Error| of_change(&error, statement, self.limit);
+        let mut prepared = self.connection.prepare_cached(&statement.text).map_err(wrong)?;
+        let count = prepared.execute(rusqlite::params_from_iter(arguments.iter()));
+        count.map_err(wrong).map(|count| u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
+    async fn mark(&mut self) -> Result<(), Failure> {
+        self.step(Step::Mark).await.map(drop)
+    }
+
+    async fn keep(&mut self) -> Result<(), Failure> {
+        self.step(Step::Keep).await.map(drop)
+    }
+
+    async fn back(&mut self) -> Result<bool, Failure> {
+        self.step(Step::Back).await
+    }
+}
+
+#[async_trait]
+impl Ended for Within<'_> {
+    async fn step(&mut self, step: Step) -> Result<bool, Failure> {
+        let sql = match step {
+            // The file's one place for a writer is taken at once, not after rows were read.
+            Step::Begin => "BEGIN IMMEDIATE",
+            // What failed for the file's sake has ended the transaction itself.
+            Step::Rollback if self.connection.is_autocommit() => return Ok(true),
+            step => step.text(),
+        };
+        let done = self.connection.execute_batch(sql);
+        done.map(|()| true).map_err(|error| failure(&error, self.limit))
+    }
+
+    fn marks(&self) -> bool {
+        true
+    }
 }
 
 impl ToSql for Argument {
@@ -144,6 +246,7 @@ impl ToSql for Argument {
         match self {
             Self::Text(text) => text.to_sql(),
             Self::Integer(number) => number.to_sql(),
+            Self::Null => rusqlite::types::Null.to_sql(),
         }
     }
 }
@@ -248,6 +351,25 @@ fn of_query(error: &rusqlite::Error, statement: &Statement, limit: Duration) -> 
             _ => failure(error, limit),
         },
         _ => failure(error, limit),
+    }
+}
+
+/// What SQLite said of a write. What a constraint's message names are its columns.
+fn of_change(error: &rusqlite::Error, statement: &Statement, limit: Duration) -> Failure {
+    let rusqlite::Error::SqliteFailure(code, message) = error else {
+        return of_query(error, statement, limit);
+    };
+    let message = message.as_deref().unwrap_or("a constraint of the table");
+    match (code.code, code.extended_code) {
+        (_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => {
+            let reason = format!("another row has this value ({message})");
+            Failure::Told(Error::Conflict { reason })
+        }
+        (_, ffi::SQLITE_CONSTRAINT_TRIGGER) => {
+            Failure::Told(refused(statement, "a trigger of the table refuses it"))
+        }
+        (ErrorCode::ConstraintViolation, _) => Failure::Told(refused(statement, message)),
+        _ => of_query(error, statement, limit),
     }
 }
 

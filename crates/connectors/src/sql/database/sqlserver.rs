@@ -5,7 +5,7 @@
 //! that runs too long is that its session is closed.
 
 use super::address::{Address, Tls};
-use super::{BYTES_MAX, Driver, Failure, Outlook, ROWS_MAX, late, too_large};
+use super::{BYTES_MAX, Driver, Failure, Outlook, Purpose, ROWS_MAX, Step, late, too_large};
 use crate::sql::cell::{Cell, Row};
 use crate::sql::civil::civil;
 use crate::sql::statement::{Argument, Statement};
@@ -32,8 +32,8 @@ pub(in crate::sql) struct Session {
 impl Driver for SqlServer {
     type Session = Session;
 
-    async fn connect(&self, limit: Duration) -> Result<Session, Failure> {
-        let config = self.config(limit);
+    async fn connect(&self, limit: Duration, purpose: Purpose) -> Result<Session, Failure> {
+        let config = self.config(limit, purpose);
         let mut failure = Failure::Broken(Error::unavailable("the host has no address"));
         for address in self.address.resolve().await.map_err(Failure::Told)? {
             let stream = match TcpStream::connect(address).await {
@@ -81,7 +81,7 @@ impl Driver for SqlServer {
         let declared: Vec<String> = (1..=arguments.len())
             .zip(arguments)
             .map(|(nth, argument)| match argument {
-                Argument::Text(_) => format!("@P{nth} nvarchar(4000)"),
+                Argument::Text(_) | Argument::Null => format!("@P{nth} nvarchar(4000)"),
                 Argument::Integer(_) => format!("@P{nth} bigint"),
             })
             .collect();
@@ -112,6 +112,46 @@ impl Driver for SqlServer {
         let row = row.into_row().await.map_err(wrong)?;
         Ok(row.and_then(|row| row.get::<i32, _>(0)) == Some(0))
     }
+
+    async fn rows_within(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<Vec<Row>, Failure> {
+        session.answer(&statement.text, arguments, statement).await
+    }
+
+    async fn change(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<u64, Failure> {
+        let limit = session.limit;
+        let mut query = Query::new(statement.text.clone());
+        for argument in arguments {
+            bind(&mut query, argument);
+        }
+        let done = query.execute(&mut session.client).await;
+        Ok(done.map_err(|error| of_change(&error, statement, limit))?.total())
+    }
+
+    async fn step(&self, session: &mut Session, step: Step) -> Result<bool, Failure> {
+        let sql = match step {
+            Step::Begin => "BEGIN TRANSACTION",
+            Step::Commit => "COMMIT TRANSACTION",
+            Step::Rollback => "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION",
+            Step::Mark | Step::Keep => return Ok(true),
+            // A refused statement has rolled everything back (XACT_ABORT).
+            Step::Back => return Ok(false),
+        };
+        session.run(sql).await.map(|()| true)
+    }
+
+    fn marks(&self) -> bool {
+        false
+    }
 }
 
 impl Session {
@@ -140,10 +180,7 @@ impl Session {
         let wrong = |error: tiberius::error::Error| of_query(&error, statement, limit);
         let mut query = Query::new(text.to_owned());
         for argument in arguments {
-            match argument {
-                Argument::Text(text) => query.bind(text.clone()),
-                Argument::Integer(number) => query.bind(*number),
-            }
+            bind(&mut query, argument);
         }
         let mut answer = query.query(&mut self.client).await.map_err(wrong)?;
         let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -163,7 +200,7 @@ impl Session {
 }
 
 impl SqlServer {
-    fn config(&self, limit: Duration) -> Config {
+    fn config(&self, limit: Duration, purpose: Purpose) -> Config {
         let address = &self.address;
         let mut config = Config::new();
         // The name is for the certificate; where it leads was looked up and looked at before.
@@ -172,7 +209,7 @@ impl SqlServer {
         config.database(&address.database);
         config.authentication(AuthMethod::sql_server(&address.user, address.password.reveal()));
         config.application_name("tieline");
-        config.readonly(true);
+        config.readonly(purpose == Purpose::Read);
         config.command_timeout(Some(limit));
         match address.tls {
             Tls::Verify => {
@@ -188,6 +225,14 @@ impl SqlServer {
             Tls::Off => config.encryption(EncryptionLevel::NotSupported),
         }
         config
+    }
+}
+
+fn bind(query: &mut Query<'_>, argument: &Argument) {
+    match argument {
+        Argument::Text(text) => query.bind(text.clone()),
+        Argument::Integer(number) => query.bind(*number),
+        Argument::Null => query.bind(None::<String>),
     }
 }
 
@@ -267,6 +312,22 @@ fn of_query(error: &tiberius::error::Error, statement: &Statement, limit: Durati
             Failure::Told(refused(statement, told.message()))
         }
         _ => of_login(error, limit),
+    }
+}
+
+/// What was said of a write, never with a value.
+fn of_change(error: &tiberius::error::Error, statement: &Statement, limit: Duration) -> Failure {
+    let tiberius::error::Error::Server(told) = error else { return of_login(error, limit) };
+    let invalid = |reason: &str| Failure::Told(refused(statement, reason));
+    match told.code() {
+        2601 | 2627 => Failure::Told(Error::Conflict {
+            reason: "another row has this value in a unique index".to_owned(),
+        }),
+        515 => invalid("a column that may not be empty would be"),
+        547 => invalid("it breaks a constraint of the table"),
+        2628 | 8152 => invalid("a text is longer than its column"),
+        241 | 242 | 245 | 248 | 8114 | 8115 => invalid("a value is none that its column takes"),
+        _ => of_query(error, statement, limit),
     }
 }
 
