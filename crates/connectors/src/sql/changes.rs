@@ -75,7 +75,8 @@ impl Changes for Journey {
         }
         Ok(ChangesPage {
             changes,
-            has_more: next.saved.is_under_way() || next.deleted.is_under_way(),
+            has_more: next.saved.is_under_way()
+                || (deletions.is_some() && next.deleted.is_under_way()),
             cursor: next.text(),
             is_restart: false,
         })

@@ -32,6 +32,8 @@ const COLUMNS_MAX: usize = 200;
 const NAME_MAX: usize = 128;
 /// What stands between the parts of a list that is kept as one text.
 const SEPARATOR: &str = ";";
+/// The separator that says that such a list is kept as JSON.
+const JSON: &str = "json";
 const KEYS: [&str; 10] = [
     "table",
     "record",

@@ -9,3 +9,4 @@ mod postgres;
 mod relay;
 mod servers;
 mod sqlite;
+mod tables;

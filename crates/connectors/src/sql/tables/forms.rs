@@ -6,8 +6,11 @@ use super::is_name;
 use super::shape::Shapes;
 use crate::sql::queries::invalid;
 use async_trait::async_trait;
+use domain::Value;
 use domain::sync::Kind;
+use kit::forms::{read_plain, write_plain};
 use kit::{Error, Form, Forms, Lane};
+use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// The forms of one connection.
@@ -29,7 +32,11 @@ impl Forms for Names {
             let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
             return Err(invalid(&shown, "is no name of a column"));
         }
-        let form = Form::plain(field, kind.unwrap_or_else(|| told(field)));
+        let kind = kind.unwrap_or_else(|| told(field));
+        let form = match kind {
+            Kind::Tags => Form::new(field, kind, listed, write_plain),
+            _ => Form::plain(field, kind),
+        };
         Ok(if table.writes(field) { form } else { form.read_only() })
     }
 
@@ -43,6 +50,13 @@ impl Forms for Names {
         let shape = self.shapes.of(Lane::Background, object).await?;
         shape.fields(fields).map(|_| Vec::new())
     }
+}
+
+/// A list, which may be kept as JSON in a column of text.
+fn listed(held: &Json) -> Option<Value> {
+    let text = held.as_str().filter(|text| text.trim_start().starts_with('['));
+    let list: Option<Json> = text.and_then(|text| serde_json::from_str(text).ok());
+    read_plain(list.as_ref().unwrap_or(held))
 }
 
 /// What a column's name says that it holds.
@@ -64,8 +78,15 @@ fn told(column: &str) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::{listed, told};
     use domain::sync::Kind;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_may_be_kept_as_json_in_a_text() {
+        assert_eq!(listed(&json!("[\"a\", \"b\"]")), listed(&json!(["a", "b"])));
+        assert_eq!(listed(&json!("[draft] a")), Some("[draft] a".into()));
+    }
 
     #[test]
     fn names_tell_what_columns_hold() {

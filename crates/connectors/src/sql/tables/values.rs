@@ -3,6 +3,7 @@
 //! A value that its column does not take is refused here and by the column's name: left to
 //! the engine, one would cut it, another make a nought of it, a third keep it as it came.
 
+use super::JSON;
 use super::shape::{Column, Holds, Shape};
 use crate::sql::cell::Cell;
 use crate::sql::queries::invalid;
@@ -76,6 +77,7 @@ impl Shape {
     /// Text, or a list as one text.
     fn text(&self, column: &Column, value: &Json) -> Result<String, Error> {
         let text = match value {
+            Json::Array(_) if self.table.separator == JSON => Some(value.to_string()),
             Json::Array(all) => {
                 let parts: Option<Vec<String>> = all.iter().map(scalar).collect();
                 parts.map(|parts| parts.join(&self.table.separator))

@@ -3,6 +3,7 @@
 use super::changes;
 use super::servers::{self, LONG, Place};
 use super::sqlite::{by_record, find, open, set};
+use super::tables;
 use crate::rig::settings;
 use domain::Value;
 use kit::Secret;
@@ -227,4 +228,71 @@ async fn changes_are_told_once_each_and_late_ones_are_not_missed() {
         late.execute(sqlx::raw_sql("COMMIT")).await.expect("committed");
     })
     .await;
+}
+
+const MEMBERS: &str = "
+CREATE TABLE members (
+    id bigint AUTO_INCREMENT PRIMARY KEY, tieline_key varchar(40) UNIQUE,
+    name varchar(20) NOT NULL DEFAULT '', email varchar(190) UNIQUE, score int CHECK (score < 1000),
+    amount decimal(10, 2), is_vip tinyint(1), born date, seen_at datetime(6), tags text, prefs json, labels json,
+    gone_at datetime(6), updated_at datetime(6) NOT NULL DEFAULT utc_timestamp(6), INDEX (updated_at, id)
+) CHARACTER SET utf8mb4;
+";
+
+/// A place with a table that is written.
+async fn with_members() -> Option<(Place, MySqlConnection, kit::Settings)> {
+    let (place, mut admin) = place().await?;
+    admin.execute(sqlx::raw_sql(MEMBERS)).await.expect("a table");
+    let settings = tables::described(&place.settings);
+    Some((place, admin, settings))
+}
+
+macro_rules! of_tables_on_mariadb {
+    ($($fact:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $fact() {
+            if let Some((_place, _admin, settings)) = with_members().await {
+                tables::$fact(&settings).await;
+            }
+        }
+    )*};
+}
+
+of_tables_on_mariadb!(
+    a_row_is_made_once_changed_as_it_was_seen_and_deleted,
+    one_bad_row_spoils_no_other,
+    many_writers_make_each_row_once,
+    the_check_says_what_is_missing,
+    a_row_may_be_deleted_by_a_mark,
+    a_list_may_be_kept_as_json,
+);
+
+#[tokio::test]
+async fn every_type_is_written_and_read_again() {
+    let Some((_place, _admin, settings)) = with_members().await else { return };
+    tables::every_type_is_written_and_read_again(&settings, false).await;
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_holds_is_told_alone() {
+    let Some((_place, mut admin, settings)) = with_members().await else { return };
+    tables::a_row_that_somebody_holds_is_told_alone(&settings, async |id| {
+        let sql = format!("UPDATE members SET score = 1 WHERE id = {id}");
+        admin.execute(sqlx::raw_sql("BEGIN")).await.expect("begun");
+        admin.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("held");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_user_may_not_is_named() {
+    let Some((place, mut admin, _settings)) = with_members().await else { return };
+    let database = place.settings.text("database").expect("a name").to_owned();
+    let user = format!("reader_{}", &database[database.len() - 8..]);
+    let sql = format!(
+        "CREATE USER '{user}'@'%'; GRANT SELECT ON {database}.members TO '{user}'@'%'; \
+         INSERT INTO members (id, tieline_key) VALUES (1, 'K-1')"
+    );
+    admin.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a user");
+    tables::what_the_user_may_not_is_named(&place, &user).await;
 }

@@ -1,5 +1,6 @@
 //! SQLite: the seeded file of a customer, and files that are sick.
 
+use super::tables;
 use crate::rig::{EMAIL, PHONE, Rig, phone};
 use connectors::sql::sim::{Config, JOHN, Planted};
 use connectors::sql::simulate;
@@ -254,4 +255,53 @@ async fn the_contract_holds_for_the_seeded_file() {
     assert_eq!(account.data["openInvoices"], Value::Integer(1));
     assert!(matches!(account.data["openAmount"], Value::Number(amount) if amount > 10.0));
     assert_eq!(found[1..], [None, None, None], "none is open");
+}
+
+const MEMBERS: &str = "
+CREATE TABLE members (
+    id INTEGER PRIMARY KEY, tieline_key TEXT UNIQUE, name TEXT NOT NULL DEFAULT '', email TEXT UNIQUE,
+    score INTEGER CHECK (score < 1000), amount NUMERIC, is_vip BOOLEAN, born DATE, seen_at DATETIME, tags TEXT,
+    prefs JSON, labels JSON, gone_at DATETIME,
+    updated_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+);
+CREATE INDEX members_by_update ON members (updated_at, id);
+";
+
+macro_rules! of_tables_on_sqlite {
+    ($($fact:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $fact() {
+            let (planted, settings) = planted();
+            let writer = Connection::open(planted.file()).expect("a writer");
+            writer.execute_batch(MEMBERS).expect("a table");
+            tables::$fact(&tables::described(&settings_without_tables(settings))).await;
+        }
+    )*};
+}
+
+/// Deletions are told of tables that are there alone.
+fn settings_without_tables(mut settings: Settings) -> Settings {
+    for key in ["changes", "deletions", "tables"] {
+        settings.plain.remove(key);
+    }
+    settings
+}
+
+of_tables_on_sqlite!(
+    a_row_is_made_once_changed_as_it_was_seen_and_deleted,
+    many_writers_make_each_row_once,
+    the_check_says_what_is_missing,
+    a_row_may_be_deleted_by_a_mark,
+    a_list_may_be_kept_as_json,
+);
+
+#[tokio::test]
+async fn who_is_referred_to_cannot_be_deleted() {
+    let (planted, settings) = planted();
+    let connection = open(settings, LONG).expect("complete settings");
+    let writes = connection.writes.as_ref().expect("it writes");
+    // John has phones, and SQLite itself would let them point at nobody.
+    let error = writes.delete("people", JOHN, None).await.expect_err("referred to");
+    assert_eq!(error.kind(), "invalid", "{error}");
+    assert_eq!(planted.people().expect("a count"), 103);
 }
