@@ -65,4 +65,5 @@ mod sync_growth;
 mod sync_health;
 mod sync_people;
 mod sync_push;
+mod sync_sql;
 mod tls;

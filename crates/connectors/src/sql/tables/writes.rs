@@ -2,8 +2,10 @@
 
 use super::batch::Batch;
 use super::shape::{Shape, Shapes};
-use super::text::RECORD;
+use super::text::{DELETED, RECORD};
+use super::values::is_gone;
 use crate::sql::cell::Row;
+use crate::sql::queries::invalid;
 use crate::sql::statement::Argument;
 use async_trait::async_trait;
 use kit::{Error, Fields, Lane, Record, Saved, Write, Writes};
@@ -38,6 +40,26 @@ impl Writes for Editor {
             found.extend(self.part(&shape, lane, part, fields).await?);
         }
         Ok(found)
+    }
+
+    async fn find(&self, object: &str, key: (&str, &str)) -> Result<Option<String>, Error> {
+        let lane = Lane::Background;
+        let shape = self.shapes.of(lane, object).await?;
+        let column = shape.key(key.0)?;
+        let bound = shape.id(column, key.1);
+        let bound = bound.ok_or_else(|| invalid(&column.name, "cannot hold this key"))?;
+        let statement = shape.by(column, 1, false, &[]);
+        let rows = self.shapes.database.rows(lane, &statement, vec![bound]).await?;
+        // Who was deleted by a mark is nobody, and keeps the key.
+        let mut there = rows.iter().filter(|row| !is_gone(row.get(DELETED)));
+        let found = there.next().and_then(|row| row.text(RECORD));
+        match there.next() {
+            None => Ok(found),
+            Some(_) => {
+                let reason = format!("several rows have the same {}", column.name);
+                Err(Error::Conflict { reason })
+            }
+        }
     }
 
     async fn create(
