@@ -3,7 +3,8 @@
 //! What it read may be old, each write depends on the version seen, an answer may be lost,
 //! and one of two writes may come through. [`Bug`] is what it can be made to do wrong.
 
-use crate::edits::{Cell, Dice};
+use crate::dice::Dice;
+use crate::edits::Cell;
 use crate::witness::Witness;
 use crate::world::{Cells, Record, State, World};
 use domain::sync::{

@@ -6,13 +6,15 @@
 //! what goes wrong is shown by planting it.
 
 mod carry;
+mod dice;
 mod edits;
 mod witness;
 mod world;
 
 use carry::{Bug, Carrier};
+use dice::Dice;
 use domain::sync::{Direction, Drift, Field, Kind, OnDelete, Policy, Strategy, Winner};
-use edits::{Cell, Dice, Edit, People};
+use edits::{Cell, Edit, People};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use witness::Witness;
