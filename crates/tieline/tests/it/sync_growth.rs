@@ -1,6 +1,6 @@
 //! A sync moves up, keeps fields for the directory alone, and is forgotten.
 
-use crate::rig::{Line, MARIA, Place, until_some};
+use crate::rig::{Folder, Line, MARIA, Place, until_some};
 use serde_json::{Value, json};
 
 crate::facts! {
@@ -28,11 +28,9 @@ fn small() -> Value {
 
 async fn line_with_small(place: Place) -> Line {
     let line = Line::with_salesforce().and_genesys().people(30).on(place).start().await;
-    let path = std::env::temp_dir().join(format!("small-{}.json", line.new_call()));
-    std::fs::write(&path, small().to_string()).expect("written");
-    let file = path.display().to_string();
+    let folder = Folder::new();
+    let file = folder.write("small.json", &small().to_string()).display().to_string();
     let put = line.command(&["settings", "put", "syncs", "contacts", &file]).await;
-    std::fs::remove_file(&path).expect("removed");
     assert_eq!(put.code, Some(0), "{put:?}");
     line
 }
