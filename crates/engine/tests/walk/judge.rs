@@ -114,7 +114,11 @@ fn is_excused(
             is_set_back || is_kept || by_word
         }
         // Whether it was ever there, nobody can ask any more.
-        Suspect::Risen { .. } => by_word || witness.is_among(&witness.doubtful, whose),
+        Suspect::Risen { of } => {
+            let made = witness.made_for.get(&(1 - whose.0, of.clone()));
+            let mut made = made.into_iter().flatten().map(|id| (whose.0, id.clone()));
+            by_word || made.any(|made| witness.doubtful.contains(&made))
+        }
     }
 }
 

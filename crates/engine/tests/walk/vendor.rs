@@ -157,6 +157,10 @@ impl Writes for Vendor {
         let several = found.next().is_some();
         drop(found);
         world.note(format!("find {key}: {id:?}"));
+        if id.is_none() {
+            let seq = world.systems[self.side].seq;
+            world.looked_for.insert((self.side, key.to_owned()), seq);
+        }
         if several { Err(Error::Conflict { reason: "several".to_owned() }) } else { Ok(id) }
     }
 
@@ -314,8 +318,12 @@ impl World {
             modified: 0,
         });
         set(side, &mut record, fields);
+        let looked = key.as_ref().and_then(|key| self.looked_for.get(&(side, key.clone())));
+        let is_back = looked.is_some_and(|seq| !self.systems[side].was_live(&record.id, *seq));
         let after = self.put(side, record);
+        self.witness.is_raced = before.is_some() && is_back;
         self.wrote(side, before.as_ref(), &after, key.as_deref());
+        self.witness.is_raced = false;
         let version = Some(format!("v{}", after.version));
         Ok(Saved { id: after.id, version, is_new: before.is_none() })
     }

@@ -95,6 +95,11 @@ impl System {
         })
     }
 
+    /// Was it live after so many changes?
+    pub fn was_live(&self, id: &str, seq: u64) -> bool {
+        self.as_of(seq).any(|(_, record)| record.id == id && record.is_live())
+    }
+
     pub fn new_id(&self) -> String {
         let next = self.records.keys().last().map_or(1, |last| last + 1);
         format!("{}{next}", ["L", "R"][self.side])
@@ -113,6 +118,8 @@ pub struct World {
     /// The sync was told that something failed, and may wait for a while; or asks for the next
     /// page while it keeps this one.
     pub is_unsettled: bool,
+    /// By side and key: after how many changes it was looked for and not found.
+    pub looked_for: BTreeMap<(usize, String), u64>,
     /// What the sync has written.
     pub writes: u64,
     /// Of these, in the run that is under way.
@@ -132,6 +139,7 @@ impl World {
             witness: Witness::new(fields),
             log: Vec::new(),
             is_unsettled: false,
+            looked_for: BTreeMap::new(),
             writes: 0,
             written: Vec::new(),
         }
