@@ -248,6 +248,14 @@ impl Settling<'_> {
     fn refused(&self, task: &Task, error: &Error, settled: &mut Settled) {
         let at = task.side.index();
         settled.is_waiting = true;
+        // What was read of it was acted on, and a list may be behind that.
+        if let Some(Half::Present(fresh)) = &self.item.fresh[at] {
+            let is_old = matches!(error, Error::Conflict { .. });
+            let version = fresh.version.clone().filter(|_| !is_old);
+            settled.halves[at] = Some(Half::Present(Copy { version, ..fresh.clone() }));
+            let keys = self.item.keys(self.sync, task.side).into_iter();
+            settled.keys[at] = Some(keys.map(|(_, key)| key).collect());
+        }
         match error {
             // Somebody was quicker: it is read again before anything is decided.
             Error::Conflict { .. } if task.kind != "create" && self.item.fresh[at].is_none() => {

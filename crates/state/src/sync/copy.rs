@@ -283,8 +283,8 @@ macro_rules! pair_columns {
         concat!(
             "SELECT seq, sync, turn, state, waits, tries, failure, is_dead, reviews, base, left_half, ",
             "left_record, left_copy, right_half, right_record, right_copy, ",
-            "CASE WHEN left_replaced IS NULL OR left_revision IS NULL THEN 0 ELSE 1 END, ",
-            "CASE WHEN right_replaced IS NULL OR right_revision IS NULL THEN 0 ELSE 1 END ",
+            "CAST(CASE WHEN left_replaced IS NULL OR left_revision IS NULL THEN 0 ELSE 1 END AS BIGINT), ",
+            "CAST(CASE WHEN right_replaced IS NULL OR right_revision IS NULL THEN 0 ELSE 1 END AS BIGINT) ",
             "FROM sync_pairs ",
             $after
         )

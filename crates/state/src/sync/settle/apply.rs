@@ -220,9 +220,11 @@ impl Settling {
         (found, side): (&Found, usize),
         given: &Side,
     ) -> Result<()> {
-        // What was there is from before: should it arrive once more, it is no news.
+        // What we have replaced is from before: should it arrive once more, it is no news. What
+        // was read is sure, and what is older than that is told by its time.
         const SQL: &str = "
-            UPDATE sync_pairs SET own_replaced = coalesce(own_revision, own_replaced), own_record = ?2,
+            UPDATE sync_pairs SET own_record = ?2,
+                own_replaced = CASE WHEN ?5 IS NULL THEN coalesce(own_revision, own_replaced) END,
                 own_half = ?3, own_digest = ?4, own_revision = ?5, own_modified = coalesce(?6, own_modified),
                 own_pass = CASE WHEN own_pass > ?7 THEN own_pass ELSE ?7 END,
                 own_keys = ?8, own_copy = ?9
