@@ -14,7 +14,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const require = createRequire(join(process.cwd(), 'package.json'));
-const { default: PubSubApiClient } = await import(pathToFileURL(require.resolve('salesforce-pubsub-api-client')));
+// What Node resolves for `require` is the CommonJS form, whose class stands one step deeper.
+const { default: found } = await import(pathToFileURL(require.resolve('salesforce-pubsub-api-client')));
+const PubSubApiClient = found.default ?? found;
 
 const { SF_URL, SF_CLIENT_ID, SF_CLIENT_SECRET, SF_PUBSUB } = process.env;
 const TOPIC = '/data/ContactChangeEvent';
@@ -31,10 +33,10 @@ function done(name, condition, seen) {
   console.log(`ok ${name}`);
 }
 
-const form = new URLSearchParams({
+const asked = new URLSearchParams({
   grant_type: 'client_credentials', client_id: SF_CLIENT_ID, client_secret: SF_CLIENT_SECRET,
 });
-const granted = await (await fetch(`${SF_URL}/services/oauth2/token`, { method: 'POST', body: form })).json();
+const granted = await (await fetch(`${SF_URL}/services/oauth2/token`, { method: 'POST', body: asked })).json();
 const [org, user] = granted.id.split('/').slice(-2);
 
 /** One request of the REST API, with a tag of its own if wanted. */

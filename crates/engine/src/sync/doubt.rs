@@ -216,9 +216,14 @@ pub(super) async fn look_for(
     let found = worker.patiently(|| end.writes.find(&end.object, (&key, &value))).await?;
     let found = match found {
         Ok(found) => found,
-        // Several have the key: making it says so once more, of this record alone.
-        Err(Error::Conflict { .. }) => None,
-        Err(error) => return Err(Halt::vendor(side, end, &error)),
+        Err(
+            error @ (Error::Unavailable { .. }
+            | Error::Unauthorized { .. }
+            | Error::RateLimited { .. }),
+        ) => return Err(Halt::vendor(side, end, &error)),
+        // Several have the key, or it is none there: making it says so once more, of this record
+        // alone. One stops no others.
+        Err(_) => return Ok(()),
     };
     let Some(id) = found else {
         // It was not made, and may be.

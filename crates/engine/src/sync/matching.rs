@@ -62,7 +62,10 @@ pub(super) async fn find_others(worker: &mut Worker<'_>, items: &mut [Item]) -> 
     tell_apart(worker, items, &mut candidates).await?;
     let mut others: BTreeMap<i64, usize> = BTreeMap::new();
     for (at, item) in items.iter_mut().enumerate() {
-        let Some(side) = item.lonely() else { continue };
+        // Of who was found by a key already nothing more is asked.
+        let Some(side) = item.lonely().filter(|_| matches!(item.fate, Fate::Open)) else {
+            continue;
+        };
         let candidates = candidates.remove(&at).unwrap_or_default();
         let matched = choose(&sync.steps, sync.generic_over, &candidates);
         let keys = item.keys(&sync, side);

@@ -78,15 +78,29 @@ pub(super) async fn settle(worker: &mut Worker<'_>) -> Result<(), Halt> {
     Ok(())
 }
 
-/// Finds out about writes without an answer, whenever they would be tried again: before
-/// anything new is heard, or a record that was made would be told of as somebody new.
+/// Finds out about writes without an answer before anything new is heard, or a record that was
+/// made would be told of as somebody new. Those that were done are settled; the others are tried
+/// again when they are due.
 pub(super) async fn settle_unanswered(worker: &mut Worker<'_>) -> Result<(), Halt> {
     let mut after = 0;
     loop {
         let pairs = worker.unanswered(after, BATCH).await?;
         let Some(last) = pairs.last() else { return Ok(()) };
         after = last.seq;
-        batch(worker, pairs).await?;
+        let sync = Arc::clone(&worker.sync);
+        let mut items: Vec<Item> = pairs.into_iter().map(|pair| Item::new(&sync, pair)).collect();
+        let lacking = |item: &Item| [Side::Left, Side::Right].map(|side| item.copy(side).is_none());
+        let before: Vec<[bool; 2]> = items.iter().map(lacking).collect();
+        doubt::clear(worker, &mut items).await?;
+        // Known to be done, or made: it lacks nobody any more.
+        let is_done =
+            |(item, before): &(&Item, [bool; 2])| !item.told.is_empty() || lacking(item) != *before;
+        let done = items.iter().zip(before).filter(is_done);
+        let done: Vec<i64> = done.map(|(item, _)| item.pair.seq).collect();
+        let done = worker.pairs(&done).await?;
+        if !done.is_empty() {
+            batch(worker, done).await?;
+        }
     }
 }
 

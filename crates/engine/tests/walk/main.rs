@@ -28,7 +28,7 @@ use walk::Walk;
 /// Walks of the ordinary run.
 const SEEDS: u64 = 300;
 /// Walks in which a planted bug is to be caught.
-const CAUGHT_WITHIN: u64 = 100;
+const CAUGHT_WITHIN: u64 = 400;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

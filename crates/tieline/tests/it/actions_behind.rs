@@ -140,12 +140,7 @@ async fn what_was_answered_pending_survives_a_kill(place: Place) {
     let given = json!({ "externalId": line.id_of(JOHN.2) });
     line.behind("Behind", "killed", given.clone()).await;
     line.behind("Accepted", "waiting", given).await;
-    // In nobody's hands: of several nodes none could know that its holder is gone.
-    until("it has been tried and waits", async || {
-        let jobs = line.jobs().await;
-        jobs.iter().any(|job| job["state"] == "waiting" && job["note"] != "")
-    })
-    .await;
+    line.until_jobs_rest().await;
     line.kill().await;
     line.crm_recovers();
     line.start_server().await;

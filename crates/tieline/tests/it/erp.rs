@@ -341,6 +341,7 @@ async fn what_an_answer_lacks_is_joined_after_a_kill(place: Place) {
     both.erp_does(Fault::Reset);
     let call = json!({ "fromNumber": JOHN.1, "callId": "c-1" });
     both.line.lookup(call).await.assert_lacking();
+    both.line.until_jobs_rest().await;
     both.line.kill().await;
     both.erp_recovers();
     both.line.start_server().await;

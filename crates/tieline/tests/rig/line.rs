@@ -6,13 +6,14 @@ use super::wait::{until, until_some};
 use super::{Folder, Person, Place, people};
 use connectors::genesys_cloud::sim::{GenesysCloud, NewCall, PlacedCall};
 use connectors::salesforce::sim::Salesforce;
+use domain::Timestamp;
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
 use std::net::SocketAddr;
 use std::ops::Index;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) struct Line {
     // In this order they go: nobody may be asked who is gone already.
@@ -267,6 +268,25 @@ impl Line {
     pub(crate) async fn jobs_in(&self, state: &str) -> Vec<Value> {
         let jobs = self.get(&format!("/api/v1/jobs?limit=1000&state={state}")).await;
         jobs.body.as_array().expect("a list").clone()
+    }
+
+    /// Waits until jobs have failed and none will be tried for a moment: whoever is killed then has
+    /// none in its hands. Of several nodes none could know for 90 seconds that the holder is gone.
+    pub(crate) async fn until_jobs_rest(&self) {
+        until("every job waits for its next try", async || {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+            let soon = Timestamp(i64::try_from(now).expect("a time") + 300);
+            let rests = |job: &Value| match job["state"].as_str() {
+                Some("leased") => false,
+                Some("waiting") => {
+                    job["dueAt"].as_str().and_then(Timestamp::parse).is_some_and(|due| due > soon)
+                }
+                _ => true,
+            };
+            let jobs = self.jobs().await;
+            jobs.iter().any(|job| job["note"] != "") && jobs.iter().all(rests)
+        })
+        .await;
     }
 
     /// Waits until no job waits or runs.

@@ -42,7 +42,8 @@ pub async fn forget(
 ) -> Result<Json<ForgottenSyncBody>, ApiError> {
     let by = actor::actor(&request);
     let body: ForgetSyncBody = read_object(request).await?;
-    if body.confirm != name {
+    // What cannot be forgotten yet, needs no name to say so.
+    if app.engine.syncs.get(&name).is_none() && body.confirm != name {
         let fix = "Pass the name of the sync: what is kept of it is gone for good.";
         return Err(ApiError::field("confirm", "This is not the name of the sync.", fix));
     }

@@ -127,6 +127,7 @@ pub struct PromotionQuery {
 #[serde(deny_unknown_fields, default)]
 pub struct PromoteBody {
     /// A phase; empty: the next one.
+    #[schema(pattern = "^(one_way|more_fields|two_way|optimise)?$")]
     to: String,
     /// Of both ways: the field by which records are made on the side that was only read so far.
     key: String,
@@ -159,8 +160,14 @@ impl Move {
         };
         let to = match to {
             "" => phase.next(),
-            word => Phase::parse(word).filter(|to| *to >= phase).ok_or_else(odd_phase)?,
+            word => Phase::parse(word).ok_or_else(odd_phase)?,
         };
+        if to < phase {
+            let (from, below) = (phase.as_str(), to.as_str());
+            let message = format!("The sync stands at {from}, and {below} lies below that.");
+            let fix = "Take the settings of it back by hand, with a plan, if that is meant.";
+            return Err(ApiError::new(StatusCode::CONFLICT, "sync.not_ready", message, fix));
+        }
         let proposal = ground.propose(&section, to, key);
         Ok(Self { live, told, phase, to, proposal })
     }
@@ -184,8 +191,8 @@ fn section(told: &Told) -> Option<SyncSection> {
 }
 
 fn odd_phase() -> ApiError {
-    let fix = "One of more_fields, two_way, optimise, and none below where it stands.";
-    ApiError::field("to", "This is no phase that the sync could move up to.", fix)
+    let fix = "One of one_way, more_fields, two_way and optimise, and none below where it stands.";
+    ApiError::field("to", "This is no phase of a sync.", fix)
 }
 
 /// Where a sync stands, what the next phase changes, and what has to hold first.

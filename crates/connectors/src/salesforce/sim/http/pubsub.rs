@@ -148,20 +148,21 @@ async fn serve(world: Arc<World>, asked: Request<Incoming>) -> Result<Answer, In
         "Subscribe" => drop(tokio::spawn(subscribe(world, token, incoming, tell))),
         _ => return Ok(refused(&UNKNOWN_METHOD)),
     }
-    Ok(grpc(body, HeaderMap::new()))
+    Ok(grpc(body))
 }
 
-fn grpc(body: Channel<Bytes, io::Error>, more: HeaderMap) -> Answer {
+fn grpc(body: Channel<Bytes, io::Error>) -> Answer {
     let mut answer = Response::new(body);
     answer.headers_mut().insert("content-type", "application/grpc".parse().expect("a type"));
-    answer.headers_mut().extend(more);
     answer
 }
 
-/// A refusal before anything was told: its status stands in the headers.
+/// A refusal before anything was told.
 fn refused(refusal: &Refusal) -> Answer {
-    let (_, body) = Channel::new(1);
-    grpc(body, refusal.headers())
+    let (mut tell, body) = Channel::new(1);
+    let status = refusal.headers();
+    tokio::spawn(async move { tell.send_trailers(status).await });
+    grpc(body)
 }
 
 /// One subscription, until either side ends it.
