@@ -150,7 +150,9 @@ async fn a_sync_of_the_file_is_told_what_to_set_there(place: Place) {
         (409, &json!("settings.from_file")),
         "{refused:?}"
     );
-    let odd = line.get("/api/v1/syncs/contacts/promotion?to=one_way").await;
+    let below = line.get("/api/v1/syncs/contacts/promotion?to=one_way").await;
+    assert_eq!((below.status, &below.body["error"]["code"]), (409, &json!("sync.not_ready")));
+    let odd = line.get("/api/v1/syncs/contacts/promotion?to=three_way").await;
     assert_eq!((odd.status, &odd.body["error"]["at"]), (400, &json!("to")));
     let unknown = line.get("/api/v1/syncs/nobody/promotion").await;
     assert_eq!(unknown.status, 404);
