@@ -101,9 +101,16 @@ pub async fn restore(
 ) -> Result<()> {
     match to {
         Location::Sqlite { path } => {
-            let (from, path, master) = (from.to_owned(), path.clone(), master.clone());
+            if !from.is_file() {
+                return Err(Error::File {
+                    path: from.to_owned(),
+                    reason: "no such file".to_owned(),
+                });
+            }
+            let owned = Owned::take_soon(path).await?;
+            let (from, master) = (from.to_owned(), master.clone());
             let restoring =
-                tokio::task::spawn_blocking(move || restore_file(&from, &path, &master, existing));
+                tokio::task::spawn_blocking(move || restore_file(&from, &owned, &master, existing));
             restoring.await.map_err(|_| Error::Unavailable {
                 during: "restoring",
                 reason: "the copy was cut short".to_owned(),
@@ -114,11 +121,8 @@ pub async fn restore(
     }
 }
 
-fn restore_file(from: &Path, path: &Path, master: &MasterKey, existing: Existing) -> Result<()> {
-    if !from.is_file() {
-        return Err(Error::File { path: from.to_owned(), reason: "no such file".to_owned() });
-    }
-    let _owned = Owned::take(path)?;
+fn restore_file(from: &Path, to: &Owned, master: &MasterKey, existing: Existing) -> Result<()> {
+    let path = to.path.as_path();
     let is_empty = std::fs::metadata(path).is_ok_and(|file| file.len() == 0);
     if existing == Existing::Keep && !is_empty {
         return Err(Error::NotEmpty { path: path.to_owned() });

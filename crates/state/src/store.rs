@@ -146,7 +146,7 @@ impl Store {
                     (Engine::Postgres(postgres), keys)
                 }
                 Location::Sqlite { path } => {
-                    let owned = Owned::take(path)?;
+                    let owned = Owned::take_soon(path).await?;
                     let (sqlite, keys) = Sqlite::open(
                         Some(owned),
                         &options,

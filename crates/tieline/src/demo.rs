@@ -17,7 +17,8 @@ use crate::config;
 use crate::exit::{self, Failure};
 use crate::http::{self, Line};
 use crate::logs;
-use crate::serve::{Running, until_told_to_stop};
+use crate::serve::Running;
+use crate::stop::{self, Stop};
 use domain::Status;
 use kit::Secret;
 use serde_json::{Map, Value, json};
@@ -44,13 +45,14 @@ pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
     world.switch(&args.fault)?;
 
     let mut lines = running.lines();
+    let mut stop = stop::listen()?;
     introduce(args, &running, &world, &folder, &file)?;
     let caller = (args.calls > 0).then(|| {
         let (calls, url) = (args.calls, format!("http://{}", running.address));
         calls::place(calls, url, &world)
     });
     let caller = caller.map(tokio::spawn);
-    let watched = watch(args, &world, &mut lines).await;
+    let watched = watch(args, &world, &mut lines, &mut stop).await;
     if let Some(caller) = caller {
         caller.abort();
     }
@@ -71,8 +73,9 @@ async fn watch(
     args: &DemoArgs,
     world: &World,
     lines: &mut broadcast::Receiver<Line>,
+    stop: &mut Stop,
 ) -> Result<(), Failure> {
-    let stop = until_told_to_stop();
+    let stop = stop.told();
     let editing = async {
         match args.edits {
             Some(a_second) => edits::edit(world, a_second, args.edits_total).await,

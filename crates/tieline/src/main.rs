@@ -16,6 +16,7 @@ mod rights;
 mod serve;
 mod settings;
 mod simulate;
+mod stop;
 mod vault;
 mod wiring;
 

@@ -8,7 +8,7 @@ use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
 use crate::http::{self, Access, Bound, Front, Line, Parts, Shared, Streams};
 use crate::settings::{File, Keeper, Start};
-use crate::{logs, rights, wiring};
+use crate::{logs, rights, stop, wiring};
 use engine::{Book, Clock, Engine, Feed, Live, Metrics, Runner};
 use kit::Secret;
 use prometheus_client::registry::Registry;
@@ -24,8 +24,16 @@ pub async fn run(args: &ConfigArgs) -> Result<(), Failure> {
     logs::start(&loaded.config.log);
     let keys = wiring::api_keys(&loaded)?;
     wiring::refuse_short(&keys)?;
-    let running = Running::start(&loaded, &keys).await?;
-    until_told_to_stop().await;
+    let mut stop = stop::listen()?;
+    let running = tokio::select! {
+        running = Running::start(&loaded, &keys) => running?,
+        // Nobody has been answered: what was begun in the store is rolled back.
+        () = stop.told() => {
+            tracing::info!("stopped before it was ready");
+            return Ok(());
+        }
+    };
+    stop.told().await;
     running.stop().await;
     Ok(())
 }
@@ -139,21 +147,4 @@ impl Running {
         self.live.now().store.close().await;
         tracing::info!("stopped");
     }
-}
-
-/// Waits for SIGTERM or ctrl-C.
-pub async fn until_told_to_stop() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    interrupt.await.ok();
 }

@@ -8,7 +8,7 @@
 pub mod fault;
 
 use crate::exit::{self, Failure};
-use crate::serve::until_told_to_stop;
+use crate::stop;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
 use connectors::{Setup, Simulation};
@@ -80,8 +80,9 @@ pub async fn run(args: &SimArgs) -> Result<(), Failure> {
     let faults = simulation.simulator.faults();
     faults.set(plan);
     faults.requests().record(!args.no_log);
+    let mut stop = stop::listen()?;
     say(&first_line(&simulation))?;
-    until_told_to_stop().await;
+    stop.told().await;
     simulation.simulator.stop().await;
     Ok(())
 }

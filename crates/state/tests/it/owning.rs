@@ -36,7 +36,9 @@ async fn a_second_owner_is_told_who_has_the_store() {
         matches!(error, Error::Locked { pid: Some(pid) } if pid == std::process::id()),
         "{error}"
     );
-    store.close().await;
+    let master = master();
+    let (second, ()) = tokio::join!(place.try_open(&master), store.close());
+    second.expect("the first was about to let go").close().await;
     place.open().await;
     let last = place.open().await; // the one before is gone with its last clone
     last.check().await.expect("healthy");

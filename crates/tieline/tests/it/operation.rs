@@ -1,7 +1,9 @@
 //! Starting, stopping, watching, keeping a copy, and refusing to start wrongly.
 
 use crate::rig::plan::{API_KEY, MASTER_KEY};
-use crate::rig::{Answer, Ended, JOHN, Line, MARIA, Place, STRANGER, Signal, join_all, until};
+use crate::rig::{
+    Answer, Ended, JOHN, Line, MARIA, Place, STRANGER, Server, Signal, join_all, until,
+};
 use serde_json::{Value, json};
 use sim::faults::Fault;
 use std::sync::Arc;
@@ -369,6 +371,24 @@ fn written(from: &'static str, to: &'static str) -> impl FnOnce(&mut Line) {
         assert!(text.contains(from), "{from} stands in {text}");
         std::fs::write(&line.config, text.replacen(from, to, 1)).expect("written");
     }
+}
+
+#[tokio::test]
+async fn a_server_told_to_stop_while_it_starts_ends_as_one_that_ran() {
+    // A store that takes the connection and then says nothing: the start waits.
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = mute.local_addr().expect("its address");
+    let line = Line::with_salesforce().lay().await;
+    let text = std::fs::read_to_string(&line.config).expect("the configuration");
+    let mute_store =
+        text.replacen(&line.place.location(), &format!("postgres://tieline@{address}/tieline"), 1);
+    assert_ne!(text, mute_store);
+    std::fs::write(&line.config, mute_store).expect("written");
+    let mut server = Server::serve(&line.config, &line.environment);
+    let asked = tokio::time::timeout(Duration::from_secs(30), mute.accept()).await;
+    let _asked = asked.expect("the server asks its store").expect("a connection");
+    server.signal(Signal::Term);
+    assert_eq!(server.ended().await, Some(0), "{}", server.log.all().join("\n"));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The file of a store and the lock that makes it ours.
 pub(crate) struct Owned {
@@ -10,9 +11,27 @@ pub(crate) struct Owned {
     _lock: std::fs::File,
 }
 
+/// How long a lock may be held by somebody who is about to let go of it: an owner that is
+/// ending, or a process that one of ours was just about to become, which holds every file
+/// of ours for the moment between its birth and its program.
+const LETTING_GO: Duration = Duration::from_secs(1);
+
 impl Owned {
+    /// As [`Owned::take`], with patience for who is about to let go.
+    pub(crate) async fn take_soon(path: &Path) -> Result<Self> {
+        let until = tokio::time::Instant::now() + LETTING_GO;
+        loop {
+            match Self::take(path) {
+                Err(Error::Locked { .. }) if tokio::time::Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
     /// Takes the lock of the store at `path`, making folder and file (0700, 0600) where missing.
-    pub(crate) fn take(path: &Path) -> Result<Self> {
+    fn take(path: &Path) -> Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.exists()) {
             private_folder(folder).map_err(|error| Error::file(folder, &error))?;
