@@ -9,6 +9,7 @@
 //! who changed, that is followed ([`follow`]), and a short run takes those alone.
 
 mod agreed;
+mod brake;
 pub mod control;
 pub mod decide;
 mod doubt;

@@ -5,12 +5,13 @@
 //! length, its digits grouped): what came back of our own write is remembered as `worn`, and
 //! is taken for what was agreed, or a vendor's habit would pass for somebody's edit.
 
-use super::doubt::{Doubt, Told};
+use super::doubt::{Doubt, There, Told};
 use super::map::Map;
 use domain::sync::{Agreed, Buried, Kind, Side, Values, half_way};
 use kit::forms::{read_plain, write_plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use state::sync::Settled;
 use std::collections::BTreeMap;
 
 /// The last agreed version of a pair.
@@ -106,6 +107,12 @@ impl Kept {
         self.doubts[side.index()] = Some(doubt);
     }
 
+    /// Becomes what is kept of a pair.
+    pub(super) fn store(&self, settled: &mut Settled) {
+        settled.base = Some(self.encode());
+        settled.is_in_doubt = !are_none(&self.doubts);
+    }
+
     /// What is in doubt of somebody who goes into this one is in doubt here.
     pub(super) fn inherit(&mut self, other: Self) {
         for (own, other) in self.doubts.iter_mut().zip(other.doubts) {
@@ -113,17 +120,17 @@ impl Kept {
         }
     }
 
-    /// A record is there, with this version and these values, and the other side's are `other`:
-    /// the write in doubt, and whether it was done.
+    /// A record is there, and the other side's values are `other`: the write in doubt, and
+    /// whether it was done.
     pub(super) fn found(
         &mut self,
         map: &Map,
         side: Side,
-        (version, seen): (Option<&str>, &Values),
+        record: &There<'_>,
         other: Option<&Values>,
     ) -> Option<(bool, Doubt)> {
         let doubt = self.doubts[side.index()].take()?;
-        let told = doubt.told(map, version, seen);
+        let told = doubt.told(map, record);
         for (name, told) in &told {
             match (told, doubt.set(name)) {
                 (Told::Written, Some(value)) => self.was_written(map, name, &doubt, value, other),

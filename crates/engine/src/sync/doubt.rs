@@ -8,18 +8,22 @@
 
 mod write;
 
-pub(super) use write::{Doubt, Told};
+pub(super) use write::{Doubt, There, Told};
 
 use super::agreed::Kept;
+use super::map::Map;
 use super::matching::meets;
+use super::outcome::UNANSWERED;
 use super::perform::Task;
 use super::send::Told as Outcomes;
 use super::settle::{Fate, Item};
 use super::work::{Halt, Worker};
 use super::{Sync, fetch};
+use domain::Timestamp;
 use domain::sync::Side;
 use kit::{Error, Lane, Record, Saved, Write};
-use state::sync::{EntryState, Half, Logged, Pair, Settled};
+use serde_json::Value as Json;
+use state::sync::{Entry, EntryState, Failure, Half, Logged, Outcome, Pair, Settled};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -31,16 +35,16 @@ pub(super) fn is_unclear(error: &Error) -> bool {
     matches!(error, Error::Unavailable { .. } | Error::Protocol { .. })
 }
 
-/// What is kept of a pair whose other was made under a key that somebody else's record has: it
-/// is looked for from now on, and never made over that one again.
-pub(super) fn made_elsewhere(pair: &Pair) -> Vec<u8> {
+/// The other of a pair was made under a key that somebody else's record has: it is looked for
+/// from now on, and never made over that one again.
+pub(super) fn made_elsewhere(pair: &Pair, settled: &mut Settled) {
     let mut base = Kept::decode(pair.base.as_deref());
     for &side in Side::ALL {
         if matches!(pair.halves[side.index()], Half::Never) && base.doubt(side).is_none() {
             base.doubts(side, Doubt::to_be_made());
         }
     }
-    base.encode()
+    base.store(settled);
 }
 
 /// Looks at once at what was written without an answer: most often the record is there to be
@@ -121,40 +125,67 @@ fn says(
     }
 }
 
-/// What the journal of a run that was killed leaves open is kept with its pairs, so that their
-/// records are looked at before anything is decided.
+/// What runs that did not come to their end leave open in the journal is kept with its pairs, so
+/// that their records are looked at before anything is decided.
 pub(super) async fn recover(worker: &mut Worker<'_>) -> Result<(), Halt> {
-    let (store, run) = (&worker.engine.store, worker.run.id);
     let mut before = None;
     loop {
-        let open = store.intended(run, before, PART).await?;
+        let open = worker.engine.store.intended(worker.run.sync, before, PART).await?;
         let Some(last) = open.last() else { return Ok(()) };
         before = Some(last.id);
         let mut entries: BTreeMap<i64, Vec<Logged>> = BTreeMap::new();
         for one in open {
             entries.entry(one.entry.pair).or_default().push(one);
         }
-        let seqs: Vec<i64> = entries.keys().copied().collect();
-        let map = &worker.sync.map;
-        let settled = worker.pairs(&seqs).await?.into_iter().map(|pair| {
-            let mut settled = Settled::of(&pair);
-            let mut base = Kept::decode(pair.base.as_deref());
-            for one in &entries[&pair.seq] {
-                let side = if one.entry.side == 0 { Side::Left } else { Side::Right };
-                // What a conflict may have cost is kept, whether or not it has.
-                let is_lost = one.entry.kind == "conflict";
-                let state = if is_lost { EntryState::Done } else { EntryState::Failed };
-                settled.told.push((one.id, state));
-                if !is_lost {
-                    base.doubts(side, Doubt::new(map, side, one.id, &one.entry));
-                }
-            }
-            (settled.base, settled.is_waiting) = (Some(base.encode()), true);
-            settled
-        });
-        let settled: Vec<Settled> = settled.collect();
-        worker.settle(settled).await?;
+        let mut seqs: Vec<i64> = entries.keys().copied().collect();
+        // Somebody may decide about a pair just then: it is kept all the same.
+        while !seqs.is_empty() {
+            let (map, now) = (&worker.sync.map, worker.now());
+            let pairs = worker.pairs(&seqs).await?;
+            let settled = pairs.iter().map(|pair| open_again(map, pair, &entries[&pair.seq], now));
+            let settled: Vec<Settled> = settled.collect();
+            let outcomes = worker.settle_each(settled).await?;
+            let is_left = |(pair, outcome): (&Pair, Outcome)| {
+                (outcome == Outcome::Changed).then_some(pair.seq)
+            };
+            seqs = pairs.iter().zip(outcomes).filter_map(is_left).collect();
+        }
     }
+}
+
+/// A pair with what is open of it, newest first, in doubt.
+fn open_again(map: &Map, pair: &Pair, entries: &[Logged], now: Timestamp) -> Settled {
+    let mut settled = Settled::of(pair);
+    let mut base = Kept::decode(pair.base.as_deref());
+    let mut is_known = [false, false];
+    for one in entries {
+        let side = if one.entry.side == 0 { Side::Left } else { Side::Right };
+        // What a conflict may have cost is kept, whether or not it has.
+        let is_lost = one.entry.kind == "conflict";
+        let state = if is_lost { EntryState::Done } else { EntryState::Failed };
+        settled.told.push((one.id, state));
+        // The newest was decided on when what became of older ones was known.
+        if !is_lost && !std::mem::replace(&mut is_known[side.index()], true) {
+            if base.doubt(side).is_some() {
+                base = decided_on(&one.entry).unwrap_or(base);
+            }
+            base.doubts(side, Doubt::new(map, side, (one.id, one.at), &one.entry));
+        }
+    }
+    base.store(&mut settled);
+    settled.failure = Some(Failure {
+        class: UNANSWERED.to_owned(),
+        note: Some("the run ended before the answer was kept".to_owned()),
+        due_at: now,
+        is_dead: false,
+    });
+    settled
+}
+
+/// What was agreed on when a write was decided on.
+fn decided_on(entry: &Entry) -> Option<Kept> {
+    let known: Json = serde_json::from_slice(&entry.before).ok()?;
+    serde_json::from_value(known.get("base")?.clone()).ok()
 }
 
 /// Finds out about every write in doubt of a batch, before anybody is matched or planned.
@@ -210,20 +241,22 @@ pub(super) async fn look_for(
 ) -> Result<(), Halt> {
     let sync = Arc::clone(&worker.sync);
     let end = sync.end(side);
-    let other = item.copy(side.other());
-    let other = other.map(|copy| sync.end(side.other()).external_id(&copy.id));
+    // Whoever it was made for may be gone since.
+    let other = item.half(side.other()).id().map(|id| sync.end(side.other()).external_id(id));
     let Some((key, value)) = end.key.clone().zip(other) else { return Ok(()) };
-    let found = worker.patiently(|| end.writes.find(&end.object, (&key, &value))).await?;
-    let found = match found {
-        Ok(found) => found,
-        Err(
-            error @ (Error::Unavailable { .. }
-            | Error::Unauthorized { .. }
-            | Error::RateLimited { .. }),
-        ) => return Err(Halt::vendor(side, end, &error)),
-        // Several have the key, or it is none there: making it says so once more, of this record
-        // alone. One stops no others.
-        Err(_) => return Ok(()),
+    let find = || async {
+        match end.writes.find(&end.object, (&key, &value)).await {
+            // Several have the key, or it is none there: making it says so once more, of this
+            // record alone. One stops no others.
+            Err(Error::Conflict { .. } | Error::Invalid { .. }) => Ok(None),
+            found => found.map(Some),
+        }
+    };
+    let found = match worker.patiently(find).await? {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(()),
+        // Not looked for is not found: nothing is made blindly.
+        Err(error) => return Err(Halt::vendor(side, end, &error)),
     };
     let Some(id) = found else {
         // It was not made, and may be.

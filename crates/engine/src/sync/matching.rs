@@ -105,23 +105,20 @@ async fn candidates(
         if keys.is_empty() {
             continue;
         }
+        let others = worker.others(side, &keys).await?;
         // A number that many of our own side have is as little their own.
-        let mut shared = vec![0; keys.len()];
-        for own in worker.candidates(side, &keys).await? {
-            shared[own.key] = own.shared_by;
-        }
-        for (key, shared) in keys.iter().zip(&shared) {
+        for (key, shared) in keys.iter().zip(&others.shared) {
             if *shared > sync.generic_over && key.kind != Key::EXTERNAL_ID {
                 spoken.generic.insert(hash(None, key));
             }
         }
-        for found in worker.candidates(side.other(), &keys).await? {
+        for found in others.found {
             let (at, kind) = of[found.key];
             candidates.entry(at).or_default().push(Candidate {
                 kind,
                 pair: found.pair,
                 is_linked: found.is_linked,
-                shared_by: found.shared_by.max(shared[found.key]),
+                shared_by: found.shared_by.max(others.shared[found.key]),
             });
         }
     }

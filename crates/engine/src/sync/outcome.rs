@@ -33,6 +33,8 @@ pub(super) struct Settling<'a> {
     /// What its conflicts cost, once that is written.
     pub(super) lost: Vec<&'a Entry>,
     pub(super) outcomes: &'a Outcomes,
+    /// When its writes were about to be sent.
+    pub(super) begun: Timestamp,
     pub(super) now: Timestamp,
 }
 
@@ -104,7 +106,7 @@ impl Settling<'_> {
         if self.is_echo(&mut base) {
             count(counts, "echoes");
         }
-        settled.base = Some(base.encode());
+        base.store(settled);
         self.ends(plan, is_done, settled, counts);
         settled.told.clone_from(&item.told);
         settled.entries.extend(self.lost.iter().map(|lost| {
@@ -158,7 +160,8 @@ impl Settling<'_> {
                 Err(error) => {
                     self.refused(task, error, settled);
                     if doubt::is_unclear(error) {
-                        let doubt = Doubt::new(&self.sync.map, task.side, task.entry, &entry);
+                        let doubt =
+                            Doubt::new(&self.sync.map, task.side, (task.entry, self.begun), &entry);
                         base.doubts(task.side, doubt);
                     }
                     entry.why = error.to_string();
@@ -250,21 +253,20 @@ impl Settling<'_> {
         settled.is_waiting = true;
         // What was read of it was acted on, and a list may be behind that.
         if let Some(Half::Present(fresh)) = &self.item.fresh[at] {
-            let is_old = matches!(error, Error::Conflict { .. });
+            let is_old = matches!(error, Error::Conflict { .. } | Error::NotFound);
             let version = fresh.version.clone().filter(|_| !is_old);
             settled.halves[at] = Some(Half::Present(Copy { version, ..fresh.clone() }));
             let keys = self.item.keys(self.sync, task.side).into_iter();
             settled.keys[at] = Some(keys.map(|(_, key)| key).collect());
         }
         match error {
-            // Somebody was quicker: it is read again before anything is decided.
-            Error::Conflict { .. } if task.kind != "create" && self.item.fresh[at].is_none() => {
+            // Somebody was quicker, or it was merged into another: it is read again before
+            // anything is decided, and asked what it has become.
+            Error::Conflict { .. } | Error::NotFound
+                if task.kind != "create" && self.item.fresh[at].is_none() =>
+            {
                 let copy = self.item.copy(task.side).cloned();
                 settled.halves[at] = copy.map(|copy| Half::Present(Copy { version: None, ..copy }));
-            }
-            Error::NotFound if task.kind != "create" => {
-                settled.halves[at] = Some(Half::Gone { id: task.record.clone(), into: None });
-                settled.keys[at] = Some(Vec::new());
             }
             error => {
                 let tries = self.item.pair.tries.saturating_add(1);

@@ -45,7 +45,7 @@ pub(super) async fn perform(worker: &mut Worker<'_>, items: Vec<Item>) -> Result
     for (at, item) in items.iter().enumerate() {
         tasks.extend(tasks_of(&sync, at, item));
     }
-    let mut lost: Vec<(usize, Entry)> = Vec::new();
+    let (begun, mut lost) = (worker.now(), Vec::<(usize, Entry)>::new());
     if !tasks.is_empty() {
         // What a conflict costs is kept before it is overwritten: a run that is killed in
         // between would not see any more that there was one (invariant 6).
@@ -85,7 +85,8 @@ pub(super) async fn perform(worker: &mut Worker<'_>, items: Vec<Item>) -> Result
     for (at, (item, outcomes)) in items.into_iter().zip(outcomes).enumerate() {
         let tasks = tasks.iter().filter(|task| task.item == at).collect();
         let lost = lost.iter().filter(|(of, _)| *of == at).map(|(_, entry)| entry).collect();
-        let settling = Settling { sync: &sync, item: &item, tasks, lost, outcomes: &outcomes, now };
+        let outcomes = &outcomes;
+        let settling = Settling { sync: &sync, item: &item, tasks, lost, outcomes, begun, now };
         settled.extend(settling.settled(&mut worker.counts));
     }
     let is_left = settled.iter().any(|one| one.is_waiting && one.failure.is_none());
@@ -133,7 +134,7 @@ pub(super) async fn foretell(worker: &mut Worker<'_>, items: &[Item]) -> Result<
                 let tasks = tasks_of(&sync, at, item);
                 for task in &tasks {
                     count_of(counts, word(task.kind), task.side);
-                    entries.push(task.entry(item, EntryState::Intended));
+                    entries.push(task.entry(item, EntryState::Planned));
                 }
                 if item.absorbed.is_some() {
                     count(counts, "linked");
@@ -148,7 +149,8 @@ pub(super) async fn foretell(worker: &mut Worker<'_>, items: &[Item]) -> Result<
                         count(counts, "conflicts");
                     }
                 }
-                entries.extend(lost_of(&sync, at, item).into_iter().map(|(_, entry)| entry));
+                let lost = lost_of(&sync, at, item).into_iter();
+                entries.extend(lost.map(|(_, lost)| Entry { state: EntryState::Planned, ..lost }));
                 *counts.entry("drift".to_owned()).or_default() += plan.drift.len() as u64;
             }
         }
@@ -286,8 +288,13 @@ pub(super) fn word(kind: &str) -> &'static str {
     }
 }
 
+/// Under which a run counts what it did to a side.
+pub(super) fn counted(word: &str, side: Side) -> String {
+    format!("{word}_{}", side.as_str())
+}
+
 pub(super) fn count_of(counts: &mut Counts, word: &str, side: Side) {
-    *counts.entry(format!("{word}_{}", side.as_str())).or_default() += 1;
+    *counts.entry(counted(word, side)).or_default() += 1;
 }
 
 pub(super) fn count(counts: &mut Counts, word: &str) {

@@ -5,6 +5,7 @@
 //! of one person never become two.
 
 use super::agreed::Kept;
+use super::doubt::There;
 use super::fetch::decode;
 use super::map::number;
 use super::matching::{find_others, follow};
@@ -69,7 +70,7 @@ pub(super) async fn settle(worker: &mut Worker<'_>) -> Result<(), Halt> {
             let pairs = worker.waiting(after, BATCH).await?;
             let Some(last) = pairs.last() else { break };
             after = last.seq;
-            is_left |= batch(worker, pairs).await?;
+            is_left |= batch(worker, pairs, Deletions::Go).await?;
         }
         if !is_left {
             break;
@@ -80,11 +81,11 @@ pub(super) async fn settle(worker: &mut Worker<'_>) -> Result<(), Halt> {
 
 /// Finds out about writes without an answer before anything new is heard, or a record that was
 /// made would be told of as somebody new. Those that were done are settled; the others are tried
-/// again when they are due.
+/// again when they are due. Nobody is deleted yet: the brake has not been asked.
 pub(super) async fn settle_unanswered(worker: &mut Worker<'_>) -> Result<(), Halt> {
     let mut after = 0;
     loop {
-        let pairs = worker.unanswered(after, BATCH).await?;
+        let pairs = worker.in_doubt(after, BATCH).await?;
         let Some(last) = pairs.last() else { return Ok(()) };
         after = last.seq;
         let sync = Arc::clone(&worker.sync);
@@ -93,20 +94,34 @@ pub(super) async fn settle_unanswered(worker: &mut Worker<'_>) -> Result<(), Hal
         let before: Vec<[bool; 2]> = items.iter().map(lacking).collect();
         doubt::clear(worker, &mut items).await?;
         // Known to be done, or made: it lacks nobody any more.
-        let is_done =
-            |(item, before): &(&Item, [bool; 2])| !item.told.is_empty() || lacking(item) != *before;
+        let is_done = |(item, before): &(&Item, [bool; 2])| {
+            let is_made = |side: usize| before[side] && !lacking(item)[side];
+            !item.told.is_empty() || is_made(0) || is_made(1)
+        };
         let done = items.iter().zip(before).filter(is_done);
         let done: Vec<i64> = done.map(|(item, _)| item.pair.seq).collect();
         let done = worker.pairs(&done).await?;
         if !done.is_empty() {
-            batch(worker, done).await?;
+            batch(worker, done, Deletions::Wait).await?;
         }
     }
 }
 
+/// Whether records may be deleted, and marked as deleted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deletions {
+    Go,
+    /// Whose other is gone waits.
+    Wait,
+}
+
 /// Whether somebody of them waits on and can be settled at once.
-async fn batch(worker: &mut Worker<'_>, mut pairs: Vec<Pair>) -> Result<bool, Halt> {
-    let items = loop {
+async fn batch(
+    worker: &mut Worker<'_>,
+    mut pairs: Vec<Pair>,
+    deletions: Deletions,
+) -> Result<bool, Halt> {
+    let mut items = loop {
         let sync = Arc::clone(&worker.sync);
         let mut items: Vec<Item> = pairs.into_iter().map(|pair| Item::new(&sync, pair)).collect();
         doubt::clear(worker, &mut items).await?;
@@ -124,11 +139,19 @@ async fn batch(worker: &mut Worker<'_>, mut pairs: Vec<Pair>) -> Result<bool, Ha
         worker.spoken.take_back();
         pairs = items.into_iter().map(|item| item.pair).collect();
     };
+    for item in items.iter_mut().filter(|_| deletions == Deletions::Wait) {
+        if let Fate::Planned(Plan { step: Step::Delete(_) | Step::Mark(_), .. }) = item.fate {
+            item.fate = Fate::Later { is_duplicate: false };
+        }
+    }
     let is_later = items.iter().any(|item| matches!(item.fate, Fate::Later { .. }));
     if worker.is_dry() {
         perform::foretell(worker, &items).await?;
         return Ok(false);
     }
+    let is_deleted =
+        |item: &&Item| matches!(item.fate, Fate::Planned(Plan { step: Step::Delete(_), .. }));
+    worker.delete(items.iter().filter(is_deleted).count() as u64).await?;
     Ok(perform::perform(worker, items).await? || is_later)
 }
 
@@ -227,14 +250,20 @@ impl Item {
             Some(sync.map.read(side, &copy.id, &decode(&copy.fields)))
         };
         let (seen, other) = (values(side), values(side.other()));
+        let skew = sync.trusting().skew;
         let found = match self.half(side).clone() {
             // It was there before another was to be made, and is back.
             state::sync::Half::Present(copy) if doubt.is_old(&copy.id) => {
                 self.base.clear(side).map(|doubt| (false, doubt))
             }
             state::sync::Half::Present(copy) => {
-                let told = (copy.version.as_deref(), &seen.unwrap_or_default());
-                self.base.found(&sync.map, side, told, other.as_ref())
+                let record = There {
+                    version: copy.version.as_deref(),
+                    modified: copy.modified,
+                    skew,
+                    values: &seen.unwrap_or_default(),
+                };
+                self.base.found(&sync.map, side, &record, other.as_ref())
             }
             // Who was to be deleted is.
             state::sync::Half::Gone { .. } => {

@@ -7,6 +7,7 @@
 //! reason. Where a record already holds what it held before (an undo that was killed went so
 //! far), that is kept and nothing is written.
 
+use super::agreed::Kept;
 use super::fetch::{decode, encode};
 use super::map::Map;
 use super::perform::count;
@@ -159,7 +160,8 @@ fn before(
         let fields = encode(&fields);
         settled.halves[at] = Some(Half::Present(Copy { version, fields, ..copy.clone() }));
     }
-    settled.base = Some(serde_json::to_vec(&before["base"]).unwrap_or_default());
+    let base: Kept = serde_json::from_value(before["base"].clone()).unwrap_or_default();
+    base.store(&mut settled);
     settled.is_waiting = true;
     settled
 }

@@ -4,16 +4,16 @@
 //! lease first, so that whoever has lost it writes nothing more.
 
 use super::matching::Spoken;
-use super::{Sync, doubt, fetch, settle, undo};
+use super::{Sync, doubt, fetch, perform, settle, undo};
 use crate::lookup::Engine;
 use domain::Timestamp;
+use domain::sync::Side;
 use domain::sync::matching::KeyKind;
-use domain::sync::{OnDelete, Side, brake};
 use kit::Error;
 use kit::turnstile::{Tally, counting};
 use state::sync::{
-    Candidate, Counts, Entry, Hold, Key, Outcome, Page, Paged, Pair, PairState, ReviewState, Run,
-    RunKind, RunState, Settled, Taken,
+    Counts, Entry, Hold, Key, Others, Outcome, Page, Paged, Pair, PairState, Run, RunKind,
+    RunState, Settled, Taken,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) const HOLD: Duration = Duration::from_secs(30);
 /// Why a run ends that the brake has stopped.
 pub(crate) const BRAKED: &str = "it would delete too many: see the reviews";
 /// The step of a run that writes.
-const SETTLING: &str = "settling";
+pub(super) const SETTLING: &str = "settling";
 
 /// The count of those that waited when it began to settle.
 const EXPECTED: &str = "expected";
@@ -72,7 +72,9 @@ pub(super) struct Worker<'a> {
     pub(super) counts: Counts,
     /// Of how many batches in a row nothing came through to a side, and why.
     pub(super) down: BTreeMap<Side, (u32, Error)>,
-    pairs: u64,
+    pub(super) pairs: u64,
+    /// How many records the run has deleted.
+    pub(super) deleted: u64,
     pub(super) spoken: Spoken,
     /// Writes that a plan has listed.
     pub(super) foretold: usize,
@@ -101,6 +103,10 @@ pub(crate) async fn work(engine: &Engine, hold: Hold, run: Run, stop: watch::Rec
         return end(engine, hold, RunState::Partial, Some(why.to_owned())).await;
     }
     tracing::info!(run = id, sync = sync.name, kind = run.kind.as_str(), "syncing");
+    let deleted = Side::ALL
+        .iter()
+        .filter_map(|side| run.counts.get(&perform::counted("deleted", *side)))
+        .sum();
     let mut worker = Worker {
         engine,
         sync,
@@ -111,6 +117,7 @@ pub(crate) async fn work(engine: &Engine, hold: Hold, run: Run, stop: watch::Rec
         counts: Counts::new(),
         down: BTreeMap::new(),
         pairs: known.pairs,
+        deleted,
         known,
         spoken: Spoken::default(),
         foretold: 0,
@@ -162,12 +169,13 @@ impl Worker<'_> {
             return super::rehearse::rehearse(self, &proposed.ok_or(Halt::Elsewhere)?).await;
         }
         // What was written and not settled is settled before anything new is heard: who is
-        // told of as gone meanwhile would leave it without its other.
-        if self.run.step == SETTLING && !self.is_dry() {
-            doubt::recover(self).await?;
-            settle::settle(self).await?;
-        }
+        // told of as gone meanwhile would leave it without its other. It may be another run's,
+        // which could not go on.
         if !self.is_dry() {
+            doubt::recover(self).await?;
+            if self.run.step == SETTLING {
+                settle::settle(self).await?;
+            }
             settle::settle_unanswered(self).await?;
             self.reached("reading", None).await?;
         }
@@ -212,43 +220,6 @@ impl Worker<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Stops a run that would delete too many.
-    async fn brake(&mut self) -> Result<(), Halt> {
-        let (store, now) = (&self.engine.store, self.now());
-        let waiting = store.waiting_counts(self.run.sync).await?;
-        let policy = &self.sync.policy;
-        let is_deleting = |side: Side| policy.on_deleted(side) == OnDelete::Delete;
-        let deletes = Side::ALL.iter().filter(|side| is_deleting(**side));
-        let deletes: u64 = deletes.map(|side| waiting.gone[side.index()]).sum();
-        let limits = self.sync.brake;
-        if !brake(deletes, self.pairs, limits.deletes_max, limits.percent_max)
-            || self.is_let_through(deletes).await?
-        {
-            return Ok(());
-        }
-        let review = super::review::braked(deletes, self.pairs);
-        if !store.ask_review(self.hold, review, now).await? {
-            return Err(Halt::Taken);
-        }
-        Err(Halt::Braked)
-    }
-
-    /// Somebody has seen that so many go, and said that they may.
-    async fn is_let_through(&self, deletes: u64) -> Result<bool, Halt> {
-        let (store, sync) = (&self.engine.store, Some(self.run.sync));
-        let decided = Some(ReviewState::Decided);
-        let reviews = store.reviews(sync, decided, None, 1_000).await?;
-        // Said once, it holds for one run: the last that came so far has used it up.
-        let runs = store.sync_runs(sync, None, 1_000).await?;
-        let used = runs
-            .iter()
-            .find(|run| run.kind.is_sync() && run.id != self.run.id && run.step == SETTLING);
-        let used = used.map(|run| run.started_at);
-        let mut brakes = reviews.iter().filter(|review| review.kind == "brake");
-        Ok(brakes
-            .any(|review| review.decided_at > used && super::review::lets_through(review, deletes)))
     }
 
     pub(super) fn is_dry(&self) -> bool {
@@ -305,18 +276,14 @@ impl Worker<'_> {
         self.held(waiting).await?.map_err(Halt::Store)
     }
 
-    pub(super) async fn unanswered(&self, after: i64, limit: usize) -> Result<Vec<Pair>, Halt> {
-        let (sync, class) = (self.run.sync, super::outcome::UNANSWERED);
-        let found = self.engine.store.failed_so(sync, class, after, limit);
+    pub(super) async fn in_doubt(&self, after: i64, limit: usize) -> Result<Vec<Pair>, Halt> {
+        let found = self.engine.store.pairs_in_doubt(self.run.sync, after, limit);
         self.held(found).await?.map_err(Halt::Store)
     }
 
-    pub(super) async fn candidates(
-        &self,
-        side: Side,
-        keys: &[Key],
-    ) -> Result<Vec<Candidate>, Halt> {
-        Ok(self.engine.store.candidates(self.run.sync, side.index(), keys).await?)
+    /// Whom records of a side may be the same as, by their keys.
+    pub(super) async fn others(&self, side: Side, keys: &[Key]) -> Result<Others, Halt> {
+        Ok(self.engine.store.others(self.run.sync, side.index(), keys).await?)
     }
 
     /// The pair of a record of a side.
@@ -363,6 +330,14 @@ impl Worker<'_> {
 
     /// Commits a batch; false where somebody of it changed meanwhile.
     pub(super) async fn settle(&mut self, settled: Vec<Settled>) -> Result<bool, Halt> {
+        Ok(!self.settle_each(settled).await?.contains(&Outcome::Changed))
+    }
+
+    /// Commits a batch; what became of each.
+    pub(super) async fn settle_each(
+        &mut self,
+        settled: Vec<Settled>,
+    ) -> Result<Vec<Outcome>, Halt> {
         let (now, counts) = (self.now(), std::mem::take(&mut self.counts));
         let seqs: Vec<i64> = settled.iter().map(|one| one.seq).collect();
         let taken = self.engine.store.settle_pairs(self.hold, settled, counts, now).await?;
@@ -374,7 +349,7 @@ impl Worker<'_> {
         for (seq, of) in tied.collect::<Vec<_>>() {
             self.hold_back(seq, of).await?;
         }
-        Ok(!taken.contains(&Outcome::Changed))
+        Ok(taken)
     }
 
     /// A record of a pair is tied to another one already: a person says whose it is.
@@ -382,7 +357,7 @@ impl Worker<'_> {
         let Some(pair) = self.pairs(&[seq]).await?.pop() else { return Ok(()) };
         let mut settled = Settled::of(&pair);
         settled.state = PairState::Held;
-        settled.base = Some(doubt::made_elsewhere(&pair));
+        doubt::made_elsewhere(&pair, &mut settled);
         settled.reviews.push(super::review::duplicate(of, KeyKind::ExternalId));
         let (now, counts) = (self.now(), Counts::from([("duplicates".to_owned(), 1)]));
         let store = &self.engine.store;

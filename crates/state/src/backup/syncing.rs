@@ -92,6 +92,7 @@ pub(super) const SYNCING: &[Table] = &[
             ("left_copy", Blob),
             ("right_copy", Blob),
             ("base", Blob),
+            ("in_doubt", Int),
         ],
         counted: true,
     },

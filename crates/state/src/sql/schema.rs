@@ -46,6 +46,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(26, "0026_sync.sql"),
     migration!(27, "0027_drift.sql"),
     migration!(28, "0028_sync_feeds.sql"),
+    migration!(29, "0029_doubts.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

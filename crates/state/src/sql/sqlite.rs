@@ -6,6 +6,7 @@
 //! nothing, and sixty-four callers share one sync of the disk. A read runs on
 //! the caller's own thread, on a connection of its own; it takes microseconds.
 
+mod folding;
 mod owned;
 mod statement;
 mod writer;
@@ -17,6 +18,7 @@ use super::{Nudges, Tx, Work, at_once};
 use crate::directory::Recent;
 use crate::error::{Error, Result};
 use crate::store::{Durability, Options};
+use folding::Folding;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -31,8 +33,6 @@ use writer::{Queued, Waiting, WriterThread};
 const QUEUE: usize = 4096;
 /// Statements kept prepared per connection; we have fewer.
 const PREPARED: usize = 64;
-/// Pages in the log before it is folded into the file: 16 MB.
-const CHECKPOINT_PAGES: u32 = 4000;
 
 pub(crate) struct Sqlite {
     /// `None` in memory.
@@ -66,9 +66,10 @@ impl Sqlite {
             }
         };
         let output = in_transaction(&mut writer, prepare)?;
-        let mut readers = Vec::new();
+        let (mut readers, mut folding) = (Vec::new(), None);
         if let Some(owned) = &owned {
             into_wal(&writer, options.durability).map_err(opening)?;
+            folding = Some(Folding::start(&owned.path, &writer)?);
             for _ in 0..options.readers.max(1) {
                 let reader = open_file(&owned.path)?;
                 reader.pragma_update(None, "query_only", true).map_err(opening)?;
@@ -81,6 +82,7 @@ impl Sqlite {
         let path = owned.as_ref().map(|owned| owned.path.clone());
         let thread = WriterThread {
             waiting,
+            folding,
             connection: writer.clone(),
             nudges,
             recent,
@@ -223,8 +225,7 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
 
 fn into_wal(writer: &Connection, durability: Durability) -> rusqlite::Result<()> {
     writer.pragma_update(None, "journal_mode", "wal")?;
-    writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    writer.pragma_update(None, "journal_size_limit", i64::from(CHECKPOINT_PAGES) * 4096)?;
+    writer.pragma_update(None, "journal_size_limit", i64::from(folding::ANEW) * 4096)?;
     let synchronous = match durability {
         Durability::Power => "full",
         Durability::Process => "normal",

@@ -165,7 +165,7 @@ pub(crate) async fn erase_pair(tx: &mut Tx<'_>, seq: i64) -> Result<(u64, u64)> 
             right_half = 0, left_digest = NULL, right_digest = NULL, left_revision = NULL,
             right_revision = NULL, left_replaced = NULL, right_replaced = NULL, left_modified = NULL,
             right_modified = NULL, left_keys = NULL, right_keys = NULL, left_copy = NULL,
-            right_copy = NULL, base = NULL
+            right_copy = NULL, base = NULL, in_doubt = 0
         WHERE seq = ?1";
     const ALIASES: &str = "DELETE FROM sync_aliases WHERE pair = ?1";
     const JOURNAL: &str = "DELETE FROM sync_journal WHERE pair = ?1";

@@ -26,10 +26,12 @@ pub enum EntryState {
     Failed,
     /// Done, and taken back.
     Undone,
+    /// What a run without writes would have done.
+    Planned,
 }
 
 impl EntryState {
-    const ALL: [Self; 4] = [Self::Intended, Self::Done, Self::Failed, Self::Undone];
+    const ALL: [Self; 5] = [Self::Intended, Self::Done, Self::Failed, Self::Undone, Self::Planned];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -38,6 +40,7 @@ impl EntryState {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Undone => "undone",
+            Self::Planned => "planned",
         }
     }
 }
@@ -124,9 +127,9 @@ impl Store {
         self.journal(Of::Pair(pair), before, limit)
     }
 
-    /// What a run was about to write and has not said more of, newest first, as above.
-    pub fn intended(&self, run: i64, before: Option<i64>, limit: usize) -> Boxed<'_, Vec<Logged>> {
-        self.journal(Of::Intended(run), before, limit)
+    /// What runs of a sync were about to write and have not said more of, newest first, as above.
+    pub fn intended(&self, sync: i64, before: Option<i64>, limit: usize) -> Boxed<'_, Vec<Logged>> {
+        self.journal(Of::Intended(sync), before, limit)
     }
 
     fn journal(&self, of: Of, before: Option<i64>, limit: usize) -> Boxed<'_, Vec<Logged>> {
@@ -310,12 +313,11 @@ impl Work for List {
             Of::Pair(pair) => {
                 (entry_columns!("WHERE pair = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"), pair)
             }
-            Of::Intended(run) => {
+            Of::Intended(sync) => {
                 let sql = entry_columns!(
-                    "WHERE state = 0 AND sync = (SELECT sync FROM sync_runs WHERE id = ?1)
-                        AND run = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+                    "WHERE state = 0 AND sync = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
                 );
-                (sql, run)
+                (sql, sync)
             }
         };
         tx.rows(sql, &[of.into(), self.before.into(), self.limit.into()]).await

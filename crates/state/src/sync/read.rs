@@ -1,26 +1,13 @@
 //! What a run reads: pairs that wait, who might be the same person, a record's pair.
 
-use super::copy::{Key, NEVER, Pair, PairState, Whose, opened, pair_columns};
+use super::copy::{Pair, Whose, opened, pair_columns};
 use super::review::{Review, of_pair};
 use super::{Sync, sided};
 use crate::error::{Boxed, Result};
 use crate::keys::Hash;
-use crate::sql::{Param, Row, Tx, Work};
+use crate::sql::{Row, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
-
-/// A pair with a record that is matched by one of the keys asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate {
-    /// Which of the keys, by its index.
-    pub key: usize,
-    pub pair: i64,
-    pub state: PairState,
-    /// It has, or had, a record on the other side as well.
-    pub is_linked: bool,
-    /// Records of that side with this very key; counted up to 1,000.
-    pub shared_by: u64,
-}
 
 /// How much there is to be settled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,9 +19,6 @@ pub struct Waiting {
 
 /// Pairs read at once.
 const PAIRS_MAX: i64 = 1000;
-/// Candidates of one key that are told; more than these share it.
-const CANDIDATES: i64 = 50;
-const SHARED_MAX: i64 = 1000;
 
 impl Store {
     /// Pairs that are to be settled now, by seq, after a place, at most 1,000. Those that
@@ -53,18 +37,12 @@ impl Store {
         })
     }
 
-    /// Pairs that wait after a failure of this class, whenever they are due, by seq, after a
-    /// place, at most 1,000.
-    pub fn failed_so(
-        &self,
-        sync: i64,
-        class: &'static str,
-        after: i64,
-        limit: usize,
-    ) -> Boxed<'_, Vec<Pair>> {
+    /// Pairs with a write of which nobody knows whether it was done, whether they wait or are
+    /// given up, by seq, after a place, at most 1,000.
+    pub fn pairs_in_doubt(&self, sync: i64, after: i64, limit: usize) -> Boxed<'_, Vec<Pair>> {
         Box::pin(async move {
             let limit = i64::try_from(limit).unwrap_or(PAIRS_MAX).min(PAIRS_MAX);
-            let found = self.read_apart(FailedSo { sync, class, after, limit }).await?;
+            let found = self.read_apart(InDoubt { sync, after, limit }).await?;
             self.open_pairs(found).await
         })
     }
@@ -99,20 +77,6 @@ impl Store {
             let record = Whose { keys: &keys, sync: sync.id, side, connection }.record(id);
             let found = self.read(&Of { sync: sync.id, side, record }).await?;
             Ok(self.open_pairs(found).await?.pop())
-        })
-    }
-
-    /// Pairs whose record on `side` has one of the keys; of each key at most 50.
-    pub fn candidates<'a>(
-        &'a self,
-        sync: i64,
-        side: usize,
-        keys: &'a [Key],
-    ) -> Boxed<'a, Vec<Candidate>> {
-        Box::pin(async move {
-            let ring = self.keys();
-            let keys = keys.iter().map(|key| key.hash(&ring)).collect();
-            self.read(&Candidates { sync, side: side & 1, keys }).await
         })
     }
 
@@ -177,22 +141,18 @@ impl Work for WaitingWork {
     }
 }
 
-struct FailedSo {
+struct InDoubt {
     sync: i64,
-    class: &'static str,
     after: i64,
     limit: i64,
 }
 
-impl Work for FailedSo {
+impl Work for InDoubt {
     type Output = Found;
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Found> {
-        let sql = pair_columns!(
-            "WHERE failure IS NOT NULL AND failure = ?2 AND waits = 1 AND sync = ?1 AND seq > ?3
-                ORDER BY seq LIMIT ?4"
-        );
-        let params = [self.sync.into(), self.class.into(), self.after.into(), self.limit.into()];
-        let rows = tx.rows(sql, &params).await?;
+        let sql =
+            pair_columns!("WHERE in_doubt = 1 AND sync = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
+        let rows = tx.rows(sql, &[self.sync.into(), self.after.into(), self.limit.into()]).await?;
         Found::of(tx, rows).await
     }
 }
@@ -250,96 +210,6 @@ impl Work for Of {
         let Some(row) = tx.row(ALIAS, &params).await? else { return Ok(Found::default()) };
         At { sync: self.sync, seqs: &[row.int(0)?] }.run(tx).await
     }
-}
-
-struct Candidates {
-    sync: i64,
-    side: usize,
-    keys: Vec<Hash>,
-}
-
-impl Work for Candidates {
-    type Output = Vec<Candidate>;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Candidate>> {
-        // Several keys at once: a statement is a way to the server and back.
-        const SQL: &str = "
-            SELECT sync_keys.hash, sync_pairs.seq, sync_pairs.state, sync_pairs.other_half FROM sync_keys
-            JOIN sync_pairs ON sync_pairs.seq = sync_keys.pair
-            WHERE sync_keys.hash IN (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) AND sync_keys.sync = ?9
-                AND sync_keys.side = ?10
-            ORDER BY sync_keys.pair LIMIT ?11";
-        let sql = sided(SQL, self.side);
-        let mut found = Vec::new();
-        for (part, hashes) in self.keys.chunks(TOGETHER).enumerate() {
-            let Some(last) = hashes.last() else { continue };
-            let mut params: Vec<Param<'_>> = hashes.iter().map(Param::from).collect();
-            params.resize(TOGETHER, last.into());
-            let side = i64::from(self.side == 1);
-            params.extend([self.sync, side, CANDIDATES].map(Param::from));
-            let rows = tx.rows(&sql, &params).await?;
-            if rows.len() as u64 == CANDIDATES.unsigned_abs() {
-                // Perhaps more: each key by itself, so that none crowds out another.
-                for (at, hash) in hashes.iter().enumerate() {
-                    self.of_key(tx, (part * TOGETHER + at, hash), &mut found).await?;
-                }
-                continue;
-            }
-            for (at, hash) in hashes.iter().enumerate() {
-                let of_key =
-                    rows.iter().filter(|row| row.hash(0).is_ok_and(|found| found == *hash));
-                let shared_by = of_key.clone().count() as u64;
-                for row in of_key {
-                    found.push(candidate(part * TOGETHER + at, shared_by, row, 1)?);
-                }
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Keys that are looked for at once.
-const TOGETHER: usize = 8;
-
-impl Candidates {
-    async fn of_key(
-        &self,
-        tx: &mut Tx<'_>,
-        (at, hash): (usize, &Hash),
-        found: &mut Vec<Candidate>,
-    ) -> Result<()> {
-        const SQL: &str = "
-            SELECT sync_pairs.seq, sync_pairs.state, sync_pairs.other_half FROM sync_keys
-            JOIN sync_pairs ON sync_pairs.seq = sync_keys.pair
-            WHERE sync_keys.hash = ?1 AND sync_keys.sync = ?2 AND sync_keys.side = ?3
-            ORDER BY sync_keys.pair LIMIT ?4";
-        const SHARED: &str = "
-            SELECT count(*) FROM (
-                SELECT pair FROM sync_keys WHERE hash = ?1 AND sync = ?2 AND side = ?3 LIMIT ?4) AS those";
-        let side = i64::from(self.side == 1);
-        let with = |limit: i64| [hash.into(), self.sync.into(), side.into(), limit.into()];
-        let rows = tx.rows(&sided(SQL, self.side), &with(CANDIDATES)).await?;
-        let mut shared_by = rows.len() as u64;
-        if shared_by == CANDIDATES.unsigned_abs() {
-            let row = tx.row(SHARED, &with(SHARED_MAX)).await?;
-            shared_by = row.map_or(Ok(0), |row| row.int(0))?.unsigned_abs();
-        }
-        for row in &rows {
-            found.push(candidate(at, shared_by, row, 0)?);
-        }
-        Ok(())
-    }
-}
-
-/// A row with the pair, its state and its other side from a column on.
-fn candidate(key: usize, shared_by: u64, row: &Row, from: usize) -> Result<Candidate> {
-    Ok(Candidate {
-        key,
-        pair: row.int(from)?,
-        state: PairState::parse(row.int(from + 1)?)?,
-        is_linked: row.int(from + 2)? != NEVER,
-        shared_by,
-    })
 }
 
 struct CountWaiting {

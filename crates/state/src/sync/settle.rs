@@ -34,6 +34,8 @@ pub struct Settled {
     pub keys: [Option<Vec<Key>>; 2],
     /// What both agree on now; `None`: as before.
     pub base: Option<Vec<u8>>,
+    /// With a base: it tells of a write of which nobody knows whether it was done.
+    pub is_in_doubt: bool,
     pub state: PairState,
     /// Another pair and its turn, which ends in this one: a record that this pair has none
     /// of comes with it, the other's id stays as an alias.
@@ -70,6 +72,7 @@ impl Settled {
             halves: [gone(0), gone(1)],
             keys: [None, None],
             base: None,
+            is_in_doubt: false,
             state: pair.state,
             absorbs: None,
             entries: Vec::new(),
@@ -131,6 +134,7 @@ struct Sealed {
     turn: i64,
     sides: [Option<Side>; 2],
     base: Option<Vec<u8>>,
+    is_in_doubt: bool,
     state: PairState,
     absorbs: Option<(i64, i64)>,
     entries: Vec<SealedEntry>,
@@ -159,6 +163,7 @@ impl Sealed {
             turn: one.turn,
             sides: [side(0)?, side(1)?],
             base: base.map(|base| seal_base(ring, sync.id, one.seq, base)).transpose()?,
+            is_in_doubt: one.is_in_doubt,
             state: one.state,
             absorbs: one.absorbs,
             entries: one

@@ -208,7 +208,7 @@ impl Run<'_> {
             return Settled { state: PairState::Held, reviews: vec![review], ..rest };
         }
         let key = Key { kind: Key::EMAIL, text: format!("{number}@example.com") };
-        let found = self.store.candidates(self.sync.id, RIGHT, &[key]).await.expect("candidates");
+        let found = self.store.others(self.sync.id, LEFT, &[key]).await.expect("candidates").found;
         if let Some(one) = found.first().filter(|one| !one.is_linked) {
             let other =
                 self.store.pairs_at(self.sync.id, &[one.pair]).await.expect("pairs").remove(0);

@@ -247,7 +247,7 @@ async fn a_record_is_matched_and_the_two_rows_become_one(place: Place) {
     assert_eq!(contacts(&store).await.pairs, 4);
     let pairs = waiting(&store, &sync).await;
     let keys = [email("nobody@example.com"), email("ann@example.com")];
-    let found = store.candidates(sync.id, RIGHT, &keys).await.expect("candidates");
+    let found = store.others(sync.id, LEFT, &keys).await.expect("candidates").found;
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].key, found[0].shared_by, found[0].is_linked), (1, 1, false));
     let other = store.pairs_at(sync.id, &[found[0].pair]).await.expect("pairs").remove(0);
@@ -267,7 +267,7 @@ async fn a_record_is_matched_and_the_two_rows_become_one(place: Place) {
     assert!(store.pairs_at(sync.id, &[other.seq]).await.expect("read").is_empty());
     assert_eq!(contacts(&store).await.pairs, 3);
     // Still found by its key, now as one that is tied.
-    let found = store.candidates(sync.id, RIGHT, &keys).await.expect("candidates");
+    let found = store.others(sync.id, LEFT, &keys).await.expect("candidates").found;
     assert_eq!((found[0].pair, found[0].is_linked), (ann.seq, true));
     assert_eq!(waiting(&store, &sync).await.len(), 2);
 }

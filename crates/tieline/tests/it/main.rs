@@ -63,6 +63,7 @@ mod switch;
 mod sync;
 mod sync_growth;
 mod sync_health;
+mod sync_kill;
 mod sync_people;
 mod sync_push;
 mod sync_sql;

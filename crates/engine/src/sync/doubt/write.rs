@@ -1,6 +1,7 @@
 //! One write in doubt, and what a record says of it.
 
 use super::super::map::Map;
+use domain::Timestamp;
 use domain::sync::{Side, Values};
 use kit::Fields;
 use kit::forms::write_plain;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use state::sync::Entry;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A write in doubt. Values are canonical, under the names of the map.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +17,9 @@ pub(in super::super) struct Doubt {
     /// Its entry in the journal.
     #[serde(rename = "e")]
     entry: i64,
+    /// When it was about to be sent.
+    #[serde(rename = "i", default)]
+    at: i64,
     /// The version that it was to be made on; `None`: the record was to be made, or has none.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     seen: Option<String>,
@@ -45,6 +50,15 @@ enum Kind {
     Delete,
 }
 
+/// A record that is there.
+pub(in super::super) struct There<'a> {
+    pub(in super::super) version: Option<&'a str>,
+    pub(in super::super) modified: Option<Timestamp>,
+    /// How far its clock may be from ours.
+    pub(in super::super) skew: Duration,
+    pub(in super::super) values: &'a Values,
+}
+
 /// What a field of a write in doubt turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Told {
@@ -64,7 +78,12 @@ impl Doubt {
     }
 
     /// Of an entry of the journal, by what it says was to be written.
-    pub(in super::super) fn new(map: &Map, side: Side, id: i64, entry: &Entry) -> Self {
+    pub(in super::super) fn new(
+        map: &Map,
+        side: Side,
+        (id, at): (i64, Timestamp),
+        entry: &Entry,
+    ) -> Self {
         let read = |bytes: &[u8]| serde_json::from_slice::<Json>(bytes).unwrap_or_default();
         let (before, after) = (read(&entry.before), read(&entry.after));
         let fields = |json: &Json| json["fields"].as_object().cloned().unwrap_or_default();
@@ -82,6 +101,7 @@ impl Doubt {
         let both = after["both"].as_array().into_iter().flatten().filter_map(text).collect();
         Self {
             entry: id,
+            at: at.0,
             seen: text(&before["seen"]),
             before: old,
             gone: text(&before["gone"]),
@@ -109,15 +129,18 @@ impl Doubt {
     pub(in super::super) fn told<'d>(
         &'d self,
         map: &Map,
-        version: Option<&str>,
-        values: &Values,
+        record: &There<'_>,
     ) -> Vec<(&'d str, Told)> {
-        if self.seen.is_some() && self.seen.as_deref() == version {
+        if self.seen.is_some() && self.seen.as_deref() == record.version {
             return Vec::new();
         }
+        // One that stood there under the key and was not touched since was not written: what it
+        // has in common with ours is chance. One that tells no time is not known to be ours.
+        let is_ours = |at: Timestamp| at.plus(record.skew).0 >= self.at;
+        let stood = self.is_made() && !record.modified.is_some_and(is_ours);
         let now = |name: &str| {
             let at = map.keyed(name)?;
-            Some(values.get(at)?.as_ref().map_or(Json::Null, write_plain))
+            Some(record.values.get(at)?.as_ref().map_or(Json::Null, write_plain))
         };
         // A field that the map has no more says nothing.
         let known: Vec<(&'d str, &Json, Json)> = self
@@ -126,7 +149,8 @@ impl Doubt {
             .filter_map(|(name, set)| Some((name.as_str(), set, now(name)?)))
             .collect();
         let was = |name: &str| self.before.get(name).unwrap_or(&Json::Null);
-        let is_done = known.iter().any(|(name, set, now)| *set == now && was(name) != now);
+        let is_done =
+            !stood && known.iter().any(|(name, set, now)| *set == now && was(name) != now);
         let is_untouched = |name: &str, now: &Json| !self.is_made() && was(name) == now;
         let of = |(name, set, now): (&'d str, &Json, Json)| {
             let told = match (is_untouched(name, &now), is_done) {
@@ -176,12 +200,13 @@ fn named(map: &Map, side: Side, fields: &Fields, set: &Fields) -> BTreeMap<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::{Doubt, Told};
+    use super::{Doubt, There, Told};
     use crate::sync::map::{End, Map, Row};
-    use domain::Region;
     use domain::sync::{Direction, Kind, Side, Values};
+    use domain::{Region, Timestamp};
     use serde_json::{Value as Json, json};
     use state::sync::{Entry, EntryState};
+    use std::time::Duration;
 
     fn map() -> Map {
         let numbers = Region::parse("US").expect("a region").into();
@@ -203,13 +228,31 @@ mod tests {
             why: String::new(),
             state: EntryState::Failed,
         };
-        Doubt::new(&map(), Side::Right, 7, &entry)
+        Doubt::new(&map(), Side::Right, (7, SENT), &entry)
     }
 
+    /// When a write was about to be sent.
+    const SENT: Timestamp = Timestamp(1_000_000);
+
     fn told(doubt: &Doubt, version: &str, now: Json) -> Vec<(String, Told)> {
+        told_at(doubt, version, now, SENT.plus(Duration::from_secs(60)))
+    }
+
+    fn told_at(
+        doubt: &Doubt,
+        version: &str,
+        now: Json,
+        modified: Timestamp,
+    ) -> Vec<(String, Told)> {
         let Json::Object(fields) = now else { return Vec::new() };
         let values: Values = map().read(Side::Right, "r", &fields);
-        let told = doubt.told(&map(), Some(version), &values);
+        let record = There {
+            version: Some(version),
+            modified: Some(modified),
+            skew: Duration::from_secs(2),
+            values: &values,
+        };
+        let told = doubt.told(&map(), &record);
         told.into_iter()
             .map(|(name, told)| (name.split('>').next().unwrap_or(name).to_owned(), told))
             .collect()
@@ -274,5 +317,18 @@ mod tests {
         assert_eq!(told(&doubt, "2", now), all(&[("a", Told::Written), ("b", Told::Written)]));
         let other = json!({ "a": "q", "b": "z" });
         assert_eq!(told(&doubt, "2", other), all(&[("a", Told::Open), ("b", Told::Open)]));
+    }
+
+    #[test]
+    fn a_record_that_stood_there_untouched_has_what_is_equal_by_chance() {
+        let doubt = doubt("create", json!({}), json!({ "a": "new", "b": "y" }));
+        let stood = Timestamp(SENT.0 - 3_000);
+        let now = json!({ "a": "new", "b": "theirs" });
+        let by_chance = all(&[("a", Told::Written), ("b", Told::Open)]);
+        assert_eq!(told_at(&doubt, "2", now.clone(), stood), by_chance);
+        // Its clock may be behind ours by as much as they were measured to be apart.
+        let behind = Timestamp(SENT.0 - 1_000);
+        let ours = all(&[("a", Told::Written), ("b", Told::Written)]);
+        assert_eq!(told_at(&doubt, "2", now, behind), ours);
     }
 }

@@ -4,6 +4,7 @@
 //! only after the commit (invariants 1 and 10). A write that fails is undone
 //! alone; a commit that fails is told to everyone who was part of it.
 
+use super::folding::Folding;
 use super::{batch, execute, hold};
 use crate::crash;
 use crate::directory::Recent;
@@ -84,6 +85,8 @@ impl<W: Work> Write for Waiting<W> {
 pub(super) struct WriterThread {
     pub(super) waiting: mpsc::Receiver<Queued>,
     pub(super) connection: Arc<Mutex<Option<Connection>>>,
+    /// `None` in memory.
+    pub(super) folding: Option<Folding>,
     pub(super) nudges: Nudges,
     pub(super) recent: Arc<Recent>,
     /// Where those who wait are awakened: all of a batch at once, by one crossing
@@ -111,10 +114,22 @@ impl WriterThread {
             }
             is_busy = batch.len() >= BUSY;
             self.commit(&mut batch);
+            self.fold();
+        }
+        if let Some(folding) = self.folding.take() {
+            folding.end();
         }
         if let Some(connection) = hold(&self.connection).take() {
             // The log would be folded in at the next start anyway.
             let _ = connection.pragma_update(None, "wal_checkpoint", "truncate");
+        }
+    }
+
+    /// What was committed is answered already; the next commit waits for this.
+    fn fold(&mut self) {
+        let connection = hold(&self.connection);
+        if let (Some(folding), Some(connection)) = (&mut self.folding, &*connection) {
+            folding.committed(connection);
         }
     }
 

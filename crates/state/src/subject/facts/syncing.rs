@@ -74,6 +74,7 @@ pub(super) const SYNC_PAIRS: Table = table(
         "right_half",
         "right_modified",
         "right_pass",
+        "in_doubt",
     ],
     Kept::AsInTheirSystem,
     true,

@@ -261,7 +261,7 @@ impl Settling {
         const SQL: &str = "
             UPDATE sync_pairs SET turn = turn + 1, state = ?2, waits = ?3, due_at = ?4, tries = ?5,
                 failure = ?6, failure_note = ?7, failed_at = ?8, is_dead = ?9, reviews = ?10,
-                base = coalesce(?11, base)
+                base = coalesce(?11, base), in_doubt = coalesce(?12, in_doubt)
             WHERE seq = ?1";
         const ODD: Error = Error::Corrupt { what: "a pair that is settled as erased" };
         if one.state == PairState::Erased {
@@ -297,6 +297,7 @@ impl Settling {
             i64::from(is_dead).into(),
             i64::from(has_reviews).into(),
             one.base.as_deref().into(),
+            one.base.as_ref().map(|_| i64::from(one.is_in_doubt)).into(),
         ];
         tx.execute(SQL, &params).await.map(drop)
     }

@@ -216,7 +216,7 @@ async fn what_a_run_wrote_is_read_newest_first_and_marked_as_undone(place: Place
     let entries = pairs.iter().map(entry).collect();
     let ids = store.intend(hold, entries, at(9)).await.expect("answered").expect("held");
     let ids: Vec<i64> = ids.into_iter().flatten().collect();
-    assert_eq!(store.intended(hold.run, None, 10).await.expect("entries").len(), 5);
+    assert_eq!(store.intended(sync.id, None, 10).await.expect("entries").len(), 5);
     let done = |at: usize, state| Entry {
         id: Some(ids[at]),
         state,
@@ -228,7 +228,7 @@ async fn what_a_run_wrote_is_read_newest_first_and_marked_as_undone(place: Place
         ..Settled::of(&pairs[at])
     });
     settle(&store, hold, settled.collect()).await;
-    let intended = store.intended(hold.run, None, 10).await.expect("entries");
+    let intended = store.intended(sync.id, None, 10).await.expect("entries");
     assert!(intended.len() == 1 && intended[0].id == ids[4], "nobody knows of one");
     let first = store.journal_of_run(hold.run, None, 2).await.expect("entries");
     assert_eq!(first.iter().map(|one| one.id).collect::<Vec<_>>(), [ids[4], ids[3]]);

@@ -44,7 +44,7 @@ async fn a_sync_is_forgotten_with_all_that_hangs_on_it_and_no_other_is(place: Pl
     assert!(store.sync_run(hold.run).await.expect("read").is_none());
     let none = store.journal_of_run(hold.run, None, 10).await.expect("read");
     assert!(none.is_empty(), "what was written went with it");
-    let found = store.candidates(sync.id, LEFT, &[email("7@example.com")]).await.expect("read");
+    let found = store.others(sync.id, RIGHT, &[email("7@example.com")]).await.expect("read").found;
     assert!(found.is_empty(), "no key is left");
     assert!(store.find_sync("other").await.expect("read").is_some());
     let audit = store.audit_entries(None, 10).await.expect("read");

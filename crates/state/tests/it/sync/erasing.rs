@@ -73,9 +73,10 @@ async fn an_erased_person_is_in_no_copy_and_does_not_come_back(place: Place) {
     assert!(store.journal_of_pair(ann.seq, None, 10).await.expect("entries").is_empty());
     assert!(
         store
-            .candidates(sync.id, LEFT, &[email("ann@example.com")])
+            .others(sync.id, RIGHT, &[email("ann@example.com")])
             .await
             .expect("none")
+            .found
             .is_empty()
     );
     // Nothing follows from what its systems say.

@@ -112,7 +112,7 @@ async fn first_settle(
             keys
         };
         let asked: Vec<Key> = batch.iter().flat_map(keys).collect();
-        assert!(store.candidates(sync.id, RIGHT, &asked).await.expect("candidates").is_empty());
+        assert!(store.others(sync.id, LEFT, &asked).await.expect("candidates").found.is_empty());
         let entries = batch.iter().map(super::entry).collect();
         store.intend(hold, entries, at(9)).await.expect("said");
         let settled = batch.iter().map(|pair| {

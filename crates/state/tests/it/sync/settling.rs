@@ -119,7 +119,7 @@ async fn a_record_that_is_tied_elsewhere_is_told(place: Place) {
     assert_eq!(waiting(&store, &sync).await.len(), 1);
     let ann = store.pair_of(&sync, RIGHT, "Rann").await.expect("read").expect("it");
     assert!(ann.halves[RIGHT] == Half::Present(copy("Rann", 20, "{1}")));
-    assert_eq!(store.intended(hold.run, None, 10).await.expect("entries").len(), 1);
+    assert_eq!(store.intended(sync.id, None, 10).await.expect("entries").len(), 1);
 }
 
 async fn a_merged_record_stays_known_by_its_old_id(place: Place) {
@@ -235,7 +235,7 @@ async fn keys_follow_the_record_and_many_share_one(place: Place) {
     let many = (1..=60).map(|number| arrival(number, vec![office.clone()])).collect();
     take(&store, hold, LEFT, many).await;
     let candidates = async |key: &Key| {
-        store.candidates(sync.id, LEFT, std::slice::from_ref(key)).await.expect("candidates")
+        store.others(sync.id, RIGHT, std::slice::from_ref(key)).await.expect("candidates").found
     };
     let found = candidates(&office).await;
     assert_eq!((found.len(), found[0].shared_by), (50, 60));
@@ -247,7 +247,7 @@ async fn keys_follow_the_record_and_many_share_one(place: Place) {
     take(&store, hold, LEFT, vec![moved, gone("L2")]).await;
     assert_eq!(candidates(&office).await[0].shared_by, 58);
     assert_eq!(candidates(&own).await.len(), 1);
-    assert!(store.candidates(sync.id, RIGHT, &[office]).await.expect("candidates").is_empty());
+    assert!(store.others(sync.id, LEFT, &[office]).await.expect("candidates").found.is_empty());
 }
 
 async fn two_who_are_not_one_part_again(place: Place) {
@@ -280,9 +280,10 @@ async fn two_who_are_not_one_part_again(place: Place) {
     assert!(waiting(&store, &sync).await.is_empty());
     assert_eq!(contacts(&store).await.pairs, 2);
     let found = store
-        .candidates(sync.id, RIGHT, &[super::email("ann@example.com")])
+        .others(sync.id, LEFT, &[super::email("ann@example.com")])
         .await
-        .expect("candidates");
+        .expect("candidates")
+        .found;
     assert_eq!((found.len(), found[0].pair, found[0].is_linked), (1, new, false));
     let alone = store.split_pair(hold, (right.seq, right.turn), RIGHT).await.expect("answered");
     assert!(alone.is_none(), "there is nobody to part from");

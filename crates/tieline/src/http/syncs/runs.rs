@@ -77,7 +77,7 @@ pub struct SyncWriteBody {
     at: String,
     /// `create`, `update`, `delete`, `mark`, `link`, `conflict` (a value that lost), `undo`.
     kind: String,
-    /// `intended` (of a plan, or nobody knows), `done`, `failed`, `undone`.
+    /// `planned` (of a run that writes nothing), `intended` (nobody knows), `done`, `failed`, `undone`.
     state: &'static str,
     /// `left` or `right`.
     side: &'static str,
