@@ -19,6 +19,7 @@ pub mod health;
 mod kept;
 pub mod map;
 mod matching;
+mod nudge;
 mod outcome;
 mod patience;
 mod perform;
@@ -33,6 +34,7 @@ mod undo;
 pub(crate) mod work;
 
 pub use control::{Asked, Forgotten, Started, Syncing, work_on_one};
+pub use nudge::Told;
 
 use crate::connections::Connection;
 use domain::sync::matching::KeyKind;

@@ -236,10 +236,11 @@ impl Sync {
 pub(crate) async fn run(live: Live, mut stop: watch::Receiver<bool>) {
     let options = Arc::clone(&live.now().options.syncing);
     let started = live.now().clock.now();
-    let mut due = Due { started, had: BTreeMap::new(), measured: BTreeMap::new() };
+    let mut due = Due { started, ..Due::default() };
     let mut working = JoinSet::new();
     while !*stop.borrow() {
         let engine = live.now();
+        due.heed(&engine).await;
         due.begin(&engine).await;
         due.measure(&engine).await;
         if working.len() < RUNS_MAX {
@@ -281,8 +282,11 @@ pub async fn work_on_one(
 }
 
 /// Which time of its schedule each sync has had.
-struct Due {
+#[derive(Default)]
+pub(super) struct Due {
     started: Timestamp,
+    /// When each began a run because it was nudged.
+    pub(super) heeded: BTreeMap<String, Timestamp>,
     had: BTreeMap<String, Timestamp>,
     /// When the drift of each was measured last, as far as this process knows.
     measured: BTreeMap<String, Timestamp>,

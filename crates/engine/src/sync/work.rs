@@ -182,6 +182,7 @@ impl Worker<'_> {
         for &side in Side::ALL {
             match self.run.kind {
                 RunKind::Push => fetch::heed(self, side).await?,
+                RunKind::Nudge if !self.sync.tells_changes(side) => {}
                 _ => fetch::fetch(self, side, fetch::Place::Stays).await?,
             }
         }
@@ -206,7 +207,7 @@ impl Worker<'_> {
     /// What the fields of the map need and what a side does not have yet, is made.
     async fn prepare(&mut self) -> Result<(), Halt> {
         // Of a few who were told of nothing new is needed that the last run has not made.
-        if self.is_dry() || self.run.kind == RunKind::Push {
+        if self.is_dry() || matches!(self.run.kind, RunKind::Push | RunKind::Nudge) {
             return Ok(());
         }
         let sync = Arc::clone(&self.sync);

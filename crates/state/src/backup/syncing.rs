@@ -29,6 +29,7 @@ pub(super) const SYNCING: &[Table] = &[
             ("updated_at", Int),
             ("follower", Int),
             ("followed_until", Int),
+            ("nudged_at", Int),
         ],
         counted: true,
     },

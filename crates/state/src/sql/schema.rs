@@ -47,6 +47,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(27, "0027_drift.sql"),
     migration!(28, "0028_sync_feeds.sql"),
     migration!(29, "0029_doubts.sql"),
+    migration!(30, "0030_nudges.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

@@ -45,11 +45,20 @@ pub enum RunKind {
     Rehearsal,
     /// As a run, of those alone that a side has told of by itself.
     Push,
+    /// As a run, of the sides alone that tell what changed.
+    Nudge,
 }
 
 impl RunKind {
-    pub const ALL: [Self; 6] =
-        [Self::Run, Self::Plan, Self::Undo, Self::Measure, Self::Rehearsal, Self::Push];
+    pub const ALL: [Self; 7] = [
+        Self::Run,
+        Self::Plan,
+        Self::Undo,
+        Self::Measure,
+        Self::Rehearsal,
+        Self::Push,
+        Self::Nudge,
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -60,13 +69,14 @@ impl RunKind {
             Self::Measure => "measure",
             Self::Rehearsal => "rehearsal",
             Self::Push => "push",
+            Self::Nudge => "nudge",
         }
     }
 
     /// Is something written that could be taken back?
     #[must_use]
     pub fn is_sync(self) -> bool {
-        matches!(self, Self::Run | Self::Push)
+        matches!(self, Self::Run | Self::Push | Self::Nudge)
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -208,6 +208,7 @@ fn syncing() -> Router<Shared> {
         .route("/api/v1/syncs/{name}/forget", post(syncs::forget::forget))
         .route("/api/v1/syncs/{name}/records/{side}/{id}", get(syncs::records::story))
         .route("/api/v1/syncs/{name}/runs", get(syncs::runs::list).post(syncs::runs::begin))
+        .route("/api/v1/syncs/{name}/nudge", post(syncs::runs::nudge))
         .route("/api/v1/runs/{id}", get(syncs::runs::one))
         .route("/api/v1/runs/{id}/writes", get(syncs::runs::writes))
         .route("/api/v1/runs/{id}/undo", post(syncs::runs::undo))

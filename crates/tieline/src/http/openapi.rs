@@ -37,7 +37,7 @@ use utoipa::{Modify, OpenApi};
         settings::list, settings::one, settings::put, settings::remove,
         routing::decide::decide, routing::decide::decide_flat, routing::asterisk::get, routing::asterisk::post, routing::freeswitch::post, rules::list, rules::one, rules::put, rules::remove, rules::export,
         rules::apply, rules::publish, rules::roll_back, rules::history, rules::try_rule, rules::replay, rules::explain,
-        syncs::list, syncs::one, syncs::approve, syncs::pause, syncs::resume, syncs::runs::begin, syncs::runs::plan, syncs::runs::list, syncs::runs::one, syncs::runs::writes, syncs::runs::undo,
+        syncs::list, syncs::one, syncs::approve, syncs::pause, syncs::resume, syncs::runs::begin, syncs::runs::nudge, syncs::runs::plan, syncs::runs::list, syncs::runs::one, syncs::runs::writes, syncs::runs::undo,
         syncs::health::plan, syncs::health::health, syncs::health::drifts, syncs::health::measure, syncs::promotion::one, syncs::promotion::rehearse, syncs::promotion::apply, syncs::forget::forget,
         syncs::records::story, syncs::reviews::list, syncs::reviews::one, syncs::reviews::decide, syncs::reviews::decide_many,
         syncs::failures::list, syncs::failures::redrive,

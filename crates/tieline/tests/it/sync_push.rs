@@ -1,6 +1,6 @@
 //! What Salesforce tells by itself reaches the contact center at once, and nothing is missed.
 
-use crate::rig::{Line, Place, until, until_some};
+use crate::rig::{Answer, Line, Place, join_all, until, until_some};
 use serde_json::{Value, json};
 
 crate::facts! {
@@ -8,6 +8,7 @@ crate::facts! {
     what_was_missed_while_the_feed_had_lost_its_place_is_read
     an_own_write_that_comes_back_goes_nowhere_and_somebody_in_the_same_name_is_heard
     a_push_between_two_that_tell_nothing_is_refused
+    a_webhook_begins_a_run_that_reads_whoever_tells_what_changed
 }
 
 const SECTION: &str = r#"
@@ -138,4 +139,37 @@ async fn a_push_between_two_that_tell_nothing_is_refused(place: Place) {
     let refused = line.command(&["serve"]).await;
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.err.contains("syncs.contacts.push"), "{refused:?}");
+}
+
+async fn a_webhook_begins_a_run_that_reads_whoever_tells_what_changed(place: Place) {
+    const NUDGE: &str = "/api/v1/syncs/contacts/nudge";
+    let section = SECTION.replacen("push = true\n", "", 1);
+    let line = Line::with_salesforce().and_genesys().people(20).on(place).section(&section);
+    let line = line.start().await;
+    let resting = line.post(NUDGE, &json!({})).await;
+    assert_eq!((resting.status, &resting.body["state"]), (202, &json!("rests")), "not approved");
+    begin(&line).await;
+    let asked = line.platform_requests().len();
+    let john = line.salesforce.contact_with("john.doe@example.com").expect("John");
+    line.salesforce.update(&john, &json!({ "FirstName": "Johnny" })).expect("updated");
+    // With a key that may say so and nothing else, and whatever the vendor sends along.
+    let key = json!({ "name": "webhook", "scopes": ["events"] });
+    let key = line.post("/api/v1/api-keys", &key).await.body["key"].clone();
+    let tell = || {
+        let request = line.http.post(line.url(NUDGE)).bearer_auth(key.as_str().expect("a key"));
+        Answer::of(request.body("<notification>not ours to read</notification>"))
+    };
+    for told in join_all((0..20).map(|_| tell()).collect()).await {
+        assert_eq!((told.status, &told.body["state"]), (202, &json!("heard")), "{told:?}");
+    }
+    until("the edit is there", async || first_name(&line, "john.doe@example.com") == "Johnny")
+        .await;
+    let lists = line.platform_requests();
+    let lists = lists[asked..].iter().filter(|one| one.contains("/scan")).count();
+    assert_eq!(lists, 0, "who tells nothing is not read for it");
+    let runs = line.get("/api/v1/syncs/contacts/runs").await.body;
+    let nudges = runs["items"].as_array().into_iter().flatten();
+    let nudges = nudges.filter(|run| run["kind"] == "nudge" && run["by"] == "nudge").count();
+    assert!((1..=2).contains(&nudges), "twenty come to {nudges}: {runs}");
+    assert_eq!(line.post("/api/v1/syncs/nobody/nudge", &json!({})).await.status, 404);
 }

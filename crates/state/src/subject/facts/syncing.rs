@@ -22,6 +22,7 @@ pub(super) const SYNCS: Table = table(
         "updated_at",
         "follower",
         "followed_until",
+        "nudged_at",
     ],
     Kept::ForEver,
     false,

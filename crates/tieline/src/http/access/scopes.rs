@@ -11,7 +11,7 @@ use std::fmt;
 pub enum Scope {
     /// Ask who is calling.
     Lookup,
-    /// Tell what happens to calls.
+    /// Tell what happens to calls, and that records have changed.
     Events,
     /// Change who a call is from, and what is kept of it.
     Context,
@@ -77,6 +77,7 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("GET", "/api/v1/syncs", Read),
     ("GET", "/api/v1/syncs/*", Read),
     ("GET", "/api/v1/syncs/*/runs", Read),
+    ("POST", "/api/v1/syncs/*/nudge", Events),
     ("GET", "/api/v1/syncs/*/plan", Read),
     ("GET", "/api/v1/syncs/*/health", Read),
     ("GET", "/api/v1/syncs/*/drift", Read),

@@ -1,6 +1,6 @@
 //! Runs of syncs: begun, planned, watched, taken back; and what they have written.
 
-use super::{SyncBegunBody, asked, start};
+use super::{SyncBegunBody, asked, start, unknown as unknown_sync};
 use crate::http::error::ErrorBody;
 use crate::http::input::{Params, Segment, read_object};
 use crate::http::{ApiError, App};
@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use domain::sync::Side;
+use engine::sync::Told;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use state::sync::{Counts, Logged, Run, RunKind};
@@ -27,8 +28,8 @@ pub struct BeginRunBody {
 pub struct SyncRunBody {
     run_id: i64,
     sync: String,
-    /// `run`, `plan`, `undo`, `measure`, `rehearsal` (a plan with other settings), or `push`: a run
-    /// of those whom a side has told of by itself.
+    /// `run`, `plan`, `undo`, `measure`, `rehearsal` (a plan with other settings), `push`: a run
+    /// of those whom a side has told of by itself, or `nudge`: of the sides that tell what changed.
     kind: &'static str,
     /// The run that it takes back; 0 for others.
     of: i64,
@@ -129,6 +130,35 @@ pub async fn begin(
     let body: BeginRunBody = read_object(request).await?;
     asked.is_approved = body.yes;
     start(&app, &name, asked).await
+}
+
+/// What became of it that records have changed.
+#[derive(Serialize, ToSchema)]
+pub struct NudgedBody {
+    sync: String,
+    /// `heard`: a run begins, after the one under way; `rests`: the sync is paused or not approved,
+    /// and its next run reads what changed.
+    state: &'static str,
+}
+
+/// Says that records have changed, as a vendor's webhook does. A run begins at once and reads what
+/// changed of the sides that tell it; what is sent along is not read. Said often, it begins a run
+/// every five seconds at most.
+#[utoipa::path(
+    post, path = "/api/v1/syncs/{name}/nudge", tag = "syncs", params(("name" = String, Path)),
+    responses((status = 202, body = NudgedBody), (status = 404, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn nudge(
+    State(app): State<App>,
+    Segment(name): Segment,
+) -> Result<(StatusCode, Json<NudgedBody>), ApiError> {
+    let state = match app.engine.nudge_sync(&name).await? {
+        Told::Heard => "heard",
+        Told::Rests => "rests",
+        Told::Unknown => return Err(unknown_sync()),
+    };
+    Ok((StatusCode::ACCEPTED, Json(NudgedBody { sync: name, state })))
 }
 
 /// Finds out what a run would do, and writes nothing to anybody.
