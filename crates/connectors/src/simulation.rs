@@ -55,6 +55,9 @@ pub struct Sample {
     pub many_by: Option<(&'static str, &'static str)>,
     /// May a client delete one?
     pub can_delete: bool,
+    /// Does a write tell the version that it made? Not where a version is a second, or is to be
+    /// asked for apart: it might be somebody else's.
+    pub tells_version: bool,
 }
 
 /// A running simulator, whatever its vendor.

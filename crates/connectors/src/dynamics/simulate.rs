@@ -132,6 +132,7 @@ impl Simulator for Dataverse {
             made_by: ("PATCH", "/contacts("),
             many_by: Some(("POST", "/$batch")),
             can_delete: true,
+            tells_version: true,
         })
     }
 

@@ -74,6 +74,7 @@ impl Simulator for GenesysCloud {
             made_by: ("POST", "contacts/enrich"),
             many_by: None,
             can_delete: true,
+            tells_version: true,
         })
     }
 

@@ -90,6 +90,7 @@ impl Simulator for HubSpot {
             made_by: ("POST", "/batch/upsert"),
             many_by: None,
             can_delete: true,
+            tells_version: true,
         })
     }
 

@@ -157,6 +157,7 @@ impl Simulator for Account {
             made_by: ("PUT", "/contact/eid:"),
             many_by: None,
             can_delete: true,
+            tells_version: false,
         })
     }
 

@@ -1,8 +1,9 @@
 //! Single records: read by SuiteQL, made once by external id, changed only as they were seen.
 //!
-//! NetSuite has no conditional writes. A record's version is the moment of its last change;
-//! it is read just before a write, and again after it. An external id is what an upsert
-//! goes by: the caller's own, or one that the key gives (invariant 3).
+//! NetSuite has no conditional writes. A record's version is the second of its last change;
+//! it is read just before a write. After one none is told: an answer has none in it, and one
+//! that is read later may be of somebody who saved since, or in that same second. An external
+//! id is what an upsert goes by: the caller's own, or one that the key gives (invariant 3).
 
 use super::changes::{columns, named, read};
 use super::client::{Client, Write};
@@ -73,7 +74,7 @@ impl Writes for Editor {
             body.retain(|name, _| !name.eq_ignore_ascii_case(EXTERNAL));
             let path = format!("{object}/{}", found.text());
             self.client.write(&path, Write::Change(&Value::Object(body))).await?;
-            return self.saved(object, found, false).await;
+            return Ok(saved(found, false));
         }
         let external = if is_external {
             external(key.1)?
@@ -84,7 +85,7 @@ impl Writes for Editor {
         body.retain(|name, _| !name.eq_ignore_ascii_case(EXTERNAL));
         let path = format!("{object}/eid:{external}");
         let reply = self.client.write(&path, Write::Upsert(&Value::Object(body))).await?;
-        self.saved(object, located(&reply)?, true).await
+        Ok(saved(located(&reply)?, true))
     }
 
     async fn update(
@@ -103,7 +104,7 @@ impl Writes for Editor {
         }
         let path = format!("{object}/{}", id.text());
         self.client.write(&path, Write::Change(&body)).await?;
-        self.saved(object, id, false).await
+        Ok(saved(id, false))
     }
 
     async fn delete(&self, object: &str, id: &str, seen: Option<&str>) -> Result<(), Error> {
@@ -143,11 +144,10 @@ impl Editor {
         };
         record.map(version).transpose()
     }
+}
 
-    async fn saved(&self, object: &str, id: Id, is_new: bool) -> Result<Saved, Error> {
-        let version = self.version(object, id).await?;
-        Ok(Saved { id: id.text(), version, is_new })
-    }
+fn saved(id: Id, is_new: bool) -> Saved {
+    Saved { id: id.text(), version: None, is_new }
 }
 
 /// A record type, which is its table's name in SuiteQL but for capitals.

@@ -126,6 +126,7 @@ impl Simulator for Salesforce {
             made_by: ("PATCH", "External_Id__c"),
             many_by: None,
             can_delete: true,
+            tells_version: false,
         })
     }
 

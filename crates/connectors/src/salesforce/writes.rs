@@ -125,7 +125,7 @@ impl Writes for Records {
                 outcome => {
                     let told = outcome?;
                     let is_new = told.get("created") == Some(&Value::Bool(true));
-                    return self.saved(&object, &made(&told)?, fields, is_new).await;
+                    return Ok(saved(&made(&told)?, is_new));
                 }
             }
         }
@@ -135,12 +135,12 @@ impl Writes for Records {
                 body[key.as_str()] = value.into();
                 let path = format!("sobjects/{}", object.as_str());
                 let told = self.client.write(Write::Create(&body), &path).await?;
-                self.saved(&object, &made(&told)?, fields, true).await
+                Ok(saved(&made(&told)?, true))
             }
             [id] => {
                 let path = format!("sobjects/{}/{id}", object.as_str());
                 self.client.write(Write::Change(&body), &path).await?;
-                self.saved(&object, id, fields, false).await
+                Ok(saved(id, false))
             }
             _ => Err(several()),
         }
@@ -159,12 +159,12 @@ impl Writes for Records {
         let path = format!("sobjects/{}/{id}", object.as_str());
         let Some(seen) = seen else {
             self.client.write(Write::Change(&body), &path).await?;
-            return self.saved(&object, &id, fields, false).await;
+            return Ok(saved(&id, false));
         };
         let since = self.unchanged(&object, &id, seen).await?.ok_or(Error::NotFound)?;
         let write = Write::ChangeSince(&body, &http_date(since));
         self.client.write(write, &path).await?;
-        self.saved(&object, &id, fields, false).await
+        Ok(saved(&id, false))
     }
 
     async fn delete(&self, object: &str, id: &str, seen: Option<&str>) -> Result<(), Error> {
@@ -249,26 +249,12 @@ impl Records {
         let Some(record) = found.into_iter().flatten().next() else { return Ok(None) };
         still(record.version.as_deref(), seen).map(Some)
     }
+}
 
-    /// What was written, and the version it has since: told only if nobody else has
-    /// changed it between our write and now, or their change would pass for ours.
-    async fn saved(
-        &self,
-        object: &Name,
-        id: &str,
-        written: &Fields,
-        is_new: bool,
-    ) -> Result<Saved, Error> {
-        let fields: Vec<String> = written.keys().cloned().collect();
-        let asked = [id.to_owned()];
-        // The write is done whatever becomes of this question.
-        let found = self.read(Lane::Background, object.as_str(), &asked, &fields).await;
-        let found = found.ok().and_then(|found| found.into_iter().flatten().next());
-        let own = self.client.identity().map(|(_, user)| user);
-        let is_ours = |record: &Record| own.is_some() && record.modified_by == own;
-        let version = found.filter(is_ours).and_then(|record| record.version);
-        Ok(Saved { id: id.to_owned(), version, is_new })
-    }
+/// What was written. No version: what is read afterwards may be somebody else's, and whoever
+/// saves in the same second leaves the same stamp.
+fn saved(id: &str, is_new: bool) -> Saved {
+    Saved { id: id.to_owned(), version: None, is_new }
 }
 
 fn several() -> Error {

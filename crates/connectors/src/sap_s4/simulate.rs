@@ -90,6 +90,7 @@ impl Simulator for S4 {
             made_by: ("POST", "A_BusinessPartner"),
             many_by: None,
             can_delete: false,
+            tells_version: false,
         })
     }
 

@@ -1,8 +1,9 @@
 //! Reads and writes single business partners.
 //!
 //! SAP has no upsert: a partner is looked for by its key before one is made. A change
-//! depends on the ETag that was seen, so that nothing is overwritten unseen, without a
-//! gap. A partner cannot be deleted through this API.
+//! depends on the ETag that was seen, so that nothing is overwritten unseen, but for what is
+//! saved in one second: that is all an ETag knows, and why none is told after a write. A
+//! partner cannot be deleted through this API.
 
 use super::client::Client;
 use super::mapping::partner_id;
@@ -82,7 +83,7 @@ impl Writes for Partners {
                     Ok(row) => record(&row, &[])?,
                     Err(error) => return Err(self.named(fields, error).await),
                 };
-                Ok(Saved { id: made.id, version: made.version, is_new: true })
+                Ok(Saved { id: made.id, version: None, is_new: true })
             }
             Some(known) => {
                 body.remove(key.as_str());
@@ -145,7 +146,7 @@ impl Partners {
     async fn change(&self, id: &str, etag: Option<&str>, body: Fields) -> Result<Saved, Error> {
         let names: Fields = body.clone();
         match self.client.update(&entity(id), etag, &Value::Object(body)).await {
-            Ok(updated) => Ok(Saved { id: id.to_owned(), version: updated.etag, is_new: false }),
+            Ok(_) => Ok(Saved { id: id.to_owned(), version: None, is_new: false }),
             Err(error) => Err(self.named(&names, error).await),
         }
     }

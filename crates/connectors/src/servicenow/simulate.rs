@@ -86,6 +86,7 @@ impl Simulator for Instance {
             made_by: ("POST", "/table/customer_contact"),
             many_by: Some(("POST", "/now/v1/batch")),
             can_delete: true,
+            tells_version: true,
         })
     }
 

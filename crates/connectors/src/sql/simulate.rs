@@ -137,6 +137,7 @@ impl Simulator for Database {
             made_by: ("", ""),
             many_by: None,
             can_delete: true,
+            tells_version: true,
         })
     }
 

@@ -93,6 +93,7 @@ impl Simulator for Zoho {
             made_by: ("POST", "/Contacts/upsert"),
             many_by: None,
             can_delete: true,
+            tells_version: false,
         })
     }
 

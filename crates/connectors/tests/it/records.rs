@@ -344,15 +344,18 @@ async fn an_update_on_an_old_version_is_a_conflict_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_version_after_a_write_is_the_one_that_comes_back_as_news() {
+async fn a_version_told_after_a_write_is_the_one_that_comes_back_as_news() {
     for one in tried().await {
         let id = one.make(1, "first").await;
         let fields: Fields = [(one.field(0), json!("second"))].into_iter().collect();
         let saved = one.writes.update(one.sample.object, &id, None, &fields).await.expect("saved");
+        assert_eq!(saved.version.is_some(), one.sample.tells_version, "{}", one.name());
+        if saved.version.is_none() {
+            continue;
+        }
         let mut told = Told::default();
         one.to_the_end(&mut told, 100).await;
         let news = told.last[&id].as_ref().expect("told").version.clone();
-        assert!(saved.version.is_some(), "{} tells no version", one.name());
         assert_eq!(saved.version, news, "{}", one.name());
     }
 }

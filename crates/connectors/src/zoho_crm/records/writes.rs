@@ -3,7 +3,8 @@
 //! A write names one record and reads that record's own outcome, because the answer as a
 //! whole says little. A change is made to depend on `Modified_Time` by the vendor itself
 //! (`If-Unmodified-Since`, 412), which knows whole seconds only. A deletion cannot be made
-//! to depend on it: there the record is read just before. A field that a module does not
+//! to depend on it: there the record is read just before. After a write no version is told:
+//! whoever saves in the same second leaves the same one. A field that a module does not
 //! have, Zoho passes over without a word: so each is queried once before it is written.
 //!
 //! Source: "Update Records", "Upsert Records", "Delete Records" (v8).
@@ -208,11 +209,7 @@ impl Writes {
         let answer = self.client.send(Lane::Background, &ask).await?;
         let (details, is_new) = outcome_of(answer.body)?;
         let is_new = is_new || method == Method::Post && key.is_none();
-        Ok(Saved {
-            id: id_of(&details)?.to_owned(),
-            version: details["Modified_Time"].as_str().map(str::to_owned),
-            is_new,
-        })
+        Ok(Saved { id: id_of(&details)?.to_owned(), version: None, is_new })
     }
 }
 
