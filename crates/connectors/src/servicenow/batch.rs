@@ -13,7 +13,7 @@ use super::columns::{body, column, wanted};
 use super::mapping::record;
 use super::query::{Name, sys_id};
 use super::writes::{
-    Records, by_key, changed, changed_to, done, made, open, read, several, version, with_key,
+    Records, by_key, changed, changed_to, done, open, read, several, version, with_key,
 };
 use kit::{Error, Lane, Outcomes, Saved, Write, Writes};
 use serde_json::Value as Json;
@@ -115,9 +115,33 @@ impl Records {
             steps.into_iter().map(|step| (step.call, (step.at, step.deed))).unzip();
         let told = self.client.batch(&calls).await?;
         for ((at, deed), told) in deeds.into_iter().zip(told) {
-            outcomes.set(at, outcome(table, &deed, told));
+            let told = self.outcome(table, &deed, told).await;
+            outcomes.set(at, told);
         }
         Ok(())
+    }
+
+    /// What became of one record.
+    async fn outcome(
+        &self,
+        table: &Name,
+        deed: &Deed<'_>,
+        told: Result<Json, Error>,
+    ) -> Result<Saved, Error> {
+        let row = match (deed, told) {
+            (Deed::Delete { id }, Ok(_) | Err(Error::NotFound)) => return Ok(gone(id)),
+            (_, told) => match told?.get_mut("result").map(Json::take) {
+                Some(row @ Json::Object(_)) => row,
+                _ => return Err(Error::protocol("a record was written without a result")),
+            },
+        };
+        match deed {
+            Deed::Make { key, wanted } => self.made(table, (&key.0, key.1), wanted, &row).await,
+            Deed::Change { row: before, open } if record(before)? == record(&row)? => {
+                changed_to(table, before, open, &row)
+            }
+            _ => Err(Error::protocol("an answer about another record")),
+        }
     }
 
     /// What a part came to that failed as a whole: one by one where batches are refused,
@@ -161,8 +185,7 @@ impl Records {
                 self.update(table, id, seen.as_deref(), fields).await
             }
             Write::Delete { id, seen } => {
-                self.delete(table, id, seen.as_deref()).await?;
-                Ok(gone(id))
+                self.delete(table, id, seen.as_deref()).await.map(|()| gone(id))
             }
         }
     }
@@ -281,7 +304,15 @@ impl Records {
             let at = one.at;
             match self.made_or_found(table, one, told) {
                 Ok(Left::Done(saved)) => outcomes.set(at, Ok(saved)),
-                Ok(Left::Step(step)) => steps.push(step),
+                Ok(Left::Step(step)) => {
+                    if let Deed::Make { key, .. } = &step.deed
+                        && let Err(error) = self.may_make(table, &key.0).await
+                    {
+                        outcomes.set(at, Err(error));
+                    } else {
+                        steps.push(step);
+                    }
+                }
                 Err(error) => outcomes.set(at, Err(error)),
             }
         }
@@ -355,24 +386,6 @@ fn sort<'a>(
         },
     }
     Ok(())
-}
-
-/// What became of one record.
-fn outcome(table: &Name, deed: &Deed<'_>, told: Result<Json, Error>) -> Result<Saved, Error> {
-    let row = match (deed, told) {
-        (Deed::Delete { id }, Ok(_) | Err(Error::NotFound)) => return Ok(gone(id)),
-        (_, told) => match told?.get_mut("result").map(Json::take) {
-            Some(row @ Json::Object(_)) => row,
-            _ => return Err(Error::protocol("a record was written without a result")),
-        },
-    };
-    match deed {
-        Deed::Make { key, wanted } => made(table, (&key.0, key.1), wanted, &row),
-        Deed::Change { row: before, open } if record(before)? == record(&row)? => {
-            changed_to(table, before, open, &row)
-        }
-        _ => Err(Error::protocol("an answer about another record")),
-    }
 }
 
 /// With these nothing more is asked for.

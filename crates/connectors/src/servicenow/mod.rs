@@ -14,6 +14,7 @@ mod columns;
 mod dictionary;
 mod forms;
 mod journal;
+mod keyless;
 mod login;
 mod lookup;
 mod mapping;
@@ -65,8 +66,12 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     });
     let dictionary = Arc::new(Dictionary::new(Arc::clone(&client)));
     let ledger = Arc::new(ledger(settings, &client)?);
-    let records =
-        || writes::Records { client: Arc::clone(&client), dictionary: Arc::clone(&dictionary) };
+    let keyless = Arc::new(keyless::Keyless::default());
+    let records = || writes::Records {
+        client: Arc::clone(&client),
+        dictionary: Arc::clone(&dictionary),
+        keyless: Arc::clone(&keyless),
+    };
     let journal = Arc::new(journal::Interactions {
         client: Arc::clone(&client),
         dictionary: Arc::clone(&dictionary),

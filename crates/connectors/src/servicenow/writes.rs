@@ -2,13 +2,15 @@
 //!
 //! ServiceNow makes no write depend on a version, has no upsert, and ignores what it does
 //! not understand. So a record is read just before it is changed, looked for by its key
-//! before it is made, and no field is written that the instance has not shown to us.
+//! before it is made, and no field is written that the instance has not shown to us. What
+//! was made without its key, or another column, is taken away again ([`super::keyless`]).
 //! Somebody who writes between our reading and our writing is noticed by `sys_mod_count`
 //! afterwards: then no version is told, and what they did comes as news.
 
 use super::client::Client;
 use super::columns::{body, column, columns, table, wanted};
 use super::dictionary::Dictionary;
+use super::keyless::Keyless;
 use super::mapping::{ignored, is_asked, record, stored};
 use super::query::{AnyOf, Moment, Name, Query, Term, sys_id};
 use async_trait::async_trait;
@@ -29,6 +31,7 @@ const SYSTEM: [&str; 4] = ["sys_id", VERSION, "sys_updated_on", "sys_updated_by"
 pub(super) struct Records {
     pub(super) client: Arc<Client>,
     pub(super) dictionary: Arc<Dictionary>,
+    pub(super) keyless: Arc<Keyless>,
 }
 
 #[async_trait]
@@ -84,10 +87,11 @@ impl Writes for Records {
         self.dictionary.require(&table, &columns).await?;
         match self.keyed(&table, (&column, key.1), &columns).await?.as_slice() {
             [] => {
+                self.may_make(&table, &column).await?;
                 let mut body = body(&wanted);
                 body.insert(column.as_str().to_owned(), key.1.into());
                 let row = self.client.create(&table, &read(&columns), &Json::Object(body)).await?;
-                made(&table, (&column, key.1), &wanted, &row)
+                self.made(&table, (&column, key.1), &wanted, &row).await
             }
             [row] => self.save(&table, row, &wanted).await,
             _ => Err(several()),
@@ -282,24 +286,6 @@ pub(super) fn changed_to(
     Ok(Saved { id: record(row)?, version, is_new: false })
 }
 
-/// What was made, by its row afterwards.
-pub(super) fn made(
-    table: &Name,
-    (column, value): (&Name, &str),
-    wanted: &[(Name, String)],
-    row: &Json,
-) -> Result<Saved, Error> {
-    let is_keyed = stored(row, column.as_str()).map(str::trim) == Some(value.trim());
-    let lost = wanted
-        .iter()
-        .find(|(column, value)| !value.is_empty() && stored(row, column.as_str()) == Some(""));
-    let lost = lost.map(|(column, _)| column).filter(|_| is_keyed);
-    if let Some(lost) = lost.or((!is_keyed).then_some(column)) {
-        return Err(unwritable(table, lost));
-    }
-    Ok(Saved { id: record(row)?, version: version(row), is_new: true })
-}
-
 pub(super) fn several() -> Error {
     Error::Conflict { reason: "several records have this key".to_owned() }
 }
@@ -347,7 +333,7 @@ fn unknown(table: &Name, column: &Name) -> Error {
 }
 
 /// What may not be written is ignored without a word.
-fn unwritable(table: &Name, column: &Name) -> Error {
+pub(super) fn unwritable(table: &Name, column: &Name) -> Error {
     Error::Forbidden { missing: format!("writing {}.{}", table.as_str(), column.as_str()) }
 }
 

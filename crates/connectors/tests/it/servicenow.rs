@@ -579,6 +579,83 @@ async fn a_field_that_may_not_be_written_is_told() {
     assert_eq!(error.expect_err("the key was ignored").kind(), "forbidden");
 }
 
+/// An instance where a column of contacts may not be written, and who writes there.
+async fn without(column: &str) -> (Rig<Instance>, std::sync::Arc<dyn kit::Writes>) {
+    let unwritable = [format!("{CONTACTS}.{column}")].into();
+    let rig = instance(Config { unwritable, ..Config::default() }).await;
+    let writes = rig.open().await.writes.expect("writes");
+    (rig, writes)
+}
+
+fn new_rows(count: usize) -> Vec<kit::Write> {
+    let row = |at: usize| kit::Write::Create {
+        key: ("u_external_key".to_owned(), format!("K-{at}")),
+        fields: fields(&[("title", json!("Chief"))]),
+    };
+    (0..count).map(row).collect()
+}
+
+#[tokio::test]
+async fn what_was_made_without_its_key_is_taken_away_again() {
+    let (rig, writes) = without("u_external_key").await;
+    let before = rig.simulator.count(CONTACTS);
+    let missing = format!("writing {CONTACTS}.u_external_key");
+    let key = ("u_external_key", "K-0");
+    let deleted = |rig: &Rig<Instance>| {
+        let log = rig.faults().requests().log();
+        log.iter().filter(|seen| seen.method == "DELETE").count()
+    };
+    for _ in 0..3 {
+        let told = writes.create(CONTACTS, key, &fields(&[("title", json!("Chief"))])).await;
+        assert_eq!(told, Err(Error::Forbidden { missing: missing.clone() }));
+        assert_eq!(rig.simulator.count(CONTACTS), before);
+    }
+    assert_eq!(deleted(&rig), 1, "nothing more is made by a key that is ignored");
+    for told in writes.write(CONTACTS, &new_rows(3)).await.expect("tried") {
+        assert_eq!(told, Err(Error::Forbidden { missing: missing.clone() }));
+    }
+    assert_eq!((rig.simulator.count(CONTACTS), deleted(&rig)), (before, 1));
+    // In a batch, which is the first to find out.
+    let (rig, writes) = without("u_external_key").await;
+    for told in writes.write(CONTACTS, &new_rows(3)).await.expect("tried") {
+        assert_eq!(told, Err(Error::Forbidden { missing: missing.clone() }));
+    }
+    assert_eq!((rig.simulator.count(CONTACTS), deleted(&rig)), (before, 3));
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_away_is_named_and_nothing_is_made_beside_it() {
+    let (rig, writes) = without("u_external_key").await;
+    let before = rig.simulator.values(CONTACTS, "sys_id");
+    let refused = Fault::Vendor("forbidden".to_owned());
+    let delete = Rule { method: Some("DELETE".to_owned()), ..Rule::always(refused) };
+    rig.faults().add(delete);
+    let rows = new_rows(1);
+    for _ in 0..3 {
+        let told = writes.write(CONTACTS, &rows).await.expect("tried").remove(0);
+        let Err(Error::Forbidden { missing }) = &told else { panic!("{told:?}") };
+        let now = rig.simulator.values(CONTACTS, "sys_id");
+        let left: Vec<&String> = now.iter().filter(|id| !before.contains(id)).collect();
+        let [left] = left.as_slice() else { panic!("{left:?}") };
+        assert!(missing.contains("u_external_key") && missing.contains(*left), "{missing}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_made_whole_or_not_at_all() {
+    // Without its title it would look as if somebody had emptied that.
+    let (rig, writes) = without("title").await;
+    let before = rig.simulator.count(CONTACTS);
+    let missing = format!("writing {CONTACTS}.title");
+    for told in writes.write(CONTACTS, &new_rows(2)).await.expect("tried") {
+        assert_eq!(told, Err(Error::Forbidden { missing: missing.clone() }));
+    }
+    assert_eq!(rig.simulator.count(CONTACTS), before);
+    let plain = fields(&[("name", json!("Ann"))]);
+    let made = writes.create(CONTACTS, ("u_external_key", "K-0"), &plain).await.expect("made");
+    assert!(made.is_new);
+}
+
 #[tokio::test]
 async fn what_an_administrator_wrote_is_sent_within_the_api() {
     let rig = instance(Config::default()).await;
