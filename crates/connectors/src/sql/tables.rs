@@ -9,6 +9,7 @@ mod batch;
 mod catalogue;
 pub(super) mod changed;
 pub(super) mod check;
+mod exact;
 mod forms;
 mod records;
 mod shape;

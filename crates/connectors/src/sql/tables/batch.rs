@@ -164,19 +164,19 @@ impl Batch {
         let bound = shape.id(key, value);
         let bound =
             bound.ok_or_else(|| Failure::Told(invalid(&key.name, "cannot hold this key")))?;
-        if let Some(id) = self.found(within, key, &bound).await? {
+        if let Some(id) = self.found(within, key, value, &bound).await? {
             return self.update(within, &id, fields, Some(key)).await;
         }
         let (mut columns, mut values) = (vec![key], vec![bound.clone()]);
-        for (name, value) in fields {
+        for (name, held) in fields {
             if shape.column(name) == Some(key) {
                 continue;
             }
             let column = shape.writable(name).map_err(Failure::Told)?;
             // What stays empty is left to the column's own default.
-            if !value.is_null() {
+            if !held.is_null() {
                 columns.push(column);
-                values.push(shape.argument(column, value).map_err(Failure::Told)?);
+                values.push(shape.argument(column, held).map_err(Failure::Told)?);
             }
         }
         match self.change(within, &shape.insert(&columns), &values).await {
@@ -188,7 +188,7 @@ impl Batch {
                 within.mark().await?;
                 // Made at the same moment by an earlier try of this, or another column is in
                 // the way, which only a person can mend.
-                return match self.found(within, key, &bound).await? {
+                return match self.found(within, key, value, &bound).await? {
                     Some(id) => self.update(within, &id, fields, Some(key)).await,
                     None => Err(Failure::Told(Error::Invalid {
                         field: None,
@@ -201,7 +201,7 @@ impl Batch {
             }
             Err(failure) => return Err(failure),
         }
-        match self.found(within, key, &bound).await? {
+        match self.found(within, key, value, &bound).await? {
             Some(id) => Ok(Saved { id, version: None, is_new: true }),
             None => {
                 let reason = "what was made is not there under its key: a trigger changes it";
@@ -210,18 +210,24 @@ impl Batch {
         }
     }
 
-    /// The id of the one row with this key.
+    /// The id of the one row with this key, to the letter.
     async fn found(
         &self,
         within: &mut dyn Transaction,
         key: &Column,
+        value: &str,
         bound: &Argument,
     ) -> Result<Option<String>, Failure> {
-        let statement = self.shape.by(key, 1, true, &[]);
+        let statement = self.shape.by(key, 1, true, &[key]);
         let rows = within.rows(&statement, std::slice::from_ref(bound)).await?;
         let told = |error| Err(Failure::Told(error));
-        match rows.as_slice() {
-            [] => Ok(None),
+        let (own, others): (Vec<&Row>, Vec<&Row>) =
+            rows.iter().partition(|row| key.is_exactly(row, value));
+        match own.as_slice() {
+            [] => match others.first() {
+                None => Ok(None),
+                Some(other) => told(self.shape.nearly(key, other, value)),
+            },
             [row] if is_gone(row.get(DELETED)) => {
                 told(invalid(&key.name, "a row with this key was deleted"))
             }

@@ -48,10 +48,11 @@ impl Writes for Editor {
         let column = shape.key(key.0)?;
         let bound = shape.id(column, key.1);
         let bound = bound.ok_or_else(|| invalid(&column.name, "cannot hold this key"))?;
-        let statement = shape.by(column, 1, false, &[]);
+        let statement = shape.by(column, 1, false, &[column]);
         let rows = self.shapes.database.rows(lane, &statement, vec![bound]).await?;
+        let is_own = |row: &&Row| column.is_exactly(row, key.1);
         // Who was deleted by a mark is nobody, and keeps the key.
-        let mut there = rows.iter().filter(|row| !is_gone(row.get(DELETED)));
+        let mut there = rows.iter().filter(is_own).filter(|row| !is_gone(row.get(DELETED)));
         let found = there.next().and_then(|row| row.text(RECORD));
         match there.next() {
             None => Ok(found),

@@ -267,6 +267,21 @@ of_tables_on_mariadb!(
     a_list_may_be_kept_as_json,
 );
 
+/// To the server's own collation.
+const NEAR: [&str; 3] = ["ABC", "abc ", "\u{e1}bc"];
+
+#[tokio::test]
+async fn who_has_nearly_the_same_key_is_not_written_over() {
+    let Some((_place, _admin, settings)) = with_members().await else { return };
+    tables::who_has_nearly_the_same_key_is_not_written_over(&settings, &NEAR).await;
+}
+
+#[tokio::test]
+async fn who_has_nearly_the_same_id_is_not_written_over() {
+    let Some((_place, _admin, settings)) = with_members().await else { return };
+    tables::who_has_nearly_the_same_id_is_not_written_over(&settings, &NEAR).await;
+}
+
 #[tokio::test]
 async fn every_type_is_written_and_read_again() {
     let Some((_place, _admin, settings)) = with_members().await else { return };

@@ -296,6 +296,25 @@ of_tables_on_sqlite!(
 );
 
 #[tokio::test]
+async fn who_has_nearly_the_same_key_or_id_is_not_written_over() {
+    for by_id in [false, true] {
+        let (planted, settings) = planted();
+        let writer = Connection::open(planted.file()).expect("a writer");
+        let loose = MEMBERS.replace("tieline_key TEXT", "tieline_key TEXT COLLATE NOCASE");
+        writer.execute_batch(&loose).expect("a table");
+        let settings = tables::described(&settings_without_tables(settings));
+        match by_id {
+            false => {
+                tables::who_has_nearly_the_same_key_is_not_written_over(&settings, &["ABC"]).await;
+            }
+            true => {
+                tables::who_has_nearly_the_same_id_is_not_written_over(&settings, &["ABC"]).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_is_referred_to_cannot_be_deleted() {
     let (planted, settings) = planted();
     let connection = open(settings, LONG).expect("complete settings");

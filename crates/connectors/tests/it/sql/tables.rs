@@ -285,6 +285,48 @@ pub(super) async fn the_check_says_what_is_missing(settings: &Settings) {
     }
 }
 
+/// Keys that the engine takes for `abc`.
+pub(super) async fn who_has_nearly_the_same_key_is_not_written_over(
+    settings: &Settings,
+    near: &[&str],
+) {
+    let (_connection, writes) = opened(settings);
+    let id = make(&writes, "abc", &[("name", json!("Ann"))]).await;
+    let bea = fields(&[("name", json!("Bea"))]);
+    for near in near {
+        let key = ("tieline_key", *near);
+        let refused = writes.create("members", key, &bea).await.expect_err("somebody else's");
+        let Error::Invalid { field: Some(field), reason } = &refused else { panic!("{refused}") };
+        assert_eq!(field, "tieline_key");
+        assert!(reason.contains("differs only") && !reason.contains(near), "{reason}");
+        assert_eq!(writes.find("members", key).await, Ok(None), "{near:?}");
+    }
+    let there = read(&writes, &id, &["name"]).await.expect("there");
+    assert_eq!(there.fields["name"], json!("Ann"));
+    let own = ("tieline_key", "abc");
+    assert_eq!(writes.find("members", own).await, Ok(Some(id.clone())));
+    let again = writes.create("members", own, &bea).await.expect("found");
+    assert!(!again.is_new && again.id == id);
+}
+
+/// Ids that the engine takes for `abc`.
+pub(super) async fn who_has_nearly_the_same_id_is_not_written_over(
+    settings: &Settings,
+    near: &[&str],
+) {
+    let (_connection, writes) = opened(&with(settings, "record", "tieline_key"));
+    assert_eq!(make(&writes, "abc", &[("name", json!("Ann"))]).await, "abc");
+    let bea = fields(&[("name", json!("Bea"))]);
+    for near in near {
+        assert_eq!(read(&writes, near, &["name"]).await, None, "{near:?}");
+        let told = writes.update("members", near, None, &bea).await;
+        assert_eq!(told, Err(Error::NotFound), "{near:?}");
+        writes.delete("members", near, None).await.expect("nobody's is no error");
+    }
+    let there = read(&writes, "abc", &["name"]).await.expect("there");
+    assert_eq!(there.fields["name"], json!("Ann"));
+}
+
 /// A way to be deleted that leaves the row.
 pub(super) async fn a_row_may_be_deleted_by_a_mark(settings: &Settings) {
     let soft = with(settings, "deleted", "gone_at");
