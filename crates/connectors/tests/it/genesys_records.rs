@@ -240,6 +240,14 @@ async fn who_was_merged_into_another_is_gone_and_the_other_is_not_touched() {
     let told = tried.write("contacts", &rows).await;
     assert_eq!(told[0], Err(Error::NotFound));
     assert!(told[1].is_ok() && told[2].is_ok(), "{told:?}");
+    // Who they became is told to whoever asks before they count as deleted.
+    let into = merged["id"].as_str().map(str::to_owned);
+    let writes = tried.connection.writes.as_ref().expect("writes");
+    let asked: Vec<String> = [&one, &two].into_iter().cloned().collect();
+    let successors = writes.successors("contacts", &asked).await.expect("told");
+    for (id, successor) in asked.iter().zip(successors) {
+        assert_eq!(successor, into.clone().filter(|into| into != id));
+    }
     let canonical = tried.rig.simulator.contact(&one).expect("there");
     assert_eq!((&canonical["middleName"], canonical.get("title")), (&json!("kept"), None));
 }
