@@ -5,7 +5,8 @@
 //! [`phone::parse`] (who is on the line), then [`matching::choose`] (which
 //! record answers), then [`freshness`] (whether our copy may answer), and
 //! [`timeline`] for what a call has come to when it is over. Two records of one person are
-//! kept the same by what [`sync`] plans.
+//! kept the same by what [`sync`] plans; one agent's statuses in two systems by what
+//! [`presence`] decides.
 
 pub mod beside;
 pub mod call;
@@ -15,12 +16,14 @@ pub mod freshness;
 mod hidden;
 pub mod matching;
 pub mod phone;
+pub mod presence;
 mod record_id;
 pub mod rules;
 pub mod sync;
 mod time;
 pub mod timeline;
 mod value;
+mod words;
 
 pub use call::{CallId, Direction, MediaType, Source, Status};
 pub use contact::{Contact, ContactPhone, PhoneKind};

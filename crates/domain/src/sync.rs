@@ -24,30 +24,10 @@ pub use pair::{Buried, Choice, Half, Now, Pair, Stands};
 pub use plan::{By, Conflict, Plan, Step, Why, Won, plan};
 pub use value::canonical;
 
+use crate::words::words;
 use crate::{Hidden, Value};
 use std::fmt;
 use std::time::Duration;
-
-/// Gives an enum of plain words its list, its words and the way back.
-macro_rules! words {
-    ($type:ident: $($variant:ident = $word:literal),+ $(,)?) => {
-        impl $type {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// A stable word.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            #[must_use]
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == word)
-            }
-        }
-    };
-}
-use words;
 
 /// One of the two records, and the system that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

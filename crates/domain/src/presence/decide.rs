@@ -1,0 +1,392 @@
+//! Takes what happened into the state: whose doing it was, and what it changes.
+//!
+//! A status that is newer than what was known is ours if it is what a command in the air
+//! would make, or what the side is to show anyway; it is the agent's act otherwise. What
+//! follows from the state after that is [`settle`](super::settle)'s.
+
+use super::{
+    Action, Answer, By, COMMAND_TIMEOUT, Decided, Event, Failed, Flight, Kind, Map, Master,
+    OnConsoleGone, OnMissed, Reading, Shown, Side, State, StatusId, TRIES_MAX, Work,
+};
+use crate::Timestamp;
+
+/// The state after `event`, and what is to be done.
+#[must_use]
+pub fn decide(map: &Map, state: State, event: Event, now: Timestamp) -> (State, Vec<Action>) {
+    let mut step = Step { map, state, now, actions: Vec::new() };
+    step.take(event);
+    step.pass_time();
+    step.settle();
+    (step.state, step.actions)
+}
+
+/// One decision under way.
+pub(super) struct Step<'a> {
+    pub(super) map: &'a Map,
+    pub(super) state: State,
+    pub(super) now: Timestamp,
+    pub(super) actions: Vec<Action>,
+}
+
+impl Step<'_> {
+    fn take(&mut self, event: Event) {
+        match event {
+            // Before both were read nobody can say what it means; the reading may be older.
+            Event::Status { side, .. } if !self.state.is_met => {
+                self.state.halves[side.index()].blind = Some(self.now);
+            }
+            Event::Read { .. } if !self.state.is_met => {}
+            Event::Status { side, status, version } => self.status(side, status, version, false),
+            Event::Work { side, work, version } => {
+                if version > self.state.half(side).work_version {
+                    self.work(side, work, version);
+                }
+            }
+            Event::Console { is_there } => self.console(is_there),
+            Event::Gap(side) => self.go_blind(side),
+            Event::Read { side, reading } => self.read(side, reading),
+            Event::Compared(readings) => self.compared(readings),
+            Event::Answer { side, number, answer } => self.answer(side, number, answer),
+            Event::Tick => {}
+            Event::Pause(is_paused) => {
+                self.state.kept.is_paused = is_paused;
+                self.forgive();
+            }
+            Event::MapChanged => self.map_changed(),
+        }
+    }
+
+    /// A side shows a status. `is_read`: it was asked, and so this holds whatever its version.
+    fn status(&mut self, side: Side, status: StatusId, version: u64, is_read: bool) {
+        let at = side.index();
+        let before =
+            self.state.kept.shown[at].as_ref().map(|one| (one.status == status, one.version));
+        if let Some((is_same, known)) = before {
+            if version < known {
+                return self.late_status(side, status, version);
+            }
+            if version == known && (is_same || !is_read) {
+                if !is_same {
+                    // One version, two statuses: the order of these two was never told.
+                    self.go_blind(side);
+                }
+                return;
+            }
+        }
+        let is_aimed = self.state.target(self.map, side) == Some(&status);
+        let is_ours = self.state.flight(side).is_some_and(|one| {
+            // The CRM's console writes on that version or not at all.
+            let is_behind = side == Side::Crm && before.is_some_and(|(_, known)| known > one.fence);
+            one.status == status && version > one.fence && !is_behind
+        });
+        if is_ours {
+            self.state.kept.flights[at] = None;
+            let half = &mut self.state.halves[at];
+            half.failed = None;
+            half.trodden = before.map(|(_, known)| (known, version));
+        }
+        self.state.kept.shown[at] = Some(Shown { status: status.clone(), version });
+        if is_ours || is_aimed {
+            return;
+        }
+        // A browser that was closed logs out of the CRM as well, and that is nobody's act.
+        let is_act = match self.map.kind(side, &status) {
+            Some(Kind::System) => false,
+            Some(Kind::Offline) => side == Side::Center,
+            Some(Kind::Work | Kind::NoWork) | None => true,
+        };
+        if is_act {
+            self.act(side, status);
+        }
+    }
+
+    /// An old status. If it came between what a command was decided on and what the command
+    /// made, it is an act that our write has trodden on, and it is followed all the same.
+    fn late_status(&mut self, side: Side, status: StatusId, version: u64) {
+        let half = &mut self.state.halves[side.index()];
+        let Some((from, to)) = half.trodden.filter(|(from, to)| (from + 1..*to).contains(&version))
+        else {
+            return;
+        };
+        half.trodden = Some((version.max(from), to));
+        let is_own = matches!(self.map.kind(side, &status), Some(Kind::System | Kind::Offline));
+        if !is_own {
+            self.act(side, status);
+        }
+    }
+
+    /// The agent has chosen a status: it is a side's goal, and what it leads to the other's.
+    pub(super) fn act(&mut self, side: Side, status: StatusId) {
+        self.forgive();
+        let crm = &mut self.state.halves[Side::Crm.index()];
+        if crm.work == Work::Missed {
+            // The CRM does not say when somebody is back; an act says it.
+            crm.work = Work::Free;
+        }
+        if !self.map.settings().master.leads(side) {
+            return self.act_of_mirror(side, status);
+        }
+        self.state.kept.decided = Some(Decided { by: By::agent(side), at: self.now });
+        let other = side.other();
+        let old = self.state.kept.goals[side.index()].replace(status.clone());
+        let left = old
+            .filter(|old| self.map.is_mapped_work(side, old) && !self.map.is_work(side, &status));
+        let goes_to_work = self.map.is_work(side, &status);
+        if goes_to_work || self.state.kept.dwell.is_some_and(|(dwelling, _)| dwelling == side) {
+            self.state.kept.dwell = None;
+        }
+        if let Some(goal) = self.followed(side, &status, left.as_ref()) {
+            self.state.kept.goals[other.index()] = Some(goal);
+            if left.is_some() {
+                let until = self.now.plus(self.map.settings().transition.dwell);
+                self.state.kept.dwell = Some((other, until));
+            }
+        }
+    }
+
+    /// What the other side's goal becomes; `None`: it stays. `left`: the work status that was
+    /// the goal before.
+    fn followed(&self, side: Side, status: &StatusId, left: Option<&StatusId>) -> Option<StatusId> {
+        let other = side.other();
+        let goal = self.state.goal(other)?;
+        if self.map.is_paired(side, status, goal) {
+            // Several may be mapped to one: what stands already need not move.
+            return None;
+        }
+        if let Some(to) = self.map.leads_to(side, status) {
+            return Some(to.clone());
+        }
+        if left.is_some_and(|left| self.map.is_paired(side, left, goal)) {
+            return Some(self.map.transition(other).clone());
+        }
+        // Left alone: it stays on what it shows, or is about to; if that is but a cover, its
+        // goal is what it comes back to.
+        if self.state.is_covered(self.map, other) {
+            return None;
+        }
+        let flight = self.state.flight(other).map(|flight| &flight.status);
+        flight.or_else(|| self.state.shown(other)).cloned()
+    }
+
+    /// An act on the side that does not lead: it stays if it is no work, or work that the
+    /// master's goal allows. It moves nothing on the master's side.
+    fn act_of_mirror(&mut self, side: Side, status: StatusId) {
+        let is_allowed = !self.map.is_mapped_work(side, &status)
+            || self.state.goal(side.other()).is_none_or(|goal| {
+                !self.map.is_mapped(side.other(), goal) || self.map.is_paired(side, &status, goal)
+            });
+        if is_allowed {
+            self.state.kept.decided = Some(Decided { by: By::agent(side), at: self.now });
+            self.state.kept.goals[side.index()] = Some(status);
+            if self.state.kept.dwell.is_some_and(|(dwelling, _)| dwelling == side) {
+                self.state.kept.dwell = None;
+            }
+        }
+    }
+
+    fn work(&mut self, side: Side, work: Work, version: u64) {
+        let half = &mut self.state.halves[side.index()];
+        half.work_version = version;
+        if work != Work::Missed {
+            (half.missed, half.is_recalled) = (None, false);
+        } else if half.work != work {
+            half.missed = Some(self.now);
+        }
+        half.work = work;
+    }
+
+    fn console(&mut self, is_there: bool) {
+        if !is_there {
+            self.state.console_gone.get_or_insert(self.now);
+        } else if self.state.console_gone.take().is_some() {
+            // Whatever was done in the CRM meanwhile was done without us.
+            self.go_blind(Side::Crm);
+            self.forgive();
+        }
+    }
+
+    fn read(&mut self, side: Side, reading: Reading) {
+        self.work_read(side, &reading);
+        self.status(side, reading.status, reading.version, true);
+        let half = &mut self.state.halves[side.index()];
+        half.blind.take_if(|since| reading.began >= *since);
+        let is_over = |one: &mut Flight| one.is_doubtful && reading.began >= one.until;
+        if let Some(flight) = self.state.kept.flights[side.index()].take_if(is_over) {
+            // Had it come through, the status would have been taken for it.
+            let before = half.failed.take().filter(|failed| failed.status == flight.status);
+            let tries = before.map_or(0, |failed| failed.tries) + 1;
+            half.failed = Some(Failed { status: flight.status, tries });
+        }
+    }
+
+    fn work_read(&mut self, side: Side, reading: &Reading) {
+        let half = self.state.half(side);
+        // What the CRM still calls missed an act may have made good since.
+        let is_corrected = side == Side::Center
+            && reading.work_version == half.work_version
+            && reading.work != half.work;
+        if reading.work_version > half.work_version || is_corrected {
+            self.work(side, reading.work, reading.work_version);
+        }
+    }
+
+    fn compared(&mut self, readings: [Reading; 2]) {
+        self.state.is_met = true;
+        let is_first = self.state.kept.goals.iter().any(Option::is_none);
+        let lead = self.lead(&readings);
+        let status = readings[lead.index()].status.clone();
+        if is_first {
+            self.state.kept.goals = [0, 1].map(|at| Some(readings[at].status.clone()));
+        }
+        // Before any status: it may be a cover.
+        for side in Side::ALL.iter().copied() {
+            self.work_read(side, &readings[side.index()]);
+        }
+        // Who leads comes last, and so has the newest word where both have changed.
+        let [center, crm] = readings;
+        let in_order = match lead {
+            Side::Center => [(Side::Crm, crm), (Side::Center, center)],
+            Side::Crm => [(Side::Center, center), (Side::Crm, crm)],
+        };
+        for (side, reading) in in_order {
+            self.read(side, reading);
+        }
+        if is_first {
+            self.act(lead, status);
+        }
+        self.forgive();
+        for side in Side::ALL.iter().copied() {
+            self.state.halves[side.index()].is_recalled = false;
+            if self.state.half(side).blind.is_some() {
+                self.actions.push(Action::Read(side));
+            }
+        }
+    }
+
+    /// Who is right where both sides have changed and nobody knows in which order: the master;
+    /// else who hands out no work, so that nobody is put to work by mistake; else the center.
+    fn lead(&self, readings: &[Reading; 2]) -> Side {
+        let works = |side: Side| self.map.is_work(side, &readings[side.index()].status);
+        match self.map.settings().master {
+            Master::Center => Side::Center,
+            Master::Crm => Side::Crm,
+            Master::Both if works(Side::Center) && !works(Side::Crm) => Side::Crm,
+            Master::Both => Side::Center,
+        }
+    }
+
+    fn answer(&mut self, side: Side, number: u64, answer: Answer) {
+        let at = side.index();
+        let Some(flight) = self.state.flight(side).filter(|one| one.number == number).cloned()
+        else {
+            return;
+        };
+        match answer {
+            Answer::Done(Some(version)) => self.status(side, flight.status, version, true),
+            // Done, it is said: the reading shows it.
+            Answer::Done(None) => {
+                let flight = Flight { until: self.now, ask: self.now, ..flight };
+                self.state.kept.flights[at] = Some(flight);
+                return;
+            }
+            Answer::Refused => {
+                let failed = Failed { status: flight.status, tries: TRIES_MAX };
+                self.state.halves[at].failed = Some(failed);
+            }
+            Answer::Late => self.go_blind(side),
+        }
+        self.state.kept.flights[at] = None;
+    }
+
+    fn map_changed(&mut self) {
+        self.forgive();
+        let side = self.state.kept.decided.and_then(|decided| decided.by.side());
+        let Some((side, status)) =
+            side.and_then(|side| Some((side, self.state.goal(side)?.clone())))
+        else {
+            return;
+        };
+        if let Some(goal) = self.followed(side, &status, None) {
+            self.state.kept.goals[side.other().index()] = Some(goal);
+        }
+    }
+
+    /// What is over by now.
+    fn pass_time(&mut self) {
+        let now = self.now;
+        self.state.kept.dwell.take_if(|(_, until)| now >= *until);
+        for side in Side::ALL.iter().copied() {
+            self.doubt(side);
+            self.missed(side);
+        }
+        let works = |side: Side| self.state.shows_work(self.map, side);
+        if self.map.settings().on_console_gone == OnConsoleGone::StepOut
+            && self.state.is_console_gone(self.map, now)
+            && works(Side::Center)
+            && works(Side::Crm)
+        {
+            self.step_out(By::ConsoleGone);
+        }
+    }
+
+    fn doubt(&mut self, side: Side) {
+        let now = self.now;
+        let Some(flight) = &mut self.state.kept.flights[side.index()] else { return };
+        if now >= flight.until && now >= flight.ask {
+            (flight.is_doubtful, flight.ask) = (true, now.plus(COMMAND_TIMEOUT));
+            self.actions.push(Action::Read(side));
+        }
+    }
+
+    fn missed(&mut self, side: Side) {
+        let half = &mut self.state.halves[side.index()];
+        let Some(since) = half.missed else { return };
+        match self.map.settings().on_missed {
+            OnMissed::Wait => {}
+            OnMissed::BringBack(after) if self.now < since.plus(after) => {}
+            OnMissed::BringBack(_) if side == Side::Crm => {
+                (half.work, half.missed) = (Work::Free, None);
+            }
+            OnMissed::BringBack(_) if half.is_recalled || self.state.kept.is_paused => {}
+            OnMissed::BringBack(_) => {
+                half.is_recalled = true;
+                self.actions.push(Action::BringBack);
+            }
+            OnMissed::StepOut => {
+                half.missed = None;
+                self.step_out(By::Missed);
+            }
+        }
+    }
+
+    /// Both sides leave work, as if the agent had. They go back by themselves.
+    fn step_out(&mut self, by: By) {
+        let Some((center, crm)) = self.state.goal(Side::Center).zip(self.state.goal(Side::Crm))
+        else {
+            return;
+        };
+        let is_paired = self.map.is_paired(Side::Center, center, crm);
+        let goals = [(Side::Center, center), (Side::Crm, crm)];
+        let works = goals.map(|(side, goal)| self.map.is_mapped_work(side, goal));
+        for side in Side::ALL.iter().copied() {
+            if works[side.index()] || (is_paired && works[side.other().index()]) {
+                self.state.kept.goals[side.index()] = Some(self.map.transition(side).clone());
+                self.state.kept.decided = Some(Decided { by, at: self.now });
+                self.state.kept.dwell = None;
+            }
+        }
+    }
+
+    /// Nothing is certain of a side until it was read.
+    fn go_blind(&mut self, side: Side) {
+        self.state.halves[side.index()].blind = Some(self.now);
+        self.actions.push(Action::Read(side));
+    }
+
+    /// What was given up may be tried again.
+    fn forgive(&mut self) {
+        for half in &mut self.state.halves {
+            half.failed = None;
+        }
+    }
+}
