@@ -24,6 +24,7 @@
 //! What it promises: no work status is written in the first scenario unless our own late
 //! write took the agent out of it; nobody is logged in or out; what nobody mapped is left alone.
 
+mod act;
 mod check;
 mod decide;
 mod map;

@@ -115,75 +115,6 @@ impl Step<'_> {
         }
     }
 
-    /// The agent has chosen a status: it is a side's goal, and what it leads to the other's.
-    pub(super) fn act(&mut self, side: Side, status: StatusId) {
-        self.forgive();
-        let crm = &mut self.state.halves[Side::Crm.index()];
-        if crm.work == Work::Missed {
-            // The CRM does not say when somebody is back; an act says it.
-            crm.work = Work::Free;
-        }
-        if !self.map.settings().master.leads(side) {
-            return self.act_of_mirror(side, status);
-        }
-        self.state.kept.decided = Some(Decided { by: By::agent(side), at: self.now });
-        let other = side.other();
-        let old = self.state.kept.goals[side.index()].replace(status.clone());
-        let left = old
-            .filter(|old| self.map.is_mapped_work(side, old) && !self.map.is_work(side, &status));
-        let goes_to_work = self.map.is_work(side, &status);
-        if goes_to_work || self.state.kept.dwell.is_some_and(|(dwelling, _)| dwelling == side) {
-            self.state.kept.dwell = None;
-        }
-        if let Some(goal) = self.followed(side, &status, left.as_ref()) {
-            self.state.kept.goals[other.index()] = Some(goal);
-            if left.is_some() {
-                let until = self.now.plus(self.map.settings().transition.dwell);
-                self.state.kept.dwell = Some((other, until));
-            }
-        }
-    }
-
-    /// What the other side's goal becomes; `None`: it stays. `left`: the work status that was
-    /// the goal before.
-    fn followed(&self, side: Side, status: &StatusId, left: Option<&StatusId>) -> Option<StatusId> {
-        let other = side.other();
-        let goal = self.state.goal(other)?;
-        if self.map.is_paired(side, status, goal) {
-            // Several may be mapped to one: what stands already need not move.
-            return None;
-        }
-        if let Some(to) = self.map.leads_to(side, status) {
-            return Some(to.clone());
-        }
-        if left.is_some_and(|left| self.map.is_paired(side, left, goal)) {
-            return Some(self.map.transition(other).clone());
-        }
-        // Left alone: it stays on what it shows, or is about to; if that is but a cover, its
-        // goal is what it comes back to.
-        if self.state.is_covered(self.map, other) {
-            return None;
-        }
-        let flight = self.state.flight(other).map(|flight| &flight.status);
-        flight.or_else(|| self.state.shown(other)).cloned()
-    }
-
-    /// An act on the side that does not lead: it stays if it is no work, or work that the
-    /// master's goal allows. It moves nothing on the master's side.
-    fn act_of_mirror(&mut self, side: Side, status: StatusId) {
-        let is_allowed = !self.map.is_mapped_work(side, &status)
-            || self.state.goal(side.other()).is_none_or(|goal| {
-                !self.map.is_mapped(side.other(), goal) || self.map.is_paired(side, &status, goal)
-            });
-        if is_allowed {
-            self.state.kept.decided = Some(Decided { by: By::agent(side), at: self.now });
-            self.state.kept.goals[side.index()] = Some(status);
-            if self.state.kept.dwell.is_some_and(|(dwelling, _)| dwelling == side) {
-                self.state.kept.dwell = None;
-            }
-        }
-    }
-
     fn work(&mut self, side: Side, work: Work, version: u64) {
         let half = &mut self.state.halves[side.index()];
         half.work_version = version;
@@ -263,18 +194,6 @@ impl Step<'_> {
         }
     }
 
-    /// Who is right where both sides have changed and nobody knows in which order: the master;
-    /// else who hands out no work, so that nobody is put to work by mistake; else the center.
-    fn lead(&self, readings: &[Reading; 2]) -> Side {
-        let works = |side: Side| self.map.is_work(side, &readings[side.index()].status);
-        match self.map.settings().master {
-            Master::Center => Side::Center,
-            Master::Crm => Side::Crm,
-            Master::Both if works(Side::Center) && !works(Side::Crm) => Side::Crm,
-            Master::Both => Side::Center,
-        }
-    }
-
     fn answer(&mut self, side: Side, number: u64, answer: Answer) {
         let at = side.index();
         let Some(flight) = self.state.flight(side).filter(|one| one.number == number).cloned()
@@ -296,19 +215,6 @@ impl Step<'_> {
             Answer::Late => self.go_blind(side),
         }
         self.state.kept.flights[at] = None;
-    }
-
-    fn map_changed(&mut self) {
-        self.forgive();
-        let side = self.state.kept.decided.and_then(|decided| decided.by.side());
-        let Some((side, status)) =
-            side.and_then(|side| Some((side, self.state.goal(side)?.clone())))
-        else {
-            return;
-        };
-        if let Some(goal) = self.followed(side, &status, None) {
-            self.state.kept.goals[side.other().index()] = Some(goal);
-        }
     }
 
     /// What is over by now.
@@ -359,34 +265,9 @@ impl Step<'_> {
         }
     }
 
-    /// Both sides leave work, as if the agent had. They go back by themselves.
-    fn step_out(&mut self, by: By) {
-        let Some((center, crm)) = self.state.goal(Side::Center).zip(self.state.goal(Side::Crm))
-        else {
-            return;
-        };
-        let is_paired = self.map.is_paired(Side::Center, center, crm);
-        let goals = [(Side::Center, center), (Side::Crm, crm)];
-        let works = goals.map(|(side, goal)| self.map.is_mapped_work(side, goal));
-        for side in Side::ALL.iter().copied() {
-            if works[side.index()] || (is_paired && works[side.other().index()]) {
-                self.state.kept.goals[side.index()] = Some(self.map.transition(side).clone());
-                self.state.kept.decided = Some(Decided { by, at: self.now });
-                self.state.kept.dwell = None;
-            }
-        }
-    }
-
     /// Nothing is certain of a side until it was read.
     fn go_blind(&mut self, side: Side) {
         self.state.halves[side.index()].blind = Some(self.now);
         self.actions.push(Action::Read(side));
-    }
-
-    /// What was given up may be tried again.
-    fn forgive(&mut self) {
-        for half in &mut self.state.halves {
-            half.failed = None;
-        }
     }
 }
