@@ -53,13 +53,9 @@ impl Step<'_> {
         if is_parting {
             return Some(self.map.transition(other).clone());
         }
-        // Left alone: it stays on what it shows, or is about to; if that is but a cover, its
-        // goal is what it comes back to.
-        if self.state.is_covered(self.map, other) {
-            return None;
-        }
-        let flight = self.state.flight(other).map(|flight| &flight.status);
-        flight.or_else(|| self.state.shown(other)).cloned()
+        // Left alone: what was to come after the dwell does not come any more.
+        let dwells = self.state.kept.dwell.is_some_and(|(dwelling, _)| dwelling == other);
+        dwells.then(|| self.map.transition(other).clone())
     }
 
     /// An act on the side that does not lead: it stays if it is no work, or work that the

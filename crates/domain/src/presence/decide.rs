@@ -79,23 +79,19 @@ impl Step<'_> {
             let is_behind = side == Side::Crm && before.is_some_and(|(_, known)| known > one.fence);
             one.status == status && version > one.fence && !is_behind
         });
-        if is_ours {
-            self.state.kept.flights[at] = None;
-            let half = &mut self.state.halves[at];
-            half.failed = None;
-            half.trodden = before.map(|(_, known)| (known, version));
-        }
         self.state.kept.shown[at] = Some(Shown { status: status.clone(), version });
-        if is_ours || is_aimed {
-            return;
+        if is_ours {
+            self.state.halves[at].landed(before.map(|(_, known)| known), version);
         }
         // A browser that was closed logs out of the CRM as well, and that is nobody's act.
         let is_act = match self.map.kind(side, &status) {
+            _ if is_ours || is_aimed => false,
             Some(Kind::System) => false,
             Some(Kind::Offline) => side == Side::Center,
             Some(Kind::Work | Kind::NoWork) | None => true,
         };
         if is_act {
+            self.state.halves[at].trodden.clear();
             self.act(side, status);
         }
     }
@@ -103,14 +99,8 @@ impl Step<'_> {
     /// An old status. If it came between what a command was decided on and what the command
     /// made, it is an act that our write has trodden on, and it is followed all the same.
     fn late_status(&mut self, side: Side, status: StatusId, version: u64) {
-        let half = &mut self.state.halves[side.index()];
-        let Some((from, to)) = half.trodden.filter(|(from, to)| (from + 1..*to).contains(&version))
-        else {
-            return;
-        };
-        half.trodden = Some((version.max(from), to));
         let is_own = matches!(self.map.kind(side, &status), Some(Kind::System | Kind::Offline));
-        if !is_own {
+        if self.state.halves[side.index()].is_trodden(version) && !is_own {
             self.act(side, status);
         }
     }
@@ -137,13 +127,15 @@ impl Step<'_> {
     }
 
     fn read(&mut self, side: Side, reading: Reading) {
+        let reading_began = reading.began;
         self.work_read(side, &reading);
         self.status(side, reading.status, reading.version, true);
         let half = &mut self.state.halves[side.index()];
-        half.blind.take_if(|since| reading.began >= *since);
-        let is_over = |one: &mut Flight| one.is_doubtful && reading.began >= one.until;
-        if let Some(flight) = self.state.kept.flights[side.index()].take_if(is_over) {
-            // Had it come through, the status would have been taken for it.
+        half.blind.take_if(|since| reading_began >= *since);
+        let is_over = |one: &mut Flight| one.is_doubtful && reading_began >= one.until;
+        let Some(flight) = self.state.kept.flights[side.index()].take_if(is_over) else { return };
+        if !self.state.shows(side, &flight) {
+            let half = &mut self.state.halves[side.index()];
             let before = half.failed.take().filter(|failed| failed.status == flight.status);
             let tries = before.map_or(0, |failed| failed.tries) + 1;
             half.failed = Some(Failed { status: flight.status, tries });
@@ -200,19 +192,20 @@ impl Step<'_> {
         else {
             return;
         };
+        let has_landed = self.state.shows(side, &flight);
         match answer {
             Answer::Done(Some(version)) => self.status(side, flight.status, version, true),
-            // Done, it is said: the reading shows it.
-            Answer::Done(None) => {
-                let flight = Flight { until: self.now, ask: self.now, ..flight };
-                self.state.kept.flights[at] = Some(flight);
-                return;
-            }
+            Answer::Done(None) | Answer::Refused if has_landed => {}
             Answer::Refused => {
                 let failed = Failed { status: flight.status, tries: TRIES_MAX };
                 self.state.halves[at].failed = Some(failed);
             }
-            Answer::Late => self.go_blind(side),
+            // A reading tells. What is late here may be a second copy of what was in time.
+            Answer::Done(None) | Answer::Late => {
+                let flight = Flight { until: self.now, ask: self.now, ..flight };
+                self.state.kept.flights[at] = Some(flight);
+                return;
+            }
         }
         self.state.kept.flights[at] = None;
     }

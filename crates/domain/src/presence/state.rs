@@ -103,11 +103,15 @@ pub struct Half {
     pub failed: Option<Failed>,
     /// Nothing is certain since then, until a reading begun later.
     pub blind: Option<Timestamp>,
-    /// Versions between these two that were never seen lie under our own write.
-    pub trodden: Option<(u64, u64)>,
+    /// Versions between two that were never seen lie under our own writes. Since the newest
+    /// act; at most [`TRODDEN_MAX`], the oldest are forgotten.
+    pub trodden: Vec<(u64, u64)>,
 }
 
-/// A command whose end is open.
+/// Own writes in a row under which an act that is told late is still found.
+const TRODDEN_MAX: usize = 4;
+
+/// A command in the air, until it is answered or read about: its echo may come first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Flight {
     pub number: u64,
@@ -128,6 +132,27 @@ pub struct Failed {
 }
 
 impl Half {
+    /// Our own write has made this version; `known` was the newest before.
+    pub(super) fn landed(&mut self, known: Option<u64>, version: u64) {
+        self.failed = None;
+        if let Some(known) = known.filter(|known| known + 1 < version) {
+            self.trodden.truncate(TRODDEN_MAX - 1);
+            self.trodden.insert(0, (known, version));
+        }
+    }
+
+    /// Did our own write cover this version before anybody saw it? It is seen now, and so
+    /// what is older counts no more.
+    pub(super) fn is_trodden(&mut self, version: u64) -> bool {
+        let is_in = |(from, to): &(u64, u64)| (from + 1..*to).contains(&version);
+        let is_trodden = self.trodden.iter().any(is_in);
+        if is_trodden {
+            self.trodden.retain(|(_, to)| *to > version);
+            self.trodden.iter_mut().for_each(|(from, _)| *from = version.max(*from));
+        }
+        is_trodden
+    }
+
     /// Was this tried often enough for now?
     pub(super) fn is_given_up(&self, status: &StatusId) -> bool {
         self.failed.as_ref().is_some_and(|one| one.tries >= TRIES_MAX && one.status == *status)
@@ -151,6 +176,12 @@ impl State {
     #[must_use]
     pub fn flight(&self, side: Side) -> Option<&Flight> {
         self.kept.flights[side.index()].as_ref()
+    }
+
+    /// Has this command come through, as far as anybody can tell?
+    pub(super) fn shows(&self, side: Side, flight: &Flight) -> bool {
+        let shown = self.kept.shown[side.index()].as_ref();
+        shown.is_some_and(|one| one.status == flight.status && one.version > flight.fence)
     }
 
     /// What a side shows, as far as it was told.

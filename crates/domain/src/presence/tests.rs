@@ -3,6 +3,9 @@
 mod desk;
 mod faults;
 mod hard;
+mod model;
+mod witness;
+mod world;
 
 use super::*;
 use desk::{both, check, one};
