@@ -1,28 +1,26 @@
 //! One agent in two systems that hand out work, and one truth about whether they are free.
 //!
-//! The contact center and the CRM each show a status. [`decide`] takes what is known of an
-//! agent ([`State`]), what happened ([`Event`]) and the time, and gives the state after it
-//! and what is to be done ([`Action`]). [`Map::open`] checks what an administrator wants.
-//!
-//! The agent's newest act, in order of arrival, sets a *goal* for both sides: the status
-//! itself, and what it is mapped to. What a side is to show ([`State::target`]) is its goal,
-//! or its transition status for as long as it must not hand out work. Whatever shows
-//! otherwise is commanded, one command a side at a time, each fenced by the version that it
-//! was decided on. A newer status that nobody aimed at is an act; anything else is an echo.
+//! [`decide`] takes what is known of an agent ([`State`]), what happened ([`Event`]) and the
+//! time, and gives the state after it and what is to be done ([`Action`]). [`Map::open`]
+//! checks what an administrator wants. The agent's newest act, by arrival, sets a *goal* for
+//! both sides. A side is to show its goal ([`State::target`]), or its transition status for as
+//! long as it must not hand out work. What shows otherwise is commanded, one command a side
+//! at a time, fenced by the version it was decided on. A newer status that nobody aimed at
+//! is an act; all else is an echo. Where they can come to rest:
 //!
 //! | | center | CRM |
 //! | --- | --- | --- |
 //! | **one at a time**: works in the center | work | mapped, no work |
 //! | works in the CRM | mapped, no work | work |
-//! | left work, for the dwell | what the agent chose | transition |
-//! | after the dwell | what the agent chose | mapped; transition where nothing is |
-//! | **both at once**: free | work | mapped, work |
+//! | left work: for the dwell; then | chosen | transition; mapped, if without work |
+//! | **both at once**: free | work | mapped work |
 //! | handles an item of the center | work | transition |
-//! | handles an item of the CRM | transition | mapped, work |
+//! | handles an item of the CRM | transition | work |
 //! | handles both: they were offered at once | transition | transition |
 //!
-//! What it promises: no work status is written in the first scenario unless our own late
-//! write took the agent out of it; nobody is logged in or out; what nobody mapped is left alone.
+//! One at a time, only the agent enters work. Both at once, no command puts a side to work
+//! while an item of the other is known, or the other is not heard. Nobody is logged in or
+//! out, and what nobody mapped is left alone.
 
 mod act;
 mod check;

@@ -22,7 +22,7 @@ impl Step<'_> {
         let other = side.other();
         let old = self.state.kept.goals[side.index()].replace(status.clone());
         let goes_to_work = self.map.is_work(side, &status);
-        if goes_to_work || self.state.kept.dwell.is_some_and(|(dwelling, _)| dwelling == side) {
+        if goes_to_work || self.state.dwells(side) {
             self.state.kept.dwell = None;
         }
         // Work was left, and the other side shows what went with it.
@@ -54,8 +54,7 @@ impl Step<'_> {
             return Some(self.map.transition(other).clone());
         }
         // Left alone: what was to come after the dwell does not come any more.
-        let dwells = self.state.kept.dwell.is_some_and(|(dwelling, _)| dwelling == other);
-        dwells.then(|| self.map.transition(other).clone())
+        self.state.dwells(other).then(|| self.map.transition(other).clone())
     }
 
     /// An act on the side that does not lead: it stays if it is no work, or work that the
@@ -68,12 +67,13 @@ impl Step<'_> {
         if is_allowed {
             self.state.kept.decided = Some(Decided { by: By::agent(side), at: self.now });
             self.state.kept.goals[side.index()] = Some(status);
-            if self.state.kept.dwell.is_some_and(|(dwelling, _)| dwelling == side) {
+            if self.state.dwells(side) {
                 self.state.kept.dwell = None;
             }
         }
     }
 
+    /// What the agent chose last stands; what it leads to may be another status now.
     pub(super) fn map_changed(&mut self) {
         self.forgive();
         let side = self.state.kept.decided.and_then(|decided| decided.by.side());

@@ -5,8 +5,8 @@
 //! follows from the state after that is [`settle`](super::settle)'s.
 
 use super::{
-    Action, Answer, By, COMMAND_TIMEOUT, Decided, Event, Failed, Flight, Kind, Map, Master,
-    OnConsoleGone, OnMissed, Reading, Shown, Side, State, StatusId, TRIES_MAX, Work,
+    Action, Answer, By, COMMAND_TIMEOUT, Event, Failed, Flight, Kind, Map, OnConsoleGone, OnMissed,
+    Reading, Shown, Side, State, StatusId, TRIES_MAX, Work,
 };
 use crate::Timestamp;
 
@@ -79,7 +79,9 @@ impl Step<'_> {
             let is_behind = side == Side::Crm && before.is_some_and(|(_, known)| known > one.fence);
             one.status == status && version > one.fence && !is_behind
         });
-        self.state.kept.shown[at] = Some(Shown { status: status.clone(), version });
+        let shown = Shown { status: status.clone(), version };
+        let old = self.state.kept.shown[at].replace(shown).map(|one| one.status);
+        let logged_out = old.filter(|old| self.map.kind(side, old) == Some(Kind::Offline));
         if is_ours {
             self.state.halves[at].landed(before.map(|(_, known)| known), version);
         }
@@ -92,6 +94,10 @@ impl Step<'_> {
         };
         if is_act {
             self.state.halves[at].trodden.clear();
+            if let Some(from) = logged_out {
+                // Whoever comes back has not left work just now, whatever they left once.
+                self.state.kept.goals[at] = Some(from);
+            }
             self.act(side, status);
         }
     }
@@ -127,12 +133,12 @@ impl Step<'_> {
     }
 
     fn read(&mut self, side: Side, reading: Reading) {
-        let reading_began = reading.began;
         self.work_read(side, &reading);
-        self.status(side, reading.status, reading.version, true);
+        let Reading { began, status, version, .. } = reading;
+        self.status(side, status, version, true);
         let half = &mut self.state.halves[side.index()];
-        half.blind.take_if(|since| reading_began >= *since);
-        let is_over = |one: &mut Flight| one.is_doubtful && reading_began >= one.until;
+        half.blind.take_if(|since| began >= *since);
+        let is_over = |one: &mut Flight| one.is_doubtful && began >= one.until;
         let Some(flight) = self.state.kept.flights[side.index()].take_if(is_over) else { return };
         if !self.state.shows(side, &flight) {
             let half = &mut self.state.halves[side.index()];
@@ -200,7 +206,9 @@ impl Step<'_> {
                 let failed = Failed { status: flight.status, tries: TRIES_MAX };
                 self.state.halves[at].failed = Some(failed);
             }
-            // A reading tells. What is late here may be a second copy of what was in time.
+            // It never went out.
+            Answer::Late if side == Side::Center => self.go_blind(side),
+            // A reading tells: what comes late to a console may be a second copy.
             Answer::Done(None) | Answer::Late => {
                 let flight = Flight { until: self.now, ask: self.now, ..flight };
                 self.state.kept.flights[at] = Some(flight);
@@ -216,11 +224,19 @@ impl Step<'_> {
         self.state.kept.dwell.take_if(|(_, until)| now >= *until);
         for side in Side::ALL.iter().copied() {
             self.doubt(side);
+        }
+        if !self.state.kept.is_paused {
+            self.apply_policies();
+        }
+    }
+
+    fn apply_policies(&mut self) {
+        for side in Side::ALL.iter().copied() {
             self.missed(side);
         }
         let works = |side: Side| self.state.shows_work(self.map, side);
         if self.map.settings().on_console_gone == OnConsoleGone::StepOut
-            && self.state.is_console_gone(self.map, now)
+            && self.state.is_console_gone(self.map, self.now)
             && works(Side::Center)
             && works(Side::Crm)
         {
@@ -246,7 +262,7 @@ impl Step<'_> {
             OnMissed::BringBack(_) if side == Side::Crm => {
                 (half.work, half.missed) = (Work::Free, None);
             }
-            OnMissed::BringBack(_) if half.is_recalled || self.state.kept.is_paused => {}
+            OnMissed::BringBack(_) if half.is_recalled => {}
             OnMissed::BringBack(_) => {
                 half.is_recalled = true;
                 self.actions.push(Action::BringBack);

@@ -200,11 +200,16 @@ impl State {
     #[must_use]
     pub fn target<'a>(&'a self, map: &'a Map, side: Side) -> Option<&'a StatusId> {
         let goal = self.goal(side).filter(|goal| is_ours_to_set(map, side, goal))?;
-        let dwells = self.kept.dwell.is_some_and(|(dwelling, _)| dwelling == side);
-        if dwells || self.is_covered(map, side) {
+        if self.dwells(side) || self.is_covered(map, side) {
             return Some(map.transition(side));
         }
         Some(goal)
+    }
+
+    /// Is a side in transition since work was left?
+    #[must_use]
+    pub fn dwells(&self, side: Side) -> bool {
+        self.kept.dwell.is_some_and(|(dwelling, _)| dwelling == side)
     }
 
     /// Is a side kept from handing out work because of an item of the other?

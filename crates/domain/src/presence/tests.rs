@@ -383,6 +383,10 @@ fn nobody_is_logged_in_or_out() {
             ("center +item", "on_queue offline"),
             ("center -item", "on_queue offline"),
             ("crm online", "on_queue online"),
+            // Logging in as busy is not leaving work.
+            ("crm offline", "on_queue offline"),
+            ("crm busy", "on_queue busy"),
+            ("crm online", "on_queue online"),
             ("center +item", "on_queue transition"),
             ("crm offline", "on_queue offline"),
             // The CRM takes up where it was: that is no act.

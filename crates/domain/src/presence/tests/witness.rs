@@ -15,14 +15,24 @@ pub struct Witness {
     is_guarded: [bool; 2],
     /// By side: the version of the agent's newest choice that was told.
     told: [u64; 2],
+    /// By side: events may have been lost since it was read last.
+    is_unheard: [bool; 2],
     /// The agent's act that was told last, if it could be told from a write of ours.
     newest: Option<(Side, StatusId)>,
 }
 
 impl Witness {
-    /// Both were read at their first version.
-    pub fn new() -> Self {
-        Self { known: [(1, false); 2], is_guarded: [false; 2], told: [1; 2], newest: None }
+    /// Both were read at their first version; who is at work went there by an act.
+    pub fn new(map: &Map, truth: &[Truth; 2]) -> Self {
+        let sides = [Side::Center, Side::Crm].into_iter();
+        let chosen = sides.map(|side| (side, truth[side.index()].status.clone()));
+        Self {
+            known: [(1, false); 2],
+            is_guarded: [false; 2],
+            is_unheard: [false; 2],
+            told: [1; 2],
+            newest: chosen.into_iter().find(|(side, status)| map.is_work(*side, status)),
+        }
     }
 
     /// The agent has chosen a status.
@@ -50,6 +60,7 @@ impl Witness {
                 self.act_told(state, map, (*side, status, *version));
             }
             Event::Read { side, reading } => {
+                self.is_unheard[side.index()] = false;
                 self.work_told(*side, reading.work_version, reading.work == Work::Handling);
                 if mail.by_agent {
                     self.act_told(state, map, (*side, &reading.status, reading.version));
@@ -70,6 +81,11 @@ impl Witness {
         }
     }
 
+    /// We learn that events of a side may have been lost.
+    pub fn broken(&mut self, side: Side) {
+        self.is_unheard[side.index()] = true;
+    }
+
     fn work_told(&mut self, side: Side, version: u64, has_item: bool) {
         let known = &mut self.known[side.index()];
         *known = (*known).max((version, has_item));
@@ -85,6 +101,7 @@ impl Witness {
         };
         let order = if crm_leads { [Side::Center, Side::Crm] } else { [Side::Crm, Side::Center] };
         for side in order {
+            self.is_unheard[side.index()] = false;
             let truth = &truth[side.index()];
             self.work_told(side, truth.work_version, truth.has_item);
             if truth.by_agent {
@@ -99,11 +116,14 @@ impl Witness {
         if !map.is_work(*side, status) {
             return Ok(());
         }
-        let is_own = self.newest.as_ref().is_some_and(|(at, own)| at == side && own == status);
+        let is_own = self.newest.as_ref().is_none_or(|(at, own)| at == side && own == status);
         match map.settings().scenario {
             Scenario::One if !is_own => Err(format!("{side:?} is put to work: {status}")),
             Scenario::Both if self.known[side.other().index()].1 => {
                 Err(format!("{side:?} is put to work while an item of the other is handled"))
+            }
+            Scenario::Both if self.is_unheard[side.other().index()] => {
+                Err(format!("{side:?} is put to work while the other is not heard"))
             }
             Scenario::One | Scenario::Both => Ok(()),
         }
@@ -163,14 +183,15 @@ fn is_stable(map: &Map, [center, crm]: &[Truth; 2]) -> bool {
     let is_paired = map.is_paired(Side::Center, &center.status, &crm.status);
     match (map.settings().scenario, works) {
         (Scenario::One, [true, true]) => false,
-        (Scenario::One, [true, false] | [false, true]) => true,
+        (Scenario::One, _) | (_, [false, false]) => true,
         (Scenario::Both, [true, true]) => is_paired && !center.has_item && !crm.has_item,
+        // Who does not lead may step out of work, and work where the master allows it.
+        (Scenario::Both, _) if map.settings().master != Master::Both => true,
         (Scenario::Both, [true, false]) => {
             center.has_item && crm.status == *map.transition(Side::Crm)
         }
         (Scenario::Both, [false, true]) => {
             crm.has_item && center.status == *map.transition(Side::Center)
         }
-        (_, [false, false]) => true,
     }
 }
