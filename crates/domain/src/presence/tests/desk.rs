@@ -114,12 +114,17 @@ pub struct Desk {
 impl Desk {
     /// Off work on both sides, and both are read.
     pub fn new(map: &Map) -> Self {
+        Self::found(map, ["available", "transition"])
+    }
+
+    /// Shows this when both are read for the first time.
+    pub fn found(map: &Map, statuses: [&str; 2]) -> Self {
         let now = Timestamp(1_000_000);
         let mut desk = Self {
             map: map.clone(),
             state: State::resume(Kept::default(), now),
             now,
-            statuses: ["available".into(), "transition".into()],
+            statuses: statuses.map(StatusId::from),
             version: [1, 1],
             work: [Work::Free; 2],
             work_version: [1, 1],

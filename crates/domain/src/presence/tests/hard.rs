@@ -1,6 +1,6 @@
 //! Events that come late, twice, out of order or not at all; commands that go astray.
 
-use super::desk::{Desk, both, one, with};
+use super::desk::{Desk, both, known, one, with};
 use crate::Timestamp;
 use crate::presence::*;
 
@@ -268,6 +268,41 @@ fn what_changed_in_a_gap_is_followed_and_if_both_did_then_who_hands_out_no_work(
         desk.compare();
         desk.wait(30);
         assert_eq!(desk.told(), expected, "{center} {crm}");
+    }
+}
+
+#[test]
+fn however_both_are_found_they_come_to_rest_and_stay() {
+    let statuses = known().map(|known| known.statuses);
+    for (map, master) in
+        [one(), both()].iter().flat_map(|map| Master::ALL.iter().map(move |by| (map, *by)))
+    {
+        let map = with(map.clone(), |settings| settings.master = master);
+        for (center, crm) in
+            statuses[0].iter().flat_map(|one| statuses[1].iter().map(move |other| (one, other)))
+        {
+            let mut desk = Desk::found(&map, [center.id.as_str(), crm.id.as_str()]);
+            desk.wait(60);
+            let found =
+                format!("{:?} {master:?} {} {}", map.settings().scenario, center.id, crm.id);
+            assert!(desk.state.is_settled(&map), "{found}");
+            let rests = desk.told();
+            desk.compare();
+            desk.wait(60);
+            assert_eq!(desk.told(), rests, "{found}");
+            let [shows, other] = &desk.statuses;
+            let works_twice =
+                map.is_mapped_work(Side::Center, shows) && map.is_mapped_work(Side::Crm, other);
+            let is_allowed = map.settings().scenario == Scenario::Both
+                && map.is_paired(Side::Center, shows, other);
+            assert!(!works_twice || is_allowed, "{found} comes to {rests}");
+            // Work is entered by nobody but the agent, unless the other side is at work as well.
+            for (side, status) in [(Side::Center, shows), (Side::Crm, other)] {
+                let before = [&center.id, &crm.id][side.index()];
+                let is_put = map.is_work(side, status) && !map.is_work(side, before);
+                assert!(!is_put || works_twice, "{found} comes to {rests}");
+            }
+        }
     }
 }
 
