@@ -153,6 +153,9 @@ impl Client {
     }
 
     /// Writes a record, in the background. `path`: `customer/5` or `customer/eid:X`.
+    ///
+    /// # Errors
+    /// `Protocol` when nobody knows whether it was done, any other [`Error`].
     pub(super) async fn write(&self, path: &str, write: Write<'_>) -> Result<Reply, Error> {
         let url = self.below(&format!("record/v1/{path}"));
         let ask = || match write {
@@ -160,7 +163,12 @@ impl Client {
             Write::Change(body) => Request::patch(url.clone()).json(body),
             Write::Delete => Request::delete(url.clone()),
         };
-        self.exchange(Lane::Background, &ask).await
+        let reply = self.exchange(Lane::Background, &ask).await?;
+        // What was written is answered with nothing; whoever says more may not be NetSuite.
+        if reply.status == 204 {
+            return Ok(reply);
+        }
+        Err(Error::protocol("a write that was not answered with 204"))
     }
 
     /// One request, and what its answer means; in the background a refused token is
