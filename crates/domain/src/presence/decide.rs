@@ -58,19 +58,32 @@ impl Step<'_> {
 
     /// A side shows a status. `is_read`: it was asked, and so this holds whatever its version.
     fn status(&mut self, side: Side, status: StatusId, version: u64, is_read: bool) {
+        if let Some(status) = self.news(side, status, version, is_read) {
+            self.act(side, status);
+        }
+    }
+
+    /// Takes in what a side shows; the agent's act if it is one.
+    fn news(
+        &mut self,
+        side: Side,
+        status: StatusId,
+        version: u64,
+        is_read: bool,
+    ) -> Option<StatusId> {
         let at = side.index();
         let before =
             self.state.kept.shown[at].as_ref().map(|one| (one.status == status, one.version));
         if let Some((is_same, known)) = before {
             if version < known {
-                return self.late_status(side, status, version);
+                return self.is_late_act(side, &status, version).then_some(status);
             }
             if version == known && (is_same || !is_read) {
                 if !is_same {
                     // One version, two statuses: the order of these two was never told.
                     self.go_blind(side);
                 }
-                return;
+                return None;
             }
         }
         let is_aimed = self.state.target(self.map, side) == Some(&status);
@@ -98,17 +111,15 @@ impl Step<'_> {
                 // Whoever comes back has not left work just now, whatever they left once.
                 self.state.kept.goals[at] = Some(from);
             }
-            self.act(side, status);
         }
+        is_act.then_some(status)
     }
 
     /// An old status. If it came between what a command was decided on and what the command
     /// made, it is an act that our write has trodden on, and it is followed all the same.
-    fn late_status(&mut self, side: Side, status: StatusId, version: u64) {
-        let is_own = matches!(self.map.kind(side, &status), Some(Kind::System | Kind::Offline));
-        if self.state.halves[side.index()].is_trodden(version) && !is_own {
-            self.act(side, status);
-        }
+    fn is_late_act(&mut self, side: Side, status: &StatusId, version: u64) -> bool {
+        let is_own = matches!(self.map.kind(side, status), Some(Kind::System | Kind::Offline));
+        self.state.halves[side.index()].is_trodden(version) && !is_own
     }
 
     fn work(&mut self, side: Side, work: Work, version: u64) {
@@ -134,8 +145,12 @@ impl Step<'_> {
 
     fn read(&mut self, side: Side, reading: Reading) {
         self.work_read(side, &reading);
-        let Reading { began, status, version, .. } = reading;
-        self.status(side, status, version, true);
+        self.status(side, reading.status, reading.version, true);
+        self.conclude(side, reading.began);
+    }
+
+    /// A reading begun then was taken in: what was uncertain before is certain.
+    fn conclude(&mut self, side: Side, began: Timestamp) {
         let half = &mut self.state.halves[side.index()];
         half.blind.take_if(|since| began >= *since);
         let is_over = |one: &mut Flight| one.is_doubtful && began >= one.until;
@@ -171,14 +186,16 @@ impl Step<'_> {
         for side in Side::ALL.iter().copied() {
             self.work_read(side, &readings[side.index()]);
         }
-        // Who leads comes last, and so has the newest word where both have changed.
+        let began = readings.each_ref().map(|reading| reading.began);
         let [center, crm] = readings;
-        let in_order = match lead {
-            Side::Center => [(Side::Crm, crm), (Side::Center, center)],
-            Side::Crm => [(Side::Center, center), (Side::Crm, crm)],
-        };
-        for (side, reading) in in_order {
-            self.read(side, reading);
+        let mut acts = [(Side::Center, center), (Side::Crm, crm)]
+            .map(|(side, reading)| self.news(side, reading.status, reading.version, true));
+        // Who leads comes last, and so has the newest word where both have changed.
+        for side in [lead.other(), lead] {
+            if let Some(status) = acts[side.index()].take() {
+                self.act(side, status);
+            }
+            self.conclude(side, began[side.index()]);
         }
         if is_first {
             self.act(lead, status);
