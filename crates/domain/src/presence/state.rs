@@ -104,7 +104,7 @@ pub struct Half {
     /// Nothing is certain since then, until a reading begun later.
     pub blind: Option<Timestamp>,
     /// Versions between two that were never seen lie under our own writes. Since the newest
-    /// act; at most [`TRODDEN_MAX`], the oldest are forgotten.
+    /// act; at most four, the oldest are forgotten.
     pub trodden: Vec<(u64, u64)>,
 }
 
