@@ -105,12 +105,13 @@ fn says(
     id: &str,
     record: Option<&Record>,
 ) -> Option<Result<Saved, Error>> {
-    let saved = |version: Option<String>| {
+    // Whose the version is by now, ours or of who saved in the same second, nobody can say.
+    let saved = || {
         let is_new = matches!(task.write, Write::Create { .. });
-        Some(Ok(Saved { id: id.to_owned(), version, is_new }))
+        Some(Ok(Saved { id: id.to_owned(), version: None, is_new }))
     };
     match (&task.write, record) {
-        (Write::Delete { .. }, None) => saved(None),
+        (Write::Delete { .. }, None) => saved(),
         (Write::Delete { .. }, Some(_)) => None,
         (_, None) => Some(Err(Error::NotFound)),
         (Write::Update { seen: Some(seen), .. }, Some(record))
@@ -119,7 +120,7 @@ fn says(
             None
         }
         (_, Some(record)) if sync.map.is_same(task.side, &record.fields, &task.fields) => {
-            saved(record.version.clone())
+            saved()
         }
         _ => None,
     }
