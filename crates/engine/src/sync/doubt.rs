@@ -119,9 +119,7 @@ fn says(
         {
             None
         }
-        (_, Some(record)) if sync.map.is_same(task.side, &record.fields, &task.fields) => {
-            saved()
-        }
+        (_, Some(record)) if sync.map.is_same(task.side, &record.fields, &task.fields) => saved(),
         _ => None,
     }
 }

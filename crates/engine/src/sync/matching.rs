@@ -183,9 +183,10 @@ pub(super) async fn follow(
     }
     for _ in 0..MERGES_MAX {
         let found = worker.pair_of(side, &into).await?.filter(|pair| pair.seq != item.pair.seq);
-        let half = match &found {
+        let told = found.as_ref().filter(|pair| is_sure(pair, side));
+        let half = match told {
             Some(pair) => pair.halves[side.index()].clone(),
-            // Not told yet: it is asked for.
+            // Not told yet, or nothing would tell that it has changed since: it is asked for.
             None => {
                 let read = worker.read_again(side, std::slice::from_ref(&into), Lane::Background);
                 read.await?.pop().unwrap_or(Half::Never)
@@ -200,6 +201,14 @@ pub(super) async fn follow(
     }
     item.fate = Fate::Later { is_duplicate: true };
     Ok(())
+}
+
+/// Whether what is known of a side can be built on: a change of a record with a version is
+/// refused where it is another by now.
+fn is_sure(pair: &Pair, side: Side) -> bool {
+    let half = &pair.halves[side.index()];
+    let is_behind = matches!(half, Half::Present(copy) if copy.version.is_none());
+    !is_behind && !pair.is_unsure[side.index()]
 }
 
 /// A record that was to be made stands, and was found by its key.

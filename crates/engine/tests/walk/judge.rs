@@ -2,6 +2,7 @@
 //! systems, what the store has of it, and whether what the sync did it may have done.
 
 use crate::setup::{Parts, Setting};
+use crate::vendor::seen;
 use crate::witness::{Suspect, Whose, Witness};
 use crate::world::{Record, World};
 use domain::sync::{Drift, OnDelete, Side};
@@ -97,9 +98,11 @@ fn is_excused(
         Suspect::Back { field, over, .. } => {
             let is_kept = kept.whole.contains(&(whose.0, *field, over.clone()));
             // Of tags each side may put back what the other took off; and who edits on top of a
-            // write of which nothing was heard, has a conflict with it. What it costs is kept.
+            // write of which nothing was heard, has a conflict with it. What it costs is kept;
+            // of tags nothing is lost.
             let is_unheard = witness.is_among(&witness.doubtful, whose);
             let is_conflict = (is_set(*field) || is_unheard) && is_kept;
+            let is_conflict = is_conflict || (is_set(*field) && is_unheard);
             is_mirror(*field) || is_conflict || by_word
         }
         Suspect::Deleted => {
@@ -192,8 +195,14 @@ fn missed(world: &World, pairs: &[Pair]) -> Result<(), String> {
                 _ => None,
             });
             let version = copy.map(|copy| copy.version.clone());
-            if version != Some(Some(format!("v{}", record.version))) {
-                let known = version.flatten().unwrap_or("nothing".to_owned());
+            let system = &world.systems[side];
+            let is_known = match system.version(record) {
+                Some(own) => version == Some(Some(own)),
+                // By what it holds.
+                None => copy.is_some_and(|copy| holds(world, side, record, &copy.fields)),
+            };
+            if !is_known {
+                let known = version.flatten().unwrap_or("nothing, or another".to_owned());
                 return Err(format!(
                     "missed: {} is at v{}, and the store knows {known}",
                     record.id, record.version
@@ -209,6 +218,14 @@ fn missed(world: &World, pairs: &[Pair]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Does the copy hold what the record does?
+fn holds(world: &World, side: usize, record: &Record, copy: &[u8]) -> bool {
+    let copy: kit::Fields = serde_json::from_slice(copy).unwrap_or_default();
+    let now = seen(&world.systems[side], record, &world.cells).fields;
+    let is_held = |(name, value): (&String, &Json)| now.get(name).is_none_or(|now| now == value);
+    copy.iter().all(is_held)
 }
 
 /// Nobody was made more than once.

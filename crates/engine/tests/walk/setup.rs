@@ -46,6 +46,7 @@ pub struct Setting {
     /// The left's id stands on the right, and is matched by.
     pub has_ids: bool,
     pub shapes: [Shape; 2],
+    pub brake: Brake,
 }
 
 impl Setting {
@@ -78,7 +79,8 @@ impl Setting {
         };
         let generic_over = dice.pick(&[1, 3]);
         let shapes = [shape(dice), shape(dice)];
-        Self { rows, cells, way, policy, generic_over, has_ids, shapes }
+        let brake = Brake { deletes_max: dice.pick(&[1_000, 1_000, 2, 0]), percent_max: 100.0 };
+        Self { rows, cells, way, policy, generic_over, has_ids, shapes, brake }
     }
 }
 
@@ -113,6 +115,7 @@ fn shape(dice: &mut Dice) -> Shape {
         lag: dice.pick(&[0, 0, 3, 8]),
         write_max: dice.pick(&[1, 2, 10]),
         read_max: dice.pick(&[1, 3, 10]),
+        has_versions: dice.is(75),
         ahead: i64::try_from(dice.below(800)).unwrap_or(0) - 400,
     }
 }
@@ -168,7 +171,7 @@ impl Parts {
             policy: setting.policy,
             steps: vec![KeyKind::ExternalId, KeyKind::Email],
             generic_over: setting.generic_over,
-            brake: Brake { deletes_max: 1_000, percent_max: 100.0 },
+            brake: setting.brake,
             schedule: None,
             upkeep: Upkeep::default(),
         };

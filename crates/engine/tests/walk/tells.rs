@@ -184,7 +184,7 @@ impl World {
         let has_more = part.len() < rest.len();
         let last = part.last().map_or(after, |(number, _)| *number);
         let place = if has_more { Place::All(since, last) } else { Place::At(since) };
-        let changes = part.iter().map(|(_, record)| told(side, record, &self.cells)).collect();
+        let changes = part.iter().map(|(_, record)| told(system, record, &self.cells)).collect();
         ChangesPage { changes, cursor: place.text(), has_more, is_restart: false }
     }
 
@@ -198,7 +198,7 @@ impl World {
         let has_more = part.len() < rest.len();
         let last = part.last().map_or(since, |record| record.version).max(known);
         let place = if has_more { Place::Amid(last) } else { Place::At(system.horizon.max(known)) };
-        let changes = part.iter().map(|record| told(side, record, &self.cells)).collect();
+        let changes = part.iter().map(|record| told(system, record, &self.cells)).collect();
         ChangesPage { changes, cursor: place.text(), has_more, is_restart: false }
     }
 

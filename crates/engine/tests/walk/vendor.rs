@@ -2,7 +2,7 @@
 
 use crate::edits::{Cell, Cells};
 use crate::faults::{Bug, Fate};
-use crate::world::{Record, State, World};
+use crate::world::{Record, State, System, World};
 use async_trait::async_trait;
 use domain::Timestamp;
 use kit::{Change, Error, Fields, Lane, Saved, Write, Writes};
@@ -64,16 +64,16 @@ pub async fn step() {
 }
 
 /// A record as a list tells it.
-pub fn told(side: usize, record: &Record, cells: &[Cell]) -> Change {
+pub fn told(system: &System, record: &Record, cells: &[Cell]) -> Change {
     match &record.state {
-        State::Live => Change::Saved(seen(side, record, cells)),
+        State::Live => Change::Saved(seen(system, record, cells)),
         State::Deleted => Change::Deleted { id: record.id.clone(), into: None },
         State::Merged(into) => Change::Deleted { id: record.id.clone(), into: Some(into.clone()) },
     }
 }
 
-fn seen(side: usize, record: &Record, cells: &[Cell]) -> kit::Record {
-    let mut fields = Fields::new();
+pub fn seen(system: &System, record: &Record, cells: &[Cell]) -> kit::Record {
+    let (side, mut fields) = (system.side, Fields::new());
     for (at, cell) in cells.iter().enumerate() {
         let words = &record.cells[at];
         let value = match cell {
@@ -87,7 +87,7 @@ fn seen(side: usize, record: &Record, cells: &[Cell]) -> kit::Record {
     fields.insert(MARK.0.to_owned(), if record.is_marked { json!(MARK.1) } else { Json::Null });
     kit::Record {
         id: record.id.clone(),
-        version: Some(format!("v{}", record.version)),
+        version: system.version(record),
         modified: Some(Timestamp(record.modified)),
         modified_by: None,
         fields,
@@ -124,7 +124,7 @@ impl Writes for Vendor {
         }
         let read = |id: &String| {
             let record = world.systems[self.side].get(id).filter(|record| record.is_live())?;
-            let mut seen = seen(self.side, record, &world.cells);
+            let mut seen = seen(&world.systems[self.side], record, &world.cells);
             seen.fields.retain(|name, _| fields.contains(name));
             Some(seen)
         };
@@ -217,7 +217,9 @@ impl Writes for Vendor {
 impl Vendor {
     fn one(&self, write: &Write) -> Result<Saved, Error> {
         let mut world = self.world();
-        if world.faults.is_meddled() {
+        // Where a change cannot be made on condition, what somebody sets just before it is lost.
+        let has_versions = world.systems.iter().all(|system| system.shape.has_versions);
+        if has_versions && world.faults.is_meddled() {
             match write {
                 Write::Update { id, .. } | Write::Delete { id, .. }
                     if world.systems[self.side].get(id).is_some_and(Record::is_live) =>
@@ -324,7 +326,7 @@ impl World {
         self.witness.is_raced = before.is_some() && is_back;
         self.wrote(side, before.as_ref(), &after, key.as_deref());
         self.witness.is_raced = false;
-        let version = Some(format!("v{}", after.version));
+        let version = self.systems[side].version(&after);
         Ok(Saved { id: after.id, version, is_new: before.is_none() })
     }
 

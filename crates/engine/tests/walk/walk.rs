@@ -46,12 +46,12 @@ impl Walk {
     }
 
     pub fn setting(&self) -> String {
-        let Setting { rows, way, policy, shapes, has_ids, .. } = &self.setting;
+        let Setting { rows, way, policy, shapes, has_ids, brake, .. } = &self.setting;
         let rows: Vec<String> = rows
             .iter()
             .map(|row| format!("{} {:?} {:?} {:?}", row.left, row.kind, row.direction, row.winner))
             .collect();
-        format!("{way:?} ids: {has_ids}\n{rows:#?}\n{policy:?}\n{shapes:?}")
+        format!("{way:?} ids: {has_ids}\n{rows:#?}\n{policy:?}\n{shapes:?}\n{brake:?}")
     }
 
     pub async fn go(&mut self) -> Result<(), String> {

@@ -52,12 +52,14 @@ pub struct Shape {
     pub lag: usize,
     pub write_max: usize,
     pub read_max: usize,
+    /// Its records have versions, and changes can be made on condition of one.
+    pub has_versions: bool,
     /// How far its clock is ahead, in milliseconds.
     pub ahead: i64,
 }
 
 pub struct System {
-    side: usize,
+    pub side: usize,
     pub shape: Shape,
     records: BTreeMap<u32, Vec<Record>>,
     /// Changes so far.
@@ -69,6 +71,11 @@ pub struct System {
 impl System {
     fn new(side: usize, shape: Shape) -> Self {
         Self { side, shape, records: BTreeMap::new(), seq: 0, horizon: 0 }
+    }
+
+    /// As it is told from outside.
+    pub fn version(&self, record: &Record) -> Option<String> {
+        self.shape.has_versions.then(|| format!("v{}", record.version))
     }
 
     fn number(id: &str) -> Option<u32> {

@@ -375,7 +375,7 @@ async fn a_crowd_at_a_vendor_that_hangs_holds_up_neither_another_nor_the_calls()
         assert_eq!(told(answer), (503, "sign_in.unavailable"));
     }
     let asked = line.salesforce.faults().requests().count("/introspect");
-    assert!((4..=40).contains(&asked), "four at once, and not each of the crowd: {asked}");
+    assert!((4..80).contains(&asked), "four at once, and not each of the crowd: {asked}");
     line.salesforce.faults().clear();
     assert_eq!(show(&line, "salesforce", &page.token).await.status, 200);
 }

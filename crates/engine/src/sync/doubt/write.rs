@@ -158,8 +158,6 @@ impl Doubt {
                 // As it was, and nothing else tells that we came through: most likely not.
                 (true, false) => return None,
                 (true, true) => Told::Unknown,
-                // Of a new record it may never have arrived: nobody is to lose it for that.
-                (_, true) if self.is_made() && now.is_null() => Told::Open,
                 // Someone has set something else since, on top of ours, if ours came through.
                 (false, true) => Told::Written,
                 (false, false) => Told::Open,
@@ -319,13 +317,6 @@ mod tests {
         assert_eq!(told(&doubt, "2", now), all(&[("a", Told::Written), ("b", Told::Written)]));
         let other = json!({ "a": "q", "b": "z" });
         assert_eq!(told(&doubt, "2", other), all(&[("a", Told::Open), ("b", Told::Open)]));
-    }
-
-    #[test]
-    fn a_field_that_a_new_record_lacks_is_not_taken_for_emptied() {
-        let doubt = doubt("create", json!({}), json!({ "a": "new", "b": "y" }));
-        let now = json!({ "a": "new", "b": null });
-        assert_eq!(told(&doubt, "2", now), all(&[("a", Told::Written), ("b", Told::Open)]));
     }
 
     #[test]

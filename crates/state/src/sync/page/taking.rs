@@ -97,14 +97,15 @@ impl Taking {
         // Who is told of is listed, whatever was expected of the pass to come. What differs from
         // our own write before that was told back may be from before it: what it has replaced
         // stays noted until the record was read, which it is before anything is decided
-        // (`Pair::is_unsure`).
+        // (`Pair::is_unsure`). So it is with what says the very time that is known: a list that
+        // is behind may tell, once more, what was before that.
         const CHANGE: &str = "
             UPDATE sync_pairs SET turn = turn + 1, state = ?2, waits = 1, due_at = 0, tries = 0,
                 failure = NULL, failure_note = NULL, failed_at = NULL, is_dead = 0, own_half = ?3,
                 own_digest = ?4, own_revision = ?5, own_modified = ?6, own_pass = ?7, own_keys = ?8,
                 own_copy = ?9,
                 own_replaced = CASE WHEN own_revision IS NULL OR own_replaced IS NOT NULL
-                    THEN coalesce(own_replaced, ?10) END
+                    OR own_modified = ?6 THEN coalesce(own_replaced, ?10) END
             WHERE seq = ?1";
         const SAME: &str = "
             UPDATE sync_pairs SET own_revision = ?2, own_modified = ?3, own_copy = ?4, own_pass = ?5,
