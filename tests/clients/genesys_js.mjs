@@ -200,6 +200,28 @@ async function aUser() {
   gc.ApiClient.instance.setAccessToken(own);
 }
 
+async function presences() {
+  const api = new gc.PresenceApi();
+  const users = new gc.UsersApi();
+  const { entities } = await api.getPresenceDefinitions();
+  const idOf = (name) => entities.find((one) => one.name === name).id;
+  done('presence definitions', entities.length === 14 && entities[0].systemPresence === 'Available', entities);
+  const user = (await users.getUsers({ pageSize: 1 })).entities[0];
+  const body = { presenceDefinition: { id: idOf('On Queue') } };
+  const shown = await api.patchUserPresencesPurecloud(user.id, body);
+  done('set presence', shown.presenceDefinition.id === idOf('On Queue'), shown);
+  const read = await users.getUser(user.id, { expand: ['presence', 'routingStatus'] });
+  done('on queue is idle', read.routingStatus.status === 'IDLE', read);
+  const notifications = new gc.NotificationsApi();
+  const channel = await notifications.postNotificationsChannels();
+  done('open a channel', channel.connectUri.startsWith('ws://') && channel.expires, channel);
+  const topic = { id: `v2.users.${user.id}.presence` };
+  const topics = await notifications.postNotificationsChannelSubscriptions(channel.id, [topic]);
+  done('subscribe', topics.entities[0].state === 'Permitted', topics);
+  await refused('a topic that is none', 400, 'notification.invalid.topic', () =>
+    notifications.postNotificationsChannelSubscriptions(channel.id, [{ id: 'v2.users.*.presence' }]));
+}
+
 async function past(contacts) {
   const api = new gc.AnalyticsApi();
   const id = process.env.GC_CONVERSATION;
@@ -227,6 +249,7 @@ async function past(contacts) {
 }
 
 await login();
+await presences();
 const contacts = new gc.ExternalContactsApi();
 await past(contacts);
 const [source, first] = await writeAndFind(contacts);
@@ -236,5 +259,5 @@ await organizations(contacts, source);
 await call(contacts, merged);
 await aUser();
 // How many there are above: none is left out silently.
-if (operations !== 51) throw new Error(`${operations} operations, not 51`);
+if (operations !== 57) throw new Error(`${operations} operations, not 57`);
 console.log(`${operations} operations ok`);

@@ -26,7 +26,7 @@ RUN = uuid.uuid4().hex[:8]
 DIGITS = f"{uuid.uuid4().int % 10_000_000:07d}"
 PHONE, OTHER_PHONE = f"+1555{DIGITS}", f"+1556{DIGITS}"
 # How many there are below: none is left out silently.
-OPERATIONS = 74
+OPERATIONS = 83
 operations = 0
 
 
@@ -364,8 +364,42 @@ def past(client, contacts):
             lambda: contacts.post_externalcontacts_contact_promotion(str(uuid.uuid4())))
 
 
+def presences(client):
+    """An agent's presence and routing status, read and set."""
+    api, users = gc.PresenceApi(client), gc.UsersApi(client)
+    listed = api.get_presence_definitions(deactivated="false").entities
+    by_name = {one.name: one for one in listed}
+    done("presence definitions", by_name["On Queue"].type == "System" and "Fax duty" not in by_name, listed)
+    secondary = api.get_presence_definition(by_name["Back office"].id)
+    done("a secondary presence", secondary.type == "User" and secondary.system_presence == "Busy", secondary)
+    user = users.get_users(expand=["presence", "routingStatus"], page_size=1).entities[0]
+    done("users with what they show", user.presence.modified_date and user.routing_status.status == "OFF_QUEUE", user)
+    wanted = {"presenceDefinition": {"id": by_name["On Queue"].id}, "message": run_message()}
+    shown = api.patch_user_presences_purecloud(user.id, wanted)
+    done("set presence", shown.presence_definition.id == by_name["On Queue"].id, shown)
+    routing = users.get_user_routingstatus(user.id)
+    done("on queue is idle", routing.status == "IDLE" and routing.user_id == user.id, routing)
+    body = gc.RoutingStatus()
+    body.status = "COMMUNICATING"
+    refused("a routing status is the system's", 400, "general.bad.request",
+            lambda: users.put_user_routingstatus(user.id, body))
+    many = gc.MutableUserPresence()
+    many.id, many.presence_definition = user.id, gc.PresenceDefinition()
+    many.presence_definition.id = by_name["Meal"].id
+    done("set many", len(api.put_users_presences_bulk([many])) == 1)
+    read = api.get_users_presences_purecloud_bulk(id=[user.id])
+    done("read many", read[0].user_id == user.id and read[0].presence_definition.system_presence == "Meal", read)
+    refused("an unknown presence", 400, "bad.request",
+            lambda: api.patch_user_presences_purecloud(user.id, {"presenceDefinition": {"id": str(uuid.uuid4())}}))
+
+
+def run_message():
+    return f"run {RUN}"
+
+
 def main():
     client = login()
+    presences(client)
     contacts = gc.ExternalContactsApi(client)
     past(client, contacts)
     source, first = write_and_find(contacts)

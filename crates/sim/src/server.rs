@@ -146,7 +146,8 @@ async fn serve(
         service_fn(move |request| answer(vendor.clone(), faults.clone(), reset.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(wire), service);
+        .serve_connection(TokioIo::new(wire), service)
+        .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => {}

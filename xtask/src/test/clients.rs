@@ -29,6 +29,7 @@ const RULES: &[&str] = &["json-rules-engine@7.3.1"];
 const PYPI: &[&str] = &[
     "simple-salesforce==1.12.10",
     "PureCloudPlatformClientV2==269.0.0",
+    "websockets==17.4",
     "pyodata==1.12.1",
     "pysnow==0.7.17",
     "pysnc==1.2.1",

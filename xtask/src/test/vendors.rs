@@ -104,6 +104,12 @@ const CLIENTS: &[Client] = &[
         simulator: &GENESYS,
     },
     Client {
+        name: "client Genesys notifications for Python",
+        programs: &["genesys_notifications.py"],
+        language: Language::Python,
+        simulator: &GENESYS,
+    },
+    Client {
         name: "client Authlib for NetSuite",
         programs: &["netsuite_authlib.py"],
         language: Language::Python,

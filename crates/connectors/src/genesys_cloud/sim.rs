@@ -4,12 +4,13 @@
 //! one address, external contacts with identifier claiming and merging, organizations, calls
 //! with attributes and associations, queues, IVRs, prompts, limits, permissions and throttling.
 //! It shares no type with the product: what it says is JSON of the vendor's shape.
-//! Presence, notifications and data actions are not here.
+//! Users have a presence and a routing status, and the notification service tells of them.
 //!
 //! `model` holds the rules, `http` the wire, `calls` what a phone call does.
 //! Facts: the vendor's API description and developer center; where they are
 //! silent, the module that had to choose says so.
 
+mod agents;
 mod calls;
 mod http;
 mod model;
@@ -29,6 +30,8 @@ use model::world::{Expand, World};
 
 pub use calls::{NewCall, PlacedCall};
 pub use http::users::SignedInUser;
+pub use model::agents::Act;
+pub use model::channels::EventFault;
 pub use model::contacts::ContactType;
 pub use model::conversations::Association;
 
@@ -58,6 +61,12 @@ pub struct Config {
     pub ivrs: Vec<(String, String, Vec<String>)>,
     /// User prompts that exist from the start: id and name.
     pub prompts: Vec<(String, String)>,
+    /// Users that exist from the start: id, name and e-mail address; offline.
+    pub agents: Vec<(String, String, String)>,
+    /// How often a socket of the notification service says that it is alive.
+    pub heartbeat: Duration,
+    /// Topics, with `{id}`, that want a permission.
+    pub topic_permissions: Vec<(String, String)>,
     /// What the client's roles grant.
     pub permissions: BTreeSet<String>,
     /// The client has the role of a Master Admin as well.
@@ -101,6 +110,19 @@ impl Default for Config {
                 ("00000000-980a-4000-9000-000000000001".into(), "Welcome".into()),
                 ("00000000-980a-4000-9000-000000000002".into(), "Office_Closed".into()),
             ],
+            agents: ["Ann Agent", "Ben Agent", "Cleo Agent"]
+                .into_iter()
+                .zip(1..)
+                .map(|(name, n)| {
+                    let email = name.to_lowercase().replace(' ', ".") + "@example.com";
+                    (format!("00000000-05e7-4000-9000-{n:012}"), name.into(), email)
+                })
+                .collect(),
+            heartbeat: Duration::from_secs(30),
+            topic_permissions: vec![(
+                "v2.users.{id}.conversations".into(),
+                "conversation:communication:view".into(),
+            )],
             permissions: all_permissions(),
             is_administrator: false,
             rate_per_minute: 300,
@@ -127,6 +149,16 @@ pub struct GenesysCloud {
     platform: Arc<Platform>,
     faults: Faults,
     running: Running,
+    _sockets: Sockets,
+}
+
+/// Closes the sockets of the notification service when dropped.
+struct Sockets(Arc<Platform>);
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.0.channels().expire();
+    }
 }
 
 /// Starts the organization on 127.0.0.1. Fails when the port is taken, or when the
@@ -140,6 +172,9 @@ pub async fn start(config: Config) -> io::Result<GenesysCloud> {
     for (id, name) in &config.queues {
         add_queue(&mut world, id, name);
     }
+    for (id, name, email) in &config.agents {
+        world.agents.add(id, name, email, "active", now());
+    }
     world.ivrs = config.ivrs.iter().map(http::organization::ivr).collect();
     world.prompts = config.prompts.iter().map(http::organization::prompt).collect();
     let port = config.port;
@@ -149,7 +184,9 @@ pub async fn start(config: Config) -> io::Result<GenesysCloud> {
     faults.vendor(move |name| own_answer(&answering, name));
     let router = http::gate::router(Arc::clone(&platform));
     let running = sim::server::start(router, port, faults.clone()).await?;
-    Ok(GenesysCloud { platform, faults, running })
+    let _ = platform.address.set(running.address.to_string());
+    let sockets = Sockets(Arc::clone(&platform));
+    Ok(GenesysCloud { platform, faults, running, _sockets: sockets })
 }
 
 fn add_queue(world: &mut World, id: &str, name: &str) {

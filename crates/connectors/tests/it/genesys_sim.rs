@@ -10,6 +10,7 @@ use crate::openapi;
 mod access;
 mod contacts;
 mod conversations;
+mod presence;
 
 const CONTACTS: &str = "/api/v2/externalcontacts/contacts";
 const ENRICH: &str = "/api/v2/externalcontacts/contacts/enrich";

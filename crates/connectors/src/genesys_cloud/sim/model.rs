@@ -5,12 +5,16 @@
 //! in `World`; `http` translates to and from it.
 //!
 //! Reading order: `world`, `contacts` (then `identifiers`, `enrich` and `merge` below
-//! it), `organizations`, `schemas`, `conversations`. Facts: the vendor's developer center, "Single Customer View".
+//! it), `organizations`, `schemas`, `conversations`,
+//! `agents` (with `definitions`), `channels`. Facts: the vendor's developer center, "Single Customer View".
 
+pub(crate) mod agents;
 pub(crate) mod analytics;
+pub(crate) mod channels;
 pub(crate) mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod dates;
+pub(crate) mod definitions;
 pub(crate) mod ids;
 pub(crate) mod organizations;
 pub(crate) mod problem;

@@ -3,7 +3,8 @@
 //! `POST /_sim/calls` places a call (a `NewCall` as JSON) and answers its ids;
 //! `POST /_sim/calls/{conversationId}/end` ends it; `POST /_sim/sign-in` signs a user in
 //! (a `SignedInUser` as JSON) and answers `{"access_token", "code"}`; `GET /_sim/state` shows
-//! contacts and associations. Faults and requests are the `sim` crate's own.
+//! contacts and associations; `POST /_sim/agents/{userId}/presence/{definition}` is the agent's own
+//! act, by the definition's name. Faults and requests are the `sim` crate's own.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::super::agents;
 use super::super::calls::{self, NewCall};
 use super::super::model::world::Expand;
 use super::platform::{Platform, now};
@@ -23,6 +25,7 @@ pub(crate) fn router() -> Router<Arc<Platform>> {
     Router::new()
         .route("/_sim/calls", post(place))
         .route("/_sim/calls/{conversationId}/end", post(end))
+        .route("/_sim/agents/{userId}/presence/{definition}", post(show))
         .route("/_sim/sign-in", post(sign_in))
         .route("/_sim/state", get(state))
 }
@@ -33,6 +36,16 @@ async fn sign_in(
 ) -> Response {
     let (token, code) = users::sign_in(&platform, user);
     Json(json!({ "access_token": token, "code": code })).into_response()
+}
+
+async fn show(
+    State(platform): State<Arc<Platform>>,
+    Path((user, definition)): Path<(String, String)>,
+) -> Response {
+    match agents::show(&platform, &user, &definition) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(why) => (StatusCode::BAD_REQUEST, why).into_response(),
+    }
 }
 
 async fn place(State(platform): State<Arc<Platform>>, Json(call): Json<NewCall>) -> Response {

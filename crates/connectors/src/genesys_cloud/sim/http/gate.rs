@@ -53,6 +53,8 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> {
         super::organization::OPERATIONS,
         super::integrations::OPERATIONS,
         super::users::OPERATIONS,
+        super::presence::OPERATIONS,
+        super::notifications::OPERATIONS,
     ];
     tables.into_iter().flatten()
 }
@@ -68,6 +70,7 @@ pub(crate) fn router(platform: Arc<Platform>) -> Router {
         router = router.route(operation.path, on(filter, serve));
     }
     router
+        .route("/channels/{channelId}", axum::routing::get(super::notifications::connect))
         .route("/oauth/token", axum::routing::post(super::oauth::token))
         .merge(super::control::router())
         .fallback(unknown)

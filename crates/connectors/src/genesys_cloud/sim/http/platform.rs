@@ -1,7 +1,7 @@
 //! Holds one running organization: its world, tokens, permissions and rate windows.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -9,6 +9,7 @@ use sim::tokens::Tokens;
 use tokio::time::Instant;
 
 use super::super::Config;
+use super::super::model::channels::Channels;
 use super::super::model::ids::{Ids, is_uuid};
 use super::super::model::problem::Problem;
 use super::super::model::world::{Expand, World};
@@ -23,11 +24,14 @@ const MOST_CLIENTS: usize = 1000;
 pub(crate) struct Platform {
     pub(crate) config: Config,
     pub(crate) tokens: Tokens,
+    /// Host and port, once it listens.
+    pub(crate) address: OnceLock<String>,
     world: Mutex<World>,
     correlation: Mutex<Ids>,
     limits: Mutex<Limits>,
     permissions: Mutex<BTreeSet<String>>,
     sessions: Mutex<Sessions>,
+    channels: Mutex<Channels>,
 }
 
 struct Limits {
@@ -75,6 +79,8 @@ impl Platform {
             }),
             permissions: Mutex::new(config.permissions.clone()),
             sessions: Mutex::default(),
+            channels: Mutex::default(),
+            address: OnceLock::new(),
             config,
         }
     }
@@ -82,6 +88,22 @@ impl Platform {
     /// The organization, for one short moment; never held across an await.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.world)
+    }
+
+    /// Changes the organization and tells the channels what agents' lives it changed. The
+    /// lock is held meanwhile, so that events leave in the order of what they tell.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world();
+        let changed = change(&mut world);
+        for (topic, body) in world.agents.take_told() {
+            let correlation = self.correlation_id();
+            self.channels().publish(&topic, &body, &correlation);
+        }
+        changed
+    }
+
+    pub(crate) fn channels(&self) -> MutexGuard<'_, Channels> {
+        lock(&self.channels)
     }
 
     pub(crate) fn correlation_id(&self) -> String {

@@ -86,6 +86,13 @@ pub(crate) struct Sessions {
     codes: HashMap<String, (String, SignedInUser)>,
 }
 
+impl Sessions {
+    /// Who signed in for a token.
+    pub(crate) fn user(&self, token: &str) -> Option<&str> {
+        self.by_token.get(token).map(|session| session.user.user_id.as_str())
+    }
+}
+
 /// The token, and the code for which it is given once more.
 pub(crate) fn sign_in(platform: &Platform, user: SignedInUser) -> (String, String) {
     let client = client_of(platform, &user).to_owned();

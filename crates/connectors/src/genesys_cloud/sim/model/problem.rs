@@ -52,6 +52,17 @@ impl Problem {
         Self::new(400, "invalid.date", text)
     }
 
+    /// 400 for a routing status that cannot follow the one there is.
+    pub(crate) fn invalid_transition() -> Self {
+        let text = "An invalid routing status transition was attempted.";
+        Self::new(400, "general.bad.request", text)
+    }
+
+    /// 400 for a topic there is not.
+    pub(crate) fn invalid_topic() -> Self {
+        Self::new(400, "notification.invalid.topic", "The subscription topic is not valid.")
+    }
+
     /// 401 without a bearer token.
     pub(crate) fn authentication_required() -> Self {
         let text = "No authentication bearer token specified in authorization header.";

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
+use super::agents::Agents;
 use super::contacts::fields::Fields;
 use super::contacts::identifiers;
 use super::contacts::{Contact, ContactType, Contacts};
@@ -20,6 +21,8 @@ pub(crate) const MERGE_SET_LIMIT: usize = 52;
 /// Everything the organization knows.
 pub(crate) struct World {
     pub(crate) ids: Ids,
+    /// Users, what they show and what the routing says of them.
+    pub(crate) agents: Agents,
     pub(crate) contacts: Contacts,
     pub(crate) sources: Sources,
     /// Of custom fields of contacts, and of organizations.
@@ -62,6 +65,7 @@ impl World {
     pub(crate) fn new(seed: u64, lag_ms: i64) -> Self {
         Self {
             ids: Ids::new(seed),
+            agents: Agents::default(),
             contacts: Contacts::new(lag_ms),
             sources: Sources::default(),
             schemas: Schemas::default(),
