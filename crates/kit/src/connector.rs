@@ -2,7 +2,7 @@
 
 use crate::{
     CallEvents, Changes, Destinations, Error, Feed, Forms, History, Journal, Lane, Limits,
-    Manifest, Network, Requests, Rights, Settings, SignIn, Tokens, Turnstile, Writes,
+    Manifest, Network, Presence, Requests, Rights, Settings, SignIn, Tokens, Turnstile, Writes,
 };
 use async_trait::async_trait;
 use domain::{CallId, Contact, ContactPhone, Hidden, MediaType, Numbering, Phone, Value};
@@ -49,6 +49,8 @@ pub struct Capabilities {
     /// How the fields of `changes` and `writes` hold their values; `None`: as plain JSON.
     pub forms: Option<Arc<dyn Forms>>,
     pub requests: Option<Arc<dyn Requests>>,
+    /// What agents show and have at hand, where the vendor hands out work.
+    pub presence: Option<Arc<dyn Presence>>,
     pub check: Arc<dyn Check>,
 }
 
@@ -73,6 +75,7 @@ impl Capabilities {
             writes: None,
             forms: None,
             requests: None,
+            presence: None,
             check,
         }
     }
@@ -93,6 +96,7 @@ impl Capabilities {
             ("feed", self.feed.is_some()),
             ("writes", self.writes.is_some()),
             ("requests", self.requests.is_some()),
+            ("presence", self.presence.is_some()),
         ];
         all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
     }

@@ -4,16 +4,19 @@
 //! between them stands this, so that no missing permission goes unseen.
 
 use crate::health::Health;
+use crate::presence::{Agent, Seen, Told};
 use crate::{
     Account, Accounts, Activity, Ask, Capabilities, Changes, ChangesAsk, ChangesPage,
     ContactCenter, Conversation, Custom, Destination, Destinations, Enriched, Error, Feed, FeedAsk,
-    FeedPage, Fields, Journal, Lane, Language, Lookup, Place, Push, Record, Requests, Saved, Write,
-    Writes, Written, destinations,
+    FeedPage, Fields, Journal, Lane, Language, Lookup, Place, Presence, Push, Record, Requests,
+    Saved, Write, Writes, Written, destinations,
 };
 use async_trait::async_trait;
+use domain::presence::{Status, StatusId};
 use domain::{CallId, Contact};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 struct Watched<T: ?Sized> {
     inner: Arc<T>,
@@ -49,6 +52,7 @@ impl Capabilities {
             feed: watch!(self.feed, Feed),
             writes: watch!(self.writes, Writes),
             requests: watch!(self.requests, Requests),
+            presence: watch!(self.presence, Presence),
             ..self
         }
     }
@@ -245,5 +249,56 @@ impl Requests for Watched<dyn Requests> {
 
     async fn send(&self, lane: Lane, request: &Custom) -> Result<serde_json::Value, Error> {
         self.told("action", self.inner.send(lane, request).await)
+    }
+}
+
+#[async_trait]
+impl Presence for Watched<dyn Presence> {
+    fn is_set_by_console(&self) -> bool {
+        self.inner.is_set_by_console()
+    }
+
+    async fn statuses(&self) -> Result<Vec<Status>, Error> {
+        self.told("statuses", self.inner.statuses().await)
+    }
+
+    async fn agents(&self) -> Result<Vec<Agent>, Error> {
+        self.told("agents", self.inner.agents().await)
+    }
+
+    async fn known_as(
+        &self,
+        authority: &str,
+        agents: &[String],
+    ) -> Result<Vec<Vec<String>>, Error> {
+        self.told("agents", self.inner.known_as(authority, agents).await)
+    }
+
+    async fn read(&self, agents: &[String]) -> Result<Vec<Option<Seen>>, Error> {
+        self.told("presence", self.inner.read(agents).await)
+    }
+
+    async fn follow(
+        &self,
+        agents: &[String],
+        tells_after_call: bool,
+        to: mpsc::Sender<Told>,
+    ) -> Result<(), Error> {
+        self.told("presence", self.inner.follow(agents, tells_after_call, to).await)
+    }
+
+    fn set_max(&self) -> usize {
+        self.inner.set_max()
+    }
+
+    async fn set(
+        &self,
+        wanted: &[(String, StatusId)],
+    ) -> Result<Vec<Result<Option<u64>, Error>>, Error> {
+        self.told("set_presence", self.inner.set(wanted).await)
+    }
+
+    async fn bring_back(&self, agent: &str) -> Result<(), Error> {
+        self.told("bring_back", self.inner.bring_back(agent).await)
     }
 }
