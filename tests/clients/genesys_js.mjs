@@ -203,7 +203,7 @@ async function aUser() {
 async function presences() {
   const api = new gc.PresenceApi();
   const users = new gc.UsersApi();
-  const { entities } = await api.getPresenceDefinitions();
+  const { entities } = await api.getPresenceDefinitions0();
   const idOf = (name) => entities.find((one) => one.name === name).id;
   done('presence definitions', entities.length === 14 && entities[0].systemPresence === 'Available', entities);
   const user = (await users.getUsers({ pageSize: 1 })).entities[0];

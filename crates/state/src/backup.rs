@@ -7,6 +7,7 @@
 //! is whole.
 
 mod copy;
+mod presence;
 mod routing;
 mod syncing;
 mod tables;

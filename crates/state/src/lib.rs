@@ -26,6 +26,7 @@
 //! | [`reseal`] | what older data keys have sealed gets the newest |
 //! | [`reconcile`] | runs that find out who calls were from after the fact |
 //! | [`sync`] | contact sync: pairs of records, what waits, what was written, what is asked |
+//! | [`presence`] | how agents stand who are in two systems, and their story |
 //! | [`reports`] | figures over many calls |
 //! | `labels` | what reports group calls by: few values each |
 //! | [`alerts`] | what is wrong now, told once when it begins and once when it ends |
@@ -53,6 +54,7 @@ pub mod jobs;
 mod keys;
 mod labels;
 pub mod overrides;
+pub mod presence;
 pub mod reconcile;
 pub mod reports;
 pub mod reseal;

@@ -3,6 +3,7 @@
 //! The two schemas have the same tables and columns, so a copy is a walk over
 //! each table by its primary key, a bounded page at a time.
 
+use super::presence::PRESENCE;
 use super::routing::ROUTING;
 use super::syncing::SYNCING;
 use super::tables::Type::{Blob, Int, Text};
@@ -38,7 +39,7 @@ pub(super) async fn all(from: &mut Tx<'_>, to: &mut Tx<'_>) -> Result<()> {
 }
 
 fn tables() -> impl DoubleEndedIterator<Item = &'static Table> {
-    TABLES.iter().chain(ROUTING).chain(SYNCING)
+    TABLES.iter().chain(ROUTING).chain(SYNCING).chain(PRESENCE)
 }
 
 impl Table {

@@ -48,6 +48,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(28, "0028_sync_feeds.sql"),
     migration!(29, "0029_doubts.sql"),
     migration!(30, "0030_nudges.sql"),
+    migration!(31, "0031_presence.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

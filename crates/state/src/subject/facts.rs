@@ -1,6 +1,7 @@
 //! What each table holds of people: for the privacy report, and so that no table is
 //! forgotten by an export or an erasure. A test holds this list to the schema.
 
+mod presence;
 mod syncing;
 
 /// One table.
@@ -27,6 +28,8 @@ pub enum Kept {
     AsCorrections,
     /// As long as `retention.sync_journal` says.
     AsSyncs,
+    /// As long as `retention.presence` says.
+    AsPresence,
     /// Until their own system no longer has the person.
     AsInTheirSystem,
     /// Until they are done; skipped ones a week more, dead ones until somebody decides.
@@ -250,6 +253,10 @@ pub const TABLES: &[Table] = &[
     syncing::SYNC_JOURNAL,
     syncing::SYNC_REVIEWS,
     syncing::SYNC_DRIFT,
+    presence::AGENTS,
+    presence::STORY,
+    presence::PAUSES,
+    presence::HOLDS,
     table(
         "overrides",
         "agents' corrections: number, externalId, reason",

@@ -19,6 +19,7 @@ mod jobs;
 mod keys;
 mod owning;
 mod place;
+mod presence;
 mod reconcile;
 mod reports;
 mod reseal;

@@ -162,6 +162,9 @@ fn kept(kept: Kept, config: &Config) -> String {
         Kept::AsSyncs => {
             format!("{} (retention.sync_journal)", period(config.retention.sync_journal.0))
         }
+        Kept::AsPresence => {
+            format!("{} (retention.presence)", period(config.retention.presence.0))
+        }
         Kept::AsWork => "until done; skipped 7 days more, dead until decided".to_owned(),
         Kept::ForEver => "until erased or taken away".to_owned(),
     }
