@@ -77,6 +77,10 @@ pub(crate) async fn watch(live: Live, mut stop: stop_watch::Receiver<bool>) {
         for trouble in troubles::seen(&engine, &alerting) {
             seen.insert(trouble, (now, String::new()));
         }
+        for ((kind, team), told) in crate::presence::troubles::seen(&engine) {
+            let trouble = Trouble { kind: kind.to_owned(), connection: team };
+            seen.insert(trouble, (now, told));
+        }
         match syncs::seen(&engine).await {
             Ok(troubles) => seen.extend(troubles.into_iter().map(|(one, told)| (one, (now, told)))),
             Err(error) => tracing::warn!("how syncs do could not be seen: {error}"),

@@ -141,6 +141,7 @@ impl Runner {
         loops.spawn(reconcile::work(live.clone(), stop.subscribe()));
         loops.spawn(crate::sync::control::run(live.clone(), stop.subscribe()));
         loops.spawn(crate::sync::follow::run(live.clone(), stop.subscribe()));
+        loops.spawn(crate::presence::work::run(live.clone(), stop.subscribe()));
         loops.spawn(rotate::resume(live.now(), stop.subscribe()));
         loops.spawn(subjects::keep_up(live.clone(), stop.subscribe()));
         Self { stop, loops }

@@ -16,6 +16,8 @@
 //!
 //! Contacts of two systems are kept the same by [`sync`].
 //!
+//! What agents show is kept the same in two systems by [`presence`].
+//!
 //! Connections, actions and queues change while all this goes on: [`Live`].
 //!
 //! This crate names no vendor, writes no SQL and serves no HTTP.
@@ -50,6 +52,7 @@ mod lookup;
 pub mod metrics;
 mod misses;
 mod overrides;
+pub mod presence;
 mod rates;
 pub mod reconcile;
 mod rotate;
@@ -76,6 +79,7 @@ pub use live::Live;
 pub use lookup::{Engine, Error, Options, Request};
 pub use metrics::Metrics;
 pub use overrides::Corrections;
+pub use presence::Presence;
 pub use reconcile::Reconciling;
 pub use reconcile::schedule::Schedule;
 pub use rules::{Arriving, Book, Decided, Routing, Rules};

@@ -16,6 +16,7 @@ use crate::connections::{Connection, Connections};
 use crate::follow_up::{self, Found, Identity};
 use crate::late::Answered;
 use crate::overrides::{Answering, Corrections, queue_word};
+use crate::presence::Presence;
 use crate::reconcile::Reconciling;
 use crate::rules::{Routing, Rules};
 use crate::subjects::ERASED;
@@ -39,6 +40,8 @@ pub struct Engine {
     pub metrics: Arc<Metrics>,
     pub actions: Arc<Actions>,
     pub syncs: Arc<Syncs>,
+    /// The teams whose presence is kept the same in two systems.
+    pub presence: Arc<Presence>,
     /// The routing rules in force.
     pub rules: Arc<Rules>,
     /// Rules that are asked as well, and only counted.
@@ -58,6 +61,8 @@ pub struct Options {
     pub corrections: Corrections,
     /// How long calls are kept; `None` for ever.
     pub keep_calls_for: Option<Duration>,
+    /// How long it is told what became of agents' presence; `None` for ever.
+    pub keep_presence_for: Option<Duration>,
     /// Names of `data` whose values are kept of each call as plain labels, for reports.
     pub dimensions: Arc<Vec<String>>,
     /// Names of `data` whose values are kept with each call, sealed, for the list of calls.

@@ -1,6 +1,7 @@
 //! What is counted, named in tables from which the reference page is made ([`all`]).
 
 mod about;
+mod presence;
 mod standing;
 mod syncs;
 
@@ -11,6 +12,7 @@ use about::ALL;
 pub use about::{About, all};
 use domain::Status;
 use kit::Lane;
+use presence::Presence;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -121,6 +123,7 @@ pub struct Metrics {
     shadowed: Family<Shadowed, Counter>,
     standing: Standing,
     syncs: Syncs,
+    presence: Presence,
     rates: Rates,
 }
 
@@ -153,6 +156,7 @@ impl Metrics {
             shadowed: Family::default(),
             standing: Standing::default(),
             syncs: Syncs::default(),
+            presence: Presence::default(),
             rates: Rates::default(),
         };
         let [
@@ -195,7 +199,8 @@ impl Metrics {
         registry.register(decisions_late.name, decisions_late.help, metrics.decisions_late.clone());
         registry.register(shadowed.name, shadowed.help, metrics.shadowed.clone());
         let standing = Standing::register(registry);
-        Self { standing, syncs: Syncs::register(registry), ..metrics }
+        let syncs = Syncs::register(registry);
+        Self { standing, syncs, presence: Presence::register(registry), ..metrics }
     }
 
     /// Sets the gauges to what stands now.
@@ -217,6 +222,7 @@ impl Metrics {
             }
         }
         self.standing.gauge(engine);
+        self.presence.gauge(engine);
         self.syncs.gauge(engine).await?;
         let counts = engine.store.job_counts().await?;
         self.jobs_kept.clear(); // a line that is empty now has no row
@@ -304,6 +310,11 @@ impl Metrics {
         for (what, calls) in counts {
             self.reconcile_calls.get_or_create(&Examined { what: what.clone() }).inc_by(*calls);
         }
+    }
+
+    /// So many events of a team were decided, in one go.
+    pub(crate) fn presence_decided(&self, team: &str, events: usize, time: Duration) {
+        self.presence.decided(team, events, time);
     }
 
     /// A run of a sync has ended.

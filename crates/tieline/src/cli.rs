@@ -44,6 +44,8 @@ enum Command {
     Sync(commands::SyncArgs),
     /// Decide what syncs ask people: conflicts, matches that are not clear, deletions.
     Review(commands::ReviewArgs),
+    /// Keep what agents show the same in two systems: who stands how, and why; leave alone.
+    Presence(commands::PresenceArgs),
     /// Look at what a contact center needs, and make what is missing.
     Setup(commands::SetupArgs),
     /// List, show or clear what agents have corrected.
@@ -176,6 +178,7 @@ impl Cli {
             Command::Explain(args) => commands::explain(&args).await,
             Command::Sync(args) => commands::sync(&args).await,
             Command::Review(args) => commands::review(&args).await,
+            Command::Presence(args) => commands::presence(&args).await,
             Command::Setup(args) => commands::setup(&args).await,
             Command::Overrides(args) => commands::overrides(&args).await,
             Command::Links(args) => commands::links(&args).await,

@@ -78,12 +78,14 @@ impl Running {
         store.use_dimensions(&reports.dimensions, reports.values_max).await?;
         let file = File::open(loaded.clone(), &store)?;
         let Start { connections, actions, syncs, keeper } = Keeper::start(file, &store).await?;
+        let presence = wiring::presence::all(loaded, &connections).map_err(wiring::told)?;
         let mut registry = Registry::default();
         let engine = Engine {
             store,
             connections,
             actions,
             syncs,
+            presence: Arc::new(presence),
             clock: Clock::System,
             metrics: Arc::new(Metrics::register(&mut registry)),
             rules: Arc::default(),

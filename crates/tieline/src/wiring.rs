@@ -1,6 +1,7 @@
 //! From a checked configuration to the parts of a running server.
 
 pub mod actions;
+pub mod presence;
 mod routing;
 pub mod syncs;
 
@@ -201,6 +202,7 @@ pub fn options(loaded: &Loaded) -> Result<engine::Options, Failure> {
         calls: calls(config)?,
         reconcile: reconciling(config)?,
         keep_calls_for: Some(config.retention.calls.0).filter(|kept| !kept.is_zero()),
+        keep_presence_for: Some(config.retention.presence.0).filter(|kept| !kept.is_zero()),
         dimensions: Arc::new(config.reports.dimensions.clone()),
         columns: Arc::new(config.reports.columns.clone()),
         alerts: alerts::alerting(&config.alerts)?,

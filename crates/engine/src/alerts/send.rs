@@ -18,6 +18,9 @@ pub struct Alert {
     /// Its sync; empty where it is of a connection.
     #[serde(default)]
     pub sync: String,
+    /// Its team whose presence is kept; empty where it is of another.
+    #[serde(default)]
+    pub team: String,
     /// Is it over?
     pub is_over: bool,
     /// When it began, and when this was noticed.

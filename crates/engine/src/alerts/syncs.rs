@@ -134,6 +134,7 @@ pub(super) fn told(turn: &Turn, known: Option<&str>) -> Alert {
         kind: kind.clone(),
         connection: String::new(),
         sync: name.clone(),
+        team: String::new(),
         is_over: turn.is_over,
         since: turn.since.to_string(),
         at: turn.at.to_string(),

@@ -1,6 +1,7 @@
 //! What counts as a trouble, and in which words it is told.
 
 use super::{Alert, Alerting, syncs};
+use crate::presence::troubles as presence;
 use crate::{Connection, Engine};
 use kit::breaker::Position;
 use state::alerts::{Trouble, Turn};
@@ -48,6 +49,9 @@ pub(super) fn told(engine: &Engine, turn: &Turn, known: Option<&str>) -> Alert {
     if syncs::is_one(&turn.trouble) {
         return syncs::told(turn, known);
     }
+    if presence::ALL.contains(&turn.trouble.kind.as_str()) {
+        return of_team(turn, known);
+    }
     let Trouble { kind, connection: name } = &turn.trouble;
     let connection = engine.connections.get(name);
     let title = match (kind.as_str(), turn.is_over) {
@@ -72,10 +76,31 @@ pub(super) fn told(engine: &Engine, turn: &Turn, known: Option<&str>) -> Alert {
         kind: kind.clone(),
         connection: name.clone(),
         sync: String::new(),
+        team: String::new(),
         is_over: turn.is_over,
         since: turn.since.to_string(),
         at: turn.at.to_string(),
         title,
+        detail,
+    }
+}
+
+/// The words for a turn of a team.
+fn of_team(turn: &Turn, known: Option<&str>) -> Alert {
+    let Trouble { kind, connection: team } = &turn.trouble;
+    let detail = match known {
+        Some(known) if !turn.is_over => known.to_owned(),
+        _ => format!("It began at {}.", turn.since),
+    };
+    Alert {
+        kind: kind.clone(),
+        connection: String::new(),
+        sync: String::new(),
+        team: team.clone(),
+        is_over: turn.is_over,
+        since: turn.since.to_string(),
+        at: turn.at.to_string(),
+        title: format!("presence {team}: {}", presence::title(kind, turn.is_over)),
         detail,
     }
 }

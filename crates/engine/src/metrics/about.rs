@@ -1,6 +1,6 @@
 //! Every metric, as the reference prints it.
 
-use super::{standing, syncs};
+use super::{presence, standing, syncs};
 
 /// A metric as the reference prints it.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct About {
 /// Every metric, in the order of registration.
 #[must_use]
 pub fn all() -> Vec<&'static About> {
-    ALL.iter().chain(&standing::ALL).chain(&syncs::ALL).collect()
+    ALL.iter().chain(&standing::ALL).chain(&syncs::ALL).chain(&presence::ALL).collect()
 }
 
 pub(super) const ALL: [About; 18] = [

@@ -207,6 +207,7 @@ impl Parts {
                 confirm_within: second,
             },
             keep_calls_for: None,
+            keep_presence_for: None,
             dimensions: Arc::default(),
             columns: Arc::default(),
             calls: Arc::new(CallOptions {
@@ -227,6 +228,7 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             actions: Arc::new(Actions::default()),
             syncs: Arc::clone(&self.syncs),
+            presence: Arc::default(),
             rules: Arc::default(),
             shadow: None,
             options,

@@ -3,8 +3,8 @@
 
 use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{
-    AlertsSection, CallsSection, FormatsSection, ModulesSection, Period, ReconcileSection,
-    RoutingSection, SecretSource, ServerSection, StreamsSection, SyncSection,
+    AlertsSection, CallsSection, FormatsSection, ModulesSection, Period, PresenceSection,
+    ReconcileSection, RoutingSection, SecretSource, ServerSection, StreamsSection, SyncSection,
 };
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -48,6 +48,9 @@ pub struct Config {
     /// Records of two connections, kept the same.
     #[serde(default)]
     pub syncs: Vec<SyncSection>,
+    /// Agents of two systems that hand out work, kept the same.
+    #[serde(default)]
+    pub presence: Vec<PresenceSection>,
     #[serde(default)]
     pub alerts: AlertsSection,
     #[serde(default)]

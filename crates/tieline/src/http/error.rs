@@ -99,6 +99,7 @@ pages! {
     "link.erased",
     "link.unknown",
     "override.unknown",
+    "presence.unknown",
     "reconcile.busy",
     "reconcile.unknown",
     "record.unknown",

@@ -21,6 +21,7 @@ mod lookup;
 mod news;
 mod openapi;
 mod overrides;
+mod presence;
 mod reconcile;
 mod reports;
 mod routing;
@@ -184,6 +185,7 @@ fn operators() -> Router<Shared> {
         .route("/api/v1/store/backup", post(admin::backup))
         .merge(rule_books())
         .merge(syncing())
+        .merge(presences())
 }
 
 /// With a key: syncs, their runs, and what people decide about them.
@@ -218,6 +220,20 @@ fn syncing() -> Router<Shared> {
         .route("/api/v1/reviews/{id}/decision", post(syncs::reviews::decide))
         .route("/api/v1/failures", get(syncs::failures::list))
         .route("/api/v1/failures/redrive", post(syncs::failures::redrive))
+}
+
+/// With a key: agents in two systems; with an agent's token: their console.
+fn presences() -> Router<Shared> {
+    Router::new()
+        .route("/api/v1/presence", get(presence::list))
+        .route("/api/v1/presence/agents/{agent_id}", get(presence::one))
+        .route("/api/v1/presence/agents/{agent_id}/pause", post(presence::pause))
+        .route("/api/v1/presence/agents/{agent_id}/resume", post(presence::resume))
+        .route("/api/v1/presence/teams/{team}/pause", post(presence::pause_team))
+        .route("/api/v1/presence/teams/{team}/resume", post(presence::resume_team))
+        .route("/api/v1/agents/{agent_id}/presence/order", get(presence::console::order))
+        .route("/api/v1/agents/{agent_id}/presence/answer", post(presence::console::answer))
+        .route("/api/v1/agents/{agent_id}/presence/leave", post(presence::console::leave))
 }
 
 /// With a key: routing rules, and what they have decided.

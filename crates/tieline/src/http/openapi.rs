@@ -6,7 +6,7 @@ use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
     access, admin, connections, context, customers, enrich, events, health, keys, links, lookup,
-    news, overrides, reconcile, reports, routing, rules, settings, syncs,
+    news, overrides, presence, reconcile, reports, routing, rules, settings, syncs,
 };
 use axum::Json;
 use axum::extract::State;
@@ -41,6 +41,8 @@ use utoipa::{Modify, OpenApi};
         syncs::health::plan, syncs::health::health, syncs::health::drifts, syncs::health::measure, syncs::promotion::one, syncs::promotion::rehearse, syncs::promotion::apply, syncs::forget::forget,
         syncs::records::story, syncs::reviews::list, syncs::reviews::one, syncs::reviews::decide, syncs::reviews::decide_many,
         syncs::failures::list, syncs::failures::redrive,
+        presence::list, presence::one, presence::pause, presence::resume, presence::pause_team, presence::resume_team,
+        presence::console::order, presence::console::answer, presence::console::leave,
         connections::list, connections::health, admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),
     modifiers(&Keys)

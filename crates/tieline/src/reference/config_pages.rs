@@ -42,6 +42,13 @@ const SECTIONS: &[(&str, &str)] = &[
     ("DeletesSection", "[syncs.deletes]"),
     ("MarkSection", "[syncs.deletes.mark_left]"),
     ("BrakeSection", "[syncs.brake]"),
+    ("PresenceSection", "[[presence]]"),
+    ("PairSection", "[[presence.pairs]]"),
+    ("TransitionSection", "[presence.transition]"),
+    ("MembersSection", "[presence.members]"),
+    ("MatchingSection", "[presence.matching]"),
+    ("MissedSection", "[presence.missed]"),
+    ("ConsoleSection", "[presence.console]"),
     ("LogSection", "[log]"),
 ];
 

@@ -120,6 +120,8 @@ impl File {
         let connections = wiring::joined(&loaded, all).map_err(faults)?;
         let actions = wiring::actions::all(&loaded, &connections).map_err(faults)?;
         let syncs = wiring::syncs::all(&loaded, &connections).map_err(faults)?;
+        // Teams come from the file alone; what they need must stay.
+        wiring::presence::all(&loaded, &connections).map_err(faults)?;
         let (connections, actions) = (Arc::new(connections), Arc::new(actions));
         Ok(Assembled { connections, actions, syncs: Arc::new(syncs), config: loaded.config })
     }

@@ -344,7 +344,7 @@ fn direction(way: WayWord) -> Direction {
     }
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }

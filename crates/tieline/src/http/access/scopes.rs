@@ -88,6 +88,11 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("GET", "/api/v1/failures", Read),
     ("GET", "/api/v1/runs/*", Read),
     ("GET", "/api/v1/runs/*/writes", Read),
+    ("GET", "/api/v1/presence", Read),
+    ("GET", "/api/v1/presence/agents/*", Read),
+    ("GET", "/api/v1/agents/*/presence/order", Agent),
+    ("POST", "/api/v1/agents/*/presence/answer", Agent),
+    ("POST", "/api/v1/agents/*/presence/leave", Agent),
     ("POST", "/api/v1/agent-tokens", Agents),
 ];
 

@@ -107,7 +107,7 @@ pub struct PageQuery {
     limit: u32,
 }
 
-pub(super) fn hundred() -> u32 {
+pub(in crate::http) fn hundred() -> u32 {
     100
 }
 

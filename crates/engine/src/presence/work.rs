@@ -1,0 +1,129 @@
+//! Works at every team until told to stop; of all nodes one works at a team.
+
+use super::desk::{Desk, Standing};
+use super::shift::{End, Shift};
+use crate::live::Live;
+use domain::Timestamp;
+use state::presence::TeamHold;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How long one node holds a team without a word before another may take it.
+pub(super) const HOLD: Duration = Duration::from_secs(15);
+/// How often it says so.
+pub(super) const HOLD_ON_EVERY: Duration = Duration::from_secs(5);
+/// Before a team that could not be worked at is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// Before settings are read again that did not fit what the systems have.
+const RETRY_FAULTY: Duration = Duration::from_secs(60);
+/// Consoles are looked for, and old lines forgotten, so often.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
+pub(crate) async fn run(live: Live, mut stop: watch::Receiver<bool>) {
+    let presence = Arc::clone(&live.now().presence);
+    if presence.desks().next().is_none() {
+        return;
+    }
+    let mut tasks = JoinSet::new();
+    for desk in presence.desks() {
+        tasks.spawn(keep(Arc::clone(desk), live.clone(), stop.clone()));
+    }
+    let mut forget = tokio::time::interval(FORGET_EVERY);
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = sleep(SWEEP_EVERY) => presence.consoles().sweep(),
+            _ = forget.tick() => forget_old(&live).await,
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn forget_old(live: &Live) {
+    let engine = live.now();
+    let Some(kept) = engine.options.keep_presence_for else { return };
+    let before: Timestamp = engine.clock.now().minus(kept);
+    loop {
+        match engine.store.forget_presence(before).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => return tracing::warn!("old presence could not be forgotten: {error}"),
+        }
+    }
+}
+
+/// Works at one team whenever this node may.
+async fn keep(desk: Arc<Desk>, live: Live, mut stop: watch::Receiver<bool>) {
+    let team = desk.team().name.clone();
+    let hold = match TeamHold::new(&team) {
+        Ok(hold) => hold,
+        Err(error) => return tracing::error!("presence of {team} is not kept: {error}"),
+    };
+    while !*stop.borrow() {
+        let engine = live.now();
+        let wait = match engine.store.hold_team(&hold, HOLD, engine.clock.now()).await {
+            Ok(true) => work(&desk, &live, &hold, stop.clone()).await,
+            Ok(false) => {
+                desk.table().standing = Standing::Elsewhere;
+                RETRY
+            }
+            Err(error) => {
+                desk.table().standing = Standing::Unreachable(error.to_string());
+                RETRY
+            }
+        };
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = desk.asked_to_look() => {}
+            () = sleep(wait) => {}
+        }
+    }
+    if let Err(error) = live.now().store.let_team_go(&hold).await {
+        tracing::warn!("presence of {team} is held for a while yet: {error}");
+    }
+}
+
+/// Works at a team until something ends it; how long to wait then.
+async fn work(
+    desk: &Arc<Desk>,
+    live: &Live,
+    hold: &TeamHold,
+    stop: watch::Receiver<bool>,
+) -> Duration {
+    let name = &desk.team().name;
+    let shift = tokio::select! {
+        shift = Shift::open(desk, live, hold) => shift,
+        () = stopped(stop.clone()) => return Duration::ZERO,
+    };
+    let end = match shift {
+        Ok(shift) => shift.work(live, stop).await,
+        Err(end) => end,
+    };
+    let (standing, wait) = match end {
+        End::Stopped | End::Changed => (Standing::Starting, Duration::ZERO),
+        End::Lost => (Standing::Elsewhere, RETRY),
+        End::Faulty(faults) => {
+            for fault in &faults {
+                tracing::error!("presence {name}: {fault}; nothing is commanded until then");
+            }
+            (Standing::Faulty(faults), RETRY_FAULTY)
+        }
+        End::Failed(why) => {
+            tracing::warn!("presence {name} is not kept now: {why}");
+            (Standing::Unreachable(why), RETRY)
+        }
+    };
+    let mut table = desk.table();
+    table.standing = standing;
+    table.backlog = [0, 0];
+    wait
+}
+
+pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
+    // Whoever could tell is gone: that is a stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
