@@ -6,8 +6,10 @@
 
 pub mod grpc;
 mod request;
+mod socket;
 
 pub use request::Request;
+pub use socket::Socket;
 
 use crate::budget::Budget;
 use crate::clock;

@@ -4,7 +4,7 @@
 //! says what it lacks. `platform` is what it does, `client` the way to it,
 //! `mapping` its JSON both ways, `events` what it tells of calls, `history` what it
 //! remembers of them, `destinations` what they can be sent to, `records` what whole contacts
-//! and organizations are, `sign_in` whose token an agent's page shows, `check`
+//! and organizations are, `presence` what agents show, `sign_in` whose token an agent's page shows, `check`
 //! what it needs to be granted. Set-up and quirks are in README.md.
 
 mod check;
@@ -15,6 +15,7 @@ mod events;
 mod history;
 mod mapping;
 mod platform;
+mod presence;
 mod records;
 mod requests;
 pub mod setup;
@@ -88,6 +89,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             platform: Arc::clone(&platform),
             events: events::Events { apps },
         })),
+        presence: Some(Arc::new(presence::Agents::new(Arc::clone(&platform.client), http.clone()))),
         destinations: Some(Arc::new(destinations::Places { client: Arc::clone(&platform.client) })),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&platform.client) })),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),

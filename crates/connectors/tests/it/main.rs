@@ -10,6 +10,7 @@ mod dynamics;
 mod faults;
 mod followed;
 mod genesys;
+mod genesys_presence;
 mod genesys_records;
 mod genesys_sim;
 mod hubspot;

@@ -172,8 +172,8 @@ mod tests {
             agent("s5", "eve@x.example", "Agents"),
         ];
         let external: HashMap<_, _> = [
-            (("g5".to_owned(), "salesforce".to_owned()), vec!["S5".to_owned()]),
-            (("g1".to_owned(), "salesforce".to_owned()), vec!["s1".to_owned(), "s2".to_owned()]),
+            (("g5".to_owned(), "crm".to_owned()), vec!["S5".to_owned()]),
+            (("g1".to_owned(), "crm".to_owned()), vec!["s1".to_owned(), "s2".to_owned()]),
         ]
         .into();
         let roster = matched([&center, &crm], &external, matching, members);
@@ -199,7 +199,7 @@ mod tests {
             ("bob@x.example".to_owned(), "s5".to_owned()),
         ]
         .into();
-        let matching = [By::Table(table), By::ExternalId("salesforce".to_owned()), By::Email];
+        let matching = [By::Table(table), By::ExternalId("crm".to_owned()), By::Email];
         let found = [("g1", "s1"), ("g3", "s3")];
         check(&matching, &Members::default(), &found, &["g2", "g4", "g5"]);
     }

@@ -145,7 +145,7 @@ pub(super) mod tests {
                 .collect(),
         };
         let center = known(
-            "genesys",
+            "center",
             &[
                 ("g1", "On Queue", Kind::Work),
                 ("g2", "Available", Kind::NoWork),
@@ -155,7 +155,7 @@ pub(super) mod tests {
             ],
         );
         let crm = known(
-            "salesforce",
+            "crm",
             &[
                 ("s1", "Online", Kind::Work),
                 ("s2", "Transition", Kind::NoWork),
@@ -172,7 +172,7 @@ pub(super) mod tests {
         };
         Team {
             name: "support".to_owned(),
-            connections: ["genesys".to_owned(), "salesforce".to_owned()],
+            connections: ["center".to_owned(), "crm".to_owned()],
             members: Members::default(),
             matching: vec![By::Email],
             scenario: Scenario::Both,
@@ -213,12 +213,12 @@ pub(super) mod tests {
     fn a_status_that_is_none_or_several_is_told_with_what_there_is() {
         faults(
             &[("On Queue", "Online"), ("Lunch", "Busy")],
-            &["pairs[1].contact_center: genesys has no status `Lunch`; choose one of Available, \
+            &["pairs[1].contact_center: center has no status `Lunch`; choose one of Available, \
                Break, Busy, On Queue, break"],
         );
         faults(
             &[("On Queue", "Online"), ("BREAK", "Busy")],
-            &["pairs[1].contact_center: genesys has several statuses `BREAK`; write the id of \
+            &["pairs[1].contact_center: center has several statuses `BREAK`; write the id of \
                one: g4, g5"],
         );
     }
@@ -228,12 +228,14 @@ pub(super) mod tests {
         faults(
             &[("On Queue", "Busy"), ("Lunch", "Busy")],
             &[
-                "pairs[1].contact_center: genesys has no status `Lunch`; choose one of Available, \
+                "pairs[1].contact_center: center has no status `Lunch`; choose one of Available, \
                  Break, Busy, On Queue, break",
                 "pairs[0].crm: in `On Queue` ↔ `Busy` only `On Queue` hands out work; replace \
-                 `Busy` by a work status of salesforce, or `On Queue` by one without work",
-                "pairs.crm: no pair leads from a work status of salesforce; map one to a work \
-                 status of genesys, or make genesys the master",
+                 `Busy` by a work status of crm, or `On Queue` by one without work",
+                "pairs.crm: no pair leads from a work status of crm; map one to a work \
+                 status of center, or make center the master",
+                "pairs[1].crm: `Busy` leads to `On Queue` and to `Lunch`; let one of `On Queue` ↔ \
+                 `Busy` and `Lunch` ↔ `Busy` lead only to crm",
             ],
         );
     }

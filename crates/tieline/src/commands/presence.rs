@@ -97,17 +97,16 @@ pub async fn presence(args: &PresenceArgs) -> Result<(), Failure> {
 async fn list(team: Option<&str>, output: &Output) -> Result<(), Failure> {
     let client = output.client()?;
     let of_team = team.map(|team| format!("&team={}", percent(team))).unwrap_or_default();
-    let (mut after, mut items, mut teams) = (String::new(), Vec::new(), Value::Null);
-    loop {
+    let (mut after, mut items) = (String::new(), Vec::new());
+    let teams = loop {
         let path = format!("/api/v1/presence?limit=500&after={}{of_team}", percent(&after));
         let mut page = client.get(&path).await?;
         items.extend(page["items"].as_array().cloned().unwrap_or_default());
-        teams = page["teams"].take();
         after = text(&page, "next");
         if after.is_empty() {
-            break;
+            break page["teams"].take();
         }
-    }
+    };
     let all = json!({ "teams": teams, "items": items });
     let mut lines: Vec<String> = each(&all["teams"]).flat_map(team_lines).collect();
     if !items.is_empty() {

@@ -15,6 +15,7 @@ mod modules;
 mod period;
 pub mod presence;
 mod reconcile;
+mod retention;
 mod routing;
 mod secret;
 mod sections;
@@ -32,6 +33,7 @@ pub use modules::ModulesSection;
 pub use period::Period;
 pub use presence::PresenceSection;
 pub use reconcile::ReconcileSection;
+pub use retention::RetentionSection;
 pub use routing::RoutingSection;
 pub use secret::SecretSource;
 pub use sections::{

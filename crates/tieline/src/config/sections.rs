@@ -4,7 +4,8 @@
 use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{
     AlertsSection, CallsSection, FormatsSection, ModulesSection, Period, PresenceSection,
-    ReconcileSection, RoutingSection, SecretSource, ServerSection, StreamsSection, SyncSection,
+    ReconcileSection, RetentionSection, RoutingSection, SecretSource, ServerSection,
+    StreamsSection, SyncSection,
 };
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -128,26 +129,6 @@ pub struct CorrectionsSection {
     pub per_queue: bool,
     /// How long the CRM may take to confirm a new externalId. A flow is waiting.
     pub confirm_within: Period,
-}
-
-/// How long what is personal is kept.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetentionSection {
-    /// Calls older than this are forgotten with all that hangs on them, once an hour;
-    /// `0s` keeps them for ever. The number of a customer's calls stays.
-    pub calls: Period,
-    /// For how long runs of a sync can be taken back and their writes told; `0s`: for ever.
-    pub sync_journal: Period,
-    /// For how long it can be told what became of an agent's presence; `0s`: for ever.
-    pub presence: Period,
-}
-
-impl Default for RetentionSection {
-    fn default() -> Self {
-        let days = |days: u64| Period::ms(days * 24 * 3_600_000);
-        Self { calls: days(30), sync_journal: days(90), presence: days(30) }
-    }
 }
 
 /// What reports group calls by.

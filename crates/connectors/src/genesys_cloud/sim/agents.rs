@@ -68,6 +68,17 @@ impl GenesysCloud {
         self.platform.channels().release();
     }
 
+    /// Writes what another system calls a user; false where there is no such user.
+    pub fn name_agent(&self, user: &str, authority: &str, key: &str) -> bool {
+        self.platform.world().agents.name(user, authority, key).is_ok()
+    }
+
+    /// From now on no socket that is open says anything any more, also not when it is asked:
+    /// as behind a network that drops every packet.
+    pub fn mute_sockets(&self) {
+        self.platform.channels().mute();
+    }
+
     /// Says on every socket that it will be closed (`v2.system.socket_closing`).
     pub fn warn_sockets(&self) {
         self.platform.channels().warn();

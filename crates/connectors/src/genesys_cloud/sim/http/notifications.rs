@@ -139,13 +139,18 @@ pub(crate) async fn connect(
         return StatusCode::NOT_FOUND.into_response();
     };
     upgrade.on_upgrade(async move |socket| {
-        speak(&platform, &id, socket, frames).await;
+        speak(&platform, (&id, number), socket, frames).await;
         platform.channels().leave(&id, number);
     })
 }
 
 /// Until either side ends it.
-async fn speak(platform: &Platform, id: &str, mut socket: WebSocket, mut frames: Receiver<String>) {
+async fn speak(
+    platform: &Platform,
+    (id, number): (&str, u64),
+    mut socket: WebSocket,
+    mut frames: Receiver<String>,
+) {
     let period = platform.config.heartbeat;
     let mut heartbeat = tokio::time::interval_at(Instant::now() + period, period);
     loop {
@@ -162,6 +167,9 @@ async fn speak(platform: &Platform, id: &str, mut socket: WebSocket, mut frames:
             },
             _ = heartbeat.tick() => metadata("WebSocket Heartbeat"),
         };
+        if platform.channels().is_muted(number) {
+            continue;
+        }
         if socket.send(Message::Text(Utf8Bytes::from(frame))).await.is_err() {
             return;
         }

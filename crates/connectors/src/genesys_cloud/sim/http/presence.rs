@@ -25,6 +25,7 @@ const MOST_AT_ONCE: usize = 50;
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(Method::GET, USERS, &[], list),
     Operation::new(Method::GET, USER, &[], user),
+    Operation::new(Method::GET, "/api/v2/users/{userId}/externalid", &[], external_ids),
     Operation::new(Method::GET, DEFINITIONS, &[], definitions),
     Operation::new(Method::GET, "/api/v2/presence/definitions/{definitionId}", VIEW, definition),
     Operation::new(Method::GET, PRESENCE, &[], presence),
@@ -66,6 +67,11 @@ fn user(platform: &Platform, ask: &Ask) -> Answer {
     ok(render(id, found, ask))
 }
 
+fn external_ids(platform: &Platform, ask: &Ask) -> Answer {
+    let id = ask.uuid("userId")?;
+    ok(platform.world().agents.get(id)?.external_ids(id))
+}
+
 fn render(id: &str, agent: &Agent, ask: &Ask) -> Value {
     let expand = ask.list("expand");
     let mut body = json!({
@@ -87,6 +93,9 @@ fn render(id: &str, agent: &Agent, ask: &Ask) -> Value {
     }
     if expand.contains(&"routingStatus") {
         body["routingStatus"] = agent.routing(id);
+    }
+    if expand.contains(&"conversationSummary") {
+        body["conversationSummary"] = agent.conversation_summary(id);
     }
     body
 }

@@ -79,6 +79,10 @@ pub(crate) struct Agent {
     routing_since: i64,
     is_offered: bool,
     at_hand: bool,
+    /// What is at hand is after-call work.
+    is_wrapping: bool,
+    /// What other systems call them: authority and key.
+    external_ids: Vec<(String, String)>,
 }
 
 /// Every user by id, and what is still to be told of them.
@@ -102,6 +106,8 @@ impl Agents {
             routing_since: now,
             is_offered: false,
             at_hand: false,
+            is_wrapping: false,
+            external_ids: Vec::new(),
         };
         self.all.insert(id.to_owned(), agent);
     }
@@ -112,6 +118,13 @@ impl Agents {
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Agent)> {
         self.all.iter()
+    }
+
+    /// Writes what another system calls a user (`POST /users/{id}/externalid`).
+    pub(crate) fn name(&mut self, id: &str, authority: &str, key: &str) -> Result<(), Problem> {
+        let agent = self.all.get_mut(id).ok_or_else(Problem::not_found)?;
+        agent.external_ids.push((authority.to_owned(), key.to_owned()));
+        Ok(())
     }
 
     /// Topics and bodies of what happened since they were last taken, in order.
@@ -192,7 +205,10 @@ impl Agents {
         };
         agent.is_offered = false;
         agent.at_hand = matches!(act, Act::Accept | Act::EndWithWork);
+        agent.is_wrapping = act == Act::EndWithWork;
+        let summary = agent.conversation_summary(id);
         self.route(id, routing, now);
+        self.told.push((format!("v2.users.{id}.conversationsummary"), summary));
         true
     }
 
@@ -224,6 +240,33 @@ impl Agent {
 
     pub(crate) fn routing_text(&self) -> &'static str {
         self.routing.as_str()
+    }
+
+    /// `UserExternalIdentifier`s.
+    pub(crate) fn external_ids(&self, id: &str) -> Value {
+        let one = |(authority, key): &(String, String)| {
+            json!({
+                "authorityName": authority,
+                "externalKey": key,
+                "selfUri": format!("/api/v2/users/{id}/externalid/{authority}/{key}"),
+            })
+        };
+        self.external_ids.iter().map(one).collect()
+    }
+
+    /// `UserConversationSummary`: one call at most, as the agents here have.
+    pub(crate) fn conversation_summary(&self, id: &str) -> Value {
+        let none = || json!({ "active": 0, "acw": 0 });
+        let mut body = json!({ "userId": id });
+        for media in ["call", "callback", "email", "message", "chat", "socialExpression", "video"] {
+            body[media] = json!({ "contactCenter": none(), "enterprise": none() });
+        }
+        let is_active = self.at_hand && !self.is_wrapping;
+        body["call"]["contactCenter"] =
+            json!({ "active": u8::from(is_active), "acw": u8::from(self.is_wrapping) });
+        let is_other = self.routing == Routing::Communicating;
+        body["call"]["enterprise"]["active"] = u8::from(is_other).into();
+        body
     }
 
     /// `RoutingStatus`.

@@ -21,12 +21,13 @@ const MOST_FRAMES: usize = 1000;
 /// Events kept back by a fault; past it they are lost.
 const MOST_HELD: usize = 10_000;
 const LIFETIME_MS: i64 = 86_400_000;
-const TOPICS: [&str; 6] = [
+const TOPICS: [&str; 7] = [
     "v2.users.{id}.activity",
     "v2.users.{id}.presence",
     "v2.users.{id}.routingStatus",
     "v2.users.{id}.outofoffice",
     "v2.users.{id}.conversations",
+    "v2.users.{id}.conversationsummary",
     "v2.routing.queues.{id}.users",
 ];
 
@@ -57,6 +58,8 @@ pub(crate) struct Channels {
     sequence: u64,
     faults: VecDeque<(String, EventFault)>,
     held: VecDeque<(String, Value)>,
+    /// Sockets up to this number say nothing any more.
+    muted: u64,
 }
 
 impl Channels {
@@ -200,6 +203,15 @@ impl Channels {
                 let _ = socket.try_send(frame.to_string());
             }
         }
+    }
+
+    /// Every socket of now falls silent.
+    pub(crate) fn mute(&mut self) {
+        self.muted = self.sequence;
+    }
+
+    pub(crate) fn is_muted(&self, number: u64) -> bool {
+        number <= self.muted
     }
 
     /// Closes every socket; what was sent to it before still arrives.
