@@ -669,7 +669,7 @@ async fn describe_tells_the_fields() {
     assert_eq!(field("Name")["createable"], false);
     assert_eq!(org.get("/sobjects/Nothing/describe").await.status, 404);
     let names = org.get("/sobjects").await.json();
-    assert_eq!(names["sobjects"].as_array().map(Vec::len), Some(6));
+    assert_eq!(names["sobjects"].as_array().map(Vec::len), Some(12));
 }
 
 #[tokio::test]

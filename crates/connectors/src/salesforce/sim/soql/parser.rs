@@ -15,6 +15,7 @@ pub(crate) struct Query {
     pub(crate) select: Vec<Item>,
     pub(crate) from: Name,
     pub(crate) condition: Option<Condition>,
+    pub(crate) group: Vec<Name>,
     pub(crate) order: Vec<Order>,
     pub(crate) limit: Option<usize>,
     pub(crate) offset: usize,
@@ -32,8 +33,17 @@ pub(crate) enum Item {
     Field(Name),
     /// `COUNT()`
     Count,
+    /// A function of a field, and its alias.
+    Aggregate(Function, Name, Option<String>),
     /// A child sub-query; its FROM is a relationship name.
     Children(Box<Query>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Count,
+    Max,
+    Min,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -173,8 +183,15 @@ impl<'a> Parser<'a> {
         }
         self.need_word("FROM")?;
         let from = self.name()?;
-        let mut query =
-            Query { select, from, condition: None, order: vec![], limit: None, offset: 0 };
+        let mut query = Query {
+            select,
+            from,
+            condition: None,
+            group: vec![],
+            order: vec![],
+            limit: None,
+            offset: 0,
+        };
         self.tail(&mut query)?;
         self.depth -= 1;
         Ok(query)
@@ -191,15 +208,39 @@ impl<'a> Parser<'a> {
             if name.text.eq_ignore_ascii_case("COUNT") && self.sign(")") {
                 return Ok(Item::Count);
             }
-            return Err(Broken::new(name.at, format!("{}() is not simulated here", name.text)));
+            return self.function(&name);
         }
         Ok(Item::Field(name))
     }
 
-    /// `[WHERE …] [ORDER BY …] [LIMIT n] [OFFSET n]`
+    /// `field) [alias]`
+    fn function(&mut self, name: &Name) -> Result<Item, Broken> {
+        let function = match name.text.to_ascii_uppercase().as_str() {
+            "COUNT" => Function::Count,
+            "MAX" => Function::Max,
+            "MIN" => Function::Min,
+            _ => {
+                return Err(Broken::new(name.at, format!("{}() is not simulated here", name.text)));
+            }
+        };
+        let field = self.name()?;
+        self.need_sign(")")?;
+        let has_alias = matches!(self.peek(), Token::Word(_)) && !self.is_word(0, "FROM");
+        let alias = has_alias.then(|| self.name()).transpose()?;
+        Ok(Item::Aggregate(function, field, alias.map(|name| name.text)))
+    }
+
+    /// `[WHERE …] [GROUP BY …] [ORDER BY …] [LIMIT n] [OFFSET n]`
     pub(crate) fn tail(&mut self, query: &mut Query) -> Result<(), Broken> {
         if self.word("WHERE") {
             query.condition = Some(self.condition()?);
+        }
+        if self.is_word(0, "GROUP") && self.is_word(1, "BY") {
+            self.next += 2;
+            query.group.push(self.name()?);
+            while self.sign(",") {
+                query.group.push(self.name()?);
+            }
         }
         if self.is_word(0, "ORDER") && self.is_word(1, "BY") {
             self.next += 2;
