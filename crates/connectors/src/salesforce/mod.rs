@@ -1,7 +1,7 @@
 //! Salesforce: who is calling, by phone, e-mail or record id; and what came of it.
 //!
 //! It can look up, keep activities, tell what changed, write, and say what it lacks. `lookup` is
-//! the way of a question, `journal` that of an activity, `changes` and `writes` (over `records`)
+//! the way of a question, `journal` that of an activity, `presence` what agents show in Omni-Channel, `changes` and `writes` (over `records`)
 //! those of whole records (many at once: `batch`; how their fields hold values: `forms`), `client` the way to the org, `soql` the only way to write a query, `mapping`
 //! what an answer means, `sign_in` whose token an agent's page shows (`signed_request`
 //! reads one form of it). Set-up and quirks are in README.md.
@@ -16,6 +16,7 @@ mod journal;
 mod login;
 mod lookup;
 mod mapping;
+mod presence;
 mod records;
 mod requests;
 mod sign_in;
@@ -74,6 +75,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     login.request()?;
     let tokens = Tokens::start(&opening.name, Arc::new(login));
     let client = Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api_version));
+    let events = Arc::new(events(settings, &http, &client)?);
     let agents = agents(settings, &http, &client, org)?.map(Arc::new);
     Ok(Capabilities {
         tokens: Some(tokens),
@@ -85,7 +87,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: Some(Arc::new(accounts::Accounts { client: Arc::clone(&client), ledger })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
-        feed: Some(Arc::new(events(settings, &http, &client)?)),
+        feed: Some(Arc::clone(&events) as Arc<dyn kit::Feed>),
+        presence: Some(Arc::new(presence::Omni::new(Arc::clone(&client), events))),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         writes: Some(Arc::new(writes::Records::new(Arc::clone(&client)))),
         forms: Some(Arc::new(forms::Names)),
@@ -221,7 +224,7 @@ fn invalid(field: &str, reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{shapes, vendor};
+    use super::{presence, shapes, vendor};
     use kit::Settings;
     use std::collections::BTreeSet;
 
@@ -230,8 +233,9 @@ mod tests {
         let objects = toml::Value::from(vec!["Contact", "Lead"]);
         let plain = [("objects".to_owned(), objects)].into();
         let shapes = shapes(&Settings { plain, ..Settings::default() }).expect("shapes");
+        let searched = shapes.iter().flat_map(|s| &s.fields).map(|field| field.as_str().to_owned());
         let read: BTreeSet<String> =
-            shapes.iter().flat_map(|s| &s.fields).map(|field| field.as_str().to_owned()).collect();
+            searched.chain(presence::fields().map(str::to_owned)).collect();
         let told = vendor().connector.manifest.privacy.reads;
         assert_eq!(read, told.into_iter().collect(), "list every field under [privacy] reads");
     }

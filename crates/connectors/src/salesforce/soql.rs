@@ -107,6 +107,22 @@ impl Condition {
         Self(format!("{} LIKE '{pattern}'", field.0))
     }
 
+    /// The checkbox is set.
+    pub(super) fn holds(field: &Name) -> Self {
+        Self(format!("{} = true", field.0))
+    }
+
+    /// The record's id comes after this one.
+    pub(super) fn id_after(id: &RecordId) -> Self {
+        Self(format!("Id > '{}'", id.0))
+    }
+
+    /// The date-time field holds one of these moments; `None` when there are none.
+    pub(super) fn one_of_moments(field: &Name, moments: &[Timestamp]) -> Option<Self> {
+        let texts: Vec<String> = moments.iter().map(Timestamp::to_string).collect();
+        (!texts.is_empty()).then(|| Self(format!("{} IN ({})", field.0, texts.join(", "))))
+    }
+
     /// The date-time field holds this moment or a later one.
     pub(super) fn since(field: &Name, moment: Timestamp) -> Self {
         Self(format!("{} >= {moment}", field.0))
@@ -127,6 +143,14 @@ impl Condition {
     /// Both conditions hold.
     pub(super) fn and(self, other: Self) -> Self {
         Self(format!("({} AND {})", self.0, other.0))
+    }
+
+    /// This condition, and the other where there is one.
+    pub(super) fn and_all(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) => self.and(other),
+            None => self,
+        }
     }
 
     /// Length in characters, as the vendor's limit counts it.
@@ -158,6 +182,45 @@ impl Soql {
         }
         let _ = write!(text, " LIMIT {limit}");
         Self(text)
+    }
+
+    /// Rows of `object` that meet `condition`: those with the highest values of these fields
+    /// first, a checkbox that is set before one that is not.
+    pub(super) fn newest(
+        object: &Name,
+        fields: &[Name],
+        condition: &Condition,
+        by: &[Name],
+        limit: u16,
+    ) -> Self {
+        let order: Vec<String> = by.iter().map(|name| format!("{} DESC", name.0)).collect();
+        let (fields, order) = (list(fields), order.join(", "));
+        let condition = &condition.0;
+        Self(format!(
+            "SELECT {fields} FROM {} WHERE {condition} ORDER BY {order} LIMIT {limit}",
+            object.0
+        ))
+    }
+
+    /// Rows of `object` that meet `condition`, in the order of their ids.
+    pub(super) fn by_id(
+        object: &Name,
+        fields: &[Name],
+        condition: Option<&Condition>,
+        limit: u16,
+    ) -> Self {
+        let mut text = format!("SELECT {} FROM {}", list(fields), object.0);
+        if let Some(condition) = condition {
+            let _ = write!(text, " WHERE {}", condition.0);
+        }
+        let _ = write!(text, " ORDER BY Id LIMIT {limit}");
+        Self(text)
+    }
+
+    /// For each value of `by`, the highest `of`, told as `latest`.
+    pub(super) fn latest(object: &Name, by: &Name, of: &Name, condition: &Condition) -> Self {
+        let (object, by, of, condition) = (&object.0, &by.0, &of.0, &condition.0);
+        Self(format!("SELECT {by}, MAX({of}) latest FROM {object} WHERE {condition} GROUP BY {by}"))
     }
 
     /// Rows of `object` that meet `condition`, in the order of their changes.
