@@ -75,7 +75,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     login.request()?;
     let tokens = Tokens::start(&opening.name, Arc::new(login));
     let client = Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api_version));
-    let events = Arc::new(events(settings, &http, &client)?);
+    let (events, own_topics) = events(settings, &http, &client)?;
     let agents = agents(settings, &http, &client, org)?.map(Arc::new);
     Ok(Capabilities {
         tokens: Some(tokens),
@@ -87,8 +87,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: Some(Arc::new(accounts::Accounts { client: Arc::clone(&client), ledger })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
-        feed: Some(Arc::clone(&events) as Arc<dyn kit::Feed>),
-        presence: Some(Arc::new(presence::Omni::new(Arc::clone(&client), events))),
+        feed: Some(Arc::new(events)),
+        presence: Some(Arc::new(presence::Omni::new(Arc::clone(&client), own_topics))),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         writes: Some(Arc::new(writes::Records::new(Arc::clone(&client)))),
         forms: Some(Arc::new(forms::Names)),
@@ -97,12 +97,13 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     })
 }
 
-/// What the org tells by itself.
+/// What the org tells by itself: for syncs over the channel that is set; for presence over each
+/// object's own, because a channel does not say that it lacks an object.
 fn events(
     settings: &Settings,
     http: &Http,
     client: &Arc<Client>,
-) -> Result<changes::feed::Events, Error> {
+) -> Result<(changes::feed::Events, changes::feed::Events), Error> {
     let endpoint = settings.text("pubsub_url").unwrap_or("https://api.pubsub.salesforce.com:7443");
     let endpoint = Url::parse(endpoint).map_err(|_| invalid("pubsub_url", "is no address"))?;
     let channel = settings.text("change_channel").map(str::trim).filter(|name| !name.is_empty());
@@ -110,8 +111,11 @@ fn events(
     if channel.is_some_and(|name| !is_channel(name)) {
         return Err(invalid("change_channel", "is a channel's name, such as Tieline__chn"));
     }
-    let (http, channel) = (http.clone(), channel.map(str::to_owned));
-    Ok(changes::feed::Events::new(client, http, endpoint, channel))
+    let over = |channel: Option<&str>| {
+        let channel = channel.map(str::to_owned);
+        changes::feed::Events::new(client, http.clone(), endpoint.clone(), channel)
+    };
+    Ok((over(channel), over(None)))
 }
 
 /// The widget's app, where there is one.

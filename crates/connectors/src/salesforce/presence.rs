@@ -47,7 +47,7 @@ const JOIN: [&str; 1] = ["ServicePresenceStatusId"];
 /// The agents of one org.
 pub(super) struct Omni {
     client: Arc<Client>,
-    events: Arc<Events>,
+    events: Events,
     /// Held while it is read, so that no answer overtakes a later one.
     memory: Mutex<Memory>,
     /// Each who follows is a reader of its own.
@@ -55,7 +55,7 @@ pub(super) struct Omni {
 }
 
 impl Omni {
-    pub(super) fn new(client: Arc<Client>, events: Arc<Events>) -> Self {
+    pub(super) fn new(client: Arc<Client>, events: Events) -> Self {
         let (memory, followers) = (Mutex::default(), AtomicU64::new(0));
         Self { client, events, memory, followers }
     }
@@ -137,6 +137,13 @@ fn agent(row: &Value) -> Result<Agent, Error> {
         aliases: ["Username", "FederationIdentifier"].into_iter().filter_map(owned).collect(),
         groups: owned("Profile.Name").into_iter().collect(),
     })
+}
+
+/// The objects that are read, besides users and statuses, each with its fields.
+pub(super) fn needed() -> [(Name, Vec<Name>); 3] {
+    let [shown, work] = reading::needed();
+    let joins = (fixed("ServiceChannelStatus"), names(&JOIN));
+    [joins, (fixed(SHOWN), shown), (fixed(WORK), work)]
 }
 
 /// Every field that is read of agents and of what they do.

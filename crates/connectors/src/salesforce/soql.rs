@@ -311,7 +311,7 @@ pub(super) fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Condition, Digits, Name, Soql, Sosl};
+    use super::{Condition, Digits, Name, RecordId, Soql, Sosl};
     use domain::Timestamp;
     use proptest::prelude::*;
 
@@ -429,5 +429,41 @@ mod tests {
             "FIND {15 OR 42} IN PHONE FIELDS RETURNING Contact(Id, Phone ORDER BY CreatedDate \
              LIMIT 9), Lead(Id ORDER BY CreatedDate LIMIT 9)"
         );
+    }
+
+    #[test]
+    fn queries_of_agents_read_as_the_vendor_documents() {
+        let (object, user, end) = (name("UserServicePresence"), name("UserId"), name("EndDate"));
+        let now = Condition::holds(&name("IsCurrentState"));
+        let then = Condition::one_of_moments(&end, &[Timestamp(0), Timestamp(1_000)]);
+        let any = Condition::any(vec![now, then.expect("moments")]);
+        let named = Condition::one_of(&user, ["0055g00000ABCdEAAX"]).expect("ids");
+        let whole = named.clone().and_all(any);
+        let query = Soql::newest(
+            &object,
+            std::slice::from_ref(&user),
+            &whole,
+            std::slice::from_ref(&end),
+            9,
+        );
+        assert_eq!(
+            query.as_str(),
+            "SELECT UserId FROM UserServicePresence WHERE (UserId IN ('0055g00000ABCdEAAX') AND \
+             (IsCurrentState = true OR EndDate IN (1970-01-01T00:00:00.000Z, \
+             1970-01-01T00:00:01.000Z))) ORDER BY EndDate DESC LIMIT 9"
+        );
+        let after = RecordId::new("0055g00000ABCdEAAX").map(|id| Condition::id_after(&id));
+        let query = Soql::by_id(&object, &[end.clone(), user.clone()], after.as_ref(), 9);
+        assert_eq!(
+            query.as_str(),
+            "SELECT EndDate, UserId FROM UserServicePresence WHERE Id > '0055g00000ABCdEAAX' \
+             ORDER BY Id LIMIT 9"
+        );
+        assert_eq!(
+            Soql::latest(&object, &user, &end, &named.and_all(None)).as_str(),
+            "SELECT UserId, MAX(EndDate) latest FROM UserServicePresence \
+             WHERE UserId IN ('0055g00000ABCdEAAX') GROUP BY UserId"
+        );
+        assert_eq!(Condition::one_of_moments(&end, &[]), None);
     }
 }

@@ -2,7 +2,7 @@
 //! Pub/Sub API and without it.
 
 use crate::rig::Rig;
-use connectors::salesforce::sim::{Config, Salesforce, WorkAct};
+use connectors::salesforce::sim::{Config, Permissions, Salesforce, WorkAct};
 use connectors::salesforce::simulate;
 use domain::presence::{Kind, Work};
 use kit::Error;
@@ -350,9 +350,7 @@ async fn an_org_that_tells_nothing_of_presence_is_asked_instead() {
 async fn who_may_not_read_presence_is_told_so_for_good() {
     let (rig, presence, ann) = agent("Ann").await;
     let hidden_objects = HashSet::from(["UserServicePresence".to_owned()]);
-    let permissions =
-        connectors::salesforce::sim::Permissions { hidden_objects, ..Default::default() };
-    rig.simulator.set_permissions(permissions);
+    rig.simulator.set_permissions(Permissions { hidden_objects, ..Permissions::default() });
     let is_named = |error: &Error| matches!(error, Error::Forbidden { missing } if missing == "UserServicePresence");
     let refused = presence.read(std::slice::from_ref(&ann)).await.expect_err("hidden");
     assert!(is_named(&refused), "{refused}");
@@ -360,6 +358,49 @@ async fn who_may_not_read_presence_is_told_so_for_good() {
     while tokio::time::timeout(PATIENCE, told.recv()).await.expect("it ends").is_some() {}
     let ended = following.await.expect("no panic").expect_err("refused");
     assert!(is_named(&ended), "{ended}");
+}
+
+#[tokio::test]
+async fn a_check_warns_of_presence_that_cannot_be_read_where_the_org_has_omni_channel() {
+    let (rig, _) = org(Config::default()).await;
+    let flaws = || async {
+        let found = rig.open().await.check.check().await;
+        let flaws = found.into_iter().filter_map(|finding| finding.outcome.err());
+        flaws.map(|flaw| (flaw.is_warning(), flaw.message)).collect::<Vec<_>>()
+    };
+    let hide = |objects: &[&str]| {
+        let hidden_objects = objects.iter().map(|name| (*name).to_owned()).collect();
+        rig.simulator.set_permissions(Permissions { hidden_objects, ..Permissions::default() });
+    };
+    assert_eq!(flaws().await, []);
+    for object in ["UserServicePresence", "AgentWork"] {
+        hide(&[object]);
+        let found = flaws().await;
+        assert!(found.len() == 1 && found[0].0 && found[0].1.contains(object), "{found:?}");
+    }
+    hide(&["ServicePresenceStatus", "UserServicePresence", "AgentWork"]);
+    assert_eq!(flaws().await, [], "an org without Omni-Channel");
+}
+
+#[tokio::test]
+async fn presence_is_told_whatever_channel_the_syncs_have() {
+    let change_channel = Some(("Tieline__chn".to_owned(), vec!["Contact".to_owned()]));
+    let config = Config { change_channel, ..Config::default() };
+    let (org, mut logins) = simulate::with_logins(config).await.expect("a port");
+    for login in &mut logins {
+        login.plain.insert("change_channel".to_owned(), "Tieline__chn".into());
+    }
+    let connector = connectors::by_name("salesforce").expect("Salesforce");
+    let rig = Rig::new(connector, Box::new(org), logins, simulate::API);
+    let presence = rig.open().await.presence.expect("presence");
+    let ann = add(&rig.simulator, "Ann");
+    let (mut told, _following) = follow(&presence, std::slice::from_ref(&ann));
+    for status in ["Online", "Busy"] {
+        rig.simulator.agent_sets(&ann, status).expect("set");
+        until_changed(&mut told, &[&ann]).await;
+    }
+    rig.simulator.agent_sets(&ann, "Lunch").expect("set");
+    until_told_alone(&mut told, &ann).await;
 }
 
 #[tokio::test]

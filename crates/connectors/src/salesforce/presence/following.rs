@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// News of one moment is told together.
-const TOGETHER: Duration = Duration::from_millis(300);
+const TOGETHER: Duration = Duration::from_millis(150);
 /// News that waits to be told; then no more is taken from the org.
 const NEWS_MAX: usize = 64;
 /// Ids of one query: their list stays below the longest WHERE clause.
@@ -162,8 +162,7 @@ impl<'a> Ear<'a> {
     /// Hears for as long as the org lets us; why not longer.
     async fn listen(&self) -> Error {
         let mut patience = PATIENCE;
-        let mut is_asking = false;
-        let mut place = None;
+        let (mut is_asking, mut place) = (false, None);
         loop {
             let (why, has_heard) = self.subscribed(patience).await;
             if has_heard {
@@ -197,20 +196,19 @@ impl<'a> Ear<'a> {
     }
 
     /// Hears over a subscription until it has been broken off for so long, or is refused; and
-    /// whether anything was heard at all.
-    async fn subscribed(&self, patience: Duration) -> (Error, bool) {
-        let mut cursor = None;
-        // The first question subscribes; what happened before is told as a gap at once.
-        let mut wait = Duration::ZERO;
-        let mut well = Instant::now();
-        let mut backoff = BACKOFF_MIN;
-        let mut has_heard = false;
+    /// whether the org has told a place in it, so that nothing is missed any more.
+    async fn subscribed(&self, mut patience: Duration) -> (Error, bool) {
+        // The first question subscribes; what happened before is a gap, told at once to who has
+        // heard nothing yet. Who has asked meanwhile waits until it is not refused.
+        let mut wait = if patience.is_zero() { POLL } else { Duration::ZERO };
+        let (mut is_first, mut has_heard, mut cursor) = (true, false, None);
+        let (mut broken, mut backoff) = (None, BACKOFF_MIN);
         loop {
             let told = self.next(cursor.clone(), wait).await;
-            if wait.is_zero() && (told.is_ok() || !patience.is_zero()) {
+            if is_first && (told.is_ok() || !patience.is_zero()) {
                 self.say(News::Gap).await;
             }
-            wait = WAIT;
+            (is_first, wait) = (false, WAIT);
             match told {
                 Ok(page) => {
                     if page.has_gap {
@@ -220,13 +218,17 @@ impl<'a> Ear<'a> {
                         let ids = page.notices.iter().map(|notice| notice.id().to_owned());
                         self.say(News::Changed(self.object, ids.collect())).await;
                     }
+                    if page.cursor.is_some() {
+                        (has_heard, patience) = (true, PATIENCE);
+                    }
                     cursor = page.cursor;
-                    (well, backoff, has_heard) = (Instant::now(), BACKOFF_MIN, true);
-                }
-                Err(error) if is_refusal(&error) || well.elapsed() >= patience => {
-                    return (error, has_heard);
+                    (broken, backoff) = (None, BACKOFF_MIN);
                 }
                 Err(error) => {
+                    let since = *broken.get_or_insert_with(Instant::now);
+                    if is_refusal(&error) || since.elapsed() >= patience {
+                        return (error, has_heard);
+                    }
                     tracing::debug!(object = self.object, "a subscription broke off: {error}");
                     sleep(backoff.max(told_pause(&error))).await;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
@@ -262,31 +264,28 @@ impl<'a> Ear<'a> {
         let (rows, heard) = self.omni.client.query_all_page(&soql).await?;
         let now = heard.date.ok_or_else(|| Error::protocol("an answer without a date"))?;
         let since = now.minus(OVERLAP);
-        let Some(before) = place.as_mut() else {
-            *place = Some(Place { since, told: HashMap::new() });
+        let is_more = rows.len() >= most || heard.body.get("done") == Some(&Value::Bool(false));
+        let Some(before) = place.as_ref().filter(|_| !is_more) else {
+            // Told before the place is kept: given up in between, it is told again.
             self.say(News::Gap).await;
+            *place = Some(Place { since, told: HashMap::new() });
             return Ok(());
         };
-        let is_more = rows.len() >= ROWS_MAX || heard.body.get("done") == Some(&Value::Bool(false));
-        if is_more {
-            *place = Some(Place { since, told: HashMap::new() });
-            self.say(News::Gap).await;
-            return Ok(());
-        }
-        let version = |row: &Value| text(row, "SystemModstamp").unwrap_or_default().to_owned();
         let mut told = HashMap::new();
         let mut users = Vec::new();
         for row in &rows {
-            let (id, version) = (id(row)?, version(row));
+            let version = text(row, "SystemModstamp").unwrap_or_default().to_owned();
+            let id = id(row)?;
             if before.told.get(&id) != Some(&version) {
                 users.extend(user(row));
             }
             told.insert(id, version);
         }
-        *before = Place { since: since.max(before.since), told };
+        let since = since.max(before.since);
         if !users.is_empty() {
             self.say(News::Of(users)).await;
         }
+        *place = Some(Place { since, told });
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 
 use super::super::mapping::record_id;
 use super::super::records::{fixed, id};
-use super::super::soql::{Condition, Soql};
+use super::super::soql::{Condition, Name, Soql};
 use super::seen::{self, Item, Known, Memory, OFFLINE, Place, Shown, Status};
 use super::{Omni, SHOWN, USER, WORK, names, text};
 use domain::Timestamp;
@@ -62,6 +62,11 @@ const WORK_FIELDS: [&str; 11] = [
 #[cfg(test)]
 pub(super) fn fields() -> impl Iterator<Item = &'static str> {
     SHOWN_FIELDS.into_iter().chain(WORK_FIELDS)
+}
+
+/// The fields of what agents show, and of their work.
+pub(super) fn needed() -> [Vec<Name>; 2] {
+    [names(&SHOWN_FIELDS), names(&WORK_FIELDS)]
 }
 
 /// By the agent's id.

@@ -14,6 +14,7 @@ mod compare;
 pub(crate) mod lexer;
 pub(crate) mod parser;
 pub(crate) mod plan;
+mod query;
 pub(crate) mod render;
 mod scope;
 

@@ -14,6 +14,8 @@ use sim::faults::{Fault, Rule};
 
 use super::*;
 
+mod omni;
+
 const BASE: &str = "/services/data/v67.0";
 
 /// A running org and a token for it.
