@@ -38,8 +38,9 @@ const SHOWN: &str = "UserServicePresence";
 const WORK: &str = "AgentWork";
 
 /// What is read of an agent.
-const AGENT: [&str; 6] =
-    ["Id", "Name", "Email", "Username", "FederationIdentifier", "Profile.Name"];
+const AGENT: [&str; 4] = ["Id", "Name", "Email", "Username"];
+/// The same where the integration user may see it.
+const AGENT_BESIDES: [&str; 2] = ["FederationIdentifier", "Profile.Name"];
 /// What is read of the statuses, and of what makes one a status of work.
 const STATUS: [&str; 2] = ["Id", "MasterLabel"];
 const JOIN: [&str; 1] = ["ServicePresenceStatusId"];
@@ -96,11 +97,22 @@ impl Presence for Omni {
         let staff = Condition::holds(&fixed("IsActive")).and_all(is_staff);
         let mut agents = Vec::new();
         let mut after: Option<RecordId> = None;
+        let mut besides = AGENT_BESIDES.to_vec();
         while agents.len() < AGENTS_MAX {
             let beyond = after.as_ref().map(Condition::id_after);
             let condition = staff.clone().and_all(beyond);
-            let soql = Soql::by_id(&fixed(USER), &names(&AGENT), Some(&condition), PAGE);
-            let rows = self.rows(&soql).await?;
+            let fields = names(&[AGENT.as_slice(), besides.as_slice()].concat());
+            let soql = Soql::by_id(&fixed(USER), &fields, Some(&condition), PAGE);
+            let rows = match self.rows(&soql).await {
+                Err(Error::Forbidden { missing }) => match without(&besides, &missing) {
+                    Some(rest) => {
+                        besides = rest;
+                        continue;
+                    }
+                    None => return Err(Error::Forbidden { missing }),
+                },
+                told => told?,
+            };
             for row in &rows {
                 agents.push(agent(row)?);
             }
@@ -128,6 +140,15 @@ impl Presence for Omni {
     }
 }
 
+/// The fields without the one that is missing, named whole or by a step of its path; `None`
+/// where it is none of them.
+fn without<'a>(fields: &[&'a str], missing: &str) -> Option<Vec<&'a str>> {
+    let bare = missing.rsplit('.').next().unwrap_or_default();
+    let is_there = |field: &&str| !field.split('.').any(|step| step.eq_ignore_ascii_case(bare));
+    let rest: Vec<&str> = fields.iter().copied().filter(is_there).collect();
+    (rest.len() < fields.len()).then_some(rest)
+}
+
 fn agent(row: &Value) -> Result<Agent, Error> {
     let owned = |field: &str| text(row, field).map(str::to_owned);
     Ok(Agent {
@@ -139,17 +160,17 @@ fn agent(row: &Value) -> Result<Agent, Error> {
     })
 }
 
-/// The objects that are read, besides users and statuses, each with its fields.
-pub(super) fn needed() -> [(Name, Vec<Name>); 3] {
+/// The objects that are read, besides the statuses, each with its fields.
+pub(super) fn needed() -> [(Name, Vec<Name>); 4] {
     let [shown, work] = reading::needed();
     let joins = (fixed("ServiceChannelStatus"), names(&JOIN));
-    [joins, (fixed(SHOWN), shown), (fixed(WORK), work)]
+    [(fixed(USER), names(&AGENT)), joins, (fixed(SHOWN), shown), (fixed(WORK), work)]
 }
 
 /// Every field that is read of agents and of what they do.
 #[cfg(test)]
 pub(super) fn fields() -> impl Iterator<Item = &'static str> {
-    AGENT.into_iter().chain(STATUS).chain(JOIN).chain(reading::fields())
+    AGENT.into_iter().chain(AGENT_BESIDES).chain(STATUS).chain(JOIN).chain(reading::fields())
 }
 
 fn text<'a>(row: &'a Value, field: &str) -> Option<&'a str> {

@@ -120,6 +120,24 @@ async fn active_users_are_agents_by_their_names_and_profiles() {
 }
 
 #[tokio::test]
+async fn what_may_not_be_seen_of_agents_is_left_out_unless_it_is_needed() {
+    let (rig, presence, ann) = agent("Ann Lee").await;
+    let hide = |field: &str| {
+        let hidden_fields = HashSet::from([field.to_owned()]);
+        rig.simulator.set_permissions(Permissions { hidden_fields, ..Permissions::default() });
+    };
+    for (field, groups) in [("User.FederationIdentifier", 1), ("Profile.Name", 0)] {
+        hide(field);
+        let agents = presence.agents().await.expect("agents");
+        let found = agents.iter().find(|agent| agent.id == ann).expect("Ann");
+        assert_eq!((found.aliases.len(), found.groups.len()), (1, groups), "{field}");
+    }
+    hide("User.Username");
+    let refused = presence.agents().await.expect_err("hidden");
+    assert!(matches!(&refused, Error::Forbidden { missing } if missing.contains("Username")));
+}
+
+#[tokio::test]
 async fn more_agents_than_a_page_holds_are_all_there() {
     let (rig, presence) = org(Config { batch: 300, ..Config::default() }).await;
     let all: HashSet<String> =
