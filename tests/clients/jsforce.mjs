@@ -168,6 +168,46 @@ async function main() {
     sf.sobject('Contact').retrieve(many[0].id),
   );
 
+  const statuses = await sf.query('SELECT Id, DeveloperName, MasterLabel FROM ServicePresenceStatus');
+  const status = Object.fromEntries(statuses.records.map((one) => [one.DeveloperName, one.Id]));
+  done('presence statuses', status.Online && status.Busy && statuses.totalSize === 6, statuses);
+  const joins = await sf.query(
+    "SELECT ServiceChannel.DeveloperName FROM ServiceChannelStatus WHERE ServicePresenceStatus.DeveloperName = 'Online'",
+  );
+  done('the channels of a status', joins.totalSize === 2 && joins.records[0].ServiceChannel.DeveloperName === 'Cases', joins);
+  const play = async (what, part) => {
+    const answer = await fetch(`${SF_URL}/_sim/omni/${what}`, { method: 'POST', body: JSON.stringify(part) });
+    if (!answer.ok) throw new Error(`${what}: ${answer.status}`);
+    return answer.status === 201 ? (await answer.json()).id : undefined;
+  };
+  const agent = await play('agent', { name: `Agent ${run}`, email: `agent.${run}@example.com` });
+  await play('status', { user: agent, status: 'Online' });
+  const shown = () =>
+    sf.sobject('UserServicePresence').find(
+      { UserId: agent, IsCurrentState: true },
+      'Id, ServicePresenceStatus.DeveloperName, User.Username, StatusStartDate',
+    );
+  const [presence] = await shown();
+  done(
+    'what an agent shows',
+    presence.ServicePresenceStatus.DeveloperName === 'Online' && presence.User.Username === `agent.${run}@example.com`,
+    presence,
+  );
+  const closed = 'CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY';
+  await refused('nobody writes a presence', closed, () =>
+    sf.sobject('UserServicePresence').create({ UserId: agent, ServicePresenceStatusId: status.Busy }),
+  );
+  await refused('or changes one', closed, () =>
+    sf.sobject('UserServicePresence').update({ Id: presence.Id, ServicePresenceStatusId: status.Busy }),
+  );
+  const [after] = await shown();
+  done('and nothing came of it', after.Id === presence.Id && after.StatusStartDate === presence.StatusStartDate, after);
+  await play('status', { user: agent, status: 'Busy' });
+  const ends = await sf.query(
+    `SELECT UserId, MAX(StatusEndDate) latest FROM UserServicePresence WHERE UserId = '${agent}' GROUP BY UserId`,
+  );
+  done('the last end by group', ends.records[0].UserId === agent && ends.records[0].latest !== null, ends);
+
   const limits = await sf.limits();
   done('limits', limits.DailyApiRequests.Remaining < limits.DailyApiRequests.Max, limits);
   done('limit header', sf.limitInfo.apiUsage.used > 0, sf.limitInfo);

@@ -145,6 +145,25 @@ async function main() {
   done('replay ids go up', created.replayId < updated.replayId && updated.replayId < deleted.replayId, deleted.replayId);
   client.close();
 
+  const omni = await connect();
+  const agents = listener();
+  omni.subscribe('/data/UserServicePresenceChangeEvent', agents.hear);
+  await agents.next(['grpcKeepalive', 'grpcKeepAlive']);
+  const play = async (what, body) => {
+    const told = await fetch(`${SF_URL}/_sim/omni/${what}`, { method: 'POST', body: JSON.stringify(body) });
+    return told.status === 201 ? (await told.json()).id : told.status;
+  };
+  const agent = await play('agent', { name: `Agent ${run}`, email: `agent.${run}@example.com` });
+  await play('status', { user: agent, status: 'Online' });
+  const online = (await agents.next(['event'])).data.payload;
+  done('who logs in has a new presence',
+    online.ChangeEventHeader.changeType === 'CREATE' && online.UserId === agent && online.IsCurrentState === true, online);
+  await play('log-out', { user: agent });
+  const over = (await agents.next(['event'])).data.payload;
+  done('who logs out ends it', same(over.ChangeEventHeader.recordIds, online.ChangeEventHeader.recordIds)
+    && over.ChangeEventHeader.changedFields.includes('StatusEndDate') && over.IsCurrentState === false, over);
+  omni.close();
+
   const again = await connect();
   const replay = listener();
   again.subscribeFromReplayId(TOPIC, replay.hear, 1, created.replayId);

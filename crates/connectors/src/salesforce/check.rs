@@ -3,11 +3,12 @@
 //! The login, the token's scopes, the search that calls use, and for each object
 //! a query of every field: what the integration user may not see, Salesforce
 //! says does not exist, one field at a time, until all missing ones are named. Last,
-//! whether activities can be written.
+//! whether activities can be written, and whether presence can be read where the org has it.
 
 use super::client::Client;
 use super::journal;
 use super::mapping::Shape;
+use super::presence;
 use super::sign_in::Agents;
 use super::soql::{Digits, Name, Soql, Sosl};
 use async_trait::async_trait;
@@ -35,6 +36,7 @@ impl Check for Access {
         }
         findings.push(self.search().await);
         findings.push(self.activities().await);
+        findings.extend(self.omni_channel().await);
         if let Some(agents) = &self.agents {
             findings.push(sign_in(agents).await);
         }
@@ -127,6 +129,27 @@ impl Access {
         }
     }
 
+    /// Whether presence can be read, where the org has Omni-Channel: then its statuses are
+    /// shown to every user. Calls do without, so what is missing is a warning.
+    async fn omni_channel(&self) -> Option<Finding> {
+        let what = "agents in Omni-Channel";
+        let statuses = Name::new("ServicePresenceStatus").expect("written in this file");
+        let id = Name::new("Id").expect("written in this file");
+        let asked = Soql::select(&statuses, &[id], None, 1);
+        self.client.query(Lane::Background, &asked).await.ok()?;
+        for (object, fields) in presence::needed() {
+            let soql = Soql::select(&object, &fields, None, 1);
+            match self.client.query(Lane::Background, &soql).await {
+                Ok(_) => {}
+                Err(Error::Forbidden { missing }) => {
+                    return Some(finding(what, Err(presence_flaw(object.as_str(), &missing))));
+                }
+                Err(error) => return Some(finding(what, Err(flaw(what, &error)))),
+            }
+        }
+        Some(finding(what, Ok(())))
+    }
+
     async fn search(&self) -> Finding {
         let what = "search by phone";
         let digits = Digits::of("0000000000").into_iter().collect::<Vec<_>>();
@@ -206,6 +229,16 @@ fn task_flaw(missing: &str) -> Flaw {
         message: format!("Salesforce lets us write no {missing}."),
         fix: format!(
             "Give the integration user the permission Edit Tasks and edit access to {missing}, or set calls.activity.enabled = false."
+        ),
+    }
+}
+
+fn presence_flaw(object: &str, missing: &str) -> Flaw {
+    Flaw {
+        code: kit::rights::OPTIONAL,
+        message: format!("Salesforce lets us not read {missing}, which a presence sync needs."),
+        fix: format!(
+            "Give the integration user Read and View All of {object}; without a presence sync, nothing needs it."
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! Salesforce: who is calling, by phone, e-mail or record id; and what came of it.
 //!
 //! It can look up, keep activities, tell what changed, write, and say what it lacks. `lookup` is
-//! the way of a question, `journal` that of an activity, `changes` and `writes` (over `records`)
+//! the way of a question, `journal` that of an activity, `presence` what agents show in Omni-Channel, `changes` and `writes` (over `records`)
 //! those of whole records (many at once: `batch`; how their fields hold values: `forms`), `client` the way to the org, `soql` the only way to write a query, `mapping`
 //! what an answer means, `sign_in` whose token an agent's page shows (`signed_request`
 //! reads one form of it). Set-up and quirks are in README.md.
@@ -16,6 +16,7 @@ mod journal;
 mod login;
 mod lookup;
 mod mapping;
+mod presence;
 mod records;
 mod requests;
 mod sign_in;
@@ -74,6 +75,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     login.request()?;
     let tokens = Tokens::start(&opening.name, Arc::new(login));
     let client = Arc::new(Client::new(http.clone(), Arc::clone(&tokens), api_version));
+    let (events, own_topics) = events(settings, &http, &client)?;
     let agents = agents(settings, &http, &client, org)?.map(Arc::new);
     Ok(Capabilities {
         tokens: Some(tokens),
@@ -85,7 +87,8 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         accounts: Some(Arc::new(accounts::Accounts { client: Arc::clone(&client), ledger })),
         journal: Some(Arc::new(journal::Tasks { client: Arc::clone(&client) })),
         changes: Some(Arc::new(changes::Feed { client: Arc::clone(&client) })),
-        feed: Some(Arc::new(events(settings, &http, &client)?)),
+        feed: Some(Arc::new(events)),
+        presence: Some(Arc::new(presence::Omni::new(Arc::clone(&client), own_topics))),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&client) })),
         writes: Some(Arc::new(writes::Records::new(Arc::clone(&client)))),
         forms: Some(Arc::new(forms::Names)),
@@ -94,12 +97,13 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
     })
 }
 
-/// What the org tells by itself.
+/// What the org tells by itself: for syncs over the channel that is set; for presence over each
+/// object's own, because a channel does not say that it lacks an object.
 fn events(
     settings: &Settings,
     http: &Http,
     client: &Arc<Client>,
-) -> Result<changes::feed::Events, Error> {
+) -> Result<(changes::feed::Events, changes::feed::Events), Error> {
     let endpoint = settings.text("pubsub_url").unwrap_or("https://api.pubsub.salesforce.com:7443");
     let endpoint = Url::parse(endpoint).map_err(|_| invalid("pubsub_url", "is no address"))?;
     let channel = settings.text("change_channel").map(str::trim).filter(|name| !name.is_empty());
@@ -107,8 +111,11 @@ fn events(
     if channel.is_some_and(|name| !is_channel(name)) {
         return Err(invalid("change_channel", "is a channel's name, such as Tieline__chn"));
     }
-    let (http, channel) = (http.clone(), channel.map(str::to_owned));
-    Ok(changes::feed::Events::new(client, http, endpoint, channel))
+    let over = |channel: Option<&str>| {
+        let channel = channel.map(str::to_owned);
+        changes::feed::Events::new(client, http.clone(), endpoint.clone(), channel)
+    };
+    Ok((over(channel), over(None)))
 }
 
 /// The widget's app, where there is one.
@@ -221,7 +228,7 @@ fn invalid(field: &str, reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{shapes, vendor};
+    use super::{presence, shapes, vendor};
     use kit::Settings;
     use std::collections::BTreeSet;
 
@@ -230,8 +237,9 @@ mod tests {
         let objects = toml::Value::from(vec!["Contact", "Lead"]);
         let plain = [("objects".to_owned(), objects)].into();
         let shapes = shapes(&Settings { plain, ..Settings::default() }).expect("shapes");
+        let searched = shapes.iter().flat_map(|s| &s.fields).map(|field| field.as_str().to_owned());
         let read: BTreeSet<String> =
-            shapes.iter().flat_map(|s| &s.fields).map(|field| field.as_str().to_owned()).collect();
+            searched.chain(presence::fields().map(str::to_owned)).collect();
         let told = vendor().connector.manifest.privacy.reads;
         assert_eq!(read, told.into_iter().collect(), "list every field under [privacy] reads");
     }

@@ -6,10 +6,13 @@
 //! (`store`). It follows the vendor's documents and knows nothing of our connector;
 //! clients that others wrote hold it to that (`tests/clients`).
 //!
+//! Agents work in Omni-Channel with their browsers, which `agents` plays.
+//!
 //! Misbehaviour is planned with [`Salesforce::faults`] or `POST /_sim/faults`. Besides
 //! `unauthorized` and `throttled`, a plan may name `throttled_daily`,
 //! `throttled_concurrent`, `maintenance` (503 as HTML), `unavailable` and `unknown`.
 
+mod agents;
 mod config;
 mod http;
 mod search;
@@ -33,6 +36,7 @@ use sim::paging::Results;
 use sim::server::{self, Running};
 use sim::tokens::Tokens;
 
+pub use self::agents::WorkAct;
 pub use self::config::Config;
 use self::http::pubsub::Writing;
 pub use self::http::{Page, SignedInUser};
@@ -160,6 +164,9 @@ impl Salesforce {
     pub fn query(&self, soql: &str) -> Result<Vec<Json>, String> {
         let store = self.world.read();
         let found = soql::run(&store, soql, false).map_err(told)?;
+        if let Some(grouping) = &found.plan.grouping {
+            return grouping.groups(&store, &found.plan, &found.rows).map_err(told);
+        }
         let record = |row: &u32| {
             let mut out = Vec::new();
             soql::render::record(&store, "/services/data/v67.0", &found.plan, *row, &mut out);

@@ -107,6 +107,22 @@ impl Condition {
         Self(format!("{} LIKE '{pattern}'", field.0))
     }
 
+    /// The checkbox is set.
+    pub(super) fn holds(field: &Name) -> Self {
+        Self(format!("{} = true", field.0))
+    }
+
+    /// The record's id comes after this one.
+    pub(super) fn id_after(id: &RecordId) -> Self {
+        Self(format!("Id > '{}'", id.0))
+    }
+
+    /// The date-time field holds one of these moments; `None` when there are none.
+    pub(super) fn one_of_moments(field: &Name, moments: &[Timestamp]) -> Option<Self> {
+        let texts: Vec<String> = moments.iter().map(Timestamp::to_string).collect();
+        (!texts.is_empty()).then(|| Self(format!("{} IN ({})", field.0, texts.join(", "))))
+    }
+
     /// The date-time field holds this moment or a later one.
     pub(super) fn since(field: &Name, moment: Timestamp) -> Self {
         Self(format!("{} >= {moment}", field.0))
@@ -127,6 +143,14 @@ impl Condition {
     /// Both conditions hold.
     pub(super) fn and(self, other: Self) -> Self {
         Self(format!("({} AND {})", self.0, other.0))
+    }
+
+    /// This condition, and the other where there is one.
+    pub(super) fn and_all(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) => self.and(other),
+            None => self,
+        }
     }
 
     /// Length in characters, as the vendor's limit counts it.
@@ -158,6 +182,45 @@ impl Soql {
         }
         let _ = write!(text, " LIMIT {limit}");
         Self(text)
+    }
+
+    /// Rows of `object` that meet `condition`: those with the highest values of these fields
+    /// first, a checkbox that is set before one that is not.
+    pub(super) fn newest(
+        object: &Name,
+        fields: &[Name],
+        condition: &Condition,
+        by: &[Name],
+        limit: u16,
+    ) -> Self {
+        let order: Vec<String> = by.iter().map(|name| format!("{} DESC", name.0)).collect();
+        let (fields, order) = (list(fields), order.join(", "));
+        let condition = &condition.0;
+        Self(format!(
+            "SELECT {fields} FROM {} WHERE {condition} ORDER BY {order} LIMIT {limit}",
+            object.0
+        ))
+    }
+
+    /// Rows of `object` that meet `condition`, in the order of their ids.
+    pub(super) fn by_id(
+        object: &Name,
+        fields: &[Name],
+        condition: Option<&Condition>,
+        limit: u16,
+    ) -> Self {
+        let mut text = format!("SELECT {} FROM {}", list(fields), object.0);
+        if let Some(condition) = condition {
+            let _ = write!(text, " WHERE {}", condition.0);
+        }
+        let _ = write!(text, " ORDER BY Id LIMIT {limit}");
+        Self(text)
+    }
+
+    /// For each value of `by`, the highest `of`, told as `latest`.
+    pub(super) fn latest(object: &Name, by: &Name, of: &Name, condition: &Condition) -> Self {
+        let (object, by, of, condition) = (&object.0, &by.0, &of.0, &condition.0);
+        Self(format!("SELECT {by}, MAX({of}) latest FROM {object} WHERE {condition} GROUP BY {by}"))
     }
 
     /// Rows of `object` that meet `condition`, in the order of their changes.
@@ -248,7 +311,7 @@ pub(super) fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Condition, Digits, Name, Soql, Sosl};
+    use super::{Condition, Digits, Name, RecordId, Soql, Sosl};
     use domain::Timestamp;
     use proptest::prelude::*;
 
@@ -366,5 +429,41 @@ mod tests {
             "FIND {15 OR 42} IN PHONE FIELDS RETURNING Contact(Id, Phone ORDER BY CreatedDate \
              LIMIT 9), Lead(Id ORDER BY CreatedDate LIMIT 9)"
         );
+    }
+
+    #[test]
+    fn queries_of_agents_read_as_the_vendor_documents() {
+        let (object, user, end) = (name("UserServicePresence"), name("UserId"), name("EndDate"));
+        let now = Condition::holds(&name("IsCurrentState"));
+        let then = Condition::one_of_moments(&end, &[Timestamp(0), Timestamp(1_000)]);
+        let any = Condition::any(vec![now, then.expect("moments")]);
+        let named = Condition::one_of(&user, ["0055g00000ABCdEAAX"]).expect("ids");
+        let whole = named.clone().and_all(any);
+        let query = Soql::newest(
+            &object,
+            std::slice::from_ref(&user),
+            &whole,
+            std::slice::from_ref(&end),
+            9,
+        );
+        assert_eq!(
+            query.as_str(),
+            "SELECT UserId FROM UserServicePresence WHERE (UserId IN ('0055g00000ABCdEAAX') AND \
+             (IsCurrentState = true OR EndDate IN (1970-01-01T00:00:00.000Z, \
+             1970-01-01T00:00:01.000Z))) ORDER BY EndDate DESC LIMIT 9"
+        );
+        let after = RecordId::new("0055g00000ABCdEAAX").map(|id| Condition::id_after(&id));
+        let query = Soql::by_id(&object, &[end.clone(), user.clone()], after.as_ref(), 9);
+        assert_eq!(
+            query.as_str(),
+            "SELECT EndDate, UserId FROM UserServicePresence WHERE Id > '0055g00000ABCdEAAX' \
+             ORDER BY Id LIMIT 9"
+        );
+        assert_eq!(
+            Soql::latest(&object, &user, &end, &named.and_all(None)).as_str(),
+            "SELECT UserId, MAX(EndDate) latest FROM UserServicePresence \
+             WHERE UserId IN ('0055g00000ABCdEAAX') GROUP BY UserId"
+        );
+        assert_eq!(Condition::one_of_moments(&end, &[]), None);
     }
 }

@@ -23,6 +23,7 @@ mod rig;
 mod salesforce;
 mod salesforce_accounts;
 mod salesforce_events;
+mod salesforce_presence;
 mod salesforce_records;
 mod sap;
 mod sap_mock;

@@ -51,10 +51,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(300);
 const FORM: &str = "sfe1.";
 const SERVICE: &str = "/eventbus.v1.PubSub/";
 
-/// The events of one org.
-/// By the user who listens and the topic.
+/// By the reader who listens and the object.
 type Lines = HashMap<(String, String), Arc<Mutex<Line>>>;
 
+/// The events of one org.
 pub(in crate::salesforce) struct Events {
     client: Arc<Client>,
     http: Http,
@@ -126,6 +126,12 @@ impl Events {
             lines.retain(|_, line| Arc::strong_count(line) > 1);
         }
         Arc::clone(lines.entry(whose).or_insert_with(|| Arc::new(Mutex::new(Line::new(None)))))
+    }
+
+    /// The reader will not come back: its subscription ends.
+    pub(in crate::salesforce) fn leave(&self, reader: &str, object: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.remove(&(reader.to_owned(), object.to_lowercase()));
     }
 
     fn topic(&self, object: &Name) -> String {

@@ -92,7 +92,10 @@ impl Default for Config {
             index_lag: Duration::from_secs(5),
             batch: 2000,
             pubsub_port: 0,
-            captured: ["Account", "Contact", "Lead"].map(str::to_owned).to_vec(),
+            // As many as an edition without the add-on allows.
+            captured: ["Account", "Contact", "Lead", "UserServicePresence", "AgentWork"]
+                .map(str::to_owned)
+                .to_vec(),
             change_channel: None,
             retention: Duration::from_secs(72 * 60 * 60),
             keepalive: Duration::from_secs(1),

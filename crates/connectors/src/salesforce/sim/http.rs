@@ -175,6 +175,7 @@ impl World {
             ["services", "data"] => self.versions(),
             ["services", "data", version, rest @ ..] => self.rest(asked, version, rest),
             ["_sim", "sign-in"] => self.signed_in(asked),
+            ["_sim", "omni", what] => self.omni(asked, what),
             ["_sim", "state"] => self.state(),
             _ => not_found(),
         }

@@ -58,6 +58,7 @@ pub(crate) fn sosl(store: &mut Store, base: &str, text: &str) -> Result<Vec<u8>,
         select: vec![],
         from: unnamed(""),
         condition: None,
+        group: vec![],
         order: vec![],
         limit: None,
         offset: 0,
@@ -102,6 +103,7 @@ pub(crate) fn parameterized(
             select: fields(object),
             from,
             condition: None,
+            group: vec![],
             order: vec![],
             limit,
             offset: 0,
@@ -136,6 +138,7 @@ fn run(
                 select,
                 from: unnamed(name),
                 condition: None,
+                group: vec![],
                 order: vec![],
                 limit: None,
                 offset: 0,
@@ -182,8 +185,15 @@ fn scope_named(name: &str) -> Result<Scope, Refused> {
 /// `Contact`, or `Contact(Id, Name WHERE … ORDER BY … LIMIT n)`.
 fn returned(parser: &mut Parser<'_>) -> Result<Query, Broken> {
     let from = parser.name()?;
-    let mut query =
-        Query { select: vec![], from, condition: None, order: vec![], limit: None, offset: 0 };
+    let mut query = Query {
+        select: vec![],
+        from,
+        condition: None,
+        group: vec![],
+        order: vec![],
+        limit: None,
+        offset: 0,
+    };
     if parser.sign("(") {
         query.select.push(Item::Field(parser.name()?));
         while parser.sign(",") {

@@ -24,6 +24,7 @@ const CASES: u64 = 9;
 /// Fills an empty org with the integration user, the fixed people and `count` others.
 pub(super) fn plant(store: &mut Store, username: &str, count: u64, seed: u64) {
     user(store, username);
+    omni(store);
     let [john, jane, maria] = seed::fixed();
     let mut accounts = HashMap::new();
     let doe = contact(store, &mut accounts, &john, FIRST_DAY, "CASE-99812");
@@ -70,6 +71,45 @@ fn user(store: &mut Store, username: &str) {
         values.push((active, Value::Bool(true)));
     }
     put(store, "User", values, FIRST_DAY - 100 * DAY);
+}
+
+/// The profile of agents, two channels, and statuses: those that are online for channels, and
+/// those that hand out no work.
+fn omni(store: &mut Store) {
+    let at = FIRST_DAY - 90 * DAY;
+    let profile = texts(store, "Profile", &[("Name", "Support Agent")]);
+    put(store, "Profile", profile, at);
+    let channels = [("Cases", "Case"), ("Chat", "LiveChatTranscript")].map(|(name, entity)| {
+        let fields = [
+            ("DeveloperName", name),
+            ("MasterLabel", name),
+            ("RelatedEntity", entity),
+            ("Language", "en_US"),
+        ];
+        let values = texts(store, "ServiceChannel", &fields);
+        put(store, "ServiceChannel", values, at)
+    });
+    let statuses: [(&str, &str, &[String]); 6] = [
+        ("Online", "Available", &channels),
+        ("Chat", "Available for chat", &channels[1..]),
+        ("Busy", "Busy", &[]),
+        ("Lunch", "Lunch", &[]),
+        ("Transition", "Transition", &[]),
+        ("Training", "Training", &[]),
+    ];
+    for (name, label, channels) in statuses {
+        let fields = [("DeveloperName", name), ("MasterLabel", label), ("Language", "en_US")];
+        let values = texts(store, "ServicePresenceStatus", &fields);
+        let status = put(store, "ServicePresenceStatus", values, at);
+        for channel in channels {
+            let fields = [
+                ("ServiceChannelId", channel.as_str()),
+                ("ServicePresenceStatusId", status.as_str()),
+            ];
+            let values = texts(store, "ServiceChannelStatus", &fields);
+            put(store, "ServiceChannelStatus", values, at);
+        }
+    }
 }
 
 fn contact(

@@ -4,13 +4,17 @@
 //! `plan` check names and types against the org and find the rows, by index where
 //! the condition allows; `render` writes the records in the order of the SELECT list.
 //!
-//! Left out, and refused as `MALFORMED_QUERY`: GROUP BY, aggregates other than
-//! `COUNT()`, TYPEOF, semi-joins, and date functions.
+//! `aggregate` puts rows together where the query groups them.
+//!
+//! Left out, and refused as `MALFORMED_QUERY`: HAVING, SUM and AVG, TYPEOF, semi-joins, and
+//! date functions.
 
+mod aggregate;
 mod compare;
 pub(crate) mod lexer;
 pub(crate) mod parser;
 pub(crate) mod plan;
+mod query;
 pub(crate) mod render;
 mod scope;
 

@@ -11,6 +11,7 @@ mod fates;
 pub(crate) mod ids;
 mod index;
 mod input;
+pub(crate) mod omni;
 pub(crate) mod packed;
 pub(crate) mod schema;
 mod table;
@@ -280,6 +281,7 @@ impl Store {
                 values.push((field, value));
             }
         }
+        omni::check_offer(self, object, &values)?;
         self.complete(object, &mut values);
         input::check_required(&self.objects[object], &values)?;
         input::check_unique(self, object, &values, None)?;
@@ -334,6 +336,7 @@ impl Store {
     /// Moves a record to the recycle bin.
     pub(crate) fn delete(&mut self, object: usize, row: u32) -> Result<Undo, Refused> {
         input::check_writable(self, object)?;
+        omni::check_delete(self, object, row)?;
         let before = self.row(object, row).cloned();
         let before = before
             .ok_or_else(|| Refused::new("NOT_FOUND", "The requested resource does not exist"))?;

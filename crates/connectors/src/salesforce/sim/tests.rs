@@ -14,6 +14,8 @@ use sim::faults::{Fault, Rule};
 
 use super::*;
 
+mod omni;
+
 const BASE: &str = "/services/data/v67.0";
 
 /// A running org and a token for it.
@@ -669,7 +671,7 @@ async fn describe_tells_the_fields() {
     assert_eq!(field("Name")["createable"], false);
     assert_eq!(org.get("/sobjects/Nothing/describe").await.status, 404);
     let names = org.get("/sobjects").await.json();
-    assert_eq!(names["sobjects"].as_array().map(Vec::len), Some(6));
+    assert_eq!(names["sobjects"].as_array().map(Vec::len), Some(12));
 }
 
 #[tokio::test]

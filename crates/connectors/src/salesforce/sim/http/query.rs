@@ -106,6 +106,15 @@ impl World {
                 &json!({ "totalSize": total, "done": true, "records": [] }),
             );
         }
+        if let Some(grouping) = &found.plan.grouping {
+            return match grouping.groups(store, &found.plan, &found.rows) {
+                Err(refused) => refused.into(),
+                Ok(groups) => Answer::json(
+                    StatusCode::OK,
+                    &json!({ "totalSize": groups.len(), "done": true, "records": groups }),
+                ),
+            };
+        }
         let start = cursor.map_or(0, |(_, offset)| offset);
         let end = start.saturating_add(self.batch_size(asked)).min(total);
         let mut out = Vec::with_capacity(64 + 256 * (end - start));

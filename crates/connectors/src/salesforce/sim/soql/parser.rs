@@ -1,7 +1,8 @@
 //! The grammar: tokens in, a query as written out. Names are not looked up here.
 
 use super::super::store::clock;
-use super::lexer::{self, Broken, Piece, Token};
+use super::lexer::{self, Broken, Token};
+pub(crate) use super::query::{Condition, Function, Item, Literal, Name, Order, Query, Sign};
 
 /// Nested parentheses, NOTs and sub-queries in one condition.
 const MOST_DEPTH: usize = 50;
@@ -9,71 +10,6 @@ const MOST_DEPTH: usize = 50;
 const MOST_LITERAL: usize = 4000;
 /// Rows that OFFSET may skip.
 const MOST_OFFSET: u64 = 2000;
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Query {
-    pub(crate) select: Vec<Item>,
-    pub(crate) from: Name,
-    pub(crate) condition: Option<Condition>,
-    pub(crate) order: Vec<Order>,
-    pub(crate) limit: Option<usize>,
-    pub(crate) offset: usize,
-}
-
-/// A name or dotted path, and where it stands.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Name {
-    pub(crate) at: usize,
-    pub(crate) text: String,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Item {
-    Field(Name),
-    /// `COUNT()`
-    Count,
-    /// A child sub-query; its FROM is a relationship name.
-    Children(Box<Query>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Order {
-    pub(crate) by: Name,
-    pub(crate) descending: bool,
-    pub(crate) nulls_last: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    Not(Box<Condition>),
-    Compare(Name, Sign, Literal),
-    Like(Name, Vec<Piece>),
-    In(Name, Vec<Literal>, /* NOT IN */ bool),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sign {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Literal {
-    Null,
-    Text(String),
-    Bool(bool),
-    Number(f64),
-    Time(i64),
-    Date(i64),
-    /// A named stretch of days, from the first day to the day after the last.
-    Days(i64, i64),
-}
 
 /// Reads a whole query.
 pub(crate) fn parse(text: &str) -> Result<Query, Broken> {
@@ -173,8 +109,15 @@ impl<'a> Parser<'a> {
         }
         self.need_word("FROM")?;
         let from = self.name()?;
-        let mut query =
-            Query { select, from, condition: None, order: vec![], limit: None, offset: 0 };
+        let mut query = Query {
+            select,
+            from,
+            condition: None,
+            group: vec![],
+            order: vec![],
+            limit: None,
+            offset: 0,
+        };
         self.tail(&mut query)?;
         self.depth -= 1;
         Ok(query)
@@ -191,15 +134,39 @@ impl<'a> Parser<'a> {
             if name.text.eq_ignore_ascii_case("COUNT") && self.sign(")") {
                 return Ok(Item::Count);
             }
-            return Err(Broken::new(name.at, format!("{}() is not simulated here", name.text)));
+            return self.function(&name);
         }
         Ok(Item::Field(name))
     }
 
-    /// `[WHERE …] [ORDER BY …] [LIMIT n] [OFFSET n]`
+    /// `field) [alias]`
+    fn function(&mut self, name: &Name) -> Result<Item, Broken> {
+        let function = match name.text.to_ascii_uppercase().as_str() {
+            "COUNT" => Function::Count,
+            "MAX" => Function::Max,
+            "MIN" => Function::Min,
+            _ => {
+                return Err(Broken::new(name.at, format!("{}() is not simulated here", name.text)));
+            }
+        };
+        let field = self.name()?;
+        self.need_sign(")")?;
+        let has_alias = matches!(self.peek(), Token::Word(_)) && !self.is_word(0, "FROM");
+        let alias = has_alias.then(|| self.name()).transpose()?;
+        Ok(Item::Aggregate(function, field, alias.map(|name| name.text)))
+    }
+
+    /// `[WHERE …] [GROUP BY …] [ORDER BY …] [LIMIT n] [OFFSET n]`
     pub(crate) fn tail(&mut self, query: &mut Query) -> Result<(), Broken> {
         if self.word("WHERE") {
             query.condition = Some(self.condition()?);
+        }
+        if self.is_word(0, "GROUP") && self.is_word(1, "BY") {
+            self.next += 2;
+            query.group.push(self.name()?);
+            while self.sign(",") {
+                query.group.push(self.name()?);
+            }
         }
         if self.is_word(0, "ORDER") && self.is_word(1, "BY") {
             self.next += 2;

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use super::super::store::packed::ValueRef;
 use super::super::store::schema::{Kind, system};
 use super::super::store::{Refused, State, Store};
+use super::aggregate::Grouping;
 use super::compare::{compares, like, order};
 use super::lexer::Piece;
 use super::parser::{Item, Literal, Query, Sign};
@@ -51,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) shown: Vec<Shown>,
     /// `COUNT()`: only the number is wanted.
     pub(crate) count: bool,
+    /// Rows are put together.
+    pub(crate) grouping: Option<Grouping>,
     test: Option<Test>,
     order: Vec<(Path, bool, bool)>,
     limit: usize,
@@ -81,7 +84,8 @@ impl Plan {
         let scope = Scope { store, text, object };
         let mut shown = Vec::new();
         let mut count = false;
-        for item in &query.select {
+        let grouping = Grouping::new(&scope, query)?;
+        for item in query.select.iter().filter(|_| grouping.is_none()) {
             match item {
                 Item::Count if query.select.len() == 1 => count = true,
                 Item::Count => {
@@ -90,6 +94,7 @@ impl Plan {
                         "COUNT() must be the only element in the SELECT list.",
                     ));
                 }
+                Item::Aggregate(..) => {}
                 Item::Field(name) => scope.show(name, &mut shown)?,
                 Item::Children(inner) => shown.push(scope.children(inner, all)?),
             }
@@ -104,8 +109,9 @@ impl Plan {
             }
             order.push((path, by.descending, by.nulls_last));
         }
-        let limit = query.limit.unwrap_or(usize::MAX);
-        Ok(Plan { object, shown, count, test, order, limit, offset: query.offset, all })
+        let limit = query.limit.filter(|_| grouping.is_none()).unwrap_or(usize::MAX);
+        let offset = query.offset;
+        Ok(Plan { object, shown, count, grouping, test, order, limit, offset, all })
     }
 
     /// The rows found, in order, after OFFSET and LIMIT.
@@ -179,7 +185,12 @@ pub(crate) fn reach<'a>(
     store.value(at, row, store.objects[at].field(last)?)
 }
 
-fn value<'a>(store: &'a Store, object: usize, row: u32, path: &Path) -> Option<ValueRef<'a>> {
+pub(super) fn value<'a>(
+    store: &'a Store,
+    object: usize,
+    row: u32,
+    path: &Path,
+) -> Option<ValueRef<'a>> {
     reach(store, object, row, path.first, &path.rest)
 }
 

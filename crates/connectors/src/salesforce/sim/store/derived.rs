@@ -24,6 +24,7 @@ impl Store {
                 let name: Vec<String> = parts.into_iter().flatten().collect();
                 derived.push(("Name", Value::Text(name.join(" "))));
                 defaults.push(("Status", Value::Text("Open - Not Contacted".into())));
+                defaults.push(("UserType", Value::Text("Standard".into())));
             }
             "Case" => {
                 let closed = text(values, "Status").is_some_and(|s| s == "Closed");
@@ -40,6 +41,7 @@ impl Store {
                 defaults.push(("Status", Value::Text("Not Started".into())));
                 defaults.push(("Priority", Value::Text("Normal".into())));
             }
+            "AgentWork" => self.pushed(&mut defaults),
             _ => {}
         }
         match finished {
@@ -71,7 +73,7 @@ impl Store {
             if let Some(field) = number(name)
                 && values.iter().all(|(at, _)| *at != field)
             {
-                numbered |= name == "CaseNumber";
+                numbered |= matches!(name, "CaseNumber" | "Name");
                 values.push((field, value));
             }
         }

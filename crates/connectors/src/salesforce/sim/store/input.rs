@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::packed::{Value, ValueRef};
 use super::schema::{Field, Kind, Object};
-use super::{Refused, Store, clock, ids};
+use super::{Refused, Store, clock, ids, omni};
 
 /// Field numbers and values (`None` empties the field) of a body, checked one by one.
 pub(super) fn read(
@@ -15,6 +15,7 @@ pub(super) fn read(
 ) -> Result<Vec<(u16, Option<Value>)>, Refused> {
     check_writable(store, object)?;
     let of = &store.objects[object];
+    omni::check_write(&of.name, creating)?;
     let mut values = Vec::new();
     for (name, json) in body {
         if name == "attributes" {

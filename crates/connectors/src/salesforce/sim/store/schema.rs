@@ -8,6 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value as Json, json};
 
+use super::omni;
+
 /// How a field is typed, as `describe` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -146,7 +148,10 @@ impl Field {
             && (phone_or_mail
                 || self.external_id
                 || self.is('A')
-                || matches!(self.name.as_str(), "AccountId" | "ContactId" | "WhoId" | "WhatId"))
+                || matches!(
+                    self.name.as_str(),
+                    "AccountId" | "ContactId" | "UserId" | "WhoId" | "WhatId"
+                ))
     }
 
     /// `First Name` for `FirstName`, `Loyalty Tier` for `Loyalty_Tier__c`.
@@ -273,11 +278,12 @@ impl Object {
     /// The object as the list of all objects shows it.
     pub(crate) fn summary(&self, allowed: &Permissions, base: &str) -> Json {
         let writable = !allowed.read_only_objects.contains(&self.name);
+        let own = writable && !omni::is_the_orgs_own(&self.name);
         let url = format!("{base}/sobjects/{}", self.name);
         json!({
             "name": self.name, "label": self.name, "labelPlural": self.plural,
             "keyPrefix": self.prefix, "custom": false, "queryable": true, "retrieveable": true,
-            "searchable": true, "createable": writable, "updateable": writable,
+            "searchable": true, "createable": own, "updateable": own,
             "deletable": writable, "undeletable": writable, "replicateable": true,
             "urls": { "sobject": url, "describe": format!("{url}/describe"),
                       "rowTemplate": format!("{url}/{{ID}}") },
@@ -368,7 +374,8 @@ mod tests {
     fn the_standard_fields_are_read() {
         let objects = objects(&[]);
         let names: Vec<&str> = objects.iter().map(|object| object.name.as_str()).collect();
-        assert_eq!(names, ["Account", "Contact", "Case", "Lead", "Task", "User"]);
+        assert_eq!(names[..6], ["Account", "Contact", "Case", "Lead", "Task", "User"]);
+        assert_eq!(names.last(), Some(&"AgentWork"));
         let contact = &objects[1];
         let phone = contact.at(contact.field("phone").expect("Contact has a phone"));
         assert_eq!((phone.kind, phone.length, phone.name.as_str()), (Kind::Phone, 40, "Phone"));
@@ -392,6 +399,11 @@ mod tests {
         assert_eq!(label("HasOptedOutOfEmail"), "Has Opted Out Of Email");
     }
 
+    /// Where the Object Reference is wrong or says nothing: by the Field Reference and every
+    /// published query, `UserId` leads to the user, and the moment of acceptance is one.
+    const MENDED: [(&str, &str, &str); 2] =
+        [("UserServicePresence", "UserId", "string"), ("AgentWork", "AcceptDateTime", "absent")];
+
     /// Holds `fields.txt` to the vendor's reference where the specs are at hand.
     #[test]
     fn every_standard_field_is_in_the_vendors_reference() {
@@ -401,7 +413,8 @@ mod tests {
             eprintln!("skipped: the vendors' references are not at hand (TIELINE_SPECS)");
             return;
         }
-        for object in objects(&[]) {
+        // Of a profile nothing but the name is known here.
+        for object in objects(&[]).iter().filter(|object| object.name != "Profile") {
             let path = std::path::Path::new(&specs)
                 .join(format!("salesforce/objects/{}.json", object.name));
             let text = std::fs::read_to_string(path).expect("the reference of the object");
@@ -409,7 +422,14 @@ mod tests {
             for field in object.fields.iter().skip(usize::from(OWN)) {
                 let known = &reference["fields"][&field.name];
                 let kind = known["type"].as_str().unwrap_or("absent").to_lowercase();
-                assert_eq!(kind, field.kind.name(), "{}.{}", object.name, field.name);
+                let is_mended =
+                    MENDED.contains(&(object.name.as_str(), field.name.as_str(), kind.as_str()));
+                assert!(
+                    is_mended || kind == field.kind.name(),
+                    "{}.{}: {kind}",
+                    object.name,
+                    field.name
+                );
                 let flags = known["properties"].as_str().unwrap_or_default();
                 assert_eq!(
                     flags.contains("Create"),
