@@ -46,6 +46,7 @@ mod lookup;
 mod numbers;
 mod operation;
 mod own_database;
+mod presence;
 mod privacy;
 mod reconcile;
 mod reports;
