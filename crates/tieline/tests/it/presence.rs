@@ -122,12 +122,14 @@ impl Desk {
             let token = line.post("/api/v1/agent-tokens", &json!({ "agent": agent })).await;
             let token = token.body["token"].as_str().expect("a token").to_owned();
             let client = reqwest::Client::new();
+            // While there is no server.
+            let mut pace = tokio::time::interval(Duration::from_millis(50));
             loop {
                 let order = line.url(&format!(
                     "/api/v1/agents/{agent}/presence/order?wait=5&access_token={token}"
                 ));
                 let Ok(order) = client.get(order).send().await else {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    pace.tick().await;
                     continue;
                 };
                 let order: Value = order.json().await.unwrap_or_default();

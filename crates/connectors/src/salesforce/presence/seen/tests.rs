@@ -1,3 +1,5 @@
+//! Rows of Omni-Channel, and what they mean.
+
 use super::{AtHand, Item, Known, OFFLINE, Place, Shown, Status, growing, status, version, work};
 use domain::Timestamp;
 use domain::presence::Work;
