@@ -260,11 +260,29 @@ left = "LastName"
 right = "lastName"
 "#;
 
+const PRESENCE: &str = r#"
+[[presence]]
+name = "support"
+contact_center = "genesys"
+crm = "salesforce"
+scenario = "both_at_once"
+pairs = [{ contact_center = "On Queue", crm = "Available" }]
+transition = { contact_center = "Available", crm = "Transition" }
+agents_every = "1s"
+"#;
+
 #[tokio::test]
 async fn every_documented_metric_is_served() {
     let line = Line::with_salesforce().and_genesys().agents_sign_in();
-    let sections = format!("[routing]\nshadow = true\ndeadline = \"5s\"\n{SYNC}");
+    let sections = format!("[routing]\nshadow = true\ndeadline = \"5s\"\n{SYNC}{PRESENCE}");
     let line = line.section(&sections).start().await;
+    let (_, _, agent) = line.genesys().config().agents[0].clone();
+    line.salesforce.add_agent("Ann Agent", &agent).expect("an agent");
+    let path = format!("/api/v1/presence/agents/{agent}");
+    until("an agent was read in both systems", async || {
+        line.get(&path).await.body["agent"]["contactCenter"]["status"] == "Offline"
+    })
+    .await;
     line.arrives(MARIA.1).await.1.assert_hit("crm");
     line.decide_by_rules(STRANGER).await;
     let other = json!({ "default": { "type": "queue", "option": "Support" } });
