@@ -41,7 +41,12 @@ impl Presence {
     /// The teams, in the order in which an agent of several is taken by the first.
     #[must_use]
     pub fn new(teams: Vec<Team>) -> Self {
-        let desks = teams.into_iter().map(|team| Arc::new(Desk::new(team))).collect();
+        let mut desks: Vec<Arc<Desk>> = Vec::new();
+        for team in teams {
+            let before = desks.iter().filter(|desk| desk.team().shares_a_system_with(&team));
+            let before = before.cloned().collect();
+            desks.push(Arc::new(Desk::new(team, before)));
+        }
         Self { desks, consoles: Arc::default() }
     }
 

@@ -5,6 +5,7 @@
 //! between them, wired by a real configuration file. Prints what runs where and each call as
 //! it is answered.
 
+mod agents;
 mod calls;
 mod edits;
 mod others;
@@ -52,7 +53,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
         calls::place(calls, url, &world)
     });
     let caller = caller.map(tokio::spawn);
-    let watched = watch(args, &world, &mut lines, &mut stop).await;
+    let watched = watch((args, running.address), &world, &mut lines, &mut stop).await;
     if let Some(caller) = caller {
         caller.abort();
     }
@@ -68,25 +69,27 @@ fn bind(port: u16) -> Result<http::Bound, Failure> {
         .map_err(|error| exit::environment(format!("{address} cannot be listened on: {error}")))
 }
 
-/// Shows calls as they are answered, while people edit, until told to stop.
+/// Shows calls as they are answered, while agents work and people edit, until told to stop.
 async fn watch(
-    args: &DemoArgs,
+    (args, address): (&DemoArgs, SocketAddr),
     world: &World,
     lines: &mut broadcast::Receiver<Line>,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
     let stop = stop.told();
+    let working = agents::work(world, format!("http://{address}"));
     let editing = async {
         match args.edits {
             Some(a_second) => edits::edit(world, a_second, args.edits_total).await,
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(stop, editing);
+    tokio::pin!(stop, editing, working);
     let mut is_editing = true;
     loop {
         tokio::select! {
             () = &mut stop => return Ok(()),
+            () = &mut working => {}
             edited = &mut editing, if is_editing => {
                 is_editing = false;
                 show_edits(args.json, edited.map_err(exit::failed)?)?;
@@ -116,6 +119,7 @@ fn introduce(
     // As it was started, so that the line can be pasted.
     let program = std::env::args().next().unwrap_or_else(|| "tieline".to_owned());
     let plan = format!("{program} sync plan contacts --config {}", file.display());
+    let presence = format!("{program} presence list --config {}", file.display());
     if args.json {
         return say(&json!({
             "url": url,
@@ -127,10 +131,12 @@ fn introduce(
             "queues": queues(world),
             "systems": world.systems().into_iter().map(|(name, place, _)| (name.to_owned(), place.url.into())).collect::<Map<_, _>>(),
             "people": world.people.iter().map(setup::Known::to_json).collect::<Vec<_>>(),
+            "agents": world.agents.iter().map(agents::Agent::to_json).collect::<Vec<_>>(),
             "data": folder.path(),
             "config": file,
             "curl": curl,
             "plan": plan,
+            "presence": presence,
         }).to_string());
     }
     let list: Vec<String> =
@@ -139,7 +145,8 @@ fn introduce(
         "\n  Tieline        {url}   (key: {KEY})\n  Salesforce     {}   (simulated, {} people)\n  \
          Genesys Cloud  {}   (simulated, {} people)\n  Queues         {} (salesforce), {}\n  Store          {}\n  Configuration  {}\n\n\
          A call arrives. Who is it?\n\n  {curl}\n\n\
-         What would it take to keep both sides' contacts the same?\n\n  {plan}\n\nCalls as they are answered (ctrl-C ends):\n",
+         What would it take to keep both sides' contacts the same?\n\n  {plan}\n\n\
+         Twelve agents go on and off queue in both systems. Who stands how, and why?\n\n  {presence}\n\nCalls as they are answered (ctrl-C ends):\n",
         world.salesforce.url(),
         world.salesforce.count("Contact") + world.salesforce.count("Lead"),
         world.genesys.url(),

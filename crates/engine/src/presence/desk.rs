@@ -9,6 +9,7 @@ use domain::presence::{Fault, Known, Map, Side, State, StatusId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Why a team is not worked at, or that it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +42,8 @@ impl Standing {
 /// A team, and its agents of now.
 pub struct Desk {
     team: Team,
+    /// Teams before this one: who is in one of them is not in this.
+    before: Vec<Arc<Desk>>,
     table: Mutex<Table>,
     /// Pauses have changed.
     again: Notify,
@@ -59,6 +62,8 @@ pub(super) struct Table {
     pub(super) unheard: [Option<String>; 2],
     /// `[center, crm]`: statuses that wait to be set.
     pub(super) backlog: [usize; 2],
+    /// Whom another node keeps, `[center, crm]`, and when that was read.
+    pub(super) elsewhere: Option<(Instant, Vec<[String; 2]>)>,
 }
 
 /// One agent.
@@ -128,13 +133,28 @@ pub struct SideView {
 const ALONE_TOLD: usize = 100;
 
 impl Desk {
-    pub(super) fn new(team: Team) -> Self {
-        Self { team, table: Mutex::default(), again: Notify::new() }
+    pub(super) fn new(team: Team, before: Vec<Arc<Desk>>) -> Self {
+        Self { team, before, table: Mutex::default(), again: Notify::new() }
     }
 
     #[must_use]
     pub fn team(&self) -> &Team {
         &self.team
+    }
+
+    /// The ids of its agents, `[center, crm]`; `None`: nobody of this node has asked yet.
+    pub(super) fn ids(&self) -> Option<Vec<[String; 2]>> {
+        let table = self.table();
+        if table.standing == Standing::Elsewhere {
+            return table.elsewhere.as_ref().map(|(_, ids)| ids.clone());
+        }
+        table.map.as_ref()?;
+        Some(table.seats.iter().map(|seat| seat.ids.clone()).collect())
+    }
+
+    /// Teams before this one that share a system with it.
+    pub(super) fn before(&self) -> &[Arc<Desk>] {
+        &self.before
     }
 
     /// Whoever works at the team looks at the pauses again.

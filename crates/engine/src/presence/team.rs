@@ -42,6 +42,11 @@ pub struct PairOfNames {
 }
 
 impl Team {
+    /// Could an agent of this team be one of the other?
+    pub(super) fn shares_a_system_with(&self, other: &Self) -> bool {
+        self.connections.iter().zip(&other.connections).any(|(own, theirs)| own == theirs)
+    }
+
     /// The map of this team over the statuses that both systems have now.
     ///
     /// # Errors

@@ -3,13 +3,14 @@
 use super::desk::{Desk, Standing};
 use super::shift::{End, Shift};
 use crate::live::Live;
+use crate::lookup::Engine;
 use domain::Timestamp;
 use state::presence::TeamHold;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long one node holds a team without a word before another may take it.
 pub(super) const HOLD: Duration = Duration::from_secs(15);
@@ -21,6 +22,8 @@ const RETRY: Duration = Duration::from_secs(5);
 const RETRY_FAULTY: Duration = Duration::from_secs(60);
 /// Consoles are looked for, and old lines forgotten, so often.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Whom another node keeps is read so often.
+const LOOK_ELSEWHERE_EVERY: Duration = Duration::from_secs(60);
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 pub(crate) async fn run(live: Live, mut stop: watch::Receiver<bool>) {
@@ -69,6 +72,7 @@ async fn keep(desk: Arc<Desk>, live: Live, mut stop: watch::Receiver<bool>) {
             Ok(true) => work(&desk, &live, &hold, stop.clone()).await,
             Ok(false) => {
                 desk.table().standing = Standing::Elsewhere;
+                look_elsewhere(&desk, &engine).await;
                 RETRY
             }
             Err(error) => {
@@ -84,6 +88,21 @@ async fn keep(desk: Arc<Desk>, live: Live, mut stop: watch::Receiver<bool>) {
     }
     if let Err(error) = live.now().store.let_team_go(&hold).await {
         tracing::warn!("presence of {team} is held for a while yet: {error}");
+    }
+}
+
+/// Whom the other node keeps: teams after this one leave them out.
+async fn look_elsewhere(desk: &Desk, engine: &Engine) {
+    let is_fresh = |read_at: Instant| read_at.elapsed() < LOOK_ELSEWHERE_EVERY;
+    if desk.table().elsewhere.as_ref().is_some_and(|(read_at, _)| is_fresh(*read_at)) {
+        return;
+    }
+    match engine.store.kept_agents(&desk.team().name).await {
+        Ok(kept) => {
+            let ids = kept.into_iter().map(|one| [one.agent, one.crm_agent]).collect();
+            desk.table().elsewhere = Some((Instant::now(), ids));
+        }
+        Err(error) => tracing::warn!("the agents of another node could not be read: {error}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The demo's folder, its simulated systems and the people it names.
 
+use super::agents::{self, Agent};
 use super::others::{self, Other};
 use super::people::{self, Twin};
 use crate::exit::{self, Failure};
@@ -22,6 +23,9 @@ const QUEUE: &str = "Sales";
 
 /// Where its rules send whom no line is for.
 const GENERAL: (&str, &str) = ("00000000-90e0-4000-9000-000000000014", "General");
+
+/// Its presence in which agents are offered calls.
+pub const ON_QUEUE: &str = "On Queue";
 
 /// People in each of the systems besides Salesforce, at most: they are there to be asked,
 /// not to be many.
@@ -87,6 +91,7 @@ impl Folder {
             ("STORE", text(&store)),
             ("MASTER_KEY", file("master.key")),
             ("SALESFORCE_URL", text(&world.salesforce.url())),
+            ("SALESFORCE_EVENTS", text(&world.salesforce.pubsub_url())),
             ("SALESFORCE_ID", text(&world.salesforce_client.0)),
             ("SALESFORCE_SECRET", file("salesforce.secret")),
             ("GENESYS_URL", text(&world.genesys.url())),
@@ -109,6 +114,7 @@ impl Folder {
             whole.push_str(&other.connection(self)?);
         }
         whole.push_str(&others::queues_text());
+        whole.push_str(&agents::teams(&world.agents));
         self.write("tieline.toml", &whole)?;
         Ok(self.path.join("tieline.toml"))
     }
@@ -178,6 +184,8 @@ pub struct World {
     pub people: Vec<Known>,
     /// Everybody else of Salesforce, and whether the contact center knows them too.
     pub twins: Vec<Twin>,
+    /// Who works in both.
+    pub agents: Vec<Agent>,
 }
 
 impl World {
@@ -194,11 +202,22 @@ impl World {
         let more = others::queues().filter_map(|queue| Some((queue.id?, queue.name)));
         let more = more.chain([GENERAL]);
         config.queues.extend(more.map(|(id, name)| (id.to_owned(), name.to_owned())));
+        config.agents = agents::users();
         let genesys = genesys_cloud::sim::start(config).await.map_err(exit::environment)?;
         let others = others::start(u64::try_from(count.min(OTHERS_MAX)).unwrap_or(0)).await?;
         let people = known(&salesforce).map_err(exit::failed)?;
         let twins = people::plant(count, &salesforce, &genesys).map_err(exit::failed)?;
-        Ok(Self { salesforce, salesforce_client: client, genesys, queue, others, people, twins })
+        let agents = agents::plant(&salesforce, &genesys).map_err(exit::failed)?;
+        Ok(Self {
+            salesforce,
+            salesforce_client: client,
+            genesys,
+            queue,
+            others,
+            people,
+            twins,
+            agents,
+        })
     }
 
     /// Its systems by name: where each is, and what it does wrong.

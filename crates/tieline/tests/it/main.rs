@@ -47,7 +47,7 @@ mod numbers;
 mod operation;
 mod own_database;
 mod presence;
-mod presence_example;
+mod presence_teams;
 mod privacy;
 mod reconcile;
 mod reports;

@@ -4,6 +4,7 @@ use super::super::SIDES;
 use super::super::desk::{Desk, Seat, Standing, words};
 use super::super::hands::Hands;
 use super::super::roster::{By, Roster, matched};
+use super::super::team::Team;
 use super::{End, Followed, Shift, WAITING_MAX, paused};
 use crate::lookup::Engine;
 use crate::{Connection, live::Live};
@@ -12,7 +13,7 @@ use domain::presence::{Known, Side, State};
 use kit::presence::Agent;
 use kit::{Error, Presence};
 use state::presence::{KeptAgent, TeamHold};
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -129,21 +130,56 @@ pub(in crate::presence) async fn ask(
         .map(|(statuses, name)| Known { system: name.clone(), statuses });
     let both = known.next().zip(known.next());
     let agents = [center_agents.as_slice(), crm_agents.as_slice()];
-    let external = external(desk, ends, agents).await.map_err(|error| (Side::Center, error))?;
-    let roster = matched(agents, &external, &team.matching, &team.members);
+    let at_center = |error| (Side::Center, error);
+    let mut roster = roster(team, ends, agents).await.map_err(at_center)?;
+    for before in desk.before() {
+        if before.team().connections == team.connections {
+            let theirs = self::roster(before.team(), ends, agents).await.map_err(at_center)?;
+            let ids = theirs.found.iter().map(|both| both.agents.each_ref().map(|one| &one.id));
+            leave_out(&mut roster, team, before, &ids.collect::<Vec<_>>());
+        } else {
+            // Whom they have found is known once they are worked at.
+            let ids = before.ids().ok_or_else(|| {
+                let reason = format!("the team {} before it begins first", before.team().name);
+                (Side::Center, Error::unavailable(reason))
+            })?;
+            let ids: Vec<[&String; 2]> = ids.iter().map(|ids| ids.each_ref()).collect();
+            leave_out(&mut roster, team, before, &ids);
+        }
+    }
     let known = both.map(|(center, crm)| [center, crm]);
     let known = known
         .unwrap_or_else(|| SIDES.map(|_| Known { system: String::new(), statuses: Vec::new() }));
     Ok(Opened { known, roster })
 }
 
+/// Whoever is in a team before is not in this one.
+fn leave_out(roster: &mut Roster, team: &Team, before: &Desk, ids: &[[&String; 2]]) {
+    let shared = SIDES
+        .into_iter()
+        .filter(|side| team.connections[side.index()] == before.team().connections[side.index()]);
+    for side in shared {
+        let theirs: HashSet<&String> = ids.iter().map(|both| both[side.index()]).collect();
+        roster.found.retain(|both| !theirs.contains(&both.agents[side.index()].id));
+    }
+}
+
+/// Who is who, as a team finds them out.
+async fn roster(
+    team: &Team,
+    ends: &[Arc<dyn Presence>; 2],
+    agents: [&[Agent]; 2],
+) -> Result<Roster, Error> {
+    let external = external(team, ends, agents).await?;
+    Ok(matched(agents, &external, &team.matching, &team.members))
+}
+
 /// What the contact center keeps as the CRM's ids, of those whom nothing before identifies.
 async fn external(
-    desk: &Desk,
+    team: &Team,
     ends: &[Arc<dyn Presence>; 2],
     agents: [&[Agent]; 2],
 ) -> Result<HashMap<(String, String), Vec<String>>, Error> {
-    let team = desk.team();
     let mut external = HashMap::new();
     for (at, by) in team.matching.iter().enumerate() {
         let By::ExternalId(authority) = by else { continue };
