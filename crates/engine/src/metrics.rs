@@ -312,9 +312,9 @@ impl Metrics {
         }
     }
 
-    /// So many events of a team were decided, in one go.
-    pub(crate) fn presence_decided(&self, team: &str, events: usize, time: Duration) {
-        self.presence.decided(team, events, time);
+    /// Events of a team were decided in one go, each so long after it came.
+    pub(crate) fn presence_decided(&self, team: &str, took: impl Iterator<Item = Duration>) {
+        self.presence.decided(team, took);
     }
 
     /// A run of a sync has ended.

@@ -5,6 +5,7 @@
 //! `cargo xtask bench rules`: decisions beside two engines, and beside the lookup ([`rules`]).
 //! `cargo xtask bench sync`: contacts brought over, beside the script of the public guides ([`sync`]);
 //! with `--million` how large and how slow a sync of a million contacts is.
+//! `cargo xtask bench presence`: five thousand agents in two systems ([`presence`]).
 //!
 //! The bare endpoint is the limit, the Node service the alternative; all stand
 //! at once over the same simulated CRM and are measured in turn, round by
@@ -17,6 +18,7 @@ mod events;
 mod figures;
 mod guarded;
 mod http;
+mod presence;
 mod rounds;
 mod rules;
 mod streams;
@@ -28,7 +30,7 @@ use anyhow::Result;
 use rounds::Plan;
 use std::fs;
 
-const SUBJECTS: [&str; 6] = ["lookup", "events", "streams", "actions", "rules", "sync"];
+const SUBJECTS: [&str; 7] = ["lookup", "events", "streams", "actions", "rules", "sync", "presence"];
 
 pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     let mut is_quick = false;
@@ -60,6 +62,9 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     fs::create_dir_all(&folder)?;
     if build {
         contestants::build()?;
+        if subject == "presence" {
+            presence::build()?;
+        }
     }
     let plan = if is_quick { Plan::quick() } else { Plan::full() };
     let table = match subject.as_str() {
@@ -67,6 +72,7 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
         "events" => events::intake(plan, &folder)?,
         "actions" => actions::enrichments(plan, &folder)?,
         "rules" => rules::decisions(plan, build, &folder)?,
+        "presence" => presence::agents(is_quick, &folder)?,
         "sync" if is_large => {
             let people = if is_quick { 100_000 } else { 1_000_000 };
             sync::million::first_and_next(people, &folder)?

@@ -50,7 +50,7 @@ pub(super) const ALL: [About; 7] = [
     About {
         name: "tieline_presence_seconds",
         kind: "histogram",
-        help: "From taking in what happened to agents until it is decided, kept and handed on",
+        help: "From hearing what happened to an agent until it is decided, kept and handed on",
     },
     About {
         name: "tieline_presence_agents",
@@ -112,10 +112,12 @@ impl Presence {
         presence
     }
 
-    pub(super) fn decided(&self, team: &str, events: usize, time: Duration) {
-        let events = u64::try_from(events).unwrap_or(u64::MAX);
-        self.events.get_or_create(&OfTeam { team: team.to_owned() }).inc_by(events);
-        self.seconds.observe(time.as_secs_f64());
+    pub(super) fn decided(&self, team: &str, took: impl Iterator<Item = Duration>) {
+        let events = self.events.get_or_create(&OfTeam { team: team.to_owned() });
+        for time in took {
+            events.inc();
+            self.seconds.observe(time.as_secs_f64());
+        }
     }
 
     pub(super) fn gauge(&self, engine: &Engine) {

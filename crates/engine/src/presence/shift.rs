@@ -66,12 +66,25 @@ pub(super) struct Shift {
 
 /// What a follower tells.
 pub(super) enum Followed {
-    Told(Told),
+    /// And when it came.
+    Told(Told, Instant),
     /// The side does not tell any more, and why.
     Lost(String),
 }
 
-type Events = Vec<(usize, Event)>;
+/// Something that happened to who sits there, and when it came to us.
+struct Come {
+    seat: usize,
+    event: Event,
+    at: Instant,
+}
+
+type Events = Vec<Come>;
+
+/// It came just now.
+fn just(seat: usize, event: Event) -> Come {
+    Come { seat, event, at: Instant::now() }
+}
 
 impl Shift {
     /// Works until something ends it.
@@ -133,7 +146,7 @@ impl Shift {
         let mut next = Some(first);
         while let Some((side, followed)) = next {
             match followed {
-                Followed::Told(told) => self.events_of(side, told, &mut events),
+                Followed::Told(told, at) => self.events_of((side, told, at), &mut events),
                 Followed::Lost(why) => {
                     self.desk.table().unheard[side.index()] = Some(why);
                 }
@@ -143,23 +156,24 @@ impl Shift {
         self.take(events).await
     }
 
-    fn events_of(&mut self, side: Side, told: Told, events: &mut Events) {
+    fn events_of(&mut self, (side, told, at): (Side, Told, Instant), events: &mut Events) {
         let mut table = self.desk.table();
         let seat = |agent: &String| table.by_id[side.index()].get(agent).copied();
         match told {
             Told::Status { agent, status, version } => {
                 let event = Event::Status { side, status, version };
-                events.extend(seat(&agent).map(|seat| (seat, event)));
+                events.extend(seat(&agent).map(|seat| Come { seat, event, at }));
             }
             Told::Work { agent, work, version } => {
                 let event = Event::Work { side, work, version };
-                events.extend(seat(&agent).map(|seat| (seat, event)));
+                events.extend(seat(&agent).map(|seat| Come { seat, event, at }));
             }
             Told::Changed(agents) => {
                 self.hands.read(side, agents.iter().filter_map(seat));
             }
             Told::Gap(agents) => {
-                events.extend(agents.iter().filter_map(seat).map(|seat| (seat, Event::Gap(side))));
+                let gap = |seat| Come { seat, event: Event::Gap(side), at };
+                events.extend(agents.iter().filter_map(seat).map(gap));
                 table.unheard[side.index()] = None;
             }
         }
@@ -180,7 +194,7 @@ impl Shift {
             }
         };
         let seat = self.desk.table().by_id[Side::Crm.index()].get(&agent).copied();
-        self.take(seat.map(|seat| (seat, event)).into_iter().collect()).await
+        self.take(seat.map(|seat| just(seat, event)).into_iter().collect()).await
     }
 
     async fn take_done(&mut self, done: Done) -> Result<(), End> {
@@ -188,7 +202,7 @@ impl Shift {
             Done::Read { side, began, seats } => {
                 let seats = seats.into_iter().filter_map(|(seat, seen)| {
                     let Some(seen) = seen else { return self.gone(seat) };
-                    Some((seat, Event::Read { side, reading: reading(began, seen) }))
+                    Some(just(seat, Event::Read { side, reading: reading(began, seen) }))
                 });
                 seats.collect()
             }
@@ -196,14 +210,14 @@ impl Shift {
                 let seats = seats.into_iter().filter_map(|(seat, [center, crm])| {
                     let (Some(center), Some(crm)) = (center, crm) else { return self.gone(seat) };
                     let readings = [center, crm].map(|seen| reading(began, seen));
-                    Some((seat, Event::Compared(readings)))
+                    Some(just(seat, Event::Compared(readings)))
                 });
                 seats.collect()
             }
             Done::Set { side, answers } => {
-                let answers = answers
-                    .into_iter()
-                    .map(|(seat, number, answer)| (seat, Event::Answer { side, number, answer }));
+                let answers = answers.into_iter().map(|(seat, number, answer)| {
+                    just(seat, Event::Answer { side, number, answer })
+                });
                 answers.collect()
             }
             Done::Who(opened) => {
@@ -231,7 +245,7 @@ impl Shift {
             {
                 self.wakes.pop();
                 if table.seats[seat].state.wake == Some(at) {
-                    events.push((seat, Event::Tick));
+                    events.push(just(seat, Event::Tick));
                 }
             }
         }
@@ -252,7 +266,7 @@ impl Shift {
             let table = self.desk.table();
             let changed = table.seats.iter().enumerate().filter_map(|(at, seat)| {
                 let wanted = is_paused(&seat.ids[0]);
-                (wanted != seat.state.kept.is_paused).then_some((at, Event::Pause(wanted)))
+                (wanted != seat.state.kept.is_paused).then(|| just(at, Event::Pause(wanted)))
             });
             changed.collect()
         };
@@ -264,9 +278,8 @@ impl Shift {
         if events.is_empty() {
             return Ok(());
         }
-        let began = Instant::now();
         let now = self.engine.clock.now();
-        let (kept, actions, count) = self.decide(events, now);
+        let (kept, actions, came) = self.decide(events, now);
         if !kept.is_empty() {
             let is_kept = self.engine.store.keep_agents(&self.hold, kept, now).await;
             match is_kept {
@@ -279,7 +292,8 @@ impl Shift {
         for (seat, action) in actions {
             self.perform(seat, action);
         }
-        self.engine.metrics.presence_decided(&self.desk.team().name, count, began.elapsed());
+        let took = came.into_iter().map(|at| at.elapsed());
+        self.engine.metrics.presence_decided(&self.desk.team().name, took);
         Ok(())
     }
 
@@ -287,12 +301,12 @@ impl Shift {
         &mut self,
         events: Events,
         now: Timestamp,
-    ) -> (Vec<NewKept>, Vec<(usize, Action)>, usize) {
-        let count = events.len();
+    ) -> (Vec<NewKept>, Vec<(usize, Action)>, Vec<Instant>) {
+        let came = events.iter().map(|come| come.at).collect();
         let mut dirty: BTreeMap<usize, Vec<state::presence::Line>> = BTreeMap::new();
         let mut all = Vec::new();
         let mut table = self.desk.table();
-        for (at, event) in events {
+        for Come { seat: at, event, .. } in events {
             let seat = &mut table.seats[at];
             let before = std::mem::take(&mut seat.state);
             let (after, actions) = decide(&self.map, before.clone(), event.clone(), now);
@@ -309,7 +323,7 @@ impl Shift {
             all.extend(actions.into_iter().map(|action| (at, action)));
         }
         let kept = dirty.into_iter().map(|(at, lines)| table.seats[at].kept(lines));
-        (kept.collect(), all, count)
+        (kept.collect(), all, came)
     }
 
     fn perform(&mut self, seat: usize, action: Action) {

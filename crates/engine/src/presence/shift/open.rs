@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Between tries to follow a side, doubling.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -268,7 +269,7 @@ async fn follow(
                 ended = &mut follow => break ended,
                 Some(one) = told.recv() => {
                     backoff = BACKOFF_FIRST;
-                    if to.send((side, Followed::Told(one))).await.is_err() {
+                    if to.send((side, Followed::Told(one, Instant::now()))).await.is_err() {
                         return;
                     }
                 }
