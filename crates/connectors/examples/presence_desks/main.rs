@@ -7,19 +7,18 @@
 //! its process has resident, and how long it took until both sides agreed. Bounded by its
 //! arguments; everything ends with it.
 
+mod server;
+
 use connectors::genesys_cloud::sim as genesys;
 use connectors::salesforce::sim as salesforce;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
+use server::{resident_mb, serve};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 type Failed<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -184,97 +183,6 @@ impl Desks {
     }
 }
 
-/// Writes a configuration and starts the server on it.
-async fn serve(order: &Order, desks: &Desks) -> Failed<(Child, String, u32)> {
-    let (genesys, salesforce) = (&desks.genesys, &desks.salesforce);
-    let crm = salesforce::Config::default();
-    let mut text = String::new();
-    write!(
-        text,
-        r#"[server]
-listen = "127.0.0.1:0"
-api_keys = [{{ env = "BENCH_KEY" }}]
-check_at_start = false
-connections_max = {connections}
-
-[store]
-location = "sqlite:{store}"
-master_key = {{ env = "BENCH_MASTER" }}
-
-[lookup]
-default_connection = "salesforce"
-default_region = "US"
-
-[connections.salesforce]
-type = "salesforce"
-prefix = "CRM"
-allow_private_addresses = true
-
-[connections.salesforce.settings]
-login_url = "{crm_url}"
-pubsub_url = "{events_url}"
-client_id = "{crm_id}"
-client_secret = {{ env = "BENCH_CRM" }}
-
-[connections.genesys]
-type = "genesys_cloud"
-allow_private_addresses = true
-
-[connections.genesys.settings]
-api_url = "{center_url}"
-login_url = "{center_url}"
-client_id = "{center_id}"
-client_secret = {{ env = "BENCH_CENTER" }}
-external_source = "{source}"
-
-[[presence]]
-name = "bench"
-contact_center = "genesys"
-crm = "salesforce"
-scenario = "both_at_once"
-pairs = [{{ contact_center = "On Queue", crm = "Available" }}]
-transition = {{ contact_center = "Available", crm = "Transition", dwell = "1s" }}
-"#,
-        connections = order.agents + 1_000,
-        store = order.folder.join("tieline.db").display(),
-        crm_url = salesforce.url(),
-        events_url = salesforce.pubsub_url(),
-        crm_id = crm.consumer_key,
-        center_url = genesys.url(),
-        center_id = genesys.config().client_id,
-        source = genesys.config().external_source.1,
-    )?;
-    let file = order.folder.join("tieline.toml");
-    std::fs::write(&file, text)?;
-    let mut server = Command::new(&order.program)
-        .args(["serve", "--config"])
-        .arg(&file)
-        .env("BENCH_KEY", KEY)
-        .env("BENCH_MASTER", "5a".repeat(32))
-        .env("BENCH_CRM", &crm.consumer_secret)
-        .env("BENCH_CENTER", &genesys.config().client_secret)
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let pid = server.id().ok_or("the server has ended")?;
-    let log = server.stderr.take().ok_or("no log")?;
-    let mut lines = BufReader::new(log).lines();
-    let address = timeout(STEP, async {
-        while let Some(line) = lines.next_line().await? {
-            if let Some((_, rest)) = line.split_once("server.address") {
-                let rest = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
-                let end = rest.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
-                return Ok(rest[..end.unwrap_or(rest.len())].to_owned());
-            }
-        }
-        Err::<String, Box<dyn std::error::Error + Send + Sync>>("the server did not start".into())
-    });
-    let address = address.await??;
-    // What it logs is read, or it would wait for us.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((server, format!("http://{address}"), pid))
-}
-
 /// A console for each agent, asking until it is dropped.
 async fn open_consoles(
     desks: &Arc<Desks>,
@@ -396,12 +304,4 @@ impl Measured {
         let found = counts.iter().find(|(_, count)| *count >= needed);
         found.map_or(f64::NAN, |(bound, _)| bound * 1_000.0)
     }
-}
-
-/// Memory that a process has resident now.
-fn resident_mb(pid: u32) -> Failed<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).ok_or("no VmRSS")?;
-    let kb: f64 = line.split_whitespace().nth(1).ok_or("no figure")?.parse()?;
-    Ok(kb / 1_024.0)
 }
