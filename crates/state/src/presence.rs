@@ -233,7 +233,7 @@ impl Work for Keep {
     type Output = bool;
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool> {
         const HELD: &str = "
-            SELECT 1 FROM presence_holds WHERE team = ?1 AND holder = ?2 /*pg: FOR UPDATE */";
+            SELECT held_until FROM presence_holds WHERE team = ?1 AND holder = ?2 /*pg: FOR UPDATE */";
         const AGENT: &str = "
             INSERT INTO presence_agents (team, agent, crm_agent, kept, updated_at)
             VALUES (?1, ?2, ?3, ?4, ?5)

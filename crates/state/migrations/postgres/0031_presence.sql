@@ -1,11 +1,10 @@
--- Presence sync: how each team's agents stand, in ids of their own systems alone.
+-- Presence sync: how each team's agents stand, in ids of their own systems alone: `agent` in the
+-- contact center, `crm_agent` in the CRM. `kept` is what must outlive a restart, as JSON: statuses,
+-- versions, and what is in the air.
 CREATE TABLE presence_agents (
     team TEXT NOT NULL,
-    -- In the contact center.
     agent TEXT NOT NULL,
-    -- In the CRM.
     crm_agent TEXT NOT NULL,
-    -- What must outlive a restart, as JSON: statuses, versions, and what is in the air.
     kept TEXT NOT NULL,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (team, agent)

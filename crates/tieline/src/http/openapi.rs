@@ -1,7 +1,7 @@
 //! The API's own description, made from the handlers.
 
 use super::App;
-use super::access::Scope;
+use super::access::{Scope, scopes};
 use super::access::{agent_tokens, api_keys, oauth, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
@@ -68,7 +68,7 @@ impl Modify for Keys {
                     if access::scopes::is_open(&method, path) {
                         operation.security = Some(Vec::new());
                     } else {
-                        guard(operation, access::scopes::needed(&method, path));
+                        guard(operation, path, access::scopes::needed(&method, path));
                     }
                 }
             }
@@ -88,12 +88,12 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 }
 
 /// What holds for every address behind the keys, so that no handler repeats it.
-fn guard(operation: &mut Operation, scope: Scope) {
+fn guard(operation: &mut Operation, path: &str, scope: Scope) {
     let extensions = operation.extensions.get_or_insert_with(Default::default);
-    // What an agent's token opens for that agent, a key that may read opens for all.
+    // What an agent's token opens for that agent, a key opens for all.
     let scope = if scope == Scope::Agent {
         extensions.insert("x-agent-token".to_owned(), true.into());
-        Scope::Read
+        scopes::of_keys(path)
     } else {
         scope
     };

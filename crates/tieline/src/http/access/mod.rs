@@ -176,7 +176,7 @@ impl Identity {
         self.principal.count()?;
         // No key is an agent's; one that may read sees what any of them may see.
         let needed = match scopes::needed(method, path) {
-            Scope::Agent if self.agent.is_none() => Scope::Read,
+            Scope::Agent if self.agent.is_none() => scopes::of_keys(path),
             needed => needed,
         };
         if self.scopes.allow(needed) { Ok(()) } else { Err(Refusal::ScopeMissing(needed)) }

@@ -109,6 +109,12 @@ pub fn needed(method: &Method, path: &str) -> Scope {
     rows.find(|(_, pattern, _)| fits(pattern, path)).map_or(Admin, |(.., scope)| *scope)
 }
 
+/// What a key needs where an agent's token is let in: to read for the news of agents; to make
+/// such tokens where one speaks for an agent, as their console does.
+pub fn of_keys(path: &str) -> Scope {
+    if path.ends_with("/news") { Read } else { Agents }
+}
+
 fn fits(pattern: &str, path: &str) -> bool {
     let (mut known, mut asked) = (pattern.split('/'), path.split('/'));
     loop {

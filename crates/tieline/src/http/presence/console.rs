@@ -51,11 +51,11 @@ pub struct OrderQuery {
 #[into_params(parameter_in = Query)]
 pub struct AnswerQuery {
     /// The order's number.
-    #[param(maximum = 9_007_199_254_740_991_i64)]
-    number: u64,
+    #[param(required = true, maximum = 9_007_199_254_740_991_i64)]
+    number: Option<u64>,
     /// `done`, `late` (nothing was set) or `refused` (the CRM did not take it).
-    #[param(pattern = "^(done|late|refused)$")]
-    outcome: String,
+    #[param(required = true, pattern = "^(done|late|refused)$")]
+    outcome: Option<String>,
     #[allow(dead_code, reason = "read before the routes")]
     access_token: Option<String>,
 }
@@ -130,11 +130,14 @@ pub async fn answer(
 ) -> Response {
     let answered = || {
         let connection = connection(&app, &caller, &agent)?;
-        let outcome = Outcome::parse(&query.outcome).ok_or_else(|| {
+        let outcome = query.outcome.as_deref().and_then(Outcome::parse).ok_or_else(|| {
             let message = "outcome is done, late or refused.";
             ApiError::field("outcome", message, "Say what came of the order.")
         })?;
-        app.engine.presence.consoles().answer((&connection, &agent), query.number, outcome);
+        let number = query.number.ok_or_else(|| {
+            ApiError::field("number", "number is required.", "Say which order it is about.")
+        })?;
+        app.engine.presence.consoles().answer((&connection, &agent), number, outcome);
         Ok(StatusCode::NO_CONTENT)
     };
     readable(answered())
@@ -162,8 +165,9 @@ pub async fn leave(
 
 /// The CRM whose agent this is, if the caller may speak for them.
 fn connection(app: &App, caller: &Caller, agent: &str) -> Result<String, ApiError> {
-    // A key that may read everything speaks for nobody: only an agent's own page does.
-    let is_theirs = caller.agent.as_deref() == Some(agent) && caller.call.is_none();
+    // A key that may make tokens for agents speaks for any of them; a token for its own alone.
+    let is_own = caller.agent.as_deref().is_none_or(|own| own == agent);
+    let is_theirs = is_own && caller.call.is_none();
     if !is_theirs {
         let message = "This token is for another agent or another call.";
         let fix = "Use a token for this agent: POST /api/v1/agent-tokens.";
