@@ -1,141 +1,19 @@
 //! The agent's page in the CRM, as `integrations/salesforce` ships it, in a real browser.
 //!
-//! The page is served from an origin of its own and has the toolkit that the simulated
-//! Salesforce offers; everything else is real: the script, the browser, Tieline's API. Without
-//! a browser (`TIELINE_TEST_CHROMEDRIVER`, `TIELINE_TEST_CHROMIUM`) the facts say that they are
-//! skipped.
+//! The script, the component's and the page's own code, the browser and Tieline's API are real;
+//! the CRM is the simulated one. Without a browser (`TIELINE_TEST_CHROMEDRIVER`,
+//! `TIELINE_TEST_CHROMIUM`) the facts say that they are skipped.
 
 mod browser;
+mod office;
 
-use crate::presence::{BOTH, Desk, desk_without_console};
 use crate::rig::plan::API_KEY;
-use crate::rig::{Line, Place, until};
-use axum::Router;
-use axum::http::{StatusCode, header};
-use axum::response::Html;
-use axum::routing::{get, post};
-use browser::{Browser, Tab};
+use crate::rig::{Line, until};
+use axum::http::header;
+use browser::Browser;
+use office::{Office, integration, key};
 use serde_json::{Value, json};
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-
-const PAGE: &str = include_str!("presence_console/page.html");
-const SCRIPT: &str = "force-app/main/default/staticresources/tielinePresence.js";
-
-/// An agent at their desk, and the page that they may open.
-struct Office {
-    desk: Desk,
-    browser: Browser,
-    url: String,
-    tickets: Arc<Tickets>,
-}
-
-/// What the Apex class does: gets tokens by a key that may do nothing else.
-struct Tickets {
-    agent: String,
-    now: Mutex<Now>,
-    given: Mutex<Vec<String>>,
-}
-
-/// What the administrator has set.
-#[derive(Clone)]
-struct Now {
-    base: String,
-    key: String,
-    /// Given instead of the token's own, in seconds.
-    lives_s: Option<u64>,
-}
-
-impl Tickets {
-    fn set(&self, change: impl FnOnce(&mut Now)) {
-        change(&mut self.now.lock().expect("nobody panics here"));
-    }
-
-    fn given(&self) -> Vec<String> {
-        self.given.lock().expect("nobody panics here").clone()
-    }
-
-    async fn next(&self) -> Result<Value, StatusCode> {
-        let now = self.now.lock().expect("nobody panics here").clone();
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let asked = client.post(format!("{}/api/v1/agent-tokens", now.base));
-        let asked = asked.header("x-api-key", &now.key).json(&json!({ "agent": self.agent }));
-        let told = asked.send().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
-        let mut told: Value = told.json().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
-        let token = told["token"].as_str().ok_or(StatusCode::BAD_GATEWAY)?.to_owned();
-        self.given.lock().expect("nobody panics here").push(token);
-        if let Some(lives_s) = now.lives_s {
-            told["expiresIn"] = json!(lives_s);
-        }
-        told["base"] = json!(now.base);
-        Ok(told)
-    }
-}
-
-/// A key with the scope `agents` alone: its id and its text.
-async fn key(desk: &Desk) -> (String, String) {
-    let body = json!({ "name": "salesforce console", "scopes": ["agents"] });
-    let key = desk.line.post("/api/v1/api-keys", &body).await;
-    let text = |name: &str| key.body[name].as_str().unwrap_or_else(|| panic!("{key:?}")).to_owned();
-    (text("id"), text("key"))
-}
-
-impl Office {
-    async fn open() -> Option<Self> {
-        let browser = Browser::start().await?;
-        let desk = desk_without_console(Place::disk(), BOTH).await;
-        let (base, key) = (desk.line.url(""), key(&desk).await.1);
-        let tickets = Arc::new(Tickets {
-            agent: desk.crm.clone(),
-            now: Mutex::new(Now { base, key, lives_s: None }),
-            given: Mutex::default(),
-        });
-        let url = serve(&desk, &tickets).await;
-        Some(Self { desk, browser, url, tickets })
-    }
-
-    /// A tab with the console, connected.
-    async fn console(&self) -> Tab {
-        self.console_with("").await
-    }
-
-    async fn console_with(&self, query: &str) -> Tab {
-        let tab = self.tab(query).await;
-        self.browser.until(&tab, "seen.state === 'connected'").await;
-        self.desk.until("Available", "Transition").await;
-        tab
-    }
-
-    async fn tab(&self, query: &str) -> Tab {
-        self.browser.open(&format!("{}/?{query}", self.url)).await
-    }
-
-    /// Until Tieline tells that the console is gone, or is there: sooner than a silent one
-    /// would be missed.
-    async fn until_gone(&self, is_gone: bool) {
-        until("the console is gone, or there", async || {
-            (self.desk.agent().await["consoleGone"] != "") == is_gone
-        })
-        .await;
-    }
-}
-
-/// The page on a port of its own: another origin than Tieline's and the CRM's.
-async fn serve(desk: &Desk, tickets: &Arc<Tickets>) -> String {
-    let integration = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../integrations/salesforce");
-    let script = std::fs::read_to_string(integration.join(SCRIPT)).expect("the static resource");
-    let page = PAGE.replace("{sim}", &desk.line.salesforce.url()).replace("{user}", &desk.crm);
-    let tickets = Arc::clone(tickets);
-    let javascript = [(header::CONTENT_TYPE, "application/javascript")];
-    let router = Router::new()
-        .route("/", get(async || Html(page)))
-        .route("/tielinePresence.js", get(async move || (javascript, script)))
-        .route("/ticket", post(async move || tickets.next().await.map(axum::Json)));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("its address"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
-}
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn going_on_queue_makes_the_browser_set_the_crms_status_and_tieline_says_settled() {
@@ -156,13 +34,72 @@ async fn going_on_queue_makes_the_browser_set_the_crms_status_and_tieline_says_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_in_classic_does_the_same() {
+async fn the_lightning_component_does_it_and_leaves_when_it_is_taken_away() {
     let Some(office) = Office::open().await else { return };
-    let tab = office.console_with("console=classic").await;
+    let tab = office.browser.open(&format!("{}/lightning", office.url)).await;
+    office.browser.until(&tab, "values['v.state'] === 'connected' && label === 'Tieline'").await;
+    office.desk.until("Available", "Transition").await;
     office.desk.in_center("On Queue");
     office.desk.until("On Queue", "Online").await;
-    office.browser.until(&tab, "seen.sets === 1").await;
+    office.browser.run(&tab, "controller.stop(component, {}, helper)").await;
+    office.until_gone(true).await;
+    office.browser.until(&tab, "label === 'Tieline (stopped)'").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_in_classic_does_the_same() {
+    let Some(office) = Office::open().await else { return };
+    let tab = office.browser.open(&format!("{}/classic", office.url)).await;
+    let is_connected =
+        "document.getElementById('tieline-words').textContent === 'Connected to Tieline.'";
+    office.browser.until(&tab, is_connected).await;
+    office.desk.until("Available", "Transition").await;
+    office.desk.in_center("On Queue");
+    office.desk.until("On Queue", "Online").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_that_an_org_reads_is_well_formed() {
+    let Some(browser) = Browser::start().await else { return };
+    let tab = browser.open("about:blank").await;
+    let (mut folders, mut read) = (vec![integration()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("text");
+            let quoted = json!(text).to_string();
+            let script = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("xml") => format!("return wrong({quoted})"),
+                // Their prefixes are declared by nobody but the vendor.
+                Some("cmp" | "design" | "page") => format!("return wrong(prefixed({quoted}))"),
+                Some("js") => format!("new Function({quoted}); return ''"),
+                Some("json") => format!("JSON.parse({quoted}); return ''"),
+                _ => continue,
+            };
+            let wrong = browser.run(&tab, &format!("{PARSE}\n{script}")).await;
+            assert_eq!(wrong, "", "{}", path.display());
+            read += 1;
+        }
+    }
+    assert!(read >= 18, "{read}");
+    let broken = browser.run(&tab, &format!("{PARSE}\nreturn wrong('<a><b></a>')")).await;
+    assert_ne!(broken, "", "what is broken is noticed");
+}
+
+/// What an XML parser has against a text.
+const PARSE: &str = r#"
+    const wrong = (text) => {
+        const read = new DOMParser().parseFromString(text, 'application/xml');
+        const error = read.querySelector('parsererror');
+        return error ? error.textContent : '';
+    };
+    const prefixed = (text) => text.replace(/^<([\w:]+)/, '<$1'
+        + ['apex', 'aura', 'design', 'lightning', 'ltng'].map((name) => ` xmlns:${name}="${name}"`).join(''));
+"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_who_acts_between_order_and_doing_keeps_their_own_act() {
