@@ -7,6 +7,7 @@
 //! A Rust test that lacks something it cannot make prints `skipped: REASON`
 //! and returns; `suite.rs` counts it as skipped.
 
+mod browser;
 pub(crate) mod clients;
 mod description;
 mod ledger;
@@ -88,6 +89,10 @@ fn whole(ledger: &mut Ledger) {
         Ok(switch) => needs.switch = Some(switch),
         Err(reason) => ledger.skip("Kamailio and SIPp", &format!("{reason:#}")),
     }
+    match browser::find() {
+        Ok(browser) => needs.browser = Some(browser),
+        Err(reason) => ledger.skip("Chromium and ChromeDriver", &format!("{reason:#}")),
+    }
     match clients::node() {
         Ok(folder) => needs.node_modules = Some(folder),
         Err(reason) => ledger.skip("clients from npm", &format!("{reason:#}")),
@@ -113,6 +118,7 @@ struct Needs {
     postgres: Option<String>,
     mariadb: Option<String>,
     switch: Option<switch::Switch>,
+    browser: Option<browser::Browser>,
     node_modules: Option<PathBuf>,
     python: Option<PathBuf>,
     specs: Option<PathBuf>,
@@ -123,11 +129,15 @@ impl Needs {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let program =
             |of: fn(&switch::Switch) -> &PathBuf| path(&self.switch.as_ref().map(of).cloned());
+        let of_browser =
+            |of: fn(&browser::Browser) -> &PathBuf| path(&self.browser.as_ref().map(of).cloned());
         let all = [
             ("TIELINE_TEST_POSTGRES", self.postgres.clone()),
             ("TIELINE_TEST_MARIADB", self.mariadb.clone()),
             ("TIELINE_TEST_KAMAILIO", program(|switch| &switch.kamailio)),
             ("TIELINE_TEST_SIPP", program(|switch| &switch.sipp)),
+            ("TIELINE_TEST_CHROMEDRIVER", of_browser(|browser| &browser.driver)),
+            ("TIELINE_TEST_CHROMIUM", of_browser(|browser| &browser.chromium)),
             ("TIELINE_TEST_NODE_MODULES", path(&self.node_modules)),
             ("TIELINE_TEST_PYTHON", path(&self.python)),
             ("TIELINE_SPECS", path(&self.specs)),

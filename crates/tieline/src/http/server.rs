@@ -3,10 +3,11 @@
 //! Bounded: so many connections at once, so long for a request's head. Draining
 //! answers what has been read and closes idle connections.
 
-use super::access::Access;
+use super::access::{Access, Scope, scopes};
 use super::tls::Tls;
 use axum::Router;
 use axum::body::Body;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -160,7 +161,16 @@ impl Service<Request<Incoming>> for Guarded {
                     request.extensions_mut().insert(place);
                     tower_service::Service::call(&mut router, request).await
                 }
-                Err(refused) => Ok(refused.into_response()),
+                Err(refused) => {
+                    let mut refused = refused.into_response();
+                    // A page of another origin gets a new token, once it can read that its own
+                    // has ended.
+                    if scopes::needed(method, uri.path()) == Scope::Agent {
+                        let any = HeaderValue::from_static("*");
+                        refused.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+                    }
+                    Ok(refused)
+                }
             }
         })
     }

@@ -47,6 +47,7 @@ mod numbers;
 mod operation;
 mod own_database;
 mod presence;
+mod presence_console;
 mod presence_teams;
 mod privacy;
 mod reconcile;

@@ -18,7 +18,7 @@ crate::facts! {
     who_is_not_found_on_both_sides_is_told_and_left_alone
 }
 
-const BOTH: &str = r#"
+pub(crate) const BOTH: &str = r#"
 [[presence]]
 name = "support"
 contact_center = "genesys"
@@ -48,10 +48,10 @@ agents_every = "2s"
 "#;
 
 /// One agent in both systems, at their own console.
-struct Desk {
-    line: Arc<Line>,
+pub(crate) struct Desk {
+    pub(crate) line: Arc<Line>,
     center: String,
-    crm: String,
+    pub(crate) crm: String,
     console: Option<JoinHandle<()>>,
 }
 
@@ -63,13 +63,19 @@ impl Drop for Desk {
 
 /// Logged in to both, given nothing by either.
 async fn desk(place: Place, section: &str) -> Desk {
+    let mut desk = desk_without_console(place, section).await;
+    desk.opens_a_console();
+    desk.until("Available", "Transition").await;
+    desk
+}
+
+/// The same, with nothing in the CRM that could set a status.
+pub(crate) async fn desk_without_console(place: Place, section: &str) -> Desk {
     let line = Line::with_salesforce().and_genesys().on(place).section(section).lay().await;
     let mut desk = Desk::of(line);
     desk.in_center("Available");
     desk.in_crm("Transition");
     Arc::get_mut(&mut desk.line).expect("nobody else's").start_server().await;
-    desk.opens_a_console();
-    desk.until("Available", "Transition").await;
     desk
 }
 
@@ -80,11 +86,11 @@ impl Desk {
         Self { line: Arc::new(line), center, crm, console: None }
     }
 
-    fn in_center(&self, status: &str) {
+    pub(crate) fn in_center(&self, status: &str) {
         self.line.genesys().agent_sets(&self.center, status).expect("set");
     }
 
-    fn in_crm(&self, status: &str) {
+    pub(crate) fn in_crm(&self, status: &str) {
         self.line.salesforce.agent_sets(&self.crm, status).expect("set");
     }
 
@@ -93,13 +99,13 @@ impl Desk {
     }
 
     /// What both systems themselves show; the CRM's by its name in the API.
-    fn shown(&self) -> (String, String) {
+    pub(crate) fn shown(&self) -> (String, String) {
         let center = self.line.genesys().agent_status(&self.center).expect("an agent").0;
         let crm = self.line.salesforce.agent_status(&self.crm);
         (center, crm.unwrap_or_else(|| "offline".to_owned()))
     }
 
-    async fn until(&self, center: &str, crm: &str) {
+    pub(crate) async fn until(&self, center: &str, crm: &str) {
         let wanted = (center.to_owned(), crm.to_owned());
         until(&format!("both show {wanted:?}"), async || self.shown() == wanted).await;
         // And that is where it rests.
@@ -110,7 +116,7 @@ impl Desk {
         .await;
     }
 
-    async fn agent(&self) -> Value {
+    pub(crate) async fn agent(&self) -> Value {
         let path = format!("/api/v1/presence/agents/{}", self.center);
         self.line.get(&path).await.body["agent"].clone()
     }

@@ -2,9 +2,10 @@
 //! API does not have.
 //!
 //! In process by [`Salesforce`], over HTTP by `POST /_sim/omni/{what}` with JSON:
-//! `agent {name, email}`, `status {user, status}`, `log-out {user}`, `offer {user}`, and
-//! `accept`, `decline`, `time-out`, `close` and `cancel {work}`. A user is named by id or by
-//! user name, a status by id or by its name in the API.
+//! `agent {name, email}`, `status {user, status}`, `shown {user}`, `log-out {user}`,
+//! `offer {user}`, and `accept`, `decline`, `time-out`, `close` and `cancel {work}`. A user is
+//! named by id or by user name, a status by id or by its name in the API. A page of any origin
+//! may ask; `GET /_sim/omni/toolkit.js` is what it would have of the vendor's own toolkits.
 
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use super::http::{Answer, Asked, body_object, not_found, wrong_method};
 pub use super::store::omni::WorkAct;
 use super::store::{Refused, clock};
 use super::{Salesforce, World, millis, told};
+
+/// The console's toolkits for a page.
+const TOOLKIT: &str = include_str!("toolkit.js");
 
 impl Salesforce {
     /// Adds an active user with a profile for agents, logged out; the id.
@@ -96,21 +100,47 @@ impl World {
         self.add("AgentWork", &body)
     }
 
-    /// `POST /_sim/omni/{what}`
+    /// `POST /_sim/omni/{what}`, and the script that a page asks it by.
     pub(super) fn omni(&self, asked: &Asked<'_>, what: &str) -> Answer {
-        if asked.method != Method::POST {
-            return wrong_method(asked.method);
-        }
+        let answer = if asked.method == Method::GET && what == "toolkit.js" {
+            let headers = vec![("content-type", "text/javascript;charset=UTF-8".to_owned())];
+            Answer { status: StatusCode::OK, headers, body: TOOLKIT.as_bytes().to_vec() }
+        } else if asked.method == Method::POST {
+            self.played(asked, what)
+        } else {
+            wrong_method(asked.method)
+        };
+        answer.with("access-control-allow-origin", "*".to_owned())
+    }
+
+    fn played(&self, asked: &Asked<'_>, what: &str) -> Answer {
         let body = match body_object(asked.body) {
             Ok(body) => body,
             Err(refused) => return refused,
         };
+        if what == "shown" {
+            let user = body.get("user").and_then(Json::as_str).unwrap_or_default();
+            return self.shown_to_page(&self.user_named(user));
+        }
         match self.did(what, &body) {
             None => not_found(),
             Some(Err(refused)) => refused.into(),
             Some(Ok(None)) => Answer::empty(StatusCode::NO_CONTENT),
             Some(Ok(Some(id))) => Answer::json(StatusCode::CREATED, &json!({ "id": id })),
         }
+    }
+
+    /// What a user shows, as the vendor's toolkits tell it; refused to who is logged out.
+    fn shown_to_page(&self, user: &str) -> Answer {
+        let store = self.read();
+        let Some(status) = store.shown_status(user) else {
+            return Refused::new("NOT_FOUND", "the user is not logged in to Omni-Channel").into();
+        };
+        let [id, name, label] = status;
+        let body = json!({
+            "statusId": id.get(..15), "statusApiName": name, "statusName": label,
+        });
+        Answer::json(StatusCode::OK, &body)
     }
 
     fn did(&self, what: &str, body: &Map<String, Json>) -> Option<Result<Option<String>, Refused>> {

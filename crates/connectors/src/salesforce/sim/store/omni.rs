@@ -129,10 +129,17 @@ impl Store {
 
     /// The status that an agent shows now, by its name in the API.
     pub(crate) fn shown(&self, user: &str) -> Option<String> {
+        let [_, name, _] = self.shown_status(user)?;
+        Some(name)
+    }
+
+    /// The status that an agent shows now: its id, its name in the API, and its label.
+    pub(crate) fn shown_status(&self, user: &str) -> Option<[String; 3]> {
         let (object, row) = self.presence(user)?;
         let status = self.text(object, row, "ServicePresenceStatusId")?;
         let (object, row) = self.locate(status).ok()?;
-        self.text(object, row, "DeveloperName").map(str::to_owned)
+        let text = |field| self.text(object, row, field).map(str::to_owned);
+        Some([status.to_owned(), text("DeveloperName")?, text("MasterLabel")?])
     }
 
     /// The channels that an agent is online for.

@@ -189,3 +189,28 @@ async fn the_last_end_of_each_agent_is_told_by_group() {
         assert_eq!(org.query(soql).await.error().1, code, "{soql}");
     }
 }
+
+#[tokio::test]
+async fn a_page_of_any_origin_has_the_consoles_toolkit() {
+    let org = org(quick()).await;
+    let user = org.agent();
+    let at = |what: &str| format!("{}/_sim/omni/{what}", org.salesforce.url());
+    let script = got(org.client.get(at("toolkit.js"))).await;
+    assert_eq!(script.headers["content-type"], "text/javascript;charset=UTF-8");
+    assert!(script.text.contains("setServicePresenceStatus"), "{}", script.text);
+    let shown = async || got(org.client.post(at("shown")).json(&json!({ "user": user }))).await;
+    let out = shown().await;
+    assert_eq!(
+        (out.status, &out.headers["access-control-allow-origin"]),
+        (404, &"*".parse().expect("a value"))
+    );
+    org.salesforce.agent_sets(&user, "Online").expect("set");
+    let online = org.salesforce.status("Online").expect("a status");
+    let expected = json!({
+        "statusId": online[..15], "statusApiName": "Online", "statusName": "Available",
+    });
+    assert_eq!(shown().await.json(), expected);
+    let (status, _) = org.plays("status", json!({ "user": user, "status": online[..15] })).await;
+    assert_eq!(status, 204, "ids of both lengths are known");
+    assert_eq!(got(org.client.get(at("shown"))).await.status, 405);
+}
