@@ -164,7 +164,7 @@
         write();
         await wait(LEASE_RENEW_MS, ended.signal);
       }
-    })();
+    })().catch(() => {});
     return { isOurs, release };
   }
 
