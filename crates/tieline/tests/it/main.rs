@@ -47,6 +47,7 @@ mod numbers;
 mod operation;
 mod own_database;
 mod presence;
+mod presence_walk;
 mod privacy;
 mod reconcile;
 mod reports;
