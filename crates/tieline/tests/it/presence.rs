@@ -9,6 +9,7 @@ crate::facts! {
     both_at_once_an_agent_is_given_nothing_by_one_while_handling_an_item_of_the_other
     one_at_a_time_going_on_queue_makes_busy_and_leaving_leads_through_the_transition
     what_happened_while_tieline_was_down_is_found_and_made_good
+    who_has_logged_out_unheard_is_not_logged_in
     without_a_console_it_is_told_and_made_good_when_it_is_back
     who_is_paused_is_left_alone_and_an_agent_has_a_story
     settings_that_do_not_fit_what_the_systems_have_are_told_by_pair
@@ -157,6 +158,16 @@ async fn what_happened_while_tieline_was_down_is_found_and_made_good(place: Plac
     desk.in_center("Meal");
     desk.line.start_server().await;
     desk.until("Meal", "Lunch").await;
+}
+
+async fn who_has_logged_out_unheard_is_not_logged_in(place: Place) {
+    let section = BOTH.replace("compare_every = \"2s\"", "compare_every = \"1h\"");
+    let desk = desk(place, &section).await;
+    desk.line.genesys().mute_sockets();
+    desk.in_center("Offline");
+    desk.in_crm("Online");
+    // What is heard last counts as newest: they have left.
+    desk.until("Offline", "Transition").await;
 }
 
 async fn without_a_console_it_is_told_and_made_good_when_it_is_back(place: Place) {
