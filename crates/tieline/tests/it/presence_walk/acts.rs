@@ -170,7 +170,8 @@ impl Walk {
         use connectors::genesys_cloud::sim::EventFault::{Double, Drop, Hold};
         let topic = format!("v2.users.{}.activity", self.agents[at].ids[0]);
         for _ in 0..=self.dice.below(2) {
-            let fault = self.dice.pick(&[Drop, Double, Hold]);
+            let faults: &[_] = if self.is_compared { &[Drop, Double, Hold] } else { &[Double] };
+            let fault = self.dice.pick(faults);
             self.say(format!("{at} center: next event {fault:?}"));
             self.line.genesys().spoil_event(&topic, fault);
         }

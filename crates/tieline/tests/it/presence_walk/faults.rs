@@ -19,8 +19,9 @@ pub(super) enum Trouble {
     Outage(usize, Way),
     /// What is set there is carried out, and the answer lost.
     LostAnswers(usize),
-    /// The process is killed, and started after a while.
+    /// The process is killed, or stopped as one does, and started after a while.
     Kill,
+    Stop,
 }
 
 /// How a system is out.
@@ -35,7 +36,11 @@ pub(super) enum Way {
 impl Walk {
     /// Something small: the comparison, or a new line, makes good for it.
     pub(super) async fn fail_a_little(&mut self) {
-        let what = self.dice.below(12);
+        // What falls silent is lost without a word.
+        let what = match self.dice.below(12) {
+            4 | 7 if !self.is_compared => 0,
+            what => what,
+        };
         let genesys = self.line.genesys();
         let told = match what {
             0 | 1 => {
@@ -150,6 +155,10 @@ impl Walk {
                 self.is_down = true;
                 self.line.kill().await;
             }
+            Trouble::Stop => {
+                self.is_down = true;
+                self.line.stop().await;
+            }
             Trouble::Outage(side, way) => {
                 let plan = rule(match way {
                     Way::Says503 => Fault::Status { code: 503, body: None },
@@ -163,8 +172,9 @@ impl Walk {
                 } else {
                     self.line.salesforce.faults().set(plan);
                     self.line.salesforce.expire_events();
-                    self.line.salesforce.mute_events(true);
-                    self.refuse(way != Way::IsSlow);
+                    self.line.salesforce.mute_events(self.is_compared);
+                    // What was refused is tried again when both are compared.
+                    self.refuse(self.is_compared && way != Way::IsSlow);
                 }
             }
             Trouble::LostAnswers(0) => {
@@ -181,7 +191,7 @@ impl Walk {
 
     async fn end(&mut self, trouble: Trouble) {
         match trouble {
-            Trouble::Kill => {
+            Trouble::Kill | Trouble::Stop => {
                 self.line.start_server().await;
                 self.is_down = false;
             }

@@ -96,7 +96,7 @@ fn email(number: usize) -> String {
 }
 
 /// The sections of both teams; requests end soon, so that what hangs is over soon.
-pub(super) fn sections(missed: &str) -> String {
+pub(super) fn sections(missed: &str, compare_every: &str) -> String {
     let members = |agents: std::ops::Range<usize>| {
         let all: Vec<String> = agents.map(|number| format!("\"{}\"", email(number))).collect();
         all.join(", ")
@@ -117,7 +117,7 @@ pairs = [
 transition = {{ contact_center = "Available", crm = "Transition", dwell = "1s" }}
 missed = {{ {missed} }}
 console = {{ grace = "1s" }}
-compare_every = "1s"
+compare_every = "{compare_every}"
 members = {{ agents = [{}] }}
 "#,
             members(agents)

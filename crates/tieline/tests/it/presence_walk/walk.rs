@@ -42,6 +42,8 @@ pub(super) struct Walk {
     /// Tieline does not run.
     pub(super) is_down: bool,
     pub(super) is_muted: bool,
+    /// Both sides are compared every second, so that anything may be lost.
+    pub(super) is_compared: bool,
     told: Vec<String>,
     began: Instant,
     asked: Instant,
@@ -51,13 +53,20 @@ pub(super) struct Walk {
 impl Walk {
     pub(super) async fn new(seed: u64, length: Length) -> Self {
         let mut dice = Dice::new(seed);
+        // Of four walks one has no comparison: nothing may be lost there without a word, and
+        // what is told again, or told to be lost, must do.
+        let is_compared = length != Length::Short || dice.is(75);
         let missed = dice.pick(&[
             "then = \"wait\"",
             "then = \"bring_back\", after = \"1s\"",
             "then = \"step_out\"",
         ]);
+        // Who could not be brought back is tried again when both are compared.
+        let missed = if is_compared { missed } else { "then = \"wait\"" };
+        let compare_every = if is_compared { "1s" } else { "1h" };
         let line = Line::with_salesforce().and_genesys().on(Place::disk());
-        let line = line.limit("timeout = \"2s\"").section(&sections(missed)).lay().await;
+        let sections = sections(missed, compare_every);
+        let line = line.limit("timeout = \"2s\"").section(&sections).lay().await;
         let now = Instant::now();
         Self {
             length,
@@ -68,7 +77,8 @@ impl Walk {
             is_troubled: false,
             is_down: false,
             is_muted: false,
-            told: vec![format!("   0.000 missed: {missed}")],
+            is_compared,
+            told: vec![format!("   0.000 missed: {missed}; compared every {compare_every}")],
             began: now,
             asked: now,
             stalls: Stalls::watch(),
@@ -100,8 +110,9 @@ impl Walk {
         if let Length::Outage(lasts) = self.length {
             return vec![(Trouble::Outage(side, Way::Says503), lasts)];
         }
-        let drawn = match self.dice.below(5) {
+        let drawn = match self.dice.below(6) {
             0 => vec![Trouble::Kill],
+            5 => vec![Trouble::Stop],
             1 => vec![Trouble::LostAnswers(side)],
             2 => vec![Trouble::LostAnswers(side), Trouble::Kill],
             3 => vec![Trouble::Outage(side, way), Trouble::Kill],
