@@ -103,6 +103,17 @@ impl Store {
         Box::pin(self.write(LetGo { hold: hold.clone() }))
     }
 
+    /// Lets a team go whoever holds it, where no other node can: whoever held it before us has
+    /// died, and nobody need wait until that shows.
+    pub fn free_team<'a>(&'a self, team: &'a str) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            if self.is_shared() {
+                return Ok(());
+            }
+            self.write(Free { team: team.to_owned() }).await
+        })
+    }
+
     /// Every agent of a team who was ever kept.
     pub fn kept_agents<'a>(&'a self, team: &'a str) -> Boxed<'a, Vec<KeptAgent>> {
         Box::pin(async move {
@@ -192,6 +203,19 @@ impl Work for Hold {
         let TeamHold { team, holder } = &self.hold;
         let params = [team.as_str().into(), (*holder).into(), self.until.into(), self.now.into()];
         Ok(tx.execute(SQL, &params).await? == 1)
+    }
+}
+
+struct Free {
+    team: String,
+}
+
+impl Work for Free {
+    type Output = ();
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        const SQL: &str = "DELETE FROM presence_holds WHERE team = ?1";
+        tx.touched = Touched::Nothing;
+        tx.execute(SQL, &[self.team.as_str().into()]).await.map(drop)
     }
 }
 

@@ -4,6 +4,7 @@
 //! is there. The newest order takes the place of the one before. What a console says came of an
 //! order is a hint to read: what it really set, the system it sits in tells.
 
+use crate::clock::Clock;
 use domain::Timestamp;
 use domain::presence::StatusId;
 use std::collections::HashMap;
@@ -83,12 +84,12 @@ struct Console {
 
 impl Consoles {
     /// The order of an agent's console, as soon as there is one that is newer than the one it
-    /// has had; `None` after the wait. `None` at once where more than 50,000 are there.
+    /// has had and still holds; `None` after the wait. `None` at once where more than 50,000 are there.
     pub async fn next(
         &self,
         (connection, agent): (&str, &str),
         after: Option<u64>,
-        wait: Duration,
+        (wait, clock): (Duration, &Clock),
     ) -> Option<Order> {
         let until = Instant::now() + wait.min(WAIT_MAX);
         loop {
@@ -96,6 +97,7 @@ impl Consoles {
             let rung = bell.notified();
             if let Some(order) = self.order_of(connection, agent)
                 && after.is_none_or(|after| order.number > after)
+                && clock.now() < order.until
             {
                 return Some(order);
             }
@@ -213,7 +215,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::{Consoles, Heard, Order, Outcome, SILENT_AFTER};
+    use super::{Clock, Consoles, Heard, Order, Outcome, SILENT_AFTER};
     use domain::Timestamp;
     use std::sync::Arc;
     use std::time::Duration;
@@ -224,6 +226,23 @@ mod tests {
         Order { number, status: "busy".into(), expected: "online".into(), until: Timestamp(9) }
     }
 
+    /// Before the orders are over.
+    fn early() -> Clock {
+        Clock::held(Timestamp(0))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_that_is_over_is_given_to_nobody_and_its_console_waits_on() {
+        let consoles = Consoles::default();
+        consoles.next(ANN, None, (Duration::ZERO, &early())).await;
+        assert!(consoles.order("crm", "005a", order(1)));
+        let asked = tokio::time::Instant::now();
+        let wait = Duration::from_secs(5);
+        let late = Clock::held(order(1).until);
+        assert_eq!(consoles.next(ANN, None, (wait, &late)).await, None);
+        assert_eq!(asked.elapsed(), wait, "nobody asks over and over for nothing");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_console_waits_for_its_order_and_gets_the_newest() {
         let consoles = Arc::new(Consoles::default());
@@ -231,25 +250,31 @@ mod tests {
         assert!(!consoles.order("crm", "005a", order(1)), "there is no console yet");
         let waiting = {
             let consoles = Arc::clone(&consoles);
-            tokio::spawn(async move { consoles.next(ANN, None, Duration::from_secs(20)).await })
+            tokio::spawn(async move {
+                consoles.next(ANN, None, (Duration::from_secs(20), &early())).await
+            })
         };
         assert_eq!(heard.recv().await, Some(Heard::Came { agent: "005a".to_owned() }));
         assert!(consoles.order("crm", "005a", order(1)));
         assert_eq!(waiting.await.expect("it ran"), Some(order(1)));
         assert!(consoles.order("crm", "005a", order(2)));
-        let next = consoles.next(ANN, None, Duration::ZERO).await;
+        let next = consoles.next(ANN, None, (Duration::ZERO, &early())).await;
         assert_eq!(next, Some(order(2)), "who lost its order on the way gets the newest again");
-        assert_eq!(consoles.next(ANN, Some(2), Duration::from_secs(5)).await, None);
+        assert_eq!(consoles.next(ANN, Some(2), (Duration::from_secs(5), &early())).await, None);
         assert!(consoles.answer(ANN, 2, Outcome::Late));
         let said = Heard::Said { agent: "005a".to_owned(), number: 2, outcome: Outcome::Late };
         assert_eq!(heard.recv().await, Some(said));
-        assert_eq!(consoles.next(ANN, None, Duration::ZERO).await, None, "it was answered");
+        assert_eq!(
+            consoles.next(ANN, None, (Duration::ZERO, &early())).await,
+            None,
+            "it was answered"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_console_that_asks_no_more_is_gone_and_one_that_leaves_at_once() {
         let consoles = Consoles::default();
-        consoles.next(ANN, None, Duration::ZERO).await;
+        consoles.next(ANN, None, (Duration::ZERO, &early())).await;
         let mut heard = consoles.listen("crm");
         assert_eq!(heard.recv().await, Some(Heard::Came { agent: "005a".to_owned() }));
         tokio::time::advance(SILENT_AFTER - Duration::from_secs(1)).await;
@@ -258,7 +283,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         consoles.sweep();
         assert_eq!(heard.recv().await, Some(Heard::Left { agent: "005a".to_owned() }));
-        consoles.next(ANN, None, Duration::ZERO).await;
+        consoles.next(ANN, None, (Duration::ZERO, &early())).await;
         assert_eq!(heard.recv().await, Some(Heard::Came { agent: "005a".to_owned() }));
         consoles.leave("crm", "005a");
         consoles.leave("crm", "005a");

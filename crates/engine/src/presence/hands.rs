@@ -1,6 +1,8 @@
 //! What takes time: reading agents, comparing both sides, setting statuses. Many in one
 //! request, few requests at once, and the next try later where a system does not answer.
 
+mod setting;
+
 use super::SIDES;
 use super::desk::Desk;
 use super::shift::open::{Opened, ask};
@@ -9,6 +11,7 @@ use domain::Timestamp;
 use domain::presence::{Answer, Command, Side};
 use kit::presence::Seen;
 use kit::{Error, Presence};
+use setting::set;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,8 +59,9 @@ enum Ended {
     Nothing,
 }
 
-#[derive(Default)]
 pub(super) struct Hands {
+    /// The longest wait after a failure: a system that is back is asked within one comparison.
+    longest: Duration,
     sides: [Hand; 2],
     comparing: Line,
     tasks: JoinSet<Ended>,
@@ -93,14 +97,14 @@ impl Pause {
         self.until.is_none_or(|until| Instant::now() >= until)
     }
 
-    fn ended(&mut self, is_well: bool) {
+    fn ended(&mut self, is_well: bool, longest: Duration) {
         if is_well {
             *self = Self::default();
             return;
         }
         let wait = BACKOFF_FIRST * 2_u32.pow(self.failures.min(6));
         self.failures += 1;
-        self.until = Some(Instant::now() + wait.min(BACKOFF_MAX));
+        self.until = Some(Instant::now() + wait.min(longest));
     }
 }
 
@@ -116,14 +120,24 @@ impl Line {
         std::mem::replace(&mut self.waiting, rest).into_iter().collect()
     }
 
-    fn ended(&mut self, again: &[usize]) {
+    fn ended(&mut self, again: &[usize], longest: Duration) {
         self.is_busy = false;
-        self.pause.ended(again.is_empty());
+        self.pause.ended(again.is_empty(), longest);
         self.waiting.extend(again);
     }
 }
 
 impl Hands {
+    pub(super) fn new(compare_every: Duration) -> Self {
+        Self {
+            longest: compare_every.clamp(BACKOFF_FIRST, BACKOFF_MAX),
+            sides: Default::default(),
+            comparing: Line::default(),
+            tasks: JoinSet::new(),
+            is_asking_who: false,
+        }
+    }
+
     /// Reads these again as soon as it can be.
     pub(super) fn read(&mut self, side: Side, seats: impl IntoIterator<Item = usize>) {
         self.sides[side.index()].reads.waiting.extend(seats);
@@ -280,38 +294,39 @@ impl Hands {
     }
 
     fn ended(&mut self, ended: Ended) -> Done {
+        let longest = self.longest;
         match ended {
             Ended::Nothing => Done::Nothing,
             Ended::Read { side, began, seats, seen } => {
                 let line = &mut self.sides[side.index()].reads;
                 match seen {
                     Ok(seen) => {
-                        line.ended(&[]);
+                        line.ended(&[], longest);
                         Done::Read { side, began, seats: seats.into_iter().zip(seen).collect() }
                     }
                     Err(error) => {
                         tracing::debug!("agents could not be read: {error}");
-                        line.ended(&seats);
+                        line.ended(&seats, longest);
                         Done::Nothing
                     }
                 }
             }
             Ended::Compared { began, seats, seen } => match seen {
                 Ok((center, crm)) => {
-                    self.comparing.ended(&[]);
+                    self.comparing.ended(&[], longest);
                     let both = center.into_iter().zip(crm).map(|(center, crm)| [center, crm]);
                     Done::Compared { began, seats: seats.into_iter().zip(both).collect() }
                 }
                 Err(error) => {
                     tracing::debug!("agents could not be compared: {error}");
-                    self.comparing.ended(&seats);
+                    self.comparing.ended(&seats, longest);
                     Done::Nothing
                 }
             },
             Ended::Set { side, answers, has_failed } => {
                 let hand = &mut self.sides[side.index()];
                 hand.setting = hand.setting.saturating_sub(1);
-                hand.set_pause.ended(!has_failed);
+                hand.set_pause.ended(!has_failed, longest);
                 Done::Set { side, answers }
             }
             Ended::Who(Ok(opened)) => {
@@ -327,54 +342,28 @@ impl Hands {
     }
 }
 
-/// Sets statuses in one request. What came of each, where it is known: of the others a reading
-/// tells once the command is over time.
-async fn set(
-    end: Arc<dyn Presence>,
-    wanted: Vec<(usize, String, Command)>,
-    left: Duration,
-) -> (Vec<(usize, u64, Answer)>, bool) {
-    if wanted.is_empty() {
-        return (Vec::new(), false);
-    }
-    let statuses: Vec<_> =
-        wanted.iter().map(|(_, agent, command)| (agent.clone(), command.status.clone())).collect();
-    let Ok(outcome) = tokio::time::timeout(left, end.set(&statuses)).await else {
-        return (Vec::new(), true);
-    };
-    match outcome {
-        Ok(outcomes) => {
-            let answers = wanted
-                .into_iter()
-                .zip(outcomes)
-                .filter_map(|((seat, _, one), outcome)| Some((seat, one.number, answer(outcome)?)));
-            (answers.collect(), false)
-        }
-        Err(error) => {
-            tracing::warn!("statuses could not be set: {error}");
-            let answer = answer(Err(error));
-            let answers = wanted.into_iter();
-            let answers = answers.filter_map(|(seat, _, one)| Some((seat, one.number, answer?)));
-            (answers.collect(), true)
-        }
-    }
-}
-
-/// What an outcome means; `None`: nobody knows whether it came through.
-fn answer(outcome: Result<Option<u64>, Error>) -> Option<Answer> {
-    match outcome {
-        Ok(version) => Some(Answer::Done(version)),
-        Err(Error::Invalid { .. } | Error::NotFound | Error::Forbidden { .. }) => {
-            Some(Answer::Refused)
-        }
-        Err(Error::RateLimited { .. } | Error::Conflict { .. } | Error::Unauthorized { .. }) => {
-            Some(Answer::Late)
-        }
-        Err(_) => None,
-    }
-}
-
 fn ids(desk: &Desk, side: Side, seats: &[usize]) -> Vec<String> {
     let table = desk.table();
     seats.iter().map(|seat| table.seats[*seat].ids[side.index()].clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BACKOFF_MAX, Hands, Instant, Pause};
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_side_that_does_not_answer_is_asked_again_within_one_comparison() {
+        for (compare_every, longest) in [(1, 1), (20, 20), (300, 60)] {
+            let hands = Hands::new(Duration::from_secs(compare_every));
+            let mut pause = Pause::default();
+            for _ in 0..9 {
+                pause.ended(false, hands.longest);
+                let wait = pause.until.expect("a wait") - Instant::now();
+                assert!(wait <= Duration::from_secs(longest) && wait <= BACKOFF_MAX, "{wait:?}");
+            }
+            let wait = pause.until.expect("a wait") - Instant::now();
+            assert_eq!(wait, Duration::from_secs(longest));
+        }
+    }
 }

@@ -66,6 +66,9 @@ async fn keep(desk: Arc<Desk>, live: Live, mut stop: watch::Receiver<bool>) {
         Ok(hold) => hold,
         Err(error) => return tracing::error!("presence of {team} is not kept: {error}"),
     };
+    if let Err(error) = live.now().store.free_team(&team).await {
+        tracing::warn!("presence of {team} may be held for a while yet: {error}");
+    }
     while !*stop.borrow() {
         let engine = live.now();
         let wait = match engine.store.hold_team(&hold, HOLD, engine.clock.now()).await {

@@ -12,6 +12,7 @@ use std::time::Duration;
 crate::facts! {
     one_node_holds_a_team_and_who_has_lost_it_keeps_nothing
     a_pause_is_written_down_once_with_who_wants_it
+    who_held_a_team_of_a_store_of_ours_alone_has_died
     a_story_is_read_from_its_end_and_forgotten_from_its_beginning
 }
 
@@ -39,6 +40,15 @@ async fn hold(store: &Store, now: i64) -> (TeamHold, bool) {
     let hold = TeamHold::new("support").expect("a hold");
     let is_held = store.hold_team(&hold, MINUTE, Timestamp(now)).await.expect("held");
     (hold, is_held)
+}
+
+async fn who_held_a_team_of_a_store_of_ours_alone_has_died(place: Place) {
+    let store = place.open().await;
+    let (first, _) = hold(&store, 0).await;
+    store.free_team("support").await.expect("freed");
+    let (_, is_ours) = hold(&store, 1).await;
+    assert_eq!(is_ours, !store.is_shared(), "another node may well be alive");
+    assert_eq!(keep(&store, &first, "ann", 2).await, store.is_shared());
 }
 
 async fn one_node_holds_a_team_and_who_has_lost_it_keeps_nothing(place: Place) {

@@ -7,6 +7,7 @@ use crate::rig::{
 use connectors::salesforce;
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
+use std::sync::Arc;
 use std::time::Duration;
 
 crate::facts! {
@@ -122,15 +123,15 @@ async fn a_crm_whose_port_is_closed_is_met_in_time() {
     let line = line().await;
     let port = line.salesforce.url().rsplit(':').next().and_then(|port| port.parse().ok());
     let (mut line, mut others) = (line, Vec::new());
-    let closed = std::mem::replace(&mut line.salesforce, other(60, 0).await);
-    closed.stop().await;
+    let closed = std::mem::replace(&mut line.salesforce, Arc::new(other(60, 0).await));
+    Arc::into_inner(closed).expect("nobody else's").stop().await;
     let stalls = Stalls::watch();
     let body = json!({ "fromNumber": MARIA.1, "callId": "down" });
     let answer = line.lookup(body).await;
     answer.assert_by_number("partial");
     assert_in_time(&answer, DEADLINE, &stalls);
     let back = other(60, port.expect("a port")).await;
-    others.push(std::mem::replace(&mut line.salesforce, back));
+    others.push(std::mem::replace(&mut line.salesforce, Arc::new(back)));
     let stored = line.until_stored_as("down", "hit").await;
     assert_eq!(stored["externalId"], line.id_of(MARIA.2));
 }

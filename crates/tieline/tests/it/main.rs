@@ -49,6 +49,7 @@ mod own_database;
 mod presence;
 mod presence_console;
 mod presence_teams;
+mod presence_walk;
 mod privacy;
 mod reconcile;
 mod reports;

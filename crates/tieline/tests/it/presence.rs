@@ -1,17 +1,15 @@
 //! Agents of two systems that hand out work are kept the same.
 
-use crate::rig::{Line, Place, until, until_some};
+use crate::rig::{Console, Line, Place, until, until_some};
 use connectors::genesys_cloud::sim::Act;
 use connectors::salesforce::sim::WorkAct;
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::task::JoinHandle;
 
 crate::facts! {
     both_at_once_an_agent_is_given_nothing_by_one_while_handling_an_item_of_the_other
     one_at_a_time_going_on_queue_makes_busy_and_leaving_leads_through_the_transition
     what_happened_while_tieline_was_down_is_found_and_made_good
+    who_has_logged_out_unheard_is_not_logged_in
     without_a_console_it_is_told_and_made_good_when_it_is_back
     who_is_paused_is_left_alone_and_an_agent_has_a_story
     settings_that_do_not_fit_what_the_systems_have_are_told_by_pair
@@ -49,22 +47,17 @@ agents_every = "2s"
 
 /// One agent in both systems, at their own console.
 pub(crate) struct Desk {
-    pub(crate) line: Arc<Line>,
+    // Before the line it goes to.
+    console: Console,
+    pub(crate) line: Line,
     center: String,
     pub(crate) crm: String,
-    console: Option<JoinHandle<()>>,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        self.closes_the_console();
-    }
 }
 
 /// Logged in to both, given nothing by either.
 async fn desk(place: Place, section: &str) -> Desk {
     let mut desk = desk_without_console(place, section).await;
-    desk.opens_a_console();
+    desk.console.open();
     desk.until("Available", "Transition").await;
     desk
 }
@@ -75,7 +68,7 @@ pub(crate) async fn desk_without_console(place: Place, section: &str) -> Desk {
     let mut desk = Desk::of(line);
     desk.in_center("Available");
     desk.in_crm("Transition");
-    Arc::get_mut(&mut desk.line).expect("nobody else's").start_server().await;
+    desk.line.start_server().await;
     desk
 }
 
@@ -83,7 +76,7 @@ impl Desk {
     fn of(line: Line) -> Self {
         let (center, _, email) = line.genesys().config().agents[0].clone();
         let crm = line.salesforce.add_agent("Ann Agent", &email).expect("an agent");
-        Self { line: Arc::new(line), center, crm, console: None }
+        Self { console: Console::of(&line, &crm), line, center, crm }
     }
 
     pub(crate) fn in_center(&self, status: &str) {
@@ -119,62 +112,6 @@ impl Desk {
     pub(crate) async fn agent(&self) -> Value {
         let path = format!("/api/v1/presence/agents/{}", self.center);
         self.line.get(&path).await.body["agent"].clone()
-    }
-
-    /// The agent's page in the CRM, as `integrations/salesforce` is written.
-    fn opens_a_console(&mut self) {
-        let (line, agent) = (Arc::clone(&self.line), self.crm.clone());
-        self.console = Some(tokio::spawn(async move {
-            let token = line.post("/api/v1/agent-tokens", &json!({ "agent": agent })).await;
-            let token = token.body["token"].as_str().expect("a token").to_owned();
-            let client = reqwest::Client::new();
-            // While there is no server.
-            let mut pace = tokio::time::interval(Duration::from_millis(50));
-            loop {
-                let order = line.url(&format!(
-                    "/api/v1/agents/{agent}/presence/order?wait=5&access_token={token}"
-                ));
-                let Ok(order) = client.get(order).send().await else {
-                    pace.tick().await;
-                    continue;
-                };
-                let order: Value = order.json().await.unwrap_or_default();
-                let Some(number) = order["number"].as_u64().filter(|number| *number > 0) else {
-                    continue;
-                };
-                let shown = line.salesforce.agent_status(&agent);
-                let shown = shown.and_then(|name| line.salesforce.status(&name));
-                let is_expected = shown.as_deref() == order["expectedId"].as_str();
-                let wanted = order["statusId"].as_str().expect("a status");
-                let outcome = match line.salesforce.agent_sets(&agent, wanted) {
-                    _ if !is_expected => "late",
-                    Ok(()) => "done",
-                    Err(_) => "refused",
-                };
-                let answer = line.url(&format!(
-                    "/api/v1/agents/{agent}/presence/answer?number={number}&outcome={outcome}\
-                     &access_token={token}"
-                ));
-                client.post(answer).send().await.ok();
-            }
-        }));
-    }
-
-    fn closes_the_console(&mut self) {
-        if let Some(console) = self.console.take() {
-            console.abort();
-        }
-    }
-
-    async fn leaves_the_console(&mut self) {
-        self.closes_the_console();
-        let token = self.line.post("/api/v1/agent-tokens", &json!({ "agent": self.crm })).await;
-        let token = token.body["token"].as_str().expect("a token").to_owned();
-        let leave = self
-            .line
-            .url(&format!("/api/v1/agents/{}/presence/leave?access_token={token}", self.crm));
-        let left = reqwest::Client::new().post(leave).send().await.expect("an answer");
-        assert_eq!(left.status(), 204);
     }
 }
 
@@ -223,26 +160,30 @@ async fn what_happened_while_tieline_was_down_is_found_and_made_good(place: Plac
     let mut desk = desk(place, BOTH).await;
     desk.in_center("On Queue");
     desk.until("On Queue", "Online").await;
-    desk.closes_the_console();
-    let line =
-        until_some("nobody else has the line", async || Arc::get_mut(&mut desk.line).map(|_| ()));
-    line.await;
-    let line = Arc::get_mut(&mut desk.line).expect("nobody else's");
-    line.kill().await;
+    desk.line.kill().await;
     desk.in_center("Meal");
-    Arc::get_mut(&mut desk.line).expect("nobody else's").start_server().await;
-    desk.opens_a_console();
+    desk.line.start_server().await;
     desk.until("Meal", "Lunch").await;
+}
+
+async fn who_has_logged_out_unheard_is_not_logged_in(place: Place) {
+    let section = BOTH.replace("compare_every = \"2s\"", "compare_every = \"1h\"");
+    let desk = desk(place, &section).await;
+    desk.line.genesys().mute_sockets();
+    desk.in_center("Offline");
+    desk.in_crm("Online");
+    // What is heard last counts as newest: they have left.
+    desk.until("Offline", "Transition").await;
 }
 
 async fn without_a_console_it_is_told_and_made_good_when_it_is_back(place: Place) {
     let mut desk = desk(place, BOTH).await;
-    desk.leaves_the_console().await;
+    assert!(desk.console.leave().await);
     desk.in_center("On Queue");
     until("it is told", async || desk.agent().await["alerts"] == json!(["console_gone"])).await;
     assert_eq!(desk.shown(), ("On Queue".to_owned(), "Transition".to_owned()));
     assert_ne!(desk.agent().await["consoleGone"], "");
-    desk.opens_a_console();
+    desk.console.open();
     desk.until("On Queue", "Online").await;
     assert_eq!(desk.agent().await["alerts"], json!([]));
 }

@@ -13,7 +13,6 @@ use axum::http::header;
 use browser::Browser;
 use office::{Office, integration, key};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn going_on_queue_makes_the_browser_set_the_crms_status_and_tieline_says_settled() {
@@ -244,11 +243,11 @@ async fn of_two_tabs_that_cannot_lock_one_acts_and_the_other_takes_over() {
 async fn a_tieline_that_was_away_is_found_again_and_what_was_missed_is_set() {
     let Some(mut office) = Office::open().await else { return };
     let tab = office.console().await;
-    let stopped = Arc::get_mut(&mut office.desk.line).expect("nobody else's").stop().await;
+    let stopped = office.desk.line.stop().await;
     assert_eq!(stopped, Some(0));
     office.browser.until(&tab, "seen.state === 'offline'").await;
     office.desk.in_center("On Queue");
-    Arc::get_mut(&mut office.desk.line).expect("nobody else's").start_server().await;
+    office.desk.line.start_server().await;
     let base = office.desk.line.url("");
     office.tickets.set(|now| now.base = base);
     office.browser.until(&tab, "seen.state === 'connected'").await;

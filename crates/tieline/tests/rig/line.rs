@@ -13,13 +13,14 @@ use std::net::SocketAddr;
 use std::ops::Index;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) struct Line {
     // In this order they go: nobody may be asked who is gone already.
     server: Option<Server>,
-    address: Option<SocketAddr>,
-    pub(crate) salesforce: Salesforce,
+    address: Address,
+    pub(crate) salesforce: Arc<Salesforce>,
     genesys: Option<GenesysCloud>,
     pub(crate) place: Place,
     pub(crate) folder: Folder,
@@ -27,6 +28,25 @@ pub(crate) struct Line {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) http: reqwest::Client,
     calls: AtomicU32,
+}
+
+/// Where the server listens: another port after each start.
+#[derive(Clone, Default)]
+pub(crate) struct Address(Arc<Mutex<Option<SocketAddr>>>);
+
+impl Address {
+    /// `None` before the server was started.
+    pub(crate) fn url(&self, path: &str) -> Option<String> {
+        Some(format!("http://{}{path}", self.get()?))
+    }
+
+    fn get(&self) -> Option<SocketAddr> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, address: Option<SocketAddr>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
 }
 
 /// What came back over HTTP.
@@ -101,7 +121,8 @@ impl Line {
     ) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
         let http = http.build().expect("a client");
-        let (server, address, calls) = (None, None, AtomicU32::new(0));
+        let (server, address, calls) = (None, Address::default(), AtomicU32::new(0));
+        let salesforce = Arc::new(salesforce);
         Self {
             server,
             address,
@@ -119,8 +140,9 @@ impl Line {
     /// Starts the server, which may not live to listen; returns whether it does.
     pub(crate) async fn try_start_server(&mut self) -> bool {
         let server = self.server.insert(Server::serve(&self.config, &self.environment));
-        self.address = server.until_it_listens_or_ends().await;
-        self.address.is_some()
+        let address = server.until_it_listens_or_ends().await;
+        self.address.set(address);
+        address.is_some()
     }
 
     /// Starts the server, anew where one has ended, and waits until it has every token.
@@ -146,7 +168,12 @@ impl Line {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address.expect("a server was started"))
+        self.address.url(path).expect("a server was started")
+    }
+
+    /// For whoever outlives a restart of the server.
+    pub(crate) fn address(&self) -> Address {
+        self.address.clone()
     }
 
     pub(crate) fn genesys(&self) -> &GenesysCloud {
@@ -188,7 +215,7 @@ impl Line {
         let mut all = words.to_vec();
         all.extend(["--config", &config]);
         let mut environment = self.environment.clone();
-        if let Some(address) = &self.address {
+        if let Some(address) = self.address.get() {
             environment.push(("TIELINE_SERVER__LISTEN".to_owned(), address.to_string()));
         }
         Ended::of(&all, &environment).await

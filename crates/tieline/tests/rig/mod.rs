@@ -5,6 +5,8 @@
 //! [`line`] is what can then be asked of it. Every process dies with its test,
 //! every port is free, every wait is a bounded look at a condition ([`wait`]).
 
+#[allow(dead_code, reason = "not every test has agents")]
+pub(crate) mod console;
 pub(crate) mod folder;
 pub(crate) mod line;
 #[allow(dead_code, reason = "not every test listens")]
@@ -15,6 +17,7 @@ pub(crate) mod plan;
 pub(crate) mod process;
 pub(crate) mod wait;
 
+pub(crate) use console::Console;
 pub(crate) use folder::Folder;
 pub(crate) use line::{Answer, Line};
 pub(crate) use people::{JANE, JOHN, MARIA, Person, STRANGER};

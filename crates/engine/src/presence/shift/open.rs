@@ -76,7 +76,7 @@ impl Shift {
         }
         let heard = engine.presence.consoles().listen(&team.connections[Side::Crm.index()]);
         let wakes = BinaryHeap::new();
-        let hands = Hands::default();
+        let hands = Hands::new(team.compare_every);
         Ok(Self {
             desk: Arc::clone(desk),
             hold: hold.clone(),

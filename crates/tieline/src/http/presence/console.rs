@@ -96,7 +96,7 @@ async fn next(
     let wait = Duration::from_secs(u64::from(query.wait));
     let after = (query.after > 0).then_some(query.after);
     let consoles = app.engine.presence.consoles();
-    let order = consoles.next((&connection, agent), after, wait).await;
+    let order = consoles.next((&connection, agent), after, (wait, &app.engine.clock)).await;
     let now = app.engine.clock.now();
     let order = order.map(|order| OrderBody {
         number: order.number,
