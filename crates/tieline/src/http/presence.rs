@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Serialize, ToSchema)]
 pub struct PresenceBody {
     teams: Vec<TeamBody>,
-    items: Vec<AgentBody>,
+    items: Vec<AgentPresenceBody>,
     /// For the next page; empty on the last.
     next: String,
 }
@@ -54,7 +54,7 @@ pub struct TeamBody {
 /// An agent in both systems.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct AgentBody {
+pub struct AgentPresenceBody {
     team: String,
     name: String,
     email: String,
@@ -89,17 +89,17 @@ pub struct SideBody {
 
 /// An agent, and what became of them.
 #[derive(Serialize, ToSchema)]
-pub struct StoryBody {
-    agent: AgentBody,
+pub struct AgentStoryBody {
+    agent: AgentPresenceBody,
     /// Newest first.
-    lines: Vec<LineBody>,
+    lines: Vec<PresenceLineBody>,
     /// For the next page; empty on the last.
     next: String,
 }
 
 /// A line of an agent's story.
 #[derive(Serialize, ToSchema)]
-pub struct LineBody {
+pub struct PresenceLineBody {
     at: String,
     /// `shows`, `work`, `decided`, `told`, `gave_up`, `brought_back`, `paused`, `resumed`, `alert`
     /// or `alert_over`.
@@ -192,14 +192,14 @@ fn is_asked(desk: &Arc<Desk>, team: &str) -> bool {
 #[utoipa::path(
     get, path = "/api/v1/presence/agents/{agentId}", tag = "presence",
     params(("agentId" = String, Path), StoryQuery),
-    responses((status = 200, body = StoryBody), (status = 404, body = ErrorBody)),
+    responses((status = 200, body = AgentStoryBody), (status = 404, body = ErrorBody)),
     security(("key" = []), ("bearer" = []))
 )]
 pub async fn one(
     State(app): State<App>,
     Segment(word): Segment,
     Params(query): Params<StoryQuery>,
-) -> Result<Json<StoryBody>, ApiError> {
+) -> Result<Json<AgentStoryBody>, ApiError> {
     let (desk, agent) = app.engine.presence.find(&word).ok_or_else(unknown)?;
     let limit = query.limit.clamp(1, 500) as usize;
     let (before, ids) =
@@ -207,7 +207,7 @@ pub async fn one(
     let lines = app.engine.presence_story((ids.0, ids.1), before, limit).await?;
     let next = lines.last().filter(|_| lines.len() == limit).map(|line| line.id.to_string());
     let lines = lines.into_iter().map(|line| line_body(desk, line)).collect();
-    Ok(Json(StoryBody { agent: agent.into(), lines, next: next.unwrap_or_default() }))
+    Ok(Json(AgentStoryBody { agent: agent.into(), lines, next: next.unwrap_or_default() }))
 }
 
 /// Leaves one agent alone until they are resumed.
@@ -302,12 +302,12 @@ fn unknown() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "presence.unknown", message, fix)
 }
 
-fn line_body(desk: &Desk, line: StoredLine) -> LineBody {
+fn line_body(desk: &Desk, line: StoredLine) -> PresenceLineBody {
     let status = line.status.map(|status| {
         let name = line.side.and_then(|side| desk.status_name(side, &status));
         name.unwrap_or_else(|| status.as_str().to_owned())
     });
-    LineBody {
+    PresenceLineBody {
         at: line.at.to_string(),
         what: line.what,
         side: line.side.map(Side::as_str).unwrap_or_default().to_owned(),
@@ -345,7 +345,7 @@ impl From<TeamView> for TeamBody {
     }
 }
 
-impl From<AgentView> for AgentBody {
+impl From<AgentView> for AgentPresenceBody {
     fn from(view: AgentView) -> Self {
         let [contact_center, crm] = view.sides.map(SideBody::from);
         Self {
