@@ -383,6 +383,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_goes_through_the_proxy_like_any_request() {
+        let (proxy, http) = behind_a_proxy(Network::default(), "127.0.0.1").await;
+        let address = url("wss://feed.example.invalid/channels/x");
+        let answering =
+            answer_with(&proxy, "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+        let (seen, outcome) = tokio::join!(answering, http.socket(&address));
+        assert_eq!(seen, "CONNECT feed.example.invalid:443 HTTP/1.1");
+        assert_eq!(outcome.expect_err("no socket").kind(), "unavailable");
+    }
+
+    #[tokio::test]
     async fn an_answer_tells_the_time_and_a_cached_one_does_not() {
         let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = server.local_addr().expect("an address").port();

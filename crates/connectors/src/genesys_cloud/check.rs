@@ -8,6 +8,7 @@ use super::client::Send;
 use super::destinations::Places;
 use super::mapping;
 use super::platform::Platform;
+use super::presence::Desks;
 use super::sign_in::Agents;
 use async_trait::async_trait;
 use kit::connector::Flaw;
@@ -23,6 +24,7 @@ const NO_CONVERSATION: &str = "00000000-0000-4000-8000-000000000000";
 pub(super) struct Access {
     pub(super) platform: Arc<Platform>,
     pub(super) agents: Option<Arc<Agents>>,
+    pub(super) desks: Arc<Desks>,
 }
 
 #[async_trait]
@@ -53,6 +55,8 @@ impl Check for Access {
             findings.push(finding("externalContacts:identity:promote", self.promote().await));
         }
         findings.extend(self.destinations().await);
+        let may_set = absent(self.desks.may_set().await);
+        findings.push(optional(finding("presence:userPresence:edit", may_set)));
         if let Some(agents) = &self.agents {
             findings.push(sign_in(agents).await);
         }
@@ -210,13 +214,7 @@ impl Access {
                 Kind::Ivr => "IVRs of routing rules",
                 Kind::Recording => "recordings of routing rules",
             };
-            let mut finding = finding(what, places.look(kind).await);
-            if let Err(flaw) = &mut finding.outcome
-                && flaw.code == "connection.scope_missing"
-            {
-                flaw.code = kit::rights::OPTIONAL;
-            }
-            findings.push(finding);
+            findings.push(optional(finding(what, places.look(kind).await)));
         }
         findings
     }
@@ -248,6 +246,16 @@ fn absent(outcome: Result<(), Error>) -> Result<(), Error> {
         Err(Error::NotFound | Error::Invalid { .. } | Error::Conflict { .. }) => Ok(()),
         outcome => outcome,
     }
+}
+
+/// What calls do without: a permission that is missing is warned of.
+fn optional(mut finding: Finding) -> Finding {
+    if let Err(flaw) = &mut finding.outcome
+        && flaw.code == "connection.scope_missing"
+    {
+        flaw.code = kit::rights::OPTIONAL;
+    }
+    finding
 }
 
 fn finding(what: &str, outcome: Result<(), Error>) -> Finding {

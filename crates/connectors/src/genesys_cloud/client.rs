@@ -5,7 +5,7 @@
 //! platform's signals. Of its messages only codes, field names, permissions and
 //! the correlation id are passed on: the rest may quote a customer (invariant 9).
 
-use kit::http::Request;
+use kit::http::{Request, Socket};
 use kit::{Error, Http, Lane, Reply, Secret, Token, Tokens};
 use serde_json::Value;
 use std::sync::Arc;
@@ -108,6 +108,19 @@ impl Client {
         classify(self.http.send_unmetered(request).await?)
     }
 
+    /// Opens a socket where the platform has told us to; its address is its key.
+    ///
+    /// # Errors
+    /// Those of [`Http::socket`].
+    pub(super) async fn socket(&self, address: &Url) -> Result<Socket, Error> {
+        self.http.socket(address).await
+    }
+
+    /// The platform says that this token is no good any more.
+    pub(super) fn reject(&self, token: &Arc<Token>) {
+        self.tokens.reject(token);
+    }
+
     async fn send_with(
         &self,
         lane: Lane,
@@ -197,6 +210,9 @@ pub(super) fn refused(status: u16, body: &Value) -> Error {
         409 => Error::Conflict { reason: reason() },
         // Some services say it with 400: "does not match the current version".
         400 if message.contains("does not match the current version") => {
+            Error::Conflict { reason: reason() }
+        }
+        400 if message.contains("invalid routing status transition") => {
             Error::Conflict { reason: reason() }
         }
         408 | 500.. => Error::unavailable(reason()),
@@ -326,6 +342,8 @@ mod tests {
         assert_eq!(kinds, expected);
         let version = json!({ "message": "The version does not match the current version 3" });
         assert_eq!(refused(400, &version).kind(), "conflict");
+        let routing = json!({ "message": "An invalid routing status transition was attempted." });
+        assert_eq!(refused(400, &routing).kind(), "conflict");
         assert_eq!(refused(403, &json!(null)).kind(), "protocol", "a proxy's page");
     }
 }

@@ -4,8 +4,8 @@
 //! says what it lacks. `platform` is what it does, `client` the way to it,
 //! `mapping` its JSON both ways, `events` what it tells of calls, `history` what it
 //! remembers of them, `destinations` what they can be sent to, `records` what whole contacts
-//! and organizations are, `presence` what agents show, `sign_in` whose token an agent's page shows, `check`
-//! what it needs to be granted. Set-up and quirks are in README.md.
+//! and organizations are, `presence` what agents show and have at hand, `sign_in` whose token
+//! an agent's page shows, `check` what it needs to be granted. Set-up and quirks are in README.md.
 
 mod check;
 mod client;
@@ -47,6 +47,10 @@ pub fn vendor() -> Vendor {
 
 /// Opens a connection; needs a running runtime, because the token is minted behind.
 fn open(opening: Opening) -> Result<Capabilities, Error> {
+    open_in(opening, presence::Times::default())
+}
+
+fn open_in(opening: Opening, times: presence::Times) -> Result<Capabilities, Error> {
     let settings = &opening.settings;
     let (api, login) = addresses(settings)?;
     let apps = api.as_str().trim_end_matches('/').replacen("//api.", "//apps.", 1);
@@ -78,6 +82,7 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
         known_source: Mutex::new(None),
     });
     let records = Arc::new(records::Records::new(Arc::clone(&platform)));
+    let desks = Arc::new(presence::Desks::new(Arc::clone(&platform.client), times));
     Ok(Capabilities {
         tokens: Some(tokens),
         contact_center: Some(Arc::clone(&platform) as Arc<dyn kit::ContactCenter>),
@@ -89,11 +94,11 @@ fn open(opening: Opening) -> Result<Capabilities, Error> {
             platform: Arc::clone(&platform),
             events: events::Events { apps },
         })),
-        presence: Some(Arc::new(presence::Agents::new(Arc::clone(&platform.client), http.clone()))),
         destinations: Some(Arc::new(destinations::Places { client: Arc::clone(&platform.client) })),
         requests: Some(Arc::new(requests::Written { client: Arc::clone(&platform.client) })),
+        presence: Some(Arc::clone(&desks) as Arc<dyn kit::Presence>),
         sign_in: agents.clone().map(|agents| agents as Arc<dyn kit::SignIn>),
-        ..Capabilities::new(http, Arc::new(check::Access { platform, agents }))
+        ..Capabilities::new(http, Arc::new(check::Access { platform, agents, desks }))
     })
 }
 

@@ -1,146 +1,146 @@
-//! What agents show and whether the routing hands them work.
+//! What agents of the organization show and have at hand, and setting what they show.
 //!
-//! `follow` hears of it over the notification service, `reading` says what JSON means, and here
-//! is what is asked and set. The presence is by its definition's id, never by text; the routing
-//! status is the platform's own and never set, except to bring back who did not respond.
+//! A status is a presence definition, by its id: texts are spelled differently wherever the
+//! platform tells them. Its version is the presence's `modifiedDate`. Work is the routing
+//! status, its version `startTime`, in milliseconds; after-call work begins at no time of its
+//! own, so that only reading tells it ([`kit::presence::Told::Changed`] says when to).
+//!
+//! `people` is who there is, `reading` the platform's JSON, `setting` what is written,
+//! `follow` what is told, `line` one channel of it, and `frame` what comes through that.
 
 mod follow;
+mod frame;
+mod line;
+mod people;
 mod reading;
+mod setting;
 
 use super::client::{Client, Send};
+use super::mapping::is_uuid;
 use async_trait::async_trait;
 use domain::presence::{Status, StatusId};
 use kit::presence::{Agent, Seen, Told};
-use kit::{Error, Http, Presence};
-use reading::{Works, agent, definition, modified, seen};
+use kit::{Error, Presence};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Users on a page of the list.
-const PAGE: usize = 100;
-/// Pages of users: fifty thousand.
-const PAGES_MAX: usize = 500;
-/// Users read by their ids, or set, in one request: what the platform states for reading
-/// presences in bulk. For the others it states none.
-const AT_ONCE: usize = 50;
+/// Users whom one request reads, the vendor's limit (`max.user.ids`).
+const READ_MAX: usize = 100;
+/// Users whom one request sets. The platform tells no limit: that of reading presences is 50.
+const SET_MAX: usize = 50;
 
-/// The agents of an organization.
-pub(super) struct Agents {
-    client: Arc<Client>,
-    http: Http,
-    times: follow::Times,
-    /// After-call work is told apart from handling.
+/// How long things may take. They are the vendor's, or follow from them, and no settings;
+/// tests are in a hurry.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Silence after which the platform is asked whether it still is there: it says so by
+    /// itself about every 30 s.
+    pub ping_after: Duration,
+    /// How long it may take to answer that.
+    pub pong_within: Duration,
+    /// Before a lost channel is opened again: doubled with each try, cut by chance.
+    pub pause_first: Duration,
+    pub pause_most: Duration,
+    /// A channel that lived so long was well: the pauses begin anew.
+    pub settled: Duration,
+    /// When a channel gives way to a new one; the platform ends it after 24 hours.
+    pub channel_life: Duration,
+    /// Before a channel that was refused for good is tried again, if others are heard.
+    pub refused: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            ping_after: Duration::from_secs(30),
+            pong_within: Duration::from_secs(15),
+            pause_first: Duration::from_secs(1),
+            pause_most: Duration::from_secs(30),
+            settled: Duration::from_secs(60),
+            channel_life: Duration::from_hours(20),
+            refused: Duration::from_mins(5),
+        }
+    }
+}
+
+/// The agents' desks of one organization.
+pub(super) struct Desks {
+    pub(super) client: Arc<Client>,
+    pub(super) times: Times,
+    /// Is after-call work told apart by whoever follows? Then reading tells it apart, too.
     tells_after_call: AtomicBool,
-    works: Works,
 }
 
-impl Agents {
-    pub(super) fn new(client: Arc<Client>, http: Http) -> Self {
-        let (times, tells_after_call) = (follow::Times::default(), AtomicBool::new(false));
-        Self { client, http, times, tells_after_call, works: Works::default() }
+impl Desks {
+    pub(super) fn new(client: Arc<Client>, times: Times) -> Self {
+        Self { client, times, tells_after_call: AtomicBool::new(false) }
     }
 
-    async fn page(&self, number: usize) -> Result<Value, Error> {
-        let (size, number) = (PAGE.to_string(), number.to_string());
-        let query = [
-            ("pageSize", size.as_str()),
-            ("pageNumber", number.as_str()),
-            ("state", "active"),
-            ("expand", "team"),
-        ];
-        self.client.send(Send::Get(&query), "users").await?.json()
+    /// Whether we may set what agents show, tried on nobody.
+    ///
+    /// # Errors
+    /// `Forbidden` naming the permission, any other [`Error`].
+    pub(super) async fn may_set(&self) -> Result<(), Error> {
+        self.client.send(Send::Put(&json!([])), setting::MANY).await.map(drop)
     }
 
-    /// Presence and routing status of at most [`AT_ONCE`] users, by id.
-    async fn standing(&self, ids: &[String]) -> Result<HashMap<String, Value>, Error> {
-        let mut expand = "presence,routingStatus".to_owned();
-        if self.tells_after_call.load(Ordering::Relaxed) {
-            expand.push_str(",conversationSummary");
+    async fn read_some(&self, ids: &[&str]) -> Result<HashMap<String, Seen>, Error> {
+        let tells_after_call = self.tells_after_call.load(Ordering::Relaxed);
+        let size = READ_MAX.to_string();
+        let mut query = vec![("pageSize", size.as_str()), ("state", "active")];
+        query.extend(ids.iter().map(|id| ("id", *id)));
+        query.extend([("expand", "presence"), ("expand", "routingStatus")]);
+        if tells_after_call {
+            query.push(("expand", "conversationSummary"));
         }
-        let (size, all) = (AT_ONCE.to_string(), ids.join(","));
-        let query = [
-            ("id", all.as_str()),
-            ("pageSize", size.as_str()),
-            ("state", "active"),
-            ("expand", expand.as_str()),
-        ];
-        let page = self.client.send(Send::Get(&query), "users").await?.json()?;
-        let entities = page["entities"].as_array();
-        let entities = entities.ok_or_else(|| Error::protocol("a list without entities"))?;
-        let by_id =
-            entities.iter().filter_map(|one| Some((one["id"].as_str()?.to_owned(), one.clone())));
-        Ok(by_id.collect())
-    }
-
-    /// What a user shows; what the list left out is asked for by itself, since the platform
-    /// expands with its best effort alone.
-    async fn seen(&self, id: &str, mut user: Value) -> Result<Seen, Error> {
-        for (key, path) in [("presence", "presences/purecloud"), ("routingStatus", "routingstatus")]
-        {
-            if !user[key].is_object() {
-                let path = format!("users/{id}/{path}");
-                user[key] = self.client.send(Send::Get(&[]), &path).await?.json()?;
-            }
+        let users = self.client.send(Send::Get(&query), "users").await?.json()?;
+        let mut found = HashMap::new();
+        for user in reading::entities(&users)? {
+            let Some(id) = user["id"].as_str() else { continue };
+            let seen = match reading::seen(user, tells_after_call) {
+                Ok(seen) => seen,
+                // What is expanded is "best effort and not guaranteed to be returned".
+                Err(_) => match self.read_alone(id, user, tells_after_call).await {
+                    Err(Error::NotFound) => continue,
+                    alone => alone?,
+                },
+            };
+            found.insert(id.to_owned(), seen);
         }
-        let after_call = self.tells_after_call.load(Ordering::Relaxed);
-        seen(&user, after_call, &self.works)
-            .ok_or_else(|| Error::protocol("a user without presence or routing status"))
+        Ok(found)
     }
 
-    async fn set_one(&self, agent: &str, status: &StatusId) -> Result<Option<u64>, Error> {
-        let body = json!({ "presenceDefinition": { "id": status.as_str() } });
-        let path = format!("users/{agent}/presences/purecloud");
-        let shown = self.client.send(Send::Patch(&body), &path).await?.json()?;
-        Ok(modified(&shown).filter(|_| shows(&shown, status)))
-    }
-
-    async fn set_many(
+    /// One user, by the requests that answer for nothing else.
+    async fn read_alone(
         &self,
-        wanted: &[(String, StatusId)],
-    ) -> Result<Vec<Result<Option<u64>, Error>>, Error> {
-        let one = |(agent, status): &(String, StatusId)| json!({ "id": agent, "presenceDefinition": { "id": status.as_str() } });
-        let body = Value::Array(wanted.iter().map(one).collect());
-        let told = self.client.send(Send::Put(&body), "users/presences/bulk").await?.json()?;
-        let told = told.as_array().map(Vec::as_slice).unwrap_or_default();
-        let of = |(agent, status): &(String, StatusId)| {
-            let own = told.iter().find(|one| one["id"].as_str() == Some(agent))?;
-            modified(own).filter(|_| shows(own, status))
-        };
-        // Whoever the answer leaves out was taken as well: a reading tells.
-        Ok(wanted.iter().map(|one| Ok(of(one))).collect())
+        id: &str,
+        user: &Value,
+        tells_after_call: bool,
+    ) -> Result<Seen, Error> {
+        let get = async |path: String| self.client.send(Send::Get(&[]), &path).await?.json();
+        let user = json!({
+            "presence": get(setting::one(id)).await?,
+            "routingStatus": get(setting::routing(id)).await?,
+            "conversationSummary": user["conversationSummary"],
+        });
+        reading::seen(&user, tells_after_call)
     }
-}
-
-/// Is this the status that was wanted? A newer act may be what is answered.
-fn shows(presence: &Value, status: &StatusId) -> bool {
-    presence["presenceDefinition"]["id"].as_str() == Some(status.as_str())
 }
 
 #[async_trait]
-impl Presence for Agents {
+impl Presence for Desks {
     async fn statuses(&self) -> Result<Vec<Status>, Error> {
-        let query = [("deactivated", "false"), ("localeCode", "ALL")];
+        let query = [("localeCode", "ALL")];
         let told = self.client.send(Send::Get(&query), "presence/definitions").await?.json()?;
-        let all = told["entities"].as_array();
-        let all = all.ok_or_else(|| Error::protocol("a list without entities"))?;
-        Ok(all.iter().filter_map(definition).collect())
+        Ok(reading::entities(&told)?.iter().filter_map(reading::status).collect())
     }
 
     async fn agents(&self) -> Result<Vec<Agent>, Error> {
-        let mut agents = Vec::new();
-        for number in 1..=PAGES_MAX {
-            let page = self.page(number).await?;
-            let entities = page["entities"].as_array();
-            let entities = entities.ok_or_else(|| Error::protocol("a list without entities"))?;
-            agents.extend(entities.iter().filter_map(agent));
-            if page["pageCount"].as_u64().unwrap_or(0) <= number as u64 {
-                return Ok(agents);
-            }
-        }
-        Err(Error::protocol(format!("more than {PAGES_MAX} pages of users")))
+        people::all(&self.client).await
     }
 
     async fn known_as(
@@ -148,30 +148,20 @@ impl Presence for Agents {
         authority: &str,
         agents: &[String],
     ) -> Result<Vec<Vec<String>>, Error> {
-        let mut known = Vec::with_capacity(agents.len());
-        for agent in agents {
-            let path = format!("users/{agent}/externalid");
-            let told = self.client.send(Send::Get(&[]), &path).await?.json()?;
-            let own = told.as_array().into_iter().flatten();
-            let own = own.filter(|one| one["authorityName"].as_str() == Some(authority));
-            let keys = own.filter_map(|one| one["externalKey"].as_str());
-            known.push(keys.map(str::to_owned).collect());
-        }
-        Ok(known)
+        people::known_as(&self.client, authority, agents).await
     }
 
     async fn read(&self, agents: &[String]) -> Result<Vec<Option<Seen>>, Error> {
-        let mut all = Vec::with_capacity(agents.len());
-        for part in agents.chunks(AT_ONCE) {
-            let mut users = self.standing(part).await?;
-            for agent in part {
-                all.push(match users.remove(agent) {
-                    Some(user) => Some(self.seen(agent, user).await?),
-                    None => None,
-                });
-            }
+        // Whoever is named by no id of the platform's is nobody there.
+        let mut ids: Vec<&str> =
+            agents.iter().map(String::as_str).filter(|id| is_uuid(id)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut found = HashMap::new();
+        for some in ids.chunks(READ_MAX) {
+            found.extend(self.read_some(some).await?);
         }
-        Ok(all)
+        Ok(agents.iter().map(|id| found.get(id).cloned()).collect())
     }
 
     async fn follow(
@@ -181,39 +171,25 @@ impl Presence for Agents {
         to: mpsc::Sender<Told>,
     ) -> Result<(), Error> {
         self.tells_after_call.store(tells_after_call, Ordering::Relaxed);
-        self.hear(agents, tells_after_call, &to).await
+        follow::follow(&self.client, self.times, agents, tells_after_call, to).await
     }
 
     fn set_max(&self) -> usize {
-        AT_ONCE
+        SET_MAX
     }
 
     async fn set(
         &self,
         wanted: &[(String, StatusId)],
     ) -> Result<Vec<Result<Option<u64>, Error>>, Error> {
-        if let [(agent, status)] = wanted {
-            return Ok(vec![self.set_one(agent, status).await]);
-        }
-        match self.set_many(wanted).await {
-            // One who cannot be set may have refused them all.
-            Err(Error::Invalid { .. } | Error::NotFound | Error::Conflict { .. }) => {}
-            outcome => return outcome,
-        }
-        let mut outcomes = Vec::with_capacity(wanted.len());
-        for (agent, status) in wanted {
-            outcomes.push(self.set_one(agent, status).await);
-        }
-        Ok(outcomes)
+        setting::set(&self.client, wanted).await
     }
 
     async fn bring_back(&self, agent: &str) -> Result<(), Error> {
-        let body = json!({ "userId": agent, "status": "IDLE" });
-        let path = format!("users/{agent}/routingstatus");
-        match self.client.send(Send::Put(&body), &path).await {
-            // "An invalid routing status transition was attempted."
-            Err(Error::Invalid { reason, .. }) => Err(Error::Conflict { reason }),
-            outcome => outcome.map(drop),
+        if !is_uuid(agent) {
+            return Err(Error::NotFound);
         }
+        let body = json!({ "status": "IDLE" });
+        self.client.send(Send::Put(&body), &setting::routing(agent)).await.map(drop)
     }
 }

@@ -292,9 +292,10 @@ impl GenesysCloud {
         self.platform.tokens.revoke(token);
     }
 
-    /// Ends every token given out so far.
+    /// Ends every token given out so far, and the channels that were made with them.
     pub fn revoke_tokens(&self) {
         self.platform.tokens.revoke_all();
+        self.platform.channels().revoke();
     }
 
     /// Changes the lifetime of tokens, those given out included.

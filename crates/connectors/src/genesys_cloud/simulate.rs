@@ -1,12 +1,13 @@
 //! The simulated Genesys Cloud, for those who do not know it by name.
 
+pub use super::presence::Times;
 use super::sim::{self, Config, GenesysCloud};
 use crate::{Sample, Setup, Simulation, Simulator, Starting};
 use ::sim::faults::Faults;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kit::{Fields, Secret, Settings};
+use kit::{Capabilities, Error, Fields, Opening, Secret, Settings};
 
 /// What the path of every request to the platform has in it, save the login's.
 pub const API: &str = "/api/v2/";
@@ -21,6 +22,14 @@ pub fn start(setup: Setup) -> Starting {
         let logins = vec![login(&organization), with_widget(&organization)];
         Ok(Simulation { simulator: Box::new(organization), logins, api: API })
     })
+}
+
+/// Opens a connection whose presence keeps these times.
+///
+/// # Errors
+/// Those of the connector.
+pub fn open_in(opening: Opening, times: Times) -> Result<Capabilities, Error> {
+    super::open_in(opening, times)
 }
 
 /// What an administrator would write to use this organization.

@@ -407,6 +407,16 @@ async fn written(rig: &Rig) -> BTreeMap<String, Vec<String>> {
         center.set_attributes(&conversation, &attributes).await.ok();
         center.associate(&conversation, "7f0d3c1e-0000-4000-8000-0000000000ad").await.ok();
     }
+    if let Some(presence) = &connection.presence
+        && !presence.is_set_by_console()
+    {
+        // Nobody has these ids.
+        let agents =
+            ["7f0d3c1e-0000-4000-8000-0000000000ae", "7f0d3c1e-0000-4000-8000-0000000000af"];
+        let wanted = agents.map(|agent| (agent.to_owned(), "zzstatus".into()));
+        presence.set(&wanted).await.ok();
+        presence.bring_back(agents[0]).await.ok();
+    }
     if let Some(journal) = &connection.journal {
         let activity = Activity {
             call: id(),

@@ -36,8 +36,8 @@ pub(crate) fn described() -> bool {
 }
 
 /// What our copy of the description leaves out: the vendor's own clients ask it.
-pub(crate) const UNDESCRIBED: [&str; 2] =
-    ["/api/v2/authorization/subjects/me", "/api/v2/architect/"];
+pub(crate) const UNDESCRIBED: [&str; 3] =
+    ["/api/v2/authorization/subjects/me", "/api/v2/architect/", "/api/v2/groups"];
 
 /// Whether our copy leaves it out.
 pub(crate) fn is_undescribed(path: &str) -> bool {

@@ -1,277 +1,198 @@
-//! What the platform's JSON of agents means.
-//!
-//! Versions are its own times: of the last change of presence, and of the routing status. It
-//! writes one presence in several ways (`ON_QUEUE`, `On Queue`, `OnQueue`), so texts are
-//! compared without case, underscore and space.
+//! The platform's JSON of presences and routing statuses, read; pure.
 
 use domain::Timestamp;
 use domain::presence::{Kind, Status, StatusId, Work};
-use kit::presence::{Agent, Seen};
+use kit::Error;
+use kit::presence::Seen;
 use serde_json::Value;
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
-/// Media of a conversation summary.
-const MEDIA: [&str; 7] =
-    ["call", "callback", "email", "message", "chat", "socialExpression", "video"];
-/// Agents whose work is remembered.
-const WORKS_MAX: usize = 100_000;
+/// The entities of a listing.
+///
+/// # Errors
+/// `Protocol` when there is no such list: then nothing is said to be absent.
+pub(super) fn entities(listing: &Value) -> Result<&Vec<Value>, Error> {
+    let entities = listing.get("entities").and_then(Value::as_array);
+    entities.ok_or_else(|| Error::protocol("a list without entities"))
+}
 
-/// A presence definition; `None` for one that is not to be chosen any more.
-pub(super) fn definition(one: &Value) -> Option<Status> {
-    if one["deactivated"].as_bool() == Some(true) {
+/// A definition that can be shown; `None` for one that cannot.
+pub(super) fn status(definition: &Value) -> Option<Status> {
+    if definition["deactivated"].as_bool() == Some(true) {
         return None;
     }
-    let id = one["id"].as_str()?;
-    let system = one["systemPresence"].as_str().unwrap_or_default();
-    let labels = one["languageLabels"].as_object();
-    let english = labels.and_then(|labels| {
-        let exact = labels.get("en_US").or_else(|| labels.get("en"));
-        let any = || labels.iter().find(|(language, _)| language.starts_with("en")).map(|(_, l)| l);
-        exact.or_else(any).and_then(Value::as_str)
-    });
-    let name = english.or_else(|| one["name"].as_str()).filter(|name| !name.trim().is_empty());
-    let kind = match plain(system).as_str() {
+    let text =
+        |value: &Value| value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    let system = text(&definition["systemPresence"]).unwrap_or_default();
+    let name = english(&definition["languageLabels"]).and_then(text);
+    let name = name.or_else(|| text(&definition["name"])).unwrap_or_else(|| system.clone());
+    Some(Status { id: StatusId::from(definition["id"].as_str()?), name, kind: kind(&system) })
+}
+
+/// The label in plain English, or in any.
+fn english(labels: &Value) -> Option<&Value> {
+    let labels = labels.as_object()?;
+    let any = || labels.iter().find(|(tag, _)| tag.starts_with("en_") || tag.starts_with("en-"));
+    let plain = ["en_US", "en-US", "en_us", "en"].into_iter().find_map(|tag| labels.get(tag));
+    plain.or_else(|| any().map(|(_, label)| label))
+}
+
+/// `OnQueue`, `On Queue` and `ON_QUEUE` are one: the platform writes all three.
+fn kind(system: &str) -> Kind {
+    let plain: String = system.chars().filter(|c| !matches!(c, '_' | ' ')).collect();
+    match plain.to_ascii_lowercase().as_str() {
         "onqueue" => Kind::Work,
         "offline" => Kind::Offline,
         "idle" => Kind::System,
         _ => Kind::NoWork,
-    };
-    Some(Status { id: StatusId::from(id), name: name.unwrap_or(system).to_owned(), kind })
-}
-
-/// A user; groups are what a team can be told apart by: department, division and team.
-pub(super) fn agent(user: &Value) -> Option<Agent> {
-    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let groups = [&user["department"], &user["division"]["name"], &user["team"]["name"]];
-    Some(Agent {
-        id: text(&user["id"])?,
-        name: text(&user["name"]).unwrap_or_default(),
-        email: text(&user["email"]),
-        aliases: text(&user["username"]).into_iter().collect(),
-        groups: groups.into_iter().filter_map(text).collect(),
-    })
-}
-
-/// What a user shows and has at hand.
-pub(super) fn seen(user: &Value, after_call: bool, works: &Works) -> Option<Seen> {
-    let presence = &user["presence"];
-    let status = presence["presenceDefinition"]["id"].as_str()?;
-    let (routing, since) = routing(&user["routingStatus"])?;
-    let id = user["id"].as_str()?;
-    let summary = Some(&user["conversationSummary"]).filter(|_| after_call);
-    if let Some(summary) = summary {
-        works.summarised(id, summary);
     }
-    let (work, work_version) = works.of(id, routing, since);
-    let version = modified(presence)?;
-    Some(Seen { status: StatusId::from(status), version, work, work_version })
 }
 
-/// When a presence was changed last.
-pub(super) fn modified(presence: &Value) -> Option<u64> {
-    moment(&presence["modifiedDate"])
-}
-
-fn moment(value: &Value) -> Option<u64> {
-    u64::try_from(Timestamp::parse(value.as_str()?)?.0).ok()
-}
-
-/// What the routing says of an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Routing {
-    Free,
-    /// On an interaction, or in after-call work.
-    Interacting,
-    /// On a call that is no queue's.
-    Communicating,
-    NotResponding,
-}
-
-/// A `RoutingStatus`: what it says, and since when.
-pub(super) fn routing(value: &Value) -> Option<(Routing, u64)> {
-    let routing = match plain(value["status"].as_str()?).as_str() {
-        "interacting" => Routing::Interacting,
-        "communicating" => Routing::Communicating,
-        "notresponding" => Routing::NotResponding,
-        // An unknown word hands out nothing that we know of.
-        _ => Routing::Free,
-    };
-    // Who was never on queue has no time.
-    Some((routing, moment(&value["startTime"]).unwrap_or(0)))
-}
-
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// Nothing is active, and something is being wrapped up; `None`: it says nothing of either.
-fn is_after_call(summary: &Value) -> Option<bool> {
-    let count = |key: &str| -> u64 {
-        MEDIA.iter().filter_map(|media| summary[media]["contactCenter"][key].as_u64()).sum()
-    };
-    let is_told = MEDIA.iter().any(|media| summary[media].is_object());
-    is_told.then(|| count("active") == 0 && count("acw") > 0)
-}
-
-/// What agents have at hand, with versions that grow: after-call work begins within one
-/// routing status, whose time stays.
-#[derive(Default)]
-pub(super) struct Works(Mutex<HashMap<String, Known>>);
-
-#[derive(Clone, Copy)]
-struct Known {
-    routing: Routing,
-    since: u64,
-    after_call: bool,
-    work: Work,
-    version: u64,
-}
-
-impl Works {
-    /// What a conversation summary says of an agent; whether it is new.
-    pub(super) fn summarised(&self, agent: &str, summary: &Value) -> Option<(Work, u64)> {
-        let after_call = is_after_call(summary)?;
-        let known = {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = all.entry(agent.to_owned()).or_insert(Known {
-                routing: Routing::Free,
-                since: 0,
-                after_call,
-                work: Work::Free,
-                version: 0,
-            });
-            known.after_call = after_call;
-            *known
-        };
-        (known.since > 0).then(|| self.of(agent, known.routing, known.since))
+/// What a `User` shows and has at hand, where both were told.
+///
+/// # Errors
+/// `Protocol` when one was not.
+pub(super) fn seen(user: &Value, tells_after_call: bool) -> Result<Seen, Error> {
+    let (status, version) = shown(&user["presence"])?;
+    let (mut work, work_version) = work(&user["routingStatus"])?;
+    let is_after_call = || is_after_call(&user["conversationSummary"]) == Some(true);
+    if tells_after_call && is_interacting(&user["routingStatus"]) && is_after_call() {
+        work = Work::AfterCall;
     }
+    // Whoever never logged in has shown nothing at any time, and begun nothing.
+    let (version, work_version) = (version.unwrap_or(0), work_version.unwrap_or(0));
+    Ok(Seen { status, version, work, work_version })
+}
 
-    /// What an agent has at hand, and its version.
-    pub(super) fn of(&self, agent: &str, routing: Routing, since: u64) -> (Work, u64) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= WORKS_MAX && !all.contains_key(agent) {
-            all.clear();
-        }
-        let after_call = all.get(agent).is_some_and(|known| known.after_call);
-        let work = match routing {
-            Routing::Free => Work::Free,
-            Routing::Interacting if after_call => Work::AfterCall,
-            Routing::Interacting | Routing::Communicating => Work::Handling,
-            Routing::NotResponding => Work::Missed,
-        };
-        let version = match all.get(agent) {
-            // It came late: what is known is newer.
-            Some(known) if since < known.since => return (work, since),
-            Some(known) if known.work == work && known.since == since => known.version,
-            Some(known) => since.max(known.version + 1),
-            None => since,
-        };
-        all.insert(agent.to_owned(), Known { routing, since, after_call, work, version });
-        (work, version)
+/// The definition of a presence, and when it was taken.
+pub(super) fn shown(presence: &Value) -> Result<(StatusId, Option<u64>), Error> {
+    let id = presence["presenceDefinition"]["id"].as_str();
+    let id = id.ok_or_else(|| Error::protocol("a presence without its definition"))?;
+    Ok((StatusId::from(id), version(&presence["modifiedDate"])?))
+}
+
+/// What a routing status means, and since when it is so.
+pub(super) fn work(routing: &Value) -> Result<(Work, Option<u64>), Error> {
+    let work = match routing["status"].as_str() {
+        // While after-call work is done, too.
+        Some("INTERACTING" | "COMMUNICATING") => Work::Handling,
+        Some("NOT_RESPONDING") => Work::Missed,
+        Some("IDLE" | "OFF_QUEUE") => Work::Free,
+        _ => return Err(Error::protocol("a routing status that is not known")),
+    };
+    Ok((work, version(&routing["startTime"])?))
+}
+
+fn is_interacting(routing: &Value) -> bool {
+    routing["status"] == "INTERACTING"
+}
+
+/// Is there nothing but after-call work, by all media of the contact center together?
+/// `None` where nothing is told.
+pub(super) fn is_after_call(summary: &Value) -> Option<bool> {
+    let media = summary.as_object()?.values().map(|medium| &medium["contactCenter"]);
+    let mut sums = [0, 0];
+    for center in media {
+        sums[0] += center["active"].as_u64().unwrap_or(0);
+        sums[1] += center["acw"].as_u64().unwrap_or(0);
     }
+    Some(sums[0] == 0 && sums[1] > 0)
+}
+
+/// A date as milliseconds since 1970; `None` where there is none.
+pub(super) fn version(date: &Value) -> Result<Option<u64>, Error> {
+    if date.is_null() {
+        return Ok(None);
+    }
+    let at = date.as_str().and_then(Timestamp::parse).and_then(|at| u64::try_from(at.0).ok());
+    at.map(Some).ok_or_else(|| Error::protocol("a date that cannot be read"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Works, agent, definition, routing, seen};
+    use super::{is_after_call, seen, status};
     use domain::presence::{Kind, Work};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
-    fn what_a_definition_means_is_told_by_its_system_presence_however_it_is_written() {
-        let kind = |system: &str| {
-            definition(&json!({ "id": "d", "systemPresence": system })).expect("a status").kind
-        };
-        for system in ["On Queue", "ON_QUEUE", "OnQueue", "onQueue"] {
-            assert_eq!(kind(system), Kind::Work, "{system}");
+    fn a_system_presence_is_known_however_it_is_spelled() {
+        for (system, kind) in [
+            ("OnQueue", Kind::Work),
+            ("ON_QUEUE", Kind::Work),
+            ("On Queue", Kind::Work),
+            ("OFFLINE", Kind::Offline),
+            ("Idle", Kind::System),
+            ("Available", Kind::NoWork),
+            ("SomethingNew", Kind::NoWork),
+        ] {
+            let told = status(&json!({ "id": "d", "systemPresence": system })).expect(system);
+            assert_eq!((told.kind, told.name.as_str()), (kind, system));
         }
-        assert_eq!((kind("OFFLINE"), kind("Idle")), (Kind::Offline, Kind::System));
-        assert_eq!(
-            (kind("Available"), kind("BUSY"), kind("New")),
-            (Kind::NoWork, Kind::NoWork, Kind::NoWork)
-        );
     }
 
     #[test]
-    fn a_definition_is_named_as_agents_see_it() {
-        let name = |one: Value| definition(&one).map(|status| status.name);
-        let labels = json!({ "id": "d", "name": "x", "systemPresence": "Meal", "languageLabels": { "de": "Mittag", "en_US": "Lunch" } });
-        assert_eq!(name(labels).as_deref(), Some("Lunch"));
-        let named =
-            json!({ "id": "d", "name": "Mittag", "systemPresence": "Meal", "languageLabels": {} });
-        assert_eq!(name(named).as_deref(), Some("Mittag"));
-        assert_eq!(name(json!({ "id": "d", "systemPresence": "Meal" })).as_deref(), Some("Meal"));
-        assert_eq!(name(json!({ "id": "d", "systemPresence": "Meal", "deactivated": true })), None);
-    }
-
-    #[test]
-    fn a_users_groups_are_department_division_and_team() {
-        let user = json!({ "id": "u", "name": "Ann", "email": "a@x.example", "username": "ann",
-            "department": "Voice", "division": { "id": "1", "name": "Home" }, "team": { "name": "Blue" } });
-        let agent = agent(&user).expect("an agent");
-        assert_eq!(agent.groups, ["Voice", "Home", "Blue"]);
-        assert_eq!(
-            (agent.aliases.as_slice(), agent.email.as_deref()),
-            (&["ann".to_owned()][..], Some("a@x.example"))
-        );
-    }
-
-    fn user(status: &str, since: &str, summary: Value) -> Value {
-        json!({ "id": "u",
-            "presence": { "presenceDefinition": { "id": "d" }, "modifiedDate": "2026-11-23T08:00:00.123Z" },
-            "routingStatus": { "status": status, "startTime": since }, "conversationSummary": summary })
-    }
-
-    fn call(active: u64, acw: u64) -> Value {
-        json!({ "call": { "contactCenter": { "active": active, "acw": acw }, "enterprise": { "active": 1 } } })
-    }
-
-    #[test]
-    fn after_call_work_is_told_apart_where_it_is_asked_for_and_its_version_grows() {
-        let works = Works::default();
-        let work = |one: Value, after_call| {
-            let seen = seen(&one, after_call, &works).expect("seen");
-            assert_eq!(seen.version, 1_795_420_800_123);
-            (seen.work, seen.work_version)
+    fn a_status_has_its_english_label_else_its_name() {
+        let check = |labels, name| {
+            let body = json!({
+                "id": "d", "name": "Own", "systemPresence": "Busy", "languageLabels": labels,
+            });
+            assert_eq!(status(&body).expect("shown").name, name);
         };
-        let (first, then) = ("2026-11-23T08:00:01Z", "2026-11-23T08:05:00Z");
-        let (idle, idle_at) = work(user("IDLE", first, json!({})), true);
-        let (busy, busy_at) = work(user("INTERACTING", then, call(1, 0)), true);
-        let (wrapping, wrapping_at) = work(user("INTERACTING", then, call(0, 1)), true);
-        let (again, again_at) = work(user("INTERACTING", then, call(1, 1)), true);
-        assert_eq!(
-            [idle, busy, wrapping, again],
-            [Work::Free, Work::Handling, Work::AfterCall, Work::Handling]
-        );
-        assert!(idle_at < busy_at && busy_at < wrapping_at && wrapping_at < again_at);
-        assert_eq!(
-            work(user("INTERACTING", then, call(1, 1)), true),
-            (again, again_at),
-            "no change"
-        );
-        assert_eq!(work(user("IDLE", first, json!({})), true).1, idle_at, "it came late");
-        let other = Works::default();
-        let seen = seen(&user("INTERACTING", then, call(0, 1)), false, &other).expect("seen");
-        assert_eq!(seen.work, Work::Handling, "nobody asked");
+        check(json!({ "de": "Pause", "en_US": "Break" }), "Break");
+        check(json!({ "de": "Pause", "en": "Rest" }), "Rest");
+        check(json!({ "en_GB": "Tea" }), "Tea");
+        check(json!({ "de": "Pause" }), "Own");
+        check(json!({ "en": " " }), "Own");
+        assert_eq!(status(&json!({ "id": "d", "deactivated": true })), None);
     }
 
     #[test]
-    fn every_routing_status_is_work_or_none() {
-        let works = Works::default();
-        for (at, (status, expected)) in [
-            ("OFF_QUEUE", Work::Free),
-            ("IDLE", Work::Free),
-            ("NOT_RESPONDING", Work::Missed),
+    fn work_is_the_routing_status_and_versions_are_its_times() {
+        for (routing, work) in [
+            ("INTERACTING", Work::Handling),
             ("COMMUNICATING", Work::Handling),
-            ("Interacting", Work::Handling),
-            ("NotResponding", Work::Missed),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let (routing, _) = routing(&json!({ "status": status })).expect("a status");
-            assert_eq!(works.of("u", routing, at as u64 + 1).0, expected, "{status}");
+            ("NOT_RESPONDING", Work::Missed),
+            ("IDLE", Work::Free),
+            ("OFF_QUEUE", Work::Free),
+        ] {
+            let user = json!({
+                "presence": {
+                    "presenceDefinition": { "id": "d" },
+                    "modifiedDate": "1970-01-01T00:00:01.500Z",
+                },
+                "routingStatus": { "status": routing, "startTime": "1970-01-01T00:00:02Z" },
+                "conversationSummary": { "call": { "contactCenter": { "active": 0, "acw": 1 } } },
+            });
+            let told = seen(&user, false).expect("told");
+            assert_eq!((told.version, told.work, told.work_version), (1_500, work, 2_000));
+            let apart = if routing == "INTERACTING" { Work::AfterCall } else { work };
+            assert_eq!(seen(&user, true).expect("told").work, apart, "{routing}");
         }
+        let offline = json!({
+            "presence": { "presenceDefinition": { "id": "d" } },
+            "routingStatus": { "status": "OFF_QUEUE" },
+        });
+        let told = seen(&offline, true).expect("told");
+        assert_eq!((told.version, told.work_version), (0, 0));
+        for wanting in [json!({}), json!({ "presence": offline["presence"] })] {
+            assert!(seen(&wanting, true).is_err(), "{wanting}");
+        }
+    }
+
+    #[test]
+    fn after_call_work_is_all_there_is_in_the_contact_center() {
+        let summary = |active, acw| {
+            json!({
+                "userId": "u",
+                "call": { "contactCenter": { "active": 0, "acw": acw } },
+                "email": {
+                    "contactCenter": { "active": active, "acw": 0 },
+                    "enterprise": { "active": 5 },
+                },
+            })
+        };
+        assert_eq!(is_after_call(&summary(0, 1)), Some(true));
+        assert_eq!(is_after_call(&summary(1, 1)), Some(false));
+        assert_eq!(is_after_call(&summary(0, 0)), Some(false));
+        assert_eq!(is_after_call(&json!(null)), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What the agents of the organization do, and what the network does to the news of it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::GenesysCloud;
 use super::http::platform::{Platform, now};
@@ -24,6 +24,29 @@ impl GenesysCloud {
         let id = world.ids.next();
         world.agents.add(&id, name, email, "active", now());
         id
+    }
+
+    /// Where a user belongs: any of `department`, `division`, `team` and `groups`, as the
+    /// vendor's `User` has them. Names of groups and divisions are not told with the user.
+    pub fn place_agent(&self, user: &str, place: Value) {
+        if let Some(agent) = self.platform.world().agents.get_mut(user) {
+            agent.place = place;
+        }
+    }
+
+    /// Another system calls the user so (`UserExternalIdentifier`); false where there is no
+    /// such user.
+    pub fn name_agent(&self, user: &str, authority: &str, key: &str) -> bool {
+        let mut world = self.platform.world();
+        let own = (authority.to_owned(), key.to_owned());
+        world.agents.get_mut(user).map(|agent| agent.external_ids.push(own)).is_some()
+    }
+
+    /// The user becomes `active`, `inactive` or `deleted`.
+    pub fn set_agent_state(&self, user: &str, state: &str) {
+        if let Some(agent) = self.platform.world().agents.get_mut(user) {
+            state.clone_into(&mut agent.state);
+        }
     }
 
     /// The agent takes a presence themselves: a definition's name or id. The error is the
@@ -68,17 +91,6 @@ impl GenesysCloud {
         self.platform.channels().release();
     }
 
-    /// Writes what another system calls a user; false where there is no such user.
-    pub fn name_agent(&self, user: &str, authority: &str, key: &str) -> bool {
-        self.platform.world().agents.name(user, authority, key).is_ok()
-    }
-
-    /// From now on no socket that is open says anything any more, also not when it is asked:
-    /// as behind a network that drops every packet.
-    pub fn mute_sockets(&self) {
-        self.platform.channels().mute();
-    }
-
     /// Says on every socket that it will be closed (`v2.system.socket_closing`).
     pub fn warn_sockets(&self) {
         self.platform.channels().warn();
@@ -87,6 +99,11 @@ impl GenesysCloud {
     /// Closes every socket; the channels stay.
     pub fn cut_sockets(&self) {
         self.platform.channels().cut();
+    }
+
+    /// Every socket falls silent and answers nothing, and none is closed: a dead network.
+    pub fn mute_sockets(&self) {
+        self.platform.channels().mute();
     }
 
     /// Ends every channel, as after 24 hours.

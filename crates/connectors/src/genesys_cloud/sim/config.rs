@@ -35,7 +35,7 @@ pub struct Config {
     pub agents: Vec<(String, String, String)>,
     /// How often a socket of the notification service says that it is alive.
     pub heartbeat: Duration,
-    /// Topics, with `{id}`, that want a permission.
+    /// Topics, with `{id}` or with the id of a user, that want a permission.
     pub topic_permissions: Vec<(String, String)>,
     /// What the client's roles grant.
     pub permissions: BTreeSet<String>,

@@ -115,7 +115,8 @@ fn subscribe(platform: &Platform, ask: &Ask, is_whole: bool) -> Answer {
 /// Why a topic is refused, and the permission that is missing.
 fn may_hear(platform: &Platform, topic: &str) -> Result<(), (Problem, Vec<String>)> {
     let template = channels::template(topic).map_err(|problem| (problem, Vec::new()))?;
-    match platform.config.topic_permissions.iter().find(|(known, _)| known == template) {
+    let wanted = platform.config.topic_permissions.iter();
+    match wanted.into_iter().find(|(known, _)| known == template || known == topic) {
         Some((_, wanted)) => {
             platform.permit(&[wanted.as_str()]).map_err(|problem| (problem, vec![wanted.clone()]))
         }
@@ -167,7 +168,7 @@ async fn speak(
             },
             _ = heartbeat.tick() => metadata("WebSocket Heartbeat"),
         };
-        if platform.channels().is_muted(number) {
+        if platform.channels().is_mute(number) {
             continue;
         }
         if socket.send(Message::Text(Utf8Bytes::from(frame))).await.is_err() {

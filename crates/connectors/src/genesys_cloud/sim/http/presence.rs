@@ -14,6 +14,9 @@ use super::paging;
 use super::platform::{Answer, Ask, Platform, ok};
 
 const USERS: &str = "/api/v2/users";
+const GROUPS: &str = "/api/v2/groups";
+const DIVISIONS: &str = "/api/v2/authorization/divisions";
+const EXTERNAL: &str = "/api/v2/users/{userId}/externalid";
 const USER: &str = "/api/v2/users/{userId}";
 const DEFINITIONS: &str = "/api/v2/presence/definitions";
 const PRESENCE: &str = "/api/v2/users/{userId}/presences/purecloud";
@@ -21,11 +24,16 @@ const ROUTING: &str = "/api/v2/users/{userId}/routingstatus";
 const EDIT: &[&str] = &["presence:userPresence:edit"];
 const VIEW: &[&str] = &["presence:presenceDefinition:view"];
 const MOST_AT_ONCE: usize = 50;
+/// Users that can be asked for by their ids: `max.user.ids`.
+const MOST_USERS: usize = 100;
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new(Method::GET, USERS, &[], list),
     Operation::new(Method::GET, USER, &[], user),
-    Operation::new(Method::GET, "/api/v2/users/{userId}/externalid", &[], external_ids),
+    Operation::new(Method::GET, EXTERNAL, &[], external_ids),
+    // Not in our copy of the vendor's description; the permission is that of its clients.
+    Operation::new(Method::GET, GROUPS, &["directory:group:view"], groups),
+    Operation::new(Method::GET, DIVISIONS, &[], divisions),
     Operation::new(Method::GET, DEFINITIONS, &[], definitions),
     Operation::new(Method::GET, "/api/v2/presence/definitions/{definitionId}", VIEW, definition),
     Operation::new(Method::GET, PRESENCE, &[], presence),
@@ -40,6 +48,11 @@ fn list(platform: &Platform, ask: &Ask) -> Answer {
     let (size, number) =
         (ask.number("pageSize", 25, 1..=500)?, ask.number("pageNumber", 1, 1..=10_000)?);
     let (ids, state) = (ask.list("id"), ask.text("state").unwrap_or("active"));
+    if ids.len() > MOST_USERS {
+        let mut problem = Problem::bad_request("Only 100 users can be requested at a time.");
+        problem.code = "max.user.ids";
+        return Err(problem);
+    }
     let world = platform.world();
     let mut found: Vec<_> = world
         .agents
@@ -67,17 +80,12 @@ fn user(platform: &Platform, ask: &Ask) -> Answer {
     ok(render(id, found, ask))
 }
 
-fn external_ids(platform: &Platform, ask: &Ask) -> Answer {
-    let id = ask.uuid("userId")?;
-    ok(platform.world().agents.get(id)?.external_ids(id))
-}
-
 fn render(id: &str, agent: &Agent, ask: &Ask) -> Value {
     let expand = ask.list("expand");
     let mut body = json!({
         "id": id,
         "name": agent.name,
-        "division": { "id": "*", "name": "" },
+        "division": nameless(&agent.place["division"], "*"),
         "chat": { "jabberId": format!("{id}@simulated.orgspan.com") },
         "email": agent.email,
         "primaryContactInfo": [],
@@ -95,9 +103,62 @@ fn render(id: &str, agent: &Agent, ask: &Ask) -> Value {
         body["routingStatus"] = agent.routing(id);
     }
     if expand.contains(&"conversationSummary") {
-        body["conversationSummary"] = agent.conversation_summary(id);
+        body["conversationSummary"] = agent.summary(id);
+    }
+    if let Some(department) = agent.place["department"].as_str() {
+        body["department"] = department.into();
+    }
+    if expand.contains(&"team") && agent.place["team"].is_object() {
+        body["team"] = agent.place["team"].clone();
+    }
+    if expand.contains(&"groups") {
+        let groups = agent.place["groups"].as_array().into_iter().flatten();
+        body["groups"] = groups.map(|one| json!({ "id": one["id"] })).collect();
     }
     body
+}
+
+/// A division as users tell it: its name is empty there.
+fn nameless(division: &Value, home: &str) -> Value {
+    json!({ "id": division["id"].as_str().unwrap_or(home), "name": "" })
+}
+
+fn external_ids(platform: &Platform, ask: &Ask) -> Answer {
+    let id = ask.param("userId");
+    let world = platform.world();
+    let known = world.agents.get(id)?.external_ids.iter();
+    let render = |(authority, key): &(String, String)| {
+        json!({
+            "authorityName": authority,
+            "externalKey": key,
+            "selfUri": format!("{USERS}/{id}/externalid/{authority}/{key}"),
+        })
+    };
+    ok(known.map(render).collect())
+}
+
+fn groups(platform: &Platform, ask: &Ask) -> Answer {
+    let world = platform.world();
+    let places = world.agents.all().map(|(_, agent)| &agent.place);
+    let all = places.filter_map(|place| place["groups"].as_array()).flatten();
+    named(ask, GROUPS, all.cloned().collect())
+}
+
+fn divisions(platform: &Platform, ask: &Ask) -> Answer {
+    let world = platform.world();
+    let own = world.agents.all().map(|(_, agent)| agent.place["division"].clone());
+    let home = json!({ "id": "*", "name": "Home" });
+    named(ask, DIVISIONS, own.filter(Value::is_object).chain([home]).collect())
+}
+
+/// A page of what has an id and a name, each once.
+fn named(ask: &Ask, path: &str, mut all: Vec<Value>) -> Answer {
+    let (size, number) =
+        (ask.number("pageSize", 25, 1..=500)?, ask.number("pageNumber", 1, 1..=10_000)?);
+    all.sort_by_key(|one| one["id"].to_string());
+    all.dedup();
+    let page = sim::paging::page(all.len(), number, size);
+    ok(paging::numbered(path, all.len(), size, number, all[page].to_vec()))
 }
 
 fn definitions(platform: &Platform, ask: &Ask) -> Answer {

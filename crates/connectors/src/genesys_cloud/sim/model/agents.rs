@@ -80,9 +80,11 @@ pub(crate) struct Agent {
     is_offered: bool,
     at_hand: bool,
     /// What is at hand is after-call work.
-    is_wrapping: bool,
-    /// What other systems call them: authority and key.
-    external_ids: Vec<(String, String)>,
+    is_wrapping_up: bool,
+    /// What else is told of the user: `department`, `team`, `groups`, `division`.
+    pub(crate) place: Value,
+    /// Authority and key of each external identifier.
+    pub(crate) external_ids: Vec<(String, String)>,
 }
 
 /// Every user by id, and what is still to be told of them.
@@ -106,7 +108,8 @@ impl Agents {
             routing_since: now,
             is_offered: false,
             at_hand: false,
-            is_wrapping: false,
+            is_wrapping_up: false,
+            place: json!({}),
             external_ids: Vec::new(),
         };
         self.all.insert(id.to_owned(), agent);
@@ -116,15 +119,12 @@ impl Agents {
         self.all.get(id).ok_or_else(Problem::not_found)
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Agent)> {
-        self.all.iter()
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Agent> {
+        self.all.get_mut(id)
     }
 
-    /// Writes what another system calls a user (`POST /users/{id}/externalid`).
-    pub(crate) fn name(&mut self, id: &str, authority: &str, key: &str) -> Result<(), Problem> {
-        let agent = self.all.get_mut(id).ok_or_else(Problem::not_found)?;
-        agent.external_ids.push((authority.to_owned(), key.to_owned()));
-        Ok(())
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Agent)> {
+        self.all.iter()
     }
 
     /// Topics and bodies of what happened since they were last taken, in order.
@@ -204,11 +204,14 @@ impl Agents {
             _ => return false,
         };
         agent.is_offered = false;
+        let before = agent.summary(id);
         agent.at_hand = matches!(act, Act::Accept | Act::EndWithWork);
-        agent.is_wrapping = act == Act::EndWithWork;
-        let summary = agent.conversation_summary(id);
+        agent.is_wrapping_up = act == Act::EndWithWork;
+        let event = agent.summary(id);
+        if before != event {
+            self.told.push((format!("v2.users.{id}.conversationsummary"), event));
+        }
         self.route(id, routing, now);
-        self.told.push((format!("v2.users.{id}.conversationsummary"), summary));
         true
     }
 
@@ -242,37 +245,23 @@ impl Agent {
         self.routing.as_str()
     }
 
-    /// `UserExternalIdentifier`s.
-    pub(crate) fn external_ids(&self, id: &str) -> Value {
-        let one = |(authority, key): &(String, String)| {
-            json!({
-                "authorityName": authority,
-                "externalKey": key,
-                "selfUri": format!("/api/v2/users/{id}/externalid/{authority}/{key}"),
-            })
-        };
-        self.external_ids.iter().map(one).collect()
-    }
-
-    /// `UserConversationSummary`: one call at most, as the agents here have.
-    pub(crate) fn conversation_summary(&self, id: &str) -> Value {
-        let none = || json!({ "active": 0, "acw": 0 });
-        let mut body = json!({ "userId": id });
-        for media in ["call", "callback", "email", "message", "chat", "socialExpression", "video"] {
-            body[media] = json!({ "contactCenter": none(), "enterprise": none() });
-        }
-        let is_active = self.at_hand && !self.is_wrapping;
-        body["call"]["contactCenter"] =
-            json!({ "active": u8::from(is_active), "acw": u8::from(self.is_wrapping) });
-        let is_other = self.routing == Routing::Communicating;
-        body["call"]["enterprise"]["active"] = u8::from(is_other).into();
-        body
-    }
-
     /// `RoutingStatus`.
     pub(crate) fn routing(&self, id: &str) -> Value {
         let mut body = self.routing_status();
         body["userId"] = id.into();
+        body
+    }
+
+    /// `UserConversationSummary`, of one medium.
+    pub(crate) fn summary(&self, id: &str) -> Value {
+        let (acw, active) =
+            (u8::from(self.is_wrapping_up), u8::from(self.at_hand && !self.is_wrapping_up));
+        let none = json!({
+            "contactCenter": { "active": 0, "acw": 0 },
+            "enterprise": { "active": 0, "acw": 0 },
+        });
+        let mut body = json!({ "userId": id, "call": none, "email": none, "message": none });
+        body["call"]["contactCenter"] = json!({ "active": active, "acw": acw });
         body
     }
 

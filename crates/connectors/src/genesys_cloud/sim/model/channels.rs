@@ -58,8 +58,8 @@ pub(crate) struct Channels {
     sequence: u64,
     faults: VecDeque<(String, EventFault)>,
     held: VecDeque<(String, Value)>,
-    /// Sockets up to this number say nothing any more.
-    muted: u64,
+    /// Sockets up to this number say nothing any more, and are not closed.
+    mute: u64,
 }
 
 impl Channels {
@@ -194,30 +194,35 @@ impl Channels {
 
     /// Says on every socket that it will be closed.
     pub(crate) fn warn(&mut self) {
-        let frame = json!({
-            "topicName": "v2.system.socket_closing",
-            "eventBody": { "message": "The socket is about to be closed." },
-        });
-        for channel in self.all.values_mut() {
+        for (id, channel) in &self.all {
             if let Some((_, socket)) = &channel.socket {
-                let _ = socket.try_send(frame.to_string());
+                let _ = socket.try_send(system("socket_closing", id, "maintenance"));
             }
         }
-    }
-
-    /// Every socket of now falls silent.
-    pub(crate) fn mute(&mut self) {
-        self.muted = self.sequence;
-    }
-
-    pub(crate) fn is_muted(&self, number: u64) -> bool {
-        number <= self.muted
     }
 
     /// Closes every socket; what was sent to it before still arrives.
     pub(crate) fn cut(&mut self) {
         for channel in self.all.values_mut() {
             channel.socket = None;
+        }
+    }
+
+    /// As if the network to every socket had died.
+    pub(crate) fn mute(&mut self) {
+        self.mute = self.sequence;
+    }
+
+    pub(crate) fn is_mute(&self, socket: u64) -> bool {
+        socket <= self.mute
+    }
+
+    /// Every token is revoked: says so on every socket, and ends every channel.
+    pub(crate) fn revoke(&mut self) {
+        for (id, channel) in std::mem::take(&mut self.all) {
+            let Some((_, socket)) = channel.socket else { continue };
+            let text = system(&format!("token_revoked.{id}"), &id, "user_tokens_revoked");
+            let _ = socket.try_send(text);
         }
     }
 
@@ -231,6 +236,17 @@ impl Channel {
     fn is_connected(&self) -> bool {
         self.socket.as_ref().is_some_and(|(_, socket)| !socket.is_closed())
     }
+}
+
+/// A message of the platform's own (`SystemMessageSystemMessage`).
+fn system(topic: &str, channel: &str, reason: &str) -> String {
+    let body = json!({
+        "channelId": channel,
+        "systemTopicType": topic.split('.').next(),
+        "reason": reason,
+        "message": "",
+    });
+    json!({ "topicName": format!("v2.system.{topic}"), "eventBody": body }).to_string()
 }
 
 /// The vendor's topic with `{id}`, of a topic for one id; 400 where there is none.
