@@ -2,7 +2,7 @@
 
 use super::faults::Spoiling;
 use super::walk::Walk;
-use connectors::genesys_cloud::sim::Act;
+use connectors::genesys_cloud::sim::{Act, EventFault};
 use connectors::salesforce::sim::WorkAct;
 use std::time::{Duration, Instant};
 
@@ -36,15 +36,29 @@ const CRM: [&str; 12] = [
     "Training",
     "Offline",
 ];
+/// Longer than Tieline may take to make good.
+const REST: Duration = Duration::from_secs(6);
+/// Later than a command that was under way is carried out.
+const SOON: Duration = Duration::from_millis(400);
 /// The CRM keeps whole seconds: what is chosen in the second of a miss is not after it.
 const SECOND: Duration = Duration::from_millis(1_100);
 
 impl Walk {
-    /// Somebody does something.
+    /// Somebody does something; some then do nothing for a while, and stand as they must.
     pub(super) fn act(&mut self) {
-        let at = self.dice.below(self.agents.len());
+        let now = Instant::now();
+        let acts = |at: &usize| self.agents[*at].rests_until <= now;
+        let acting: Vec<usize> = (0..self.agents.len()).filter(acts).collect();
+        if acting.is_empty() {
+            return;
+        }
+        let at = self.dice.pick(&acting);
+        if self.dice.is(20) {
+            self.agents[at].rests_until = now + REST;
+        }
         match self.dice.below(100) {
-            0..27 => {
+            0..5 => self.crosses(at),
+            5..27 => {
                 let status = self.dice.pick(&CENTER);
                 self.chooses_in_center(at, status);
             }
@@ -57,6 +71,30 @@ impl Walk {
         }
     }
 
+    /// Leaves the one, unheard where that may be, and goes on in the other.
+    fn crosses(&mut self, at: usize) {
+        if self.is_compared && self.spoiling == Spoiling::Some {
+            let topic = format!("v2.users.{}.activity", self.agents[at].ids[0]);
+            for _ in 0..2 {
+                self.line.genesys().spoil_event(&topic, EventFault::Drop);
+            }
+        }
+        let status = self.dice.pick(&["Offline", "Offline", "Meal", "On Queue"]);
+        self.chooses_in_center(at, status);
+        let status = self.dice.pick(&["Online", "Chat", "Lunch"]);
+        self.crossing.push((Instant::now() + SOON, at, status));
+    }
+
+    /// Who has left the one goes on in the other.
+    pub(super) fn cross(&mut self) {
+        let (due, later) = self.crossing.drain(..).partition(|(due, ..)| *due <= Instant::now());
+        self.crossing = later;
+        let due: Vec<(Instant, usize, &str)> = due;
+        for (_, at, status) in due {
+            self.chooses_in_crm(at, status);
+        }
+    }
+
     pub(super) fn chooses_in_center(&mut self, at: usize, status: &str) {
         self.spoil(at);
         self.say(format!("{at} center: {status}"));
@@ -66,6 +104,9 @@ impl Walk {
         status.clone_into(&mut agent.own[0]);
         agent.chosen[0].insert(status.to_owned());
         agent.acted = Instant::now();
+        if status == "Offline" {
+            agent.left = agent.acted;
+        }
     }
 
     pub(super) fn chooses_in_crm(&mut self, at: usize, status: &str) {
@@ -167,7 +208,7 @@ impl Walk {
         if self.spoiling == Spoiling::None || !self.dice.is(35) {
             return;
         }
-        use connectors::genesys_cloud::sim::EventFault::{Double, Drop, Hold};
+        use EventFault::{Double, Drop, Hold};
         let topic = format!("v2.users.{}.activity", self.agents[at].ids[0]);
         for _ in 0..=self.dice.below(2) {
             let faults: &[_] = if self.is_compared { &[Drop, Double, Hold] } else { &[Double] };

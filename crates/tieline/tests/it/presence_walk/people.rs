@@ -48,6 +48,10 @@ pub(super) struct Agent {
     pub(super) missed: Option<Instant>,
     /// When they, or whoever wants something of them, did something last.
     pub(super) acted: Instant,
+    /// When they left the contact center last.
+    pub(super) left: Instant,
+    /// They do nothing until then.
+    pub(super) rests_until: Instant,
     pub(super) around: Around,
     /// Since when they stand as they must not.
     pub(super) wrong_since: Option<Instant>,
@@ -84,6 +88,8 @@ pub(super) fn agents(line: &Line) -> Vec<Agent> {
             chosen: Default::default(),
             missed: None,
             acted: now,
+            left: now,
+            rests_until: now,
             around: Around::Well(now),
             wrong_since: None,
         }

@@ -6,7 +6,7 @@
 use super::dice::Dice;
 use super::faults::{Spoiling, Trouble, Way};
 use super::judge;
-use super::people::{Agent, Around, agents, sections};
+use super::people::{Agent, Around, Stands, agents, sections};
 use crate::rig::{Line, Place, Stalls};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -17,10 +17,15 @@ use std::time::{Duration, Instant};
 const REACTION: Duration = Duration::from_secs(4);
 /// How soon Tieline is through with what went wrong: see [`super::rest::HEALED_WITHIN`].
 pub(super) const HEALING_MAX: Duration = Duration::from_secs(45);
+/// A busy machine is late by so much at most.
+const STALL_MAX: Duration = Duration::from_secs(1);
+/// Between a look at who is to be set and that they are set; where requests take 1.5 s each.
+const MOMENT: Duration = Duration::from_millis(250);
+const MOMENT_OF_THE_SLOW: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 const ASK_EVERY: Duration = Duration::from_millis(150);
 /// Steps of the small faults' part.
-const STROLL: Duration = Duration::from_secs(6);
+const STROLL: Duration = Duration::from_secs(8);
 
 /// How long a walk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub(super) struct Walk {
     pub(super) agents: Vec<Agent>,
     pub(super) line: Line,
     pub(super) spoiling: Spoiling,
+    /// Who goes on in the CRM then, and how.
+    pub(super) crossing: Vec<(Instant, usize, &'static str)>,
     /// Something is wrong with everybody.
     pub(super) is_troubled: bool,
     /// Tieline does not run.
@@ -74,6 +81,7 @@ impl Walk {
             agents: agents(&line),
             line,
             spoiling: Spoiling::None,
+            crossing: Vec::new(),
             is_troubled: false,
             is_down: false,
             is_muted: false,
@@ -142,6 +150,7 @@ impl Walk {
         let end = Instant::now() + lasts;
         while Instant::now() < end {
             self.act();
+            self.cross();
             if self.dice.is(12) {
                 self.fail_a_little().await;
             }
@@ -174,19 +183,13 @@ impl Walk {
 
     async fn look(&mut self) -> Result<(), String> {
         self.look_who_is_well().await;
-        let patience = REACTION + self.stalls.worst();
+        let stall = self.stalls.worst().min(STALL_MAX);
+        let patience = REACTION + stall;
         let now = Instant::now();
         for at in 0..self.agents.len() {
             let stands = self.agents[at].stands(&self.line);
+            self.look_who_is_in(at, &stands, stall)?;
             let agent = &mut self.agents[at];
-            if let Some(side) = [0, 1].into_iter().find(|side| {
-                let (shown, own) = (&stands.shows[*side], &agent.own[*side]);
-                // What the agent chose is what they chose, also where it came just now.
-                (shown == "Offline") != (own == "Offline")
-            }) {
-                let told = format!("{at} was logged in or out: {side} {stands:?}");
-                return Err(self.failed(told));
-            }
             let Around::Well(since) = agent.around else {
                 agent.wrong_since = None;
                 continue;
@@ -201,6 +204,32 @@ impl Walk {
                 let told = format!("{at} is offered work by both for {patience:?}: {stands:?}");
                 return Err(self.failed(told));
             }
+        }
+        Ok(())
+    }
+
+    /// Nobody is logged in or out but by themselves: save that the contact center takes on no
+    /// condition what was on its way to it in the very moment in which somebody logged out.
+    fn look_who_is_in(
+        &mut self,
+        at: usize,
+        stands: &Stands,
+        stall: Duration,
+    ) -> Result<(), String> {
+        let agent = &mut self.agents[at];
+        for (side, shown) in stands.shows.iter().enumerate() {
+            if (shown == "Offline") == (agent.own[side] == "Offline") {
+                continue;
+            }
+            let is_well = matches!(agent.around, Around::Well(_));
+            let moment = if is_well { MOMENT } else { MOMENT_OF_THE_SLOW } + stall;
+            if side == 1 || shown == "Offline" || agent.left.elapsed() > moment {
+                let told = format!("{at} was logged in or out on side {side}: {stands:?}");
+                return Err(self.failed(told));
+            }
+            agent.own[side].clone_from(shown);
+            self.say(format!("{at}: `{shown}` was on its way as they logged out"));
+            return Ok(());
         }
         Ok(())
     }
