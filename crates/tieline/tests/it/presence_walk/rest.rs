@@ -58,6 +58,7 @@ impl Walk {
     async fn until_rested(&mut self, began: Instant) -> Result<Duration, String> {
         let (mut before, mut since) = (None, began);
         loop {
+            self.look().await?;
             let stands: Vec<_> = self.agents.iter().map(|agent| agent.stands(&self.line)).collect();
             let settled = self.settled().await;
             let wrong =

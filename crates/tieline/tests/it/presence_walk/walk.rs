@@ -181,7 +181,7 @@ impl Walk {
         Ok(())
     }
 
-    async fn look(&mut self) -> Result<(), String> {
+    pub(super) async fn look(&mut self) -> Result<(), String> {
         self.look_who_is_well().await;
         let stall = self.stalls.worst().min(STALL_MAX);
         let patience = REACTION + stall;
