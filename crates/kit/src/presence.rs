@@ -54,6 +54,8 @@ pub struct Seen {
 pub enum Told {
     /// What happened to these before may not have been told; what happens from now on is.
     Gap(Vec<String>),
+    /// What happens to these is not told, and why, until a [`Told::Gap`] names them.
+    Lost { agents: Vec<String>, why: String },
     /// An agent shows this status since this version.
     Status { agent: String, status: StatusId, version: u64 },
     /// What an agent has at hand since this version.

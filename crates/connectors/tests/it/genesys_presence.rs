@@ -259,8 +259,9 @@ async fn one_is_set_alone_and_many_in_one_request() {
     for (outcome, seen) in outcomes.iter().zip(&seen) {
         let seen = seen.as_ref().expect("an agent");
         assert_eq!((outcome, &seen.status), (&Ok(Some(seen.version)), &status(&rig, "Busy")));
-        assert!(Some(seen.version) > version);
     }
+    // Whoever was set before has now changed again.
+    assert!(seen[0].as_ref().map(|seen| seen.version) > version);
     assert!(presence.set_max() >= many.len());
     as_described(&rig);
 }
@@ -449,9 +450,10 @@ async fn a_refused_topic_costs_nobody_elses_news_and_is_told_once() {
     let (ids, connection) = (ids(&rig), rig.open().await);
     let mut follower = Follower::of(&connection, &ids, false);
     let heard = vec![ids[0].clone(), ids[2].clone()];
-    assert_eq!(follower.gap().await, heard);
+    let lost = Told::Lost { agents: vec![ids[1].clone()], why: "zz:presence:hear".to_owned() };
+    assert_eq!((follower.gap().await, follower.next().await), (heard.clone(), lost.clone()));
     rig.simulator.cut_sockets();
-    assert_eq!(follower.gap().await, heard);
+    assert_eq!((follower.gap().await, follower.next().await), (heard, lost));
     rig.simulator.agent_sets(&ids[1], "Away").expect("set");
     rig.simulator.agent_sets(&ids[2], "Away").expect("set");
     let told = follower.until(|told| matches!(told, Told::Status { .. })).await;
@@ -468,14 +470,18 @@ async fn a_refused_topic_costs_nobody_elses_news_and_is_told_once() {
 async fn following_ends_when_nobody_may_be_followed() {
     let topic_permissions = vec![("v2.users.{id}.activity".to_owned(), "a:b:hear".to_owned())];
     let rig = rig_of(Config { topic_permissions, ..Config::default() }).await;
-    let (to, _told) = mpsc::channel(16);
+    let (to, mut told) = mpsc::channel(16);
     let connection = rig.open().await;
     let outcome = presence(&connection).follow(&ids(&rig), false, to).await;
+    let lost = told.recv().await.expect("told");
+    assert!(
+        matches!(lost, Told::Lost { agents, why } if agents == ids(&rig) && why.contains("a:b:hear"))
+    );
     assert_eq!(outcome, Err(Error::Forbidden { missing: "a:b:hear".to_owned() }));
 }
 
 #[tokio::test]
-async fn a_sick_platform_is_asked_again_until_it_is_well() {
+async fn a_sick_platform_is_told_of_and_asked_again_until_it_is_well() {
     let rig = rig().await;
     for (part, times) in [("/subscriptions", 2), ("/notifications/channels", 3)] {
         let sick = Fault::Status { code: 503, body: None };
@@ -483,7 +489,10 @@ async fn a_sick_platform_is_asked_again_until_it_is_well() {
     }
     let connection = rig.open().await;
     let mut follower = Follower::of(&connection, &ids(&rig), false);
-    assert_eq!(follower.gap().await, ids(&rig));
+    let told = follower.until(|told| matches!(told, Told::Gap(_))).await;
+    assert_eq!(told.last(), Some(&Told::Gap(ids(&rig))));
+    let lost = |told: &Told| matches!(told, Told::Lost { agents, .. } if *agents == ids(&rig));
+    assert!(told.len() > 1 && told[..told.len() - 1].iter().all(lost), "{told:?}");
 }
 
 /// Ids of the platform's form. Nobody has to be there to be followed.

@@ -58,8 +58,6 @@ pub(super) struct Table {
     pub(super) by_id: [HashMap<String, usize>; 2],
     /// Agents of the contact center without a certain other.
     pub(super) alone: Vec<String>,
-    /// `[center, crm]`: why a side does not tell what happens, where it does not.
-    pub(super) unheard: [Option<String>; 2],
     /// `[center, crm]`: statuses that wait to be set.
     pub(super) backlog: [usize; 2],
     /// Whom another node keeps, `[center, crm]`, and when that was read.
@@ -76,6 +74,8 @@ pub(super) struct Seat {
     pub(super) state: State,
     /// Since when each side is known to show what it shows.
     pub(super) since: [Option<Timestamp>; 2],
+    /// `[center, crm]`: why a side does not tell what happens to them, where it does not.
+    pub(super) unheard: [Option<Arc<str>>; 2],
     /// A system does not have them any more.
     pub(super) is_gone: bool,
 }
@@ -91,6 +91,7 @@ pub struct TeamView {
     /// Who could not be found on the other side; ids of the contact center, at most 100.
     pub alone: Vec<String>,
     pub alone_count: usize,
+    /// `[center, crm]`: of how many agents a side does not tell what happens, and why.
     pub unheard: [Option<String>; 2],
     pub backlog: [usize; 2],
     /// Agents by alert.
@@ -189,7 +190,7 @@ impl Desk {
             agents: table.seats.iter().filter(|seat| !seat.is_gone).count(),
             alone: table.alone.iter().take(ALONE_TOLD).cloned().collect(),
             alone_count: table.alone.len(),
-            unheard: table.unheard.clone(),
+            unheard: SIDES.map(|side| table.unheard(side)),
             backlog: table.backlog,
             alerts,
         }
@@ -234,6 +235,16 @@ impl Desk {
 }
 
 impl Table {
+    /// Of whom a side does not tell what happens, and why of the first of them.
+    fn unheard(&self, side: Side) -> Option<String> {
+        let there = || self.seats.iter().filter(|seat| !seat.is_gone);
+        let mut reasons = there().filter_map(|seat| seat.unheard[side.index()].as_ref());
+        let why = reasons.next()?;
+        let count = 1 + reasons.count();
+        let all = there().count();
+        Some(if count == all { why.to_string() } else { format!("{count} of {all} agents: {why}") })
+    }
+
     fn status_name(&self, side: Side, status: &StatusId) -> Option<String> {
         let known = &self.known.as_ref()?[side.index()];
         known.statuses.iter().find(|one| one.id == *status).map(|one| one.name.clone())

@@ -10,7 +10,7 @@ pub(super) mod open;
 use super::consoles::{Heard, Order, Outcome};
 use super::desk::{Desk, Seat};
 use super::hands::{Done, Hands};
-use super::work::{HOLD, HOLD_ON_EVERY, stopped};
+use super::work::{HOLD_ON_EVERY, hold_on, stopped};
 use super::{SIDES, story};
 use crate::lookup::Engine;
 use crate::{Connection, live::Live};
@@ -90,7 +90,7 @@ impl Shift {
     /// Works until something ends it.
     pub(super) async fn work(mut self, live: &Live, stop: watch::Receiver<bool>) -> End {
         let mut changes = live.changes();
-        let mut hold_on = every(HOLD_ON_EVERY);
+        let mut holding = every(HOLD_ON_EVERY);
         let mut pauses = every(PAUSES_EVERY);
         let mut compare = every(self.desk.team().compare_every);
         let mut agents = every(self.desk.team().agents_every);
@@ -105,7 +105,7 @@ impl Shift {
                 Some(one) = self.heard.recv() => self.take_heard(one).await,
                 Some(done) = self.hands.done() => self.take_done(done).await,
                 () = tokio::time::sleep(tick) => self.tick().await,
-                _ = hold_on.tick() => self.hold_on().await,
+                _ = holding.tick() => hold_on(&self.engine.store, &self.engine.clock, &self.hold).await,
                 _ = pauses.tick(), if self.engine.store.is_shared() => self.look_at_pauses().await,
                 () = desk.asked_to_look() => self.look_at_pauses().await,
                 _ = compare.tick() => { self.compare_all(); Ok(()) }
@@ -115,15 +115,6 @@ impl Shift {
             if let Err(end) = outcome {
                 return end;
             }
-        }
-    }
-
-    async fn hold_on(&mut self) -> Result<(), End> {
-        let now = self.engine.clock.now();
-        match self.engine.store.hold_team(&self.hold, HOLD, now).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(End::Lost),
-            Err(error) => Err(End::Failed(error.to_string())),
         }
     }
 
@@ -148,7 +139,10 @@ impl Shift {
             match followed {
                 Followed::Told(told, at) => self.events_of((side, told, at), &mut events),
                 Followed::Lost(why) => {
-                    self.desk.table().unheard[side.index()] = Some(why);
+                    let why: Arc<str> = why.into();
+                    for seat in &mut self.desk.table().seats {
+                        seat.unheard[side.index()] = Some(Arc::clone(&why));
+                    }
                 }
             }
             next = if events.len() < BATCH { self.told.try_recv().ok() } else { None };
@@ -172,9 +166,17 @@ impl Shift {
                 self.hands.read(side, agents.iter().filter_map(seat));
             }
             Told::Gap(agents) => {
+                let seats: Vec<usize> = agents.iter().filter_map(seat).collect();
+                seats.iter().for_each(|seat| table.seats[*seat].unheard[side.index()] = None);
                 let gap = |seat| Come { seat, event: Event::Gap(side), at };
-                events.extend(agents.iter().filter_map(seat).map(gap));
-                table.unheard[side.index()] = None;
+                events.extend(seats.into_iter().map(gap));
+            }
+            Told::Lost { agents, why } => {
+                let seats: Vec<usize> = agents.iter().filter_map(seat).collect();
+                let why: Arc<str> = why.into();
+                for seat in seats {
+                    table.seats[seat].unheard[side.index()] = Some(Arc::clone(&why));
+                }
             }
         }
     }

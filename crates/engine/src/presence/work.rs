@@ -2,9 +2,11 @@
 
 use super::desk::{Desk, Standing};
 use super::shift::{End, Shift};
+use crate::clock::Clock;
 use crate::live::Live;
 use crate::lookup::Engine;
 use domain::Timestamp;
+use state::Store;
 use state::presence::TeamHold;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// How long one node holds a team without a word before another may take it.
-pub(super) const HOLD: Duration = Duration::from_secs(15);
+const HOLD: Duration = Duration::from_secs(15);
 /// How often it says so.
 pub(super) const HOLD_ON_EVERY: Duration = Duration::from_secs(5);
 /// Before a team that could not be worked at is tried again.
@@ -117,8 +119,10 @@ async fn work(
     stop: watch::Receiver<bool>,
 ) -> Duration {
     let name = &desk.team().name;
+    let engine = live.now();
     let shift = tokio::select! {
         shift = Shift::open(desk, live, hold) => shift,
+        end = until_lost(&engine.store, &engine.clock, hold) => Err(end),
         () = stopped(stop.clone()) => return Duration::ZERO,
     };
     let end = match shift {
@@ -145,7 +149,54 @@ async fn work(
     wait
 }
 
+/// Holds on to a team for as long as that can be done.
+async fn until_lost(store: &Store, clock: &Clock, hold: &TeamHold) -> End {
+    loop {
+        sleep(HOLD_ON_EVERY).await;
+        if let Err(end) = hold_on(store, clock, hold).await {
+            return end;
+        }
+    }
+}
+
+pub(super) async fn hold_on(store: &Store, clock: &Clock, hold: &TeamHold) -> Result<(), End> {
+    match store.hold_team(hold, HOLD, clock.now()).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(End::Lost),
+        Err(error) => Err(End::Failed(error.to_string())),
+    }
+}
+
 pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
     // Whoever could tell is gone: that is a stop as well.
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, HOLD, HOLD_ON_EVERY, TeamHold, until_lost};
+    use domain::Timestamp;
+    use state::{Location, MasterKey, Options, Store};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_team_is_held_while_it_is_still_being_found_out_who_is_in_it() {
+        let master: MasterKey = "5a".repeat(32).parse().expect("a key");
+        let store = Store::open(&Location::SqliteMemory, &master, Options::default());
+        let store = store.await.expect("a store");
+        let clock = Clock::held(Timestamp(0));
+        let hold = || TeamHold::new("support").expect("a hold");
+        let (own, others) = (hold(), hold());
+        assert!(store.hold_team(&own, HOLD, clock.now()).await.expect("answered"));
+        tokio::time::pause();
+        let holding = until_lost(&store, &clock, &own);
+        tokio::pin!(holding);
+        for _ in 0..2 * HOLD.as_secs() / HOLD_ON_EVERY.as_secs() {
+            clock.advance(HOLD_ON_EVERY);
+            let turn = HOLD_ON_EVERY + Duration::from_millis(1);
+            tokio::time::timeout(turn, &mut holding).await.expect_err("it is held");
+        }
+        let is_taken = store.hold_team(&others, HOLD, clock.now()).await.expect("answered");
+        assert!(!is_taken, "30 s later");
+    }
 }

@@ -108,8 +108,16 @@ impl Line {
                     }
                 }
                 Err(_) if self.to.is_closed() => return (self, Ok(())),
-                Err(error) if error.is_refusal() => return (self, Err(error)),
                 Err(error) => {
+                    // One that only broke off was opened again by now.
+                    let why = error.to_string();
+                    let lost = Told::Lost { agents: self.agents.clone(), why };
+                    if self.to.send(lost).await.is_err() {
+                        return (self, Ok(()));
+                    }
+                    if error.is_refusal() {
+                        return (self, Err(error));
+                    }
                     tracing::warn!("a channel of agents' news could not be opened: {error}");
                 }
             }
@@ -163,17 +171,25 @@ impl Line {
             }
             socket => socket?,
         };
-        let followed = self.subscribe(&channel).await?;
+        let (followed, refused) = self.subscribe(&channel).await?;
         self.heard.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(Arc::clone(&self.heard));
         let own = self.agents.iter().filter(|agent| followed.contains(*agent));
         let gap = Told::Gap(own.cloned().collect());
-        self.to.send(gap).await.map_err(|_| Error::unavailable("nobody wants to be told"))?;
+        let unwanted = |_| Error::unavailable("nobody wants to be told");
+        self.to.send(gap).await.map_err(unwanted)?;
+        for (why, agents) in refused {
+            self.to.send(Told::Lost { agents, why }).await.map_err(unwanted)?;
+        }
         Ok(Open { channel, socket, followed, after_call: HashMap::new(), _counted: counted })
     }
 
-    /// Takes the topics, all anew: those whom the platform lets us follow.
-    async fn subscribe(&mut self, channel: &Channel) -> Result<HashSet<String>, Error> {
+    /// Takes the topics, all anew: those whom the platform lets us follow, and whom not, by
+    /// what is missing.
+    async fn subscribe(
+        &mut self,
+        channel: &Channel,
+    ) -> Result<(HashSet<String>, BTreeMap<String, Vec<String>>), Error> {
         let mut topics: Vec<Value> = Vec::new();
         for agent in &self.agents {
             topics.push(json!({ "id": frame::activity(agent) }));
@@ -186,10 +202,11 @@ impl Line {
         let rejected = entities(&told)?.iter().filter(|topic| topic["state"] == "Rejected");
         let mut followed: HashSet<String> = self.agents.iter().cloned().collect();
         let (mut count, mut wanting) = (0, BTreeMap::<String, Vec<&str>>::new());
+        let mut refused = BTreeMap::<String, Vec<String>>::new();
         for topic in rejected {
             let Some(agent) = topic["id"].as_str().and_then(frame::agent) else { continue };
-            if topic["id"] == frame::activity(agent) {
-                followed.remove(agent);
+            if topic["id"] == frame::activity(agent) && followed.remove(agent) {
+                refused.entry(missing(topic)).or_default().push(agent.to_owned());
             }
             wanting.entry(missing(topic)).or_default().push(agent);
             count += 1;
@@ -206,7 +223,7 @@ impl Line {
                 tracing::warn!(count, agents = agents_named, "agents are not told of: {missing}");
             }
         }
-        Ok(followed)
+        Ok((followed, refused))
     }
 
     async fn hear(&mut self, mut open: Open) -> End {

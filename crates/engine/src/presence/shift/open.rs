@@ -64,7 +64,6 @@ impl Shift {
             table.alone = opened.roster.alone;
             table.map = Some(Arc::clone(&map));
             table.known = Some(opened.known);
-            table.unheard = SIDES.map(|_| Some("it is not followed yet".to_owned()));
             table.standing = Standing::Working;
         }
         let tells_after_call = !team.after_call_counts;
@@ -220,6 +219,7 @@ fn seats(
 ) -> Vec<Seat> {
     let mut kept: HashMap<String, KeptAgent> =
         kept.into_iter().map(|one| (one.agent.clone(), one)).collect();
+    let unheard: Arc<str> = "it is not followed yet".into();
     let seats = roster.found.iter().map(|both| {
         let [center, crm] = &both.agents;
         // Somebody else in the CRM now: what was so of the other means nothing.
@@ -236,6 +236,7 @@ fn seats(
             email: center.email.clone().or_else(|| crm.email.clone()),
             state,
             since: [None, None],
+            unheard: SIDES.map(|_| Some(Arc::clone(&unheard))),
             is_gone: false,
         }
     });

@@ -7,13 +7,15 @@ use crate::rig::{Folder, until, until_some};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
 /// Longer than a browser takes to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// It looks for a port of IPv6 first, and ends where somebody else has the same of IPv4.
+const STARTS_MAX: u32 = 10;
 
 /// Where the programs are.
 struct Programs {
@@ -153,27 +155,40 @@ struct Running {
     mark: String,
 }
 
+fn driver(programs: &Programs, folder: &Folder, said: &Path) -> Child {
+    let file = fs::File::create(said).expect("a file in a folder of our own");
+    let mut command = Command::new(&programs.driver);
+    // What the browser keeps elsewhere belongs to the machine's user.
+    command.env("HOME", folder.path()).env("TMPDIR", folder.path());
+    command.args(["--port=0", "--log-level=SEVERE"]);
+    command.stdin(Stdio::null()).stdout(file).stderr(Stdio::null());
+    command.spawn().expect("ChromeDriver starts")
+}
+
 impl Running {
     async fn start(programs: &Programs, folder: &Folder) -> Self {
-        let said = folder.join("driver.said");
-        let file = fs::File::create(&said).expect("a file in a folder of our own");
-        let mut command = Command::new(&programs.driver);
-        // What the browser keeps elsewhere belongs to the machine's user.
-        command.env("HOME", folder.path()).env("TMPDIR", folder.path());
-        command.args(["--port=0", "--log-level=SEVERE"]);
-        command.stdin(Stdio::null()).stdout(file).stderr(Stdio::null());
-        let child = command.spawn().expect("ChromeDriver starts");
         let mark = folder.path().display().to_string();
-        let mut running = Self { child, port: 0, mark };
-        running.port = until_some("ChromeDriver listens", async || {
-            let said = fs::read_to_string(&said).unwrap_or_default();
-            let ended = running.child.try_wait().is_ok_and(|status| status.is_some());
-            assert!(!ended, "ChromeDriver ended: {said}");
-            let port = said.split("started successfully on port ").nth(1)?;
-            port.split('.').next()?.parse().ok()
-        })
-        .await;
-        running
+        for _ in 0..STARTS_MAX {
+            let said = folder.join("driver.said");
+            let child = driver(programs, folder, &said);
+            let mut running = Self { child, port: 0, mark: mark.clone() };
+            let port = until_some("ChromeDriver listens", async || {
+                let ended = running.child.try_wait().is_ok_and(|status| status.is_some());
+                let said = fs::read_to_string(&said).unwrap_or_default();
+                if ended && said.contains("port not available") {
+                    return Some(None);
+                }
+                assert!(!ended, "ChromeDriver ended: {said}");
+                let port = said.split("started successfully on port ").nth(1)?;
+                Some(Some(port.split('.').next()?.parse().ok()?))
+            })
+            .await;
+            if let Some(port) = port {
+                running.port = port;
+                return running;
+            }
+        }
+        panic!("ChromeDriver found no port in {STARTS_MAX} starts");
     }
 
     /// The processes that carry the mark.
