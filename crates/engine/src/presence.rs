@@ -10,6 +10,7 @@
 
 mod consoles;
 mod desk;
+mod external;
 mod hands;
 mod roster;
 mod shift;

@@ -2,6 +2,7 @@
 //!
 //! Whoever works at the team changes it; everybody else looks, and waits for nobody.
 
+use super::external::External;
 use super::team::Team;
 use super::{SIDES, story};
 use domain::Timestamp;
@@ -45,6 +46,7 @@ pub struct Desk {
     /// Teams before this one: who is in one of them is not in this.
     before: Vec<Arc<Desk>>,
     table: Mutex<Table>,
+    external: External,
     /// Pauses have changed.
     again: Notify,
 }
@@ -135,12 +137,22 @@ const ALONE_TOLD: usize = 100;
 
 impl Desk {
     pub(super) fn new(team: Team, before: Vec<Arc<Desk>>) -> Self {
-        Self { team, before, table: Mutex::default(), again: Notify::new() }
+        Self {
+            team,
+            before,
+            table: Mutex::default(),
+            external: External::default(),
+            again: Notify::new(),
+        }
     }
 
     #[must_use]
     pub fn team(&self) -> &Team {
         &self.team
+    }
+
+    pub(super) fn external(&self) -> &External {
+        &self.external
     }
 
     /// The ids of its agents, `[center, crm]`; `None`: nobody of this node has asked yet.

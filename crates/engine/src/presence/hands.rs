@@ -5,6 +5,7 @@ mod setting;
 
 use super::SIDES;
 use super::desk::Desk;
+use super::external::When;
 use super::shift::open::{Opened, ask};
 use crate::clock::Clock;
 use domain::Timestamp;
@@ -66,6 +67,8 @@ pub(super) struct Hands {
     comparing: Line,
     tasks: JoinSet<Ended>,
     is_asking_who: bool,
+    /// After it could not be asked who there is; it is asked again then.
+    who_pause: Pause,
 }
 
 /// What is to be done at one side.
@@ -135,6 +138,7 @@ impl Hands {
             comparing: Line::default(),
             tasks: JoinSet::new(),
             is_asking_who: false,
+            who_pause: Pause::default(),
         }
     }
 
@@ -174,8 +178,10 @@ impl Hands {
         if std::mem::replace(&mut self.is_asking_who, true) {
             return;
         }
+        self.who_pause.until = None;
         let (desk, ends) = (Arc::clone(desk), ends.clone());
-        self.tasks.spawn(async move { Ended::Who(ask(&desk, &ends).await.map(Box::new)) });
+        self.tasks
+            .spawn(async move { Ended::Who(ask(&desk, &ends, When::Later).await.map(Box::new)) });
     }
 
     /// Begins what can be begun.
@@ -184,6 +190,9 @@ impl Hands {
             self.begin_reading(side, desk, ends, clock);
             while self.begin_setting(side, desk, ends, clock) {}
             desk.table().backlog[side.index()] = self.sides[side.index()].sets.len();
+        }
+        if self.who_pause.until.is_some() && self.who_pause.is_over() {
+            self.ask_who(desk, ends);
         }
         let seats = self.comparing.next(COMPARE_MAX);
         if seats.is_empty() {
@@ -285,7 +294,8 @@ impl Hands {
             [reads, sets]
         });
         let comparing = (!self.comparing.waiting.is_empty()).then_some(&self.comparing.pause);
-        let next = pauses.chain([comparing]).flatten().filter_map(|pause| pause.until).min();
+        let pauses = pauses.chain([comparing, Some(&self.who_pause)]).flatten();
+        let next = pauses.filter_map(|pause| pause.until).min();
         match next {
             Some(next) => tokio::time::sleep_until(next).await,
             None => std::future::pending().await,
@@ -331,10 +341,12 @@ impl Hands {
             }
             Ended::Who(Ok(opened)) => {
                 self.is_asking_who = false;
+                self.who_pause.ended(true, longest);
                 Done::Who(opened)
             }
             Ended::Who(Err((_, error))) => {
                 self.is_asking_who = false;
+                self.who_pause.ended(false, longest);
                 tracing::warn!("who the agents are could not be asked: {error}");
                 Done::Nothing
             }

@@ -94,7 +94,10 @@ impl Shift {
         let mut pauses = every(PAUSES_EVERY);
         let mut compare = every(self.desk.team().compare_every);
         let mut agents = every(self.desk.team().agents_every);
-        agents.reset();
+        // Who was not asked for before work began is asked for now.
+        if open::authorities(self.desk.team()).next().is_none() {
+            agents.reset();
+        }
         loop {
             self.hands.pump(&self.desk, &self.ends, &self.engine.clock);
             let desk = Arc::clone(&self.desk);

@@ -122,7 +122,7 @@ async fn work(
     let engine = live.now();
     let shift = tokio::select! {
         shift = Shift::open(desk, live, hold) => shift,
-        end = until_lost(&engine.store, &engine.clock, hold) => Err(end),
+        end = until_lost(|| hold_on(&engine.store, &engine.clock, hold)) => Err(end),
         () = stopped(stop.clone()) => return Duration::ZERO,
     };
     let end = match shift {
@@ -150,10 +150,10 @@ async fn work(
 }
 
 /// Holds on to a team for as long as that can be done.
-async fn until_lost(store: &Store, clock: &Clock, hold: &TeamHold) -> End {
+async fn until_lost<F: Future<Output = Result<(), End>>>(hold_on: impl Fn() -> F) -> End {
     loop {
         sleep(HOLD_ON_EVERY).await;
-        if let Err(end) = hold_on(store, clock, hold).await {
+        if let Err(end) = hold_on().await {
             return end;
         }
     }
@@ -174,29 +174,21 @@ pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, HOLD, HOLD_ON_EVERY, TeamHold, until_lost};
-    use domain::Timestamp;
-    use state::{Location, MasterKey, Options, Store};
-    use std::time::Duration;
+    use super::{End, HOLD, HOLD_ON_EVERY, until_lost};
+    use std::cell::RefCell;
+    use tokio::time::Instant;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_team_is_held_while_it_is_still_being_found_out_who_is_in_it() {
-        let master: MasterKey = "5a".repeat(32).parse().expect("a key");
-        let store = Store::open(&Location::SqliteMemory, &master, Options::default());
-        let store = store.await.expect("a store");
-        let clock = Clock::held(Timestamp(0));
-        let hold = || TeamHold::new("support").expect("a hold");
-        let (own, others) = (hold(), hold());
-        assert!(store.hold_team(&own, HOLD, clock.now()).await.expect("answered"));
-        tokio::time::pause();
-        let holding = until_lost(&store, &clock, &own);
-        tokio::pin!(holding);
-        for _ in 0..2 * HOLD.as_secs() / HOLD_ON_EVERY.as_secs() {
-            clock.advance(HOLD_ON_EVERY);
-            let turn = HOLD_ON_EVERY + Duration::from_millis(1);
-            tokio::time::timeout(turn, &mut holding).await.expect_err("it is held");
-        }
-        let is_taken = store.hold_team(&others, HOLD, clock.now()).await.expect("answered");
-        assert!(!is_taken, "30 s later");
+        let (began, held) = (Instant::now(), RefCell::new(Vec::new()));
+        let hold_on = || {
+            held.borrow_mut().push(began.elapsed());
+            let count = held.borrow().len();
+            std::future::ready(if count < 7 { Ok(()) } else { Err(End::Lost) })
+        };
+        let end = until_lost(hold_on).await;
+        assert!(matches!(end, End::Lost), "and no longer");
+        let waits = held.borrow().windows(2).map(|two| two[1] - two[0]).max().expect("some");
+        assert!(held.borrow()[0] < HOLD && waits < HOLD && began.elapsed() == 7 * HOLD_ON_EVERY);
     }
 }

@@ -4,6 +4,7 @@ use crate::rig::{Console, Line, Place, until, until_some};
 use connectors::genesys_cloud::sim::Act;
 use connectors::salesforce::sim::WorkAct;
 use serde_json::{Value, json};
+use sim::faults::{Fault, Rule};
 
 crate::facts! {
     both_at_once_an_agent_is_given_nothing_by_one_while_handling_an_item_of_the_other
@@ -14,6 +15,7 @@ crate::facts! {
     who_is_paused_is_left_alone_and_an_agent_has_a_story
     settings_that_do_not_fit_what_the_systems_have_are_told_by_pair
     who_is_not_found_on_both_sides_is_told_and_left_alone
+    who_is_known_by_an_external_id_is_worked_for_at_once_after_a_restart
 }
 
 pub(crate) const BOTH: &str = r#"
@@ -251,5 +253,29 @@ async fn who_is_not_found_on_both_sides_is_told_and_left_alone(place: Place) {
     })
     .await;
     desk.in_center("On Queue");
+    desk.until("On Queue", "Online").await;
+}
+
+async fn who_is_known_by_an_external_id_is_worked_for_at_once_after_a_restart(place: Place) {
+    let section = format!(
+        "{}\n[presence.matching]\nexternal_id = \"salesforce\"\nemail = false\n",
+        BOTH.replace("agents_every = \"2s\"", "agents_every = \"1h\"")
+    );
+    let line = Line::with_salesforce().and_genesys().on(place).section(&section).lay().await;
+    let (center, _, _) = line.genesys().config().agents[0].clone();
+    let crm = line.salesforce.add_agent("Ann Agent", "ann@other.example").expect("an agent");
+    assert!(line.genesys().name_agent(&center, "salesforce", &crm));
+    let mut desk = Desk { console: Console::of(&line, &crm), line, center, crm };
+    desk.in_center("Available");
+    desk.in_crm("Transition");
+    desk.line.start_server().await;
+    desk.console.open();
+    desk.until("Available", "Transition").await;
+    desk.line.kill().await;
+    // Nobody answers what agents are called elsewhere.
+    let sick = Fault::Status { code: 503, body: None };
+    desk.line.genesys().faults().add(Rule::always(sick).on("/externalid"));
+    desk.in_center("On Queue");
+    desk.line.start_server().await;
     desk.until("On Queue", "Online").await;
 }

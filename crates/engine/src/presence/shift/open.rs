@@ -2,6 +2,7 @@
 
 use super::super::SIDES;
 use super::super::desk::{Desk, Seat, Standing, words};
+use super::super::external::When;
 use super::super::hands::Hands;
 use super::super::roster::{By, Roster, matched};
 use super::super::team::Team;
@@ -39,14 +40,18 @@ impl Shift {
         let (engine, team) = (live.now(), desk.team());
         let connections = connections(&engine, desk)?;
         let ends = ends(&connections)?;
-        let opened = ask(desk, &ends).await.map_err(|(side, error)| {
+        let stored = |error: state::Error| End::Failed(error.to_string());
+        let kept = engine.store.kept_agents(&team.name).await.map_err(stored)?;
+        for authority in authorities(team) {
+            let both = kept.iter().map(|one| (one.agent.clone(), one.crm_agent.clone()));
+            desk.external().remember(authority, both);
+        }
+        let opened = ask(desk, &ends, When::Opening).await.map_err(|(side, error)| {
             End::Failed(format!("{}: {error}", team.connections[side.index()]))
         })?;
         let [center, crm] = &opened.known;
         let map = team.open([center, crm]).map_err(|faults| End::Faulty(words(&faults)))?;
         let map = Arc::new(map);
-        let stored = |error: state::Error| End::Failed(error.to_string());
-        let kept = engine.store.kept_agents(&team.name).await.map_err(stored)?;
         let pauses = engine.store.presence_pauses().await.map_err(stored)?;
         let is_paused = paused(&team.name, &pauses);
         let has_console = ends[Side::Crm.index()].is_set_by_console();
@@ -113,6 +118,7 @@ fn ends(connections: &[Arc<Connection>; 2]) -> Result<[Arc<dyn Presence>; 2], En
 pub(in crate::presence) async fn ask(
     desk: &Desk,
     ends: &[Arc<dyn Presence>; 2],
+    when: When,
 ) -> Result<Opened, (Side, Error)> {
     let team = desk.team();
     let side = |side: Side| {
@@ -131,10 +137,10 @@ pub(in crate::presence) async fn ask(
     let both = known.next().zip(known.next());
     let agents = [center_agents.as_slice(), crm_agents.as_slice()];
     let at_center = |error| (Side::Center, error);
-    let mut roster = roster(team, ends, agents).await.map_err(at_center)?;
+    let mut roster = roster(desk, ends, agents, when).await.map_err(at_center)?;
     for before in desk.before() {
         if before.team().connections == team.connections {
-            let theirs = self::roster(before.team(), ends, agents).await.map_err(at_center)?;
+            let theirs = self::roster(before, ends, agents, when).await.map_err(at_center)?;
             let ids = theirs.found.iter().map(|both| both.agents.each_ref().map(|one| &one.id));
             leave_out(&mut roster, team, before, &ids.collect::<Vec<_>>());
         } else {
@@ -164,33 +170,30 @@ fn leave_out(roster: &mut Roster, team: &Team, before: &Desk, ids: &[[&String; 2
     }
 }
 
-/// Who is who, as a team finds them out.
+/// Who is who, as a team finds them out. What the contact center keeps as the CRM's ids is
+/// asked for where nothing before identifies an agent.
 async fn roster(
-    team: &Team,
+    desk: &Desk,
     ends: &[Arc<dyn Presence>; 2],
     agents: [&[Agent]; 2],
+    when: When,
 ) -> Result<Roster, Error> {
-    let external = external(team, ends, agents).await?;
-    Ok(matched(agents, &external, &team.matching, &team.members))
-}
-
-/// What the contact center keeps as the CRM's ids, of those whom nothing before identifies.
-async fn external(
-    team: &Team,
-    ends: &[Arc<dyn Presence>; 2],
-    agents: [&[Agent]; 2],
-) -> Result<HashMap<(String, String), Vec<String>>, Error> {
-    let mut external = HashMap::new();
+    let team = desk.team();
     for (at, by) in team.matching.iter().enumerate() {
         let By::ExternalId(authority) = by else { continue };
-        let before = matched(agents, &external, &team.matching[..at], &team.members);
-        let asked = before.alone;
-        let known = ends[Side::Center.index()].known_as(authority, &asked).await?;
-        for (agent, ids) in asked.into_iter().zip(known) {
-            external.insert((agent, authority.clone()), ids);
-        }
+        let before = matched(agents, &desk.external().ids(), &team.matching[..at], &team.members);
+        let center = ends[Side::Center.index()].as_ref();
+        desk.external().ask(center, authority, &before.alone, when).await?;
     }
-    Ok(external)
+    Ok(matched(agents, &desk.external().ids(), &team.matching, &team.members))
+}
+
+/// Names under which the contact center keeps the CRM's ids.
+pub(super) fn authorities(team: &Team) -> impl Iterator<Item = &String> {
+    team.matching.iter().filter_map(|by| match by {
+        By::ExternalId(authority) => Some(authority),
+        By::Table(_) | By::Email => None,
+    })
 }
 
 /// Is everything as it was when the shift began?
