@@ -144,7 +144,9 @@ pub enum Event {
     Work { side: Side, work: Work, version: u64 },
     /// The agent's console in the CRM has come, or is not there any more.
     Console { is_there: bool },
-    /// Events of a side may have been lost.
+    /// A side does not tell what happens any more, until a gap is told.
+    Lost(Side),
+    /// Events of a side may have been lost; it tells from now on.
     Gap(Side),
     /// An answer to [`Action::Read`].
     Read { side: Side, reading: Reading },
@@ -156,8 +158,6 @@ pub enum Event {
     Tick,
     /// An administrator wants this agent left alone, or no longer so.
     Pause(bool),
-    /// The map is another one now.
-    MapChanged,
 }
 
 /// What came of a command.

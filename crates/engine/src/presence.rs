@@ -76,6 +76,12 @@ impl Presence {
         desk.as_ref().map(crm)
     }
 
+    /// Does another node work for an agent with this id?
+    #[must_use]
+    pub fn is_elsewhere(&self, agent: &str) -> bool {
+        self.desks.iter().any(|desk| desk.has_elsewhere(agent))
+    }
+
     /// An agent by an id of either system, or by e-mail.
     #[must_use]
     pub fn find(&self, word: &str) -> Option<(&Arc<Desk>, AgentView)> {

@@ -99,12 +99,13 @@ pub trait Presence: Send + Sync {
         Ok(vec![Vec::new(); agents.len()])
     }
 
-    /// For each agent, in order, what is so now; `None`: there is no such agent. Any number
-    /// of agents: asked for in as few requests as the system allows.
+    /// For each agent, in order, what is so now, or why that is not told: `NotFound` where
+    /// there is no such agent. Any number of agents: asked for in as few requests as the
+    /// system allows.
     ///
     /// # Errors
     /// Any [`Error`]; it holds for all of them.
-    async fn read(&self, agents: &[String]) -> Result<Vec<Option<Seen>>, Error>;
+    async fn read(&self, agents: &[String]) -> Result<Vec<Result<Seen, Error>>, Error>;
 
     /// Tells what happens to these agents, beginning with a [`Told::Gap`] for each, until it
     /// is dropped or `to` is closed. After-call work is told apart from handling only where

@@ -274,7 +274,7 @@ impl Presence for Watched<dyn Presence> {
         self.told("agents", self.inner.known_as(authority, agents).await)
     }
 
-    async fn read(&self, agents: &[String]) -> Result<Vec<Option<Seen>>, Error> {
+    async fn read(&self, agents: &[String]) -> Result<Vec<Result<Seen, Error>>, Error> {
         self.told("presence", self.inner.read(agents).await)
     }
 

@@ -46,6 +46,8 @@ pub struct KeptAgent {
     /// In the CRM.
     pub crm_agent: String,
     pub kept: Kept,
+    /// `[center, crm]`: since when each shows what it shows.
+    pub since: [Option<Timestamp>; 2],
     pub updated_at: Timestamp,
 }
 
@@ -76,6 +78,7 @@ pub struct NewKept {
     pub agent: String,
     pub crm_agent: String,
     pub kept: Kept,
+    pub since: [Option<Timestamp>; 2],
     pub lines: Vec<Line>,
 }
 
@@ -133,7 +136,7 @@ impl Store {
         Box::pin(async move {
             let agents = agents
                 .into_iter()
-                .map(|new| Ok((form::written(&new.kept)?, new)))
+                .map(|new| Ok((form::written(&new.kept, new.since)?, new)))
                 .collect::<Result<Vec<_>>>()?;
             let is_kept = self.write(Keep { hold: hold.clone(), agents, now: now.0 }).await?;
             crash::point("presence.kept");
@@ -165,10 +168,12 @@ impl Store {
 }
 
 fn kept_agent(row: &Row) -> Result<KeptAgent> {
+    let (kept, since) = form::read(row.text(2)?)?;
     Ok(KeptAgent {
         agent: row.text(0)?.to_owned(),
         crm_agent: row.text(1)?.to_owned(),
-        kept: form::read(row.text(2)?)?,
+        kept,
+        since,
         updated_at: Timestamp(row.int(3)?),
     })
 }

@@ -88,7 +88,7 @@ impl Desks {
         self.client.send(Send::Put(&json!([])), setting::MANY).await.map(drop)
     }
 
-    async fn read_some(&self, ids: &[&str]) -> Result<HashMap<String, Seen>, Error> {
+    async fn read_some(&self, ids: &[&str]) -> Result<HashMap<String, Result<Seen, Error>>, Error> {
         let tells_after_call = self.tells_after_call.load(Ordering::Relaxed);
         let size = READ_MAX.to_string();
         let mut query = vec![("pageSize", size.as_str()), ("state", "active")];
@@ -102,11 +102,11 @@ impl Desks {
         for user in reading::entities(&users)? {
             let Some(id) = user["id"].as_str() else { continue };
             let seen = match reading::seen(user, tells_after_call) {
-                Ok(seen) => seen,
+                Ok(seen) => Ok(seen),
                 // What is expanded is "best effort and not guaranteed to be returned".
                 Err(_) => match self.read_alone(id, user, tells_after_call).await {
-                    Err(Error::NotFound) => continue,
-                    alone => alone?,
+                    Err(error) if !is_ones_own(&error) => return Err(error),
+                    alone => alone,
                 },
             };
             found.insert(id.to_owned(), seen);
@@ -131,6 +131,18 @@ impl Desks {
     }
 }
 
+/// Does it say something of one user, and nothing of the platform?
+fn is_ones_own(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotFound
+            | Error::Forbidden { .. }
+            | Error::Invalid { .. }
+            | Error::Conflict { .. }
+            | Error::Protocol { .. }
+    )
+}
+
 #[async_trait]
 impl Presence for Desks {
     async fn statuses(&self) -> Result<Vec<Status>, Error> {
@@ -151,7 +163,7 @@ impl Presence for Desks {
         people::known_as(&self.client, authority, agents).await
     }
 
-    async fn read(&self, agents: &[String]) -> Result<Vec<Option<Seen>>, Error> {
+    async fn read(&self, agents: &[String]) -> Result<Vec<Result<Seen, Error>>, Error> {
         // Whoever is named by no id of the platform's is nobody there.
         let mut ids: Vec<&str> =
             agents.iter().map(String::as_str).filter(|id| is_uuid(id)).collect();
@@ -161,7 +173,8 @@ impl Presence for Desks {
         for some in ids.chunks(READ_MAX) {
             found.extend(self.read_some(some).await?);
         }
-        Ok(agents.iter().map(|id| found.get(id).cloned()).collect())
+        let seen = |id| found.get(id).cloned().unwrap_or(Err(Error::NotFound));
+        Ok(agents.iter().map(seen).collect())
     }
 
     async fn follow(
@@ -170,7 +183,8 @@ impl Presence for Desks {
         tells_after_call: bool,
         to: mpsc::Sender<Told>,
     ) -> Result<(), Error> {
-        self.tells_after_call.store(tells_after_call, Ordering::Relaxed);
+        // Whoever does not need it told apart is told no less.
+        self.tells_after_call.fetch_or(tells_after_call, Ordering::Relaxed);
         follow::follow(&self.client, self.times, agents, tells_after_call, to).await
     }
 

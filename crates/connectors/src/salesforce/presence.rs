@@ -125,8 +125,9 @@ impl Presence for Omni {
         Ok(agents)
     }
 
-    async fn read(&self, agents: &[String]) -> Result<Vec<Option<Seen>>, Error> {
-        reading::read(self, agents).await
+    async fn read(&self, agents: &[String]) -> Result<Vec<Result<Seen, Error>>, Error> {
+        let seen = reading::read(self, agents).await?;
+        Ok(seen.into_iter().map(|one| one.ok_or(Error::NotFound)).collect())
     }
 
     /// After-call work is part of handling here: an item is closed when all is done.

@@ -214,9 +214,9 @@ async fn many_are_read_in_as_few_requests_as_there_are_hundreds() {
     let ann = seen[0].as_ref().expect("Ann");
     assert_eq!((&ann.status, ann.work), (&status(&rig, "On Queue"), Work::Free));
     assert!(ann.version > 1_700_000_000_000 && ann.work_version >= ann.version, "milliseconds");
-    assert_eq!(seen[200].as_ref().map(|one| one.work), Some(Work::Missed));
+    assert_eq!(seen[200].as_ref().ok().map(|one| one.work), Some(Work::Missed));
     assert_eq!(&seen[2].as_ref().expect("Cleo").status, &status(&rig, "Offline"));
-    assert_eq!([&seen[1], &seen[201], &seen[202]], [&None, &None, &None]);
+    assert_eq!([&seen[1], &seen[201], &seen[202]], [&Err(Error::NotFound); 3]);
     as_described(&rig);
 }
 
@@ -261,7 +261,7 @@ async fn one_is_set_alone_and_many_in_one_request() {
         assert_eq!((outcome, &seen.status), (&Ok(Some(seen.version)), &status(&rig, "Busy")));
     }
     // Whoever was set before has now changed again.
-    assert!(seen[0].as_ref().map(|seen| seen.version) > version);
+    assert!(seen[0].as_ref().ok().map(|seen| seen.version) > version);
     assert!(presence.set_max() >= many.len());
     as_described(&rig);
 }
@@ -303,7 +303,7 @@ async fn who_missed_work_is_brought_back_and_who_missed_nothing_is_a_conflict() 
     assert!(rig.simulator.agent_act(&ann, Act::Offer) && rig.simulator.agent_act(&ann, Act::Miss));
     presence.bring_back(&ann).await.expect("back");
     let seen = presence.read(std::slice::from_ref(&ann)).await.expect("read");
-    assert_eq!(seen[0].as_ref().map(|one| one.work), Some(Work::Free));
+    assert_eq!(seen[0].as_ref().ok().map(|one| one.work), Some(Work::Free));
     assert!(rig.simulator.agent_act(&ann, Act::Offer));
     assert_eq!(presence.bring_back("nobody").await, Err(Error::NotFound));
     as_described(&rig);
@@ -316,7 +316,7 @@ async fn after_call_work_is_told_apart_for_whoever_asks() {
     let connection = rig.open().await;
     let work = async || {
         let seen = presence(&connection).read(&ann).await.expect("read");
-        seen[0].as_ref().map(|one| one.work)
+        seen[0].as_ref().ok().map(|one| one.work)
     };
     let act = |act| assert!(rig.simulator.agent_act(&ann[0], act), "{act:?}");
     let acts = |acts: &[Act]| acts.iter().for_each(|one| act(*one));
@@ -355,7 +355,7 @@ async fn goes_on(rig: &Rig<GenesysCloud>, connection: &Capabilities, follower: &
     rig.simulator.agent_sets(&agents[0], "Away").expect("set");
     assert_eq!(follower.gap().await, agents);
     let seen = presence(connection).read(&agents[..1]).await.expect("read");
-    assert_eq!(seen[0].as_ref().map(|one| &one.status), Some(&status(rig, "Away")));
+    assert_eq!(seen[0].as_ref().ok().map(|one| &one.status), Some(&status(rig, "Away")));
     rig.simulator.agent_sets(&agents[1], "Meal").expect("set");
     follower.status(&agents[1], &status(rig, "Meal")).await;
     rig.simulator.agent_sets(&agents[0], "Available").expect("set");
@@ -542,10 +542,16 @@ async fn what_is_not_expanded_is_asked_for_by_itself() {
     rig.faults().add(Rule::always(bare).on("/users?"));
     let connection = rig.open().await;
     let seen = presence(&connection).read(&agents).await.expect("read");
-    assert_eq!(seen[0].as_ref().map(|one| one.status.clone()), Some(status(&rig, "On Queue")));
-    assert_eq!(seen[1].as_ref().map(|one| one.status.clone()), Some(status(&rig, "Offline")));
-    assert_eq!(seen[2], None);
+    assert_eq!(seen[0].as_ref().ok().map(|one| one.status.clone()), Some(status(&rig, "On Queue")));
+    assert_eq!(seen[1].as_ref().ok().map(|one| one.status.clone()), Some(status(&rig, "Offline")));
+    assert_eq!(seen[2], Err(Error::NotFound));
     as_described(&rig);
+    // Of one of them we are told nothing: that costs the others nothing.
+    let odd = Fault::Status { code: 200, body: Some(json!({ "status": "NEW" }).to_string()) };
+    rig.faults().add(Rule::always(odd).on(&format!("{}/routingstatus", agents[0])));
+    let seen = presence(&connection).read(&agents).await.expect("read");
+    assert_eq!(seen[0].as_ref().map_err(Error::kind).err(), Some("protocol"));
+    assert!(seen[1].is_ok());
 }
 
 #[tokio::test]

@@ -182,7 +182,7 @@ async fn who_is_no_active_user_is_no_agent() {
     let (rig, presence, ann) = agent("Ann").await;
     rig.simulator.update(&ann, &json!({ "IsActive": false })).expect("changed");
     let agents = [ann, "0055g00000ABCdEAAX".to_owned(), "nonsense'".to_owned()];
-    assert_eq!(presence.read(&agents).await.expect("read"), [None, None, None]);
+    assert_eq!(presence.read(&agents).await.expect("read"), [const { Err(Error::NotFound) }; 3]);
 }
 
 #[tokio::test]

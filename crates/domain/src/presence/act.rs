@@ -76,7 +76,12 @@ impl Step<'_> {
     /// What the agent chose last stands; what it leads to may be another status now.
     pub(super) fn map_changed(&mut self) {
         self.forgive();
-        let side = self.state.kept.decided.and_then(|decided| decided.by.side());
+        let master = self.map.settings().master;
+        let side = match master {
+            Master::Center => Some(Side::Center),
+            Master::Crm => Some(Side::Crm),
+            Master::Both => self.state.kept.decided.and_then(|decided| decided.by.side()),
+        };
         let Some((side, status)) =
             side.and_then(|side| Some((side, self.state.goal(side)?.clone())))
         else {

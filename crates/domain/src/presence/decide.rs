@@ -43,7 +43,10 @@ impl Step<'_> {
                 }
             }
             Event::Console { is_there } => self.console(is_there),
-            Event::Gap(side) => self.go_blind(side),
+            Event::Gap(side) => {
+                self.state.halves[side.index()].is_unheard = false;
+                self.go_blind(side);
+            }
             Event::Read { side, reading } => self.read(side, reading),
             Event::Compared(readings) => self.compared(readings),
             Event::Answer { side, number, answer } => self.answer(side, number, answer),
@@ -52,7 +55,7 @@ impl Step<'_> {
                 self.state.kept.is_paused = is_paused;
                 self.forgive();
             }
-            Event::MapChanged => self.map_changed(),
+            Event::Lost(side) => self.state.halves[side.index()].is_unheard = true,
         }
     }
 
@@ -199,7 +202,10 @@ impl Step<'_> {
         }
         if is_first {
             self.act(lead, status);
+        } else if self.state.kept.map != Some(self.map.fingerprint()) {
+            self.map_changed();
         }
+        self.state.kept.map = Some(self.map.fingerprint());
         self.forgive();
         for side in Side::ALL.iter().copied() {
             self.state.halves[side.index()].is_recalled = false;
@@ -219,14 +225,15 @@ impl Step<'_> {
         match answer {
             Answer::Done(Some(version)) => self.status(side, flight.status, version, true),
             Answer::Done(None) | Answer::Refused if has_landed => {}
-            Answer::Refused => {
+            Answer::Refused if side == Side::Center => {
                 let failed = Failed { status: flight.status, tries: TRIES_MAX };
                 self.state.halves[at].failed = Some(failed);
             }
             // It never went out.
             Answer::Late if side == Side::Center => self.go_blind(side),
-            // A reading tells: what comes late to a console may be a second copy.
-            Answer::Done(None) | Answer::Late => {
+            // A reading tells: what comes late to a console may be a second copy, and what it
+            // could not set now it may the next time.
+            Answer::Done(None) | Answer::Late | Answer::Refused => {
                 let flight = Flight { until: self.now, ask: self.now, ..flight };
                 self.state.kept.flights[at] = Some(flight);
                 return;
@@ -242,7 +249,8 @@ impl Step<'_> {
         for side in Side::ALL.iter().copied() {
             self.doubt(side);
         }
-        if !self.state.kept.is_paused {
+        // What is kept from before may be long over.
+        if !self.state.kept.is_paused && self.state.is_met {
             self.apply_policies();
         }
     }

@@ -11,6 +11,7 @@ pub struct Map {
     kinds: [BTreeMap<StatusId, Kind>; 2],
     /// By side: where a status leads to on the other one.
     ways: [BTreeMap<StatusId, StatusId>; 2],
+    fingerprint: u64,
 }
 
 impl Map {
@@ -25,7 +26,12 @@ impl Map {
         }
         let kinds = known
             .map(|known| known.statuses.iter().map(|one| (one.id.clone(), one.kind)).collect());
-        let mut map = Self { settings: settings.clone(), kinds, ways: Default::default() };
+        let mut map = Self {
+            settings: settings.clone(),
+            kinds,
+            ways: Default::default(),
+            fingerprint: fingerprint(settings),
+        };
         for side in Side::ALL.iter().copied() {
             let pairs = settings.pairs.iter().filter(|pair| {
                 let into_work = map.is_work(side.other(), pair.half(side.other()));
@@ -40,6 +46,13 @@ impl Map {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The same for the same settings, also after a restart. A later version of Tieline may
+    /// find another one: then goals are found anew, to the same end.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// `None`: a status that the system did not have when the map was opened.
@@ -81,6 +94,14 @@ impl Map {
     pub fn transition(&self, side: Side) -> &StatusId {
         self.settings.transition.half(side)
     }
+}
+
+/// FNV-1a, 64 bits: it must outlive the process, and keeps no enemy out.
+fn fingerprint(settings: &Settings) -> u64 {
+    let text = format!("{settings:?}");
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 /// Is a pair followed in a direction? In the first scenario never into work.

@@ -34,7 +34,8 @@ impl Step<'_> {
         let waits =
             state.flight(side).is_some() || half.is_given_up(target) || half.blind.is_some();
         // What the agent has at hand on the other side is not known now.
-        let is_rash = self.map.is_work(side, target) && state.half(side.other()).blind.is_some();
+        let other = state.half(side.other());
+        let is_rash = self.map.is_work(side, target) && (other.blind.is_some() || other.is_unheard);
         let is_needed = shown.status != *target
             && state.is_writable(self.map, side)
             && !(state.kept.is_paused || is_mute || waits || is_rash);
@@ -86,7 +87,7 @@ impl Step<'_> {
     fn next_wake(&self) -> Option<Timestamp> {
         let (state, settings) = (&self.state, self.map.settings());
         let dwell = state.kept.dwell.map(|(_, until)| until);
-        let grace = state.console_gone.map(|since| since.plus(settings.console_grace));
+        let grace = state.console_given_up(self.map);
         let flights = state.kept.flights.iter().flatten();
         let asks = flights.map(|flight| flight.until.max(flight.ask));
         let back = state.halves.iter().filter_map(|half| match settings.on_missed {

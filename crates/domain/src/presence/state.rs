@@ -15,6 +15,8 @@ pub struct State {
     pub is_met: bool,
     /// Since when the agent's console in the CRM is not there.
     pub console_gone: Option<Timestamp>,
+    /// When the agent was resumed: consoles take a while to find us again.
+    pub resumed: Timestamp,
     pub alerts: BTreeSet<Alert>,
     /// The tick asked for last.
     pub wake: Option<Timestamp>,
@@ -36,6 +38,8 @@ pub struct Kept {
     pub dwell: Option<(Side, Timestamp)>,
     /// The number of the last command.
     pub number: u64,
+    /// The map by which the goals were found: [`Map::fingerprint`].
+    pub map: Option<u64>,
     pub is_paused: bool,
 }
 
@@ -103,6 +107,8 @@ pub struct Half {
     pub failed: Option<Failed>,
     /// Nothing is certain since then, until a reading begun later.
     pub blind: Option<Timestamp>,
+    /// The side does not tell what happens: what was read may be over by now.
+    pub is_unheard: bool,
     /// Versions between two that were never seen lie under our own writes. Since the newest
     /// act; at most four, the oldest are forgotten.
     pub trodden: Vec<(u64, u64)>,
@@ -164,7 +170,7 @@ impl State {
     #[must_use]
     pub fn resume(kept: Kept, now: Timestamp) -> Self {
         let half = || Half { blind: Some(now), ..Half::default() };
-        Self { kept, halves: [half(), half()], ..Self::default() }
+        Self { kept, halves: [half(), half()], resumed: now, ..Self::default() }
     }
 
     #[must_use]
@@ -233,7 +239,14 @@ impl State {
     /// The console has been gone for longer than its grace.
     #[must_use]
     pub fn is_console_gone(&self, map: &Map, now: Timestamp) -> bool {
-        self.console_gone.is_some_and(|since| now >= since.plus(map.settings().console_grace))
+        self.console_given_up(map).is_some_and(|at| now >= at)
+    }
+
+    /// When a console that is not there counts as gone. After a restart no console is there,
+    /// and each comes back in its own time: three times the grace.
+    pub(super) fn console_given_up(&self, map: &Map) -> Option<Timestamp> {
+        let grace = map.settings().console_grace;
+        self.console_gone.map(|since| since.plus(grace).max(self.resumed.plus(grace * 3)))
     }
 
     /// Is this the last word on the agent: does every side that can be written show its target?

@@ -23,6 +23,7 @@ const CONSOLES_MAX: usize = 50_000;
 /// A status that a console is to set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
+    /// Greater than that of any before, also of one before a restart.
     pub number: u64,
     pub status: StatusId,
     /// What it must still show: whoever finds another drops the order.
@@ -73,12 +74,14 @@ struct Known {
     consoles: HashMap<(String, String), Console>,
     /// Who is to hear of the consoles of a connection.
     listeners: Vec<(String, mpsc::UnboundedSender<Heard>)>,
+    /// The number of the newest order.
+    number: u64,
 }
 
 struct Console {
     asked: Instant,
-    order: Option<Order>,
-    /// The last order that was handed out: asking again gives it again until it is answered.
+    /// The command's number, and the order: asking again gives it again until it is answered.
+    order: Option<(u64, Order)>,
     bell: Arc<Notify>,
 }
 
@@ -116,7 +119,8 @@ impl Consoles {
         }
     }
 
-    /// What a console says came of an order. False: it is not known here.
+    /// What a console says came of its order. False: it is not known here. Of an order that
+    /// another has taken the place of, nobody need know.
     pub fn answer(&self, (connection, agent): (&str, &str), number: u64, outcome: Outcome) -> bool {
         let mut known = self.lock();
         let Some(console) = known.consoles.get_mut(&(connection.to_owned(), agent.to_owned()))
@@ -124,8 +128,9 @@ impl Consoles {
             return false;
         };
         console.asked = Instant::now();
-        console.order.take_if(|order| order.number == number);
-        known.tell(connection, Heard::Said { agent: agent.to_owned(), number, outcome });
+        if let Some((number, _)) = console.order.take_if(|(_, order)| order.number == number) {
+            known.tell(connection, Heard::Said { agent: agent.to_owned(), number, outcome });
+        }
         true
     }
 
@@ -149,16 +154,34 @@ impl Consoles {
         from
     }
 
-    /// Gives an agent's console an order. False: there is none.
-    pub(super) fn order(&self, connection: &str, agent: &str, order: Order) -> bool {
+    /// Gives an agent's console an order, by the number of the command. False: there is no
+    /// console.
+    pub(super) fn order(
+        &self,
+        (connection, agent): (&str, &str),
+        order: Order,
+        now: Timestamp,
+    ) -> bool {
         let mut known = self.lock();
+        // Commands are counted by team; a console counts on through teams and restarts.
+        let number = u64::try_from(now.0).unwrap_or(0).max(known.number + 1);
         let Some(console) = known.consoles.get_mut(&(connection.to_owned(), agent.to_owned()))
         else {
             return false;
         };
-        console.order = Some(order);
+        console.order = Some((order.number, Order { number, ..order }));
         console.bell.notify_one();
+        known.number = number;
         true
+    }
+
+    /// Takes back the order of an agent's console, as far as it was not handed out.
+    pub(super) fn withdraw(&self, connection: &str, agent: &str) {
+        let mut known = self.lock();
+        let key = (connection.to_owned(), agent.to_owned());
+        if let Some(console) = known.consoles.get_mut(&key) {
+            console.order = None;
+        }
     }
 
     /// Whoever has not asked for too long is gone.
@@ -197,7 +220,12 @@ impl Consoles {
 
     fn order_of(&self, connection: &str, agent: &str) -> Option<Order> {
         let known = self.lock();
-        known.consoles.get(&(connection.to_owned(), agent.to_owned()))?.order.clone()
+        known
+            .consoles
+            .get(&(connection.to_owned(), agent.to_owned()))?
+            .order
+            .as_ref()
+            .map(|(_, order)| order.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -221,6 +249,12 @@ mod tests {
     use std::time::Duration;
 
     const ANN: (&str, &str) = ("crm", "005a");
+    const NOW: Timestamp = Timestamp(5);
+
+    /// As the console gets it: numbers begin at the time.
+    fn given(number: u64, order: Order) -> Option<Order> {
+        Some(Order { number, ..order })
+    }
 
     fn order(number: u64) -> Order {
         Order { number, status: "busy".into(), expected: "online".into(), until: Timestamp(9) }
@@ -235,7 +269,7 @@ mod tests {
     async fn an_order_that_is_over_is_given_to_nobody_and_its_console_waits_on() {
         let consoles = Consoles::default();
         consoles.next(ANN, None, (Duration::ZERO, &early())).await;
-        assert!(consoles.order("crm", "005a", order(1)));
+        assert!(consoles.order(ANN, order(1), NOW));
         let asked = tokio::time::Instant::now();
         let wait = Duration::from_secs(5);
         let late = Clock::held(order(1).until);
@@ -247,7 +281,7 @@ mod tests {
     async fn a_console_waits_for_its_order_and_gets_the_newest() {
         let consoles = Arc::new(Consoles::default());
         let mut heard = consoles.listen("crm");
-        assert!(!consoles.order("crm", "005a", order(1)), "there is no console yet");
+        assert!(!consoles.order(ANN, order(1), NOW), "there is no console yet");
         let waiting = {
             let consoles = Arc::clone(&consoles);
             tokio::spawn(async move {
@@ -255,13 +289,14 @@ mod tests {
             })
         };
         assert_eq!(heard.recv().await, Some(Heard::Came { agent: "005a".to_owned() }));
-        assert!(consoles.order("crm", "005a", order(1)));
-        assert_eq!(waiting.await.expect("it ran"), Some(order(1)));
-        assert!(consoles.order("crm", "005a", order(2)));
+        assert!(consoles.order(ANN, order(1), NOW));
+        assert_eq!(waiting.await.expect("it ran"), given(5, order(1)));
+        assert!(consoles.order(ANN, order(2), NOW));
         let next = consoles.next(ANN, None, (Duration::ZERO, &early())).await;
-        assert_eq!(next, Some(order(2)), "who lost its order on the way gets the newest again");
-        assert_eq!(consoles.next(ANN, Some(2), (Duration::from_secs(5), &early())).await, None);
-        assert!(consoles.answer(ANN, 2, Outcome::Late));
+        assert_eq!(next, given(6, order(2)), "who lost its order on the way gets the newest again");
+        assert_eq!(consoles.next(ANN, Some(6), (Duration::from_secs(5), &early())).await, None);
+        assert!(consoles.answer(ANN, 5, Outcome::Done), "there is a newer one");
+        assert!(consoles.answer(ANN, 6, Outcome::Late));
         let said = Heard::Said { agent: "005a".to_owned(), number: 2, outcome: Outcome::Late };
         assert_eq!(heard.recv().await, Some(said));
         assert_eq!(

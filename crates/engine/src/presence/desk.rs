@@ -78,8 +78,16 @@ pub(super) struct Seat {
     pub(super) since: [Option<Timestamp>; 2],
     /// `[center, crm]`: why a side does not tell what happens to them, where it does not.
     pub(super) unheard: [Option<Arc<str>>; 2],
-    /// A system does not have them any more.
-    pub(super) is_gone: bool,
+    /// `[center, crm]`: why what a side says of them cannot be read, where it cannot.
+    pub(super) unread: [Option<Arc<str>>; 2],
+    /// `[center, crm]`: a system does not have them any more.
+    pub(super) gone: [bool; 2],
+}
+
+impl Seat {
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.contains(&true)
+    }
 }
 
 /// A team, as people see it.
@@ -199,11 +207,15 @@ impl Desk {
             connections: self.team.connections.clone(),
             scenario: self.team.scenario.as_str(),
             standing: table.standing.clone(),
-            agents: table.seats.iter().filter(|seat| !seat.is_gone).count(),
+            agents: table.seats.iter().filter(|seat| !seat.is_gone()).count(),
             alone: table.alone.iter().take(ALONE_TOLD).cloned().collect(),
             alone_count: table.alone.len(),
             unheard: SIDES.map(|side| table.unheard(side)),
-            backlog: table.backlog,
+            backlog: SIDES.map(|side| {
+                // What a console is to set waits in the air.
+                let in_air = table.seats.iter().filter(|seat| seat.state.flight(side).is_some());
+                table.backlog[side.index()].max(in_air.count())
+            }),
             alerts,
         }
     }
@@ -215,7 +227,9 @@ impl Desk {
         let mut seats: Vec<&Seat> = table
             .seats
             .iter()
-            .filter(|seat| !seat.is_gone && after.is_none_or(|after| seat.ids[0].as_str() > after))
+            .filter(|seat| {
+                !seat.is_gone() && after.is_none_or(|after| seat.ids[0].as_str() > after)
+            })
             .collect();
         seats.sort_unstable_by(|a, b| a.ids[0].cmp(&b.ids[0]));
         seats.truncate(limit);
@@ -235,6 +249,13 @@ impl Desk {
         Some(table.agent(&self.team.name, seat))
     }
 
+    /// Does another node work for this agent, by an id of either side?
+    pub(super) fn has_elsewhere(&self, agent: &str) -> bool {
+        let table = self.table();
+        let known = table.elsewhere.iter().flat_map(|(_, ids)| ids);
+        table.standing == Standing::Elsewhere && known.flatten().any(|id| id == agent)
+    }
+
     pub(super) fn has_in_crm(&self, agent: &str) -> bool {
         self.table().by_id[Side::Crm.index()].contains_key(agent)
     }
@@ -247,10 +268,19 @@ impl Desk {
 }
 
 impl Table {
+    /// Another node works here now: what we know grows old.
+    pub(super) fn leave(&mut self) {
+        let elsewhere = self.elsewhere.take();
+        *self = Self { standing: Standing::Elsewhere, elsewhere, ..Self::default() };
+    }
+
     /// Of whom a side does not tell what happens, and why of the first of them.
     fn unheard(&self, side: Side) -> Option<String> {
-        let there = || self.seats.iter().filter(|seat| !seat.is_gone);
-        let mut reasons = there().filter_map(|seat| seat.unheard[side.index()].as_ref());
+        let there = || self.seats.iter().filter(|seat| !seat.is_gone());
+        let mut reasons = there().filter_map(|seat| {
+            let (unheard, unread) = (&seat.unheard[side.index()], &seat.unread[side.index()]);
+            unheard.as_ref().or(unread.as_ref())
+        });
         let why = reasons.next()?;
         let count = 1 + reasons.count();
         let all = there().count();

@@ -130,8 +130,8 @@ mod tests {
             Ok(agents.iter().map(|agent| vec![agent.clone()]).collect())
         }
 
-        async fn read(&self, agents: &[String]) -> Result<Vec<Option<Seen>>, Error> {
-            Ok(vec![None; agents.len()])
+        async fn read(&self, agents: &[String]) -> Result<Vec<Result<Seen, Error>>, Error> {
+            Ok(vec![Err(Error::NotFound); agents.len()])
         }
 
         async fn follow(&self, _: &[String], _: bool, _: mpsc::Sender<Told>) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What takes time: reading agents, comparing both sides, setting statuses. Many in one
 //! request, few requests at once, and the next try later where a system does not answer.
 
+mod line;
 mod setting;
 
 use super::SIDES;
@@ -9,43 +10,46 @@ use super::external::When;
 use super::shift::open::{Opened, ask};
 use crate::clock::Clock;
 use domain::Timestamp;
-use domain::presence::{Answer, Command, Side};
+use domain::presence::{Answer, COMMAND_TIMEOUT, Command, Side, Work};
 use kit::presence::Seen;
 use kit::{Error, Presence};
+use line::{BACKOFF_FIRST, BACKOFF_MAX, Line, Pause};
 use setting::set;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// Agents read at once, and compared at once.
 const READ_MAX: usize = 200;
 const COMPARE_MAX: usize = 100;
 /// Requests of one side that set statuses, at once.
 const SETS_MAX: usize = 2;
-/// Before what failed is tried again, doubling.
-const BACKOFF_FIRST: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// What was seen of some agents, in order.
-type SeenOfAll = Vec<Option<Seen>>;
+type SeenOfAll = Vec<Result<Seen, Error>>;
 
 /// What has ended.
 pub(super) enum Done {
     Read {
         side: Side,
         began: Timestamp,
-        seats: Vec<(usize, Option<Seen>)>,
+        seats: Vec<(usize, Result<Seen, Error>)>,
     },
     Compared {
         began: Timestamp,
-        seats: Vec<(usize, [Option<Seen>; 2])>,
+        seats: Vec<(usize, [Result<Seen, Error>; 2])>,
     },
     /// Seat, command, and what came of it; those of whom nothing is known are not there.
     Set {
         side: Side,
         answers: Vec<(usize, u64, Answer)>,
+    },
+    /// What a side tells of this agent cannot be read, and why.
+    Unread {
+        side: Side,
+        seat: usize,
+        why: Error,
     },
     Who(Box<Opened>),
     Nothing,
@@ -53,9 +57,27 @@ pub(super) enum Done {
 
 /// What a task ended with.
 enum Ended {
-    Read { side: Side, began: Timestamp, seats: Vec<usize>, seen: Result<SeenOfAll, Error> },
-    Compared { began: Timestamp, seats: Vec<usize>, seen: Result<(SeenOfAll, SeenOfAll), Error> },
-    Set { side: Side, answers: Vec<(usize, u64, Answer)>, has_failed: bool },
+    Read {
+        side: Side,
+        began: Timestamp,
+        seats: Vec<usize>,
+        seen: Result<SeenOfAll, Error>,
+    },
+    Compared {
+        began: Timestamp,
+        seats: Vec<usize>,
+        seen: Result<(SeenOfAll, SeenOfAll), (Side, Error)>,
+    },
+    /// These were never sent: their time was over.
+    Late {
+        side: Side,
+        answers: Vec<(usize, u64, Answer)>,
+    },
+    Set {
+        side: Side,
+        answers: Vec<(usize, u64, Answer)>,
+        has_failed: bool,
+    },
     Who(Result<Box<Opened>, (Side, Error)>),
     Nothing,
 }
@@ -78,56 +100,6 @@ struct Hand {
     sets: VecDeque<(usize, Command)>,
     setting: usize,
     set_pause: Pause,
-}
-
-/// Agents who wait for something that is done to many at once.
-#[derive(Default)]
-struct Line {
-    waiting: BTreeSet<usize>,
-    is_busy: bool,
-    pause: Pause,
-}
-
-/// A wait after a failure.
-#[derive(Default)]
-struct Pause {
-    failures: u32,
-    until: Option<Instant>,
-}
-
-impl Pause {
-    fn is_over(&self) -> bool {
-        self.until.is_none_or(|until| Instant::now() >= until)
-    }
-
-    fn ended(&mut self, is_well: bool, longest: Duration) {
-        if is_well {
-            *self = Self::default();
-            return;
-        }
-        let wait = BACKOFF_FIRST * 2_u32.pow(self.failures.min(6));
-        self.failures += 1;
-        self.until = Some(Instant::now() + wait.min(longest));
-    }
-}
-
-impl Line {
-    /// Who is next; nobody while somebody is, or after a failure.
-    fn next(&mut self, max: usize) -> Vec<usize> {
-        if self.is_busy || self.waiting.is_empty() || !self.pause.is_over() {
-            return Vec::new();
-        }
-        self.is_busy = true;
-        let rest = self.waiting.iter().nth(max).copied();
-        let rest = rest.map(|first| self.waiting.split_off(&first)).unwrap_or_default();
-        std::mem::replace(&mut self.waiting, rest).into_iter().collect()
-    }
-
-    fn ended(&mut self, again: &[usize], longest: Duration) {
-        self.is_busy = false;
-        self.pause.ended(again.is_empty(), longest);
-        self.waiting.extend(again);
-    }
 }
 
 impl Hands {
@@ -163,8 +135,18 @@ impl Hands {
         let end = Arc::clone(&ends[Side::Center.index()]);
         let agent = desk.table().seats[seat].ids[Side::Center.index()].clone();
         self.tasks.spawn(async move {
+            let brought = async {
+                // They may have come back, or gone, while this waited for its turn.
+                let seen = end.read(std::slice::from_ref(&agent)).await?.pop();
+                match seen.transpose()? {
+                    Some(seen) if seen.work == Work::Missed => end.bring_back(&agent).await,
+                    _ => Ok(()),
+                }
+            };
+            let brought = tokio::time::timeout(COMMAND_TIMEOUT, brought).await;
+            let brought = brought.unwrap_or_else(|_| Err(Error::unavailable("no answer in time")));
             // A conflict: they are back already.
-            if let Err(error) = end.bring_back(&agent).await
+            if let Err(error) = brought
                 && !matches!(error, Error::Conflict { .. })
             {
                 tracing::warn!(presence.agent = agent, "an agent was not brought back: {error}");
@@ -187,6 +169,7 @@ impl Hands {
     /// Begins what can be begun.
     pub(super) fn pump(&mut self, desk: &Arc<Desk>, ends: &[Arc<dyn Presence>; 2], clock: &Clock) {
         for side in SIDES {
+            self.drop_late(side, clock);
             self.begin_reading(side, desk, ends, clock);
             while self.begin_setting(side, desk, ends, clock) {}
             desk.table().backlog[side.index()] = self.sides[side.index()].sets.len();
@@ -202,9 +185,27 @@ impl Hands {
         let [center, crm] = SIDES.map(|side| ids(desk, side, &seats));
         let [center_end, crm_end] = ends.clone();
         self.tasks.spawn(async move {
-            let seen = tokio::try_join!(center_end.read(&center), crm_end.read(&crm));
+            let seen = tokio::try_join!(
+                async { center_end.read(&center).await.map_err(|error| (Side::Center, error)) },
+                async { crm_end.read(&crm).await.map_err(|error| (Side::Crm, error)) },
+            );
             Ended::Compared { began, seats, seen }
         });
+    }
+
+    /// What waits for a side that does not answer is not done once its time is over.
+    fn drop_late(&mut self, side: Side, clock: &Clock) {
+        let hand = &mut self.sides[side.index()];
+        let now = clock.now();
+        if hand.set_pause.is_over() || hand.sets.iter().all(|(_, command)| now < command.until) {
+            return;
+        }
+        let (late, rest): (VecDeque<_>, VecDeque<_>) =
+            hand.sets.drain(..).partition(|(_, command)| now >= command.until);
+        hand.sets = rest;
+        let answers = late.into_iter().map(|(seat, one)| (seat, one.number, Answer::Late));
+        let answers = answers.collect();
+        self.tasks.spawn(async move { Ended::Late { side, answers } });
     }
 
     fn begin_reading(
@@ -248,8 +249,10 @@ impl Hands {
             {
                 let known = &table.seats[seat];
                 let shown = known.state.kept.shown[side.index()].as_ref();
-                // It has moved on from what the command was decided on: fenced off.
-                let is_fenced = shown.is_some_and(|shown| shown.version > command.fence);
+                // It has moved on from what the command was decided on, or somebody wants it
+                // left alone: fenced off.
+                let is_fenced = known.state.kept.is_paused
+                    || shown.is_some_and(|shown| shown.version > command.fence);
                 if is_fenced || now >= command.until {
                     late.push((seat, command.number, Answer::Late));
                 } else {
@@ -279,7 +282,7 @@ impl Hands {
                 for hand in &mut self.sides {
                     (hand.reads.is_busy, hand.setting) = (false, 0);
                 }
-                self.comparing.is_busy = false;
+                (self.comparing.is_busy, self.is_asking_who) = (false, false);
                 return Some(Done::Nothing);
             }
         };
@@ -316,8 +319,8 @@ impl Hands {
                     }
                     Err(error) => {
                         tracing::debug!("agents could not be read: {error}");
-                        line.ended(&seats, longest);
-                        Done::Nothing
+                        let unread = line.failed(&seats, &error, longest);
+                        unread.map_or(Done::Nothing, |seat| Done::Unread { side, seat, why: error })
                     }
                 }
             }
@@ -327,12 +330,13 @@ impl Hands {
                     let both = center.into_iter().zip(crm).map(|(center, crm)| [center, crm]);
                     Done::Compared { began, seats: seats.into_iter().zip(both).collect() }
                 }
-                Err(error) => {
+                Err((side, error)) => {
                     tracing::debug!("agents could not be compared: {error}");
-                    self.comparing.ended(&seats, longest);
-                    Done::Nothing
+                    let unread = self.comparing.failed(&seats, &error, longest);
+                    unread.map_or(Done::Nothing, |seat| Done::Unread { side, seat, why: error })
                 }
             },
+            Ended::Late { side, answers } => Done::Set { side, answers },
             Ended::Set { side, answers, has_failed } => {
                 let hand = &mut self.sides[side.index()];
                 hand.setting = hand.setting.saturating_sub(1);
@@ -357,25 +361,4 @@ impl Hands {
 fn ids(desk: &Desk, side: Side, seats: &[usize]) -> Vec<String> {
     let table = desk.table();
     seats.iter().map(|seat| table.seats[*seat].ids[side.index()].clone()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{BACKOFF_MAX, Hands, Instant, Pause};
-    use std::time::Duration;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_side_that_does_not_answer_is_asked_again_within_one_comparison() {
-        for (compare_every, longest) in [(1, 1), (20, 20), (300, 60)] {
-            let hands = Hands::new(Duration::from_secs(compare_every));
-            let mut pause = Pause::default();
-            for _ in 0..9 {
-                pause.ended(false, hands.longest);
-                let wait = pause.until.expect("a wait") - Instant::now();
-                assert!(wait <= Duration::from_secs(longest) && wait <= BACKOFF_MAX, "{wait:?}");
-            }
-            let wait = pause.until.expect("a wait") - Instant::now();
-            assert_eq!(wait, Duration::from_secs(longest));
-        }
-    }
 }

@@ -6,21 +6,22 @@
 //! came together.
 
 pub(super) mod open;
+mod pausing;
 
 use super::consoles::{Heard, Order, Outcome};
 use super::desk::{Desk, Seat};
 use super::hands::{Done, Hands};
-use super::work::{HOLD_ON_EVERY, hold_on, stopped};
+use super::work::{HOLD, HOLD_ON_EVERY, hold_on, stopped};
 use super::{SIDES, story};
 use crate::lookup::Engine;
 use crate::{Connection, live::Live};
 use domain::Timestamp;
 use domain::presence::{Action, Answer, Event, Map, Reading, Side, decide};
-use kit::Presence;
 use kit::presence::{Seen, Told};
-use state::presence::{NewKept, Pause, TeamHold, Who};
+use kit::{Error, Presence};
+use state::presence::{NewKept, TeamHold};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -91,6 +92,7 @@ impl Shift {
     pub(super) async fn work(mut self, live: &Live, stop: watch::Receiver<bool>) -> End {
         let mut changes = live.changes();
         let mut holding = every(HOLD_ON_EVERY);
+        let mut held = Instant::now();
         let mut pauses = every(PAUSES_EVERY);
         let mut compare = every(self.desk.team().compare_every);
         let mut agents = every(self.desk.team().agents_every);
@@ -108,7 +110,7 @@ impl Shift {
                 Some(one) = self.heard.recv() => self.take_heard(one).await,
                 Some(done) = self.hands.done() => self.take_done(done).await,
                 () = tokio::time::sleep(tick) => self.tick().await,
-                _ = holding.tick() => hold_on(&self.engine.store, &self.engine.clock, &self.hold).await,
+                _ = holding.tick() => self.hold_on(&mut held).await,
                 _ = pauses.tick(), if self.engine.store.is_shared() => self.look_at_pauses().await,
                 () = desk.asked_to_look() => self.look_at_pauses().await,
                 _ = compare.tick() => { self.compare_all(); Ok(()) }
@@ -119,6 +121,19 @@ impl Shift {
                 return end;
             }
         }
+    }
+
+    /// A store that does not answer for a moment costs nothing while the team is held.
+    async fn hold_on(&self, held: &mut Instant) -> Result<(), End> {
+        let asked = Instant::now();
+        match hold_on(&self.engine.store, &self.engine.clock, &self.hold).await {
+            Ok(()) => *held = asked,
+            Err(End::Failed(why)) if held.elapsed() + HOLD_ON_EVERY < HOLD => {
+                tracing::warn!("the hold of a team was not renewed, it is tried again: {why}");
+            }
+            Err(end) => return Err(end),
+        }
+        Ok(())
     }
 
     fn are_connections_same(&self, live: &Live) -> Result<(), End> {
@@ -143,8 +158,10 @@ impl Shift {
                 Followed::Told(told, at) => self.events_of((side, told, at), &mut events),
                 Followed::Lost(why) => {
                     let why: Arc<str> = why.into();
-                    for seat in &mut self.desk.table().seats {
+                    let mut table = self.desk.table();
+                    for (at, seat) in table.seats.iter_mut().enumerate() {
                         seat.unheard[side.index()] = Some(Arc::clone(&why));
+                        events.push(just(at, Event::Lost(side)));
                     }
                 }
             }
@@ -179,6 +196,7 @@ impl Shift {
                 let why: Arc<str> = why.into();
                 for seat in seats {
                     table.seats[seat].unheard[side.index()] = Some(Arc::clone(&why));
+                    events.push(Come { seat, event: Event::Lost(side), at });
                 }
             }
         }
@@ -206,18 +224,23 @@ impl Shift {
         let events = match done {
             Done::Read { side, began, seats } => {
                 let seats = seats.into_iter().filter_map(|(seat, seen)| {
-                    let Some(seen) = seen else { return self.gone(seat) };
+                    let seen = self.looked(seat, side, seen)?;
                     Some(just(seat, Event::Read { side, reading: reading(began, seen) }))
                 });
                 seats.collect()
             }
             Done::Compared { began, seats } => {
                 let seats = seats.into_iter().filter_map(|(seat, [center, crm])| {
-                    let (Some(center), Some(crm)) = (center, crm) else { return self.gone(seat) };
-                    let readings = [center, crm].map(|seen| reading(began, seen));
+                    let center = self.looked(seat, Side::Center, center);
+                    let crm = self.looked(seat, Side::Crm, crm);
+                    let readings = [center?, crm?].map(|seen| reading(began, seen));
                     Some(just(seat, Event::Compared(readings)))
                 });
                 seats.collect()
+            }
+            Done::Unread { side, seat, why } => {
+                self.looked(seat, side, Err(why));
+                Events::new()
             }
             Done::Set { side, answers } => {
                 let answers = answers.into_iter().map(|(seat, number, answer)| {
@@ -233,10 +256,17 @@ impl Shift {
         self.take(events).await
     }
 
-    /// A system does not have this agent any more: nobody is commanded because of them.
-    fn gone<T>(&self, seat: usize) -> Option<T> {
-        self.desk.table().seats[seat].is_gone = true;
-        None
+    /// What a side says of an agent. One whom it does not have any more is commanded nothing;
+    /// one of whom it cannot be read is told of, and looked at again with the next comparison.
+    fn looked(&self, seat: usize, side: Side, seen: Result<Seen, Error>) -> Option<Seen> {
+        let mut table = self.desk.table();
+        let seat = &mut table.seats[seat];
+        match &seen {
+            Ok(_) => (seat.gone[side.index()], seat.unread[side.index()]) = (false, None),
+            Err(Error::NotFound) => seat.gone[side.index()] = true,
+            Err(why) => seat.unread[side.index()] = Some(format!("cannot be read: {why}").into()),
+        }
+        seen.ok()
     }
 
     async fn tick(&mut self) -> Result<(), End> {
@@ -261,21 +291,6 @@ impl Shift {
         let now = self.engine.clock.now();
         let next = self.wakes.peek().map(|Reverse((at, _))| at.since(now));
         next.map_or(TICK_MAX, |next| next.min(TICK_MAX))
-    }
-
-    async fn look_at_pauses(&mut self) -> Result<(), End> {
-        let pauses = self.engine.store.presence_pauses().await;
-        let pauses = pauses.map_err(|error| End::Failed(error.to_string()))?;
-        let is_paused = paused(&self.desk.team().name, &pauses);
-        let events = {
-            let table = self.desk.table();
-            let changed = table.seats.iter().enumerate().filter_map(|(at, seat)| {
-                let wanted = is_paused(&seat.ids[0]);
-                (wanted != seat.state.kept.is_paused).then(|| just(at, Event::Pause(wanted)))
-            });
-            changed.collect()
-        };
-        self.take(events).await
     }
 
     /// Decides, keeps, and has done.
@@ -348,7 +363,8 @@ impl Shift {
                 };
                 // Where it has just left, the command is over time soon, and a reading tells.
                 let connection = &self.connections[Side::Crm.index()].name;
-                self.engine.presence.consoles().order(connection, &agent, order);
+                let now = self.engine.clock.now();
+                self.engine.presence.consoles().order((connection, &agent), order, now);
             }
             Action::Set(command) => self.hands.set(seat, command),
             Action::BringBack => self.hands.bring_back(&self.desk, seat, &self.ends),
@@ -367,26 +383,14 @@ impl Shift {
 impl Seat {
     fn kept(&self, lines: Vec<state::presence::Line>) -> NewKept {
         let [agent, crm_agent] = self.ids.clone();
-        NewKept { agent, crm_agent, kept: self.state.kept.clone(), lines }
+        let since = self.since;
+        NewKept { agent, crm_agent, kept: self.state.kept.clone(), since, lines }
     }
 }
 
 fn reading(began: Timestamp, seen: Seen) -> Reading {
     let Seen { status, version, work, work_version } = seen;
     Reading { began, status, version, work, work_version }
-}
-
-/// Whether an agent of the contact center is paused.
-fn paused(team: &str, pauses: &[Pause]) -> impl Fn(&str) -> bool + use<> {
-    let own = || pauses.iter().filter(|pause| pause.team == team);
-    let is_all = own().any(|pause| pause.who == Who::Team);
-    let agents: HashSet<String> = own()
-        .filter_map(|pause| match &pause.who {
-            Who::Agent(agent) => Some(agent.clone()),
-            Who::Team => None,
-        })
-        .collect();
-    move |agent| is_all || agents.contains(agent)
 }
 
 fn every(period: Duration) -> tokio::time::Interval {

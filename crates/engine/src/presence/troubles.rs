@@ -25,7 +25,9 @@ fn of(view: &TeamView) -> Vec<((&'static str, String), String)> {
         ("console_gone", CONSOLE_GONE, "work without a console that could set the CRM's status"),
         ("both_work", BOTH_WORK, "are offered work by both systems where only one may"),
     ];
-    for (word, kind, text) in kinds {
+    // Where another node works, that one tells.
+    let is_ours = !matches!(view.standing, Standing::Elsewhere);
+    for (word, kind, text) in kinds.into_iter().filter(|_| is_ours) {
         if let Some(agents) = view.alerts.get(word) {
             told.push((kind, format!("{agents} of {} agents {text}. {look}", view.agents)));
         }

@@ -15,11 +15,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// How long one node holds a team without a word before another may take it.
-const HOLD: Duration = Duration::from_secs(15);
+pub(super) const HOLD: Duration = Duration::from_secs(15);
 /// How often it says so.
 pub(super) const HOLD_ON_EVERY: Duration = Duration::from_secs(5);
-/// Before a team that could not be worked at is tried again.
+/// Before a team that could not be worked at is tried again, doubling.
 const RETRY: Duration = Duration::from_secs(5);
+const RETRY_MAX: Duration = Duration::from_secs(60);
 /// Before settings are read again that did not fit what the systems have.
 const RETRY_FAULTY: Duration = Duration::from_secs(60);
 /// Consoles are looked for, and old lines forgotten, so often.
@@ -37,26 +38,35 @@ pub(crate) async fn run(live: Live, mut stop: watch::Receiver<bool>) {
     for desk in presence.desks() {
         tasks.spawn(keep(Arc::clone(desk), live.clone(), stop.clone()));
     }
-    let mut forget = tokio::time::interval(FORGET_EVERY);
+    tasks.spawn(forget_old(live.clone(), stop.clone()));
     while !*stop.borrow() {
         tokio::select! {
             _ = stop.changed() => {}
             () = sleep(SWEEP_EVERY) => presence.consoles().sweep(),
-            _ = forget.tick() => forget_old(&live).await,
         }
     }
     while tasks.join_next().await.is_some() {}
 }
 
-async fn forget_old(live: &Live) {
-    let engine = live.now();
-    let Some(kept) = engine.options.keep_presence_for else { return };
-    let before: Timestamp = engine.clock.now().minus(kept);
+async fn forget_old(live: Live, stop: watch::Receiver<bool>) {
+    let mut forget = tokio::time::interval(FORGET_EVERY);
     loop {
-        match engine.store.forget_presence(before).await {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) => return tracing::warn!("old presence could not be forgotten: {error}"),
+        tokio::select! {
+            () = stopped(stop.clone()) => return,
+            _ = forget.tick() => {}
+        }
+        let engine = live.now();
+        let Some(kept) = engine.options.keep_presence_for else { continue };
+        let before: Timestamp = engine.clock.now().minus(kept);
+        while !*stop.borrow() {
+            match engine.store.forget_presence(before).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!("old presence could not be forgotten: {error}");
+                    break;
+                }
+            }
         }
     }
 }
@@ -71,12 +81,24 @@ async fn keep(desk: Arc<Desk>, live: Live, mut stop: watch::Receiver<bool>) {
     if let Err(error) = live.now().store.free_team(&team).await {
         tracing::warn!("presence of {team} may be held for a while yet: {error}");
     }
+    let mut retry = RETRY;
     while !*stop.borrow() {
         let engine = live.now();
         let wait = match engine.store.hold_team(&hold, HOLD, engine.clock.now()).await {
-            Ok(true) => work(&desk, &live, &hold, stop.clone()).await,
+            Ok(true) => match work(&desk, &live, &hold, stop.clone()).await {
+                Some(wait) => {
+                    retry = RETRY;
+                    wait
+                }
+                // What listed everybody in vain is not done that soon again.
+                None => {
+                    let wait = retry;
+                    retry = (retry * 2).min(RETRY_MAX);
+                    wait
+                }
+            },
             Ok(false) => {
-                desk.table().standing = Standing::Elsewhere;
+                desk.table().leave();
                 look_elsewhere(&desk, &engine).await;
                 RETRY
             }
@@ -111,36 +133,40 @@ async fn look_elsewhere(desk: &Desk, engine: &Engine) {
     }
 }
 
-/// Works at a team until something ends it; how long to wait then.
+/// Works at a team until something ends it; how long to wait then. `None`: it could not begin.
 async fn work(
     desk: &Arc<Desk>,
     live: &Live,
     hold: &TeamHold,
     stop: watch::Receiver<bool>,
-) -> Duration {
+) -> Option<Duration> {
     let name = &desk.team().name;
     let engine = live.now();
     let shift = tokio::select! {
         shift = Shift::open(desk, live, hold) => shift,
         end = until_lost(|| hold_on(&engine.store, &engine.clock, hold)) => Err(end),
-        () = stopped(stop.clone()) => return Duration::ZERO,
+        () = stopped(stop.clone()) => return Some(Duration::ZERO),
     };
+    let has_begun = shift.is_ok();
     let end = match shift {
         Ok(shift) => shift.work(live, stop).await,
         Err(end) => end,
     };
     let (standing, wait) = match end {
-        End::Stopped | End::Changed => (Standing::Starting, Duration::ZERO),
-        End::Lost => (Standing::Elsewhere, RETRY),
+        End::Stopped | End::Changed => (Standing::Starting, Some(Duration::ZERO)),
+        End::Lost => {
+            desk.table().leave();
+            return Some(RETRY);
+        }
         End::Faulty(faults) => {
             for fault in &faults {
                 tracing::error!("presence {name}: {fault}; nothing is commanded until then");
             }
-            (Standing::Faulty(faults), RETRY_FAULTY)
+            (Standing::Faulty(faults), Some(RETRY_FAULTY))
         }
         End::Failed(why) => {
             tracing::warn!("presence {name} is not kept now: {why}");
-            (Standing::Unreachable(why), RETRY)
+            (Standing::Unreachable(why), has_begun.then_some(RETRY))
         }
     };
     let mut table = desk.table();

@@ -19,7 +19,10 @@ struct Form {
     /// The side, and until when.
     dwell: Option<(String, i64)>,
     number: u64,
+    map: Option<u64>,
     paused: bool,
+    /// Since when each side shows what it shows.
+    since: [Option<i64>; 2],
 }
 
 /// A command in the air.
@@ -33,7 +36,7 @@ struct Air {
     ask: i64,
 }
 
-pub(super) fn written(kept: &Kept) -> Result<String> {
+pub(super) fn written(kept: &Kept, since: [Option<Timestamp>; 2]) -> Result<String> {
     let text = |status: &StatusId| status.as_str().to_owned();
     let air = |one: &Flight| Air {
         number: one.number,
@@ -53,12 +56,14 @@ pub(super) fn written(kept: &Kept) -> Result<String> {
         flights: kept.flights.each_ref().map(|one| one.as_ref().map(air)),
         dwell: kept.dwell.map(|(side, until)| (side.as_str().to_owned(), until.0)),
         number: kept.number,
+        map: kept.map,
         paused: kept.is_paused,
+        since: since.map(|at| at.map(|at| at.0)),
     };
     serde_json::to_string(&form).map_err(|_| ODD)
 }
 
-pub(super) fn read(text: &str) -> Result<Kept> {
+pub(super) fn read(text: &str) -> Result<(Kept, [Option<Timestamp>; 2])> {
     let form: Form = serde_json::from_str(text).map_err(|_| ODD)?;
     let status = |text: String| StatusId::from(text.as_str());
     let flight = |air: Air| Flight {
@@ -74,7 +79,7 @@ pub(super) fn read(text: &str) -> Result<Kept> {
         .map(|(by, at)| Ok(Decided { by: By::parse(&by).ok_or(ODD)?, at: Timestamp(at) }));
     let dwell =
         form.dwell.map(|(side, until)| Ok((Side::parse(&side).ok_or(ODD)?, Timestamp(until))));
-    Ok(Kept {
+    let kept = Kept {
         shown: form
             .shown
             .map(|one| one.map(|(text, version)| Shown { status: status(text), version })),
@@ -83,8 +88,10 @@ pub(super) fn read(text: &str) -> Result<Kept> {
         flights: form.flights.map(|one| one.map(flight)),
         dwell: dwell.transpose()?,
         number: form.number,
+        map: form.map,
         is_paused: form.paused,
-    })
+    };
+    Ok((kept, form.since.map(|at| at.map(Timestamp))))
 }
 
 #[cfg(test)]
@@ -110,11 +117,14 @@ mod tests {
             flights: [None, Some(flight)],
             dwell: Some((Side::Crm, Timestamp(77))),
             number: 7,
+            map: Some(u64::MAX),
             is_paused: true,
         };
-        let text = written(&kept).expect("written");
-        assert_eq!(read(&text).expect("read"), kept);
-        assert_eq!(read("{}").expect("read"), Kept::default(), "as a newer field is absent");
+        let since = [Some(Timestamp(5)), None];
+        let text = written(&kept, since).expect("written");
+        assert_eq!(read(&text).expect("read"), (kept, since));
+        let newer = read("{}").expect("read");
+        assert_eq!(newer, (Kept::default(), [None, None]), "as a newer field is absent");
         assert!(read("{\"decided\":[\"nobody\",1]}").is_err());
     }
 }

@@ -29,7 +29,8 @@ fn on_queue(agent: &str) -> NewKept {
     let told =
         |what, side| Line { what, side: Some(side), status: Some("busy".into()), note: None };
     let lines = vec![told("acted", Side::Center), told("told", Side::Crm)];
-    NewKept { agent: agent.to_owned(), crm_agent: format!("005{agent}"), kept, lines }
+    let since = [Some(Timestamp(7)), None];
+    NewKept { agent: agent.to_owned(), crm_agent: format!("005{agent}"), kept, since, lines }
 }
 
 async fn keep(store: &Store, hold: &TeamHold, agent: &str, now: i64) -> bool {

@@ -34,7 +34,7 @@ enum Presence {
         #[command(flatten)]
         output: Output,
     },
-    /// Leave an agent alone, or a whole team.
+    /// Leave an agent alone, a whole team, or everybody.
     Pause {
         #[command(flatten)]
         whom: Whom,
@@ -49,11 +49,14 @@ enum Presence {
 #[derive(Debug, Args)]
 struct Whom {
     /// An agent: an id of either system, or an e-mail.
-    #[arg(required_unless_present = "team", conflicts_with = "team")]
+    #[arg(required_unless_present_any = ["team", "all"], conflicts_with_all = ["team", "all"])]
     agent: Option<String>,
     /// Everybody of this team.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     team: Option<String>,
+    /// Everybody of every team.
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -120,18 +123,34 @@ async fn list(team: Option<&str>, output: &Output) -> Result<(), Failure> {
 }
 
 async fn change(whom: &Whom, what: &str) -> Result<(), Failure> {
-    let (kind, word) = match (&whom.team, &whom.agent) {
-        (Some(team), _) => ("teams", team.as_str()),
-        (None, agent) => ("agents", agent.as_deref().unwrap_or_default()),
+    let client = whom.output.client()?;
+    let wanted: Vec<(&str, String)> = match (&whom.team, &whom.agent) {
+        (Some(team), _) => vec![("teams", team.clone())],
+        (None, Some(agent)) => vec![("agents", agent.clone())],
+        (None, None) => {
+            let all = client.get("/api/v1/presence?limit=1").await?;
+            each(&all["teams"]).map(|team| ("teams", text(team, "name"))).collect()
+        }
     };
-    let path = format!("/api/v1/presence/{kind}/{}/{what}", percent(word));
-    let answer = whom.output.client()?.post(&path, &json!({})).await?;
-    let stands = if answer["isPaused"] == true { "left alone" } else { "kept the same" };
-    let line = match answer["hasChanged"].as_bool() {
-        Some(true) => format!("{word}: {stands} from now on"),
-        _ => format!("{word}: {stands} already"),
-    };
-    whom.output.tell(&answer, vec![line])
+    let mut answers = Vec::new();
+    for (kind, word) in &wanted {
+        let path = format!("/api/v1/presence/{kind}/{}/{what}", percent(word));
+        let answer = client.post(&path, &json!({})).await?;
+        let stands = if answer["isPaused"] == true { "left alone" } else { "kept the same" };
+        let line = match answer["hasChanged"].as_bool() {
+            Some(true) => format!("{word}: {stands} from now on"),
+            _ => format!("{word}: {stands} already"),
+        };
+        if !whom.output.json {
+            say(&line)?;
+        }
+        answers.push(answer);
+    }
+    match answers.as_slice() {
+        _ if !whom.output.json => Ok(()),
+        [one] if !whom.all => say(&one.to_string()),
+        all => say(&Value::from(all.to_vec()).to_string()),
+    }
 }
 
 fn each(list: &Value) -> impl Iterator<Item = &Value> {

@@ -99,6 +99,7 @@ pages! {
     "link.erased",
     "link.unknown",
     "override.unknown",
+    "presence.elsewhere",
     "presence.unknown",
     "reconcile.busy",
     "reconcile.unknown",

@@ -200,7 +200,7 @@ pub async fn one(
     Segment(word): Segment,
     Params(query): Params<StoryQuery>,
 ) -> Result<Json<AgentStoryBody>, ApiError> {
-    let (desk, agent) = app.engine.presence.find(&word).ok_or_else(unknown)?;
+    let (desk, agent) = app.engine.presence.find(&word).ok_or_else(|| absent(&app, &word))?;
     let limit = query.limit.clamp(1, 500) as usize;
     let (before, ids) =
         (query.before.parse().ok(), (desk.team().name.as_str(), &agent.sides[0].id));
@@ -276,7 +276,7 @@ async fn change_agent(
     is_paused: bool,
     actor: String,
 ) -> Result<Json<PausedBody>, ApiError> {
-    let (desk, agent) = app.engine.presence.find(word).ok_or_else(unknown)?;
+    let (desk, agent) = app.engine.presence.find(word).ok_or_else(|| absent(app, word))?;
     let [center, _] = agent.sides;
     change(app, &desk.team().name, &Who::Agent(center.id), is_paused, actor).await
 }
@@ -293,6 +293,16 @@ async fn change(
     }
     let has_changed = app.engine.pause_presence((team, who), is_paused, &actor).await?;
     Ok(Json(PausedBody { is_paused, has_changed }))
+}
+
+/// Why an agent is not found here: there is none, or another node works for them.
+fn absent(app: &App, agent: &str) -> ApiError {
+    if !app.engine.presence.is_elsewhere(agent) {
+        return unknown();
+    }
+    let message = "Another node works for this agent.";
+    let fix = "Ask the next node; let the balancer do so after a 503 (docs/presence.md).";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "presence.elsewhere", message, fix)
 }
 
 fn unknown() -> ApiError {

@@ -57,7 +57,7 @@ pub(crate) struct Desk {
 }
 
 /// Logged in to both, given nothing by either.
-async fn desk(place: Place, section: &str) -> Desk {
+pub(crate) async fn desk(place: Place, section: &str) -> Desk {
     let mut desk = desk_without_console(place, section).await;
     desk.console.open();
     desk.until("Available", "Transition").await;

@@ -1,6 +1,8 @@
 //! Several teams: the example of the documents, and who is in which.
 
-use crate::rig::{Line, until, until_some};
+use super::presence::{BOTH, desk};
+use crate::rig::plan::API_KEY;
+use crate::rig::{Answer, Line, Place, Server, until, until_some};
 use serde_json::json;
 
 #[tokio::test]
@@ -47,4 +49,28 @@ async fn an_agent_of_several_teams_is_in_the_first_alone() {
         .collect();
     expected.sort();
     assert_eq!(teams, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_nodes_the_one_that_does_not_work_says_so() {
+    let Some(place) = Place::postgres().await else { return };
+    let desk = desk(place, BOTH).await;
+    let mut second = Server::serve(&desk.line.config, &desk.line.environment);
+    let address = second.until_it_listens_or_ends().await.expect("it listens");
+    let of_second = async |path: &str| {
+        let url = format!("http://{address}{path}");
+        Answer::of(desk.line.http.get(url).bearer_auth(API_KEY)).await
+    };
+    until("it knows that another works", async || {
+        of_second("/api/v1/presence").await["teams"][0]["standing"] == "elsewhere"
+    })
+    .await;
+    let order = format!("/api/v1/agents/{}/presence/order", desk.crm);
+    for path in [format!("/api/v1/presence/agents/{}", desk.crm), order] {
+        let told = of_second(&path).await;
+        let code = &told["error"]["code"];
+        assert_eq!((told.status, code), (503, &json!("presence.elsewhere")), "{path}");
+    }
+    let unknown = of_second("/api/v1/presence/agents/nobody").await;
+    assert_eq!((unknown.status, &unknown["error"]["code"]), (404, &json!("presence.unknown")));
 }

@@ -48,6 +48,8 @@ const ROWS_MAX: usize = 2_000;
 enum News {
     /// Something may have been missed.
     Gap,
+    /// Nothing is heard now, and why.
+    Lost(String),
     /// These records of an object changed, and whose they are is not known.
     Changed(&'static str, Vec<String>),
     /// Something happened to these agents.
@@ -87,6 +89,17 @@ async fn relay(
         while let Ok(Some(next)) = timeout_at(until, told.recv()).await {
             all.push(next);
         }
+        let lost = all.iter().rev().find_map(|news| match news {
+            News::Lost(why) => Some(Some(why.clone())),
+            News::Gap => Some(None),
+            News::Of(_) | News::Changed(..) => None,
+        });
+        if let Some(why) = lost.flatten() {
+            if to.send(Told::Lost { agents: agents.to_vec(), why }).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let message = match users(omni, all).await {
             Some(users) => {
                 let meant: HashSet<&&String> =
@@ -108,7 +121,7 @@ async fn users(omni: &Omni, all: Vec<News>) -> Option<HashSet<String>> {
     let mut records: HashMap<&str, HashSet<String>> = HashMap::new();
     for news in all {
         match news {
-            News::Gap => return None,
+            News::Gap | News::Lost(_) => return None,
             News::Of(agents) => users.extend(agents),
             News::Changed(object, ids) => records.entry(object).or_default().extend(ids),
         }
@@ -240,12 +253,21 @@ impl<'a> Ear<'a> {
     /// Asks what changed, again and again, until that is refused for good.
     async fn asked(&self, place: &mut Option<Place>) -> Error {
         let mut pause = POLL;
+        let mut failing: Option<Instant> = None;
         loop {
             match self.ask(place).await {
-                Ok(()) => pause = POLL,
+                Ok(()) => {
+                    if failing.take().is_some_and(|since| since.elapsed() >= PATIENCE) {
+                        self.say(News::Gap).await;
+                    }
+                    pause = POLL;
+                }
                 Err(error) if is_refusal(&error) => return error,
                 Err(error) => {
                     tracing::debug!(object = self.object, "the org does not answer: {error}");
+                    if failing.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+                        self.say(News::Lost(error.to_string())).await;
+                    }
                     pause = (pause * 2).min(BACKOFF_MAX).max(told_pause(&error));
                 }
             }

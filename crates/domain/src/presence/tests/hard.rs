@@ -200,14 +200,26 @@ fn commands_that_get_lost_end_with_an_alert_and_begin_anew_with_the_next_compari
 }
 
 #[test]
-fn what_is_refused_is_not_asked_again_until_something_is_different() {
+fn what_a_console_refuses_is_tried_three_times_and_then_not_until_something_is_different() {
     let mut desk = at_work();
     let command = covering(&mut desk);
     let refused =
         Event::Answer { side: Side::Crm, number: command.number, answer: Answer::Refused };
-    let actions = desk.decide(refused);
+    let mut actions = desk.decide(refused);
+    for tries in 1.. {
+        // The console may be able to the next time, once it was read that it was not done.
+        assert_eq!(actions, [Action::Read(Side::Crm)]);
+        desk.now = desk.now.plus(std::time::Duration::from_millis(1));
+        let read = Event::Read { side: Side::Crm, reading: desk.reading(Side::Crm) };
+        actions = desk.decide(read);
+        let Some(number) = commands(&actions).first().map(|command| command.number) else {
+            assert_eq!(tries, TRIES_MAX);
+            break;
+        };
+        let (side, answer) = (Side::Crm, Answer::Refused);
+        actions = desk.decide(Event::Answer { side, number, answer });
+    }
     assert!(actions.contains(&Action::Raise(Alert::Drift(Side::Crm))), "{actions:?}");
-    assert_eq!(commands(&actions).len(), 0);
     assert_eq!(commands(&desk.decide(Event::Tick)).len(), 0);
     desk.compare();
     assert_eq!(desk.told(), "on_queue transition");
@@ -376,14 +388,39 @@ fn after_a_restart_the_end_of_an_item_that_was_missed_is_made_good() {
 }
 
 #[test]
-fn a_map_that_changes_is_followed_at_once() {
+fn another_map_is_followed_when_both_sides_are_compared_next() {
     let mut desk = at_work();
-    desk.map = one();
-    desk.tell(Event::MapChanged);
-    assert_eq!(desk.told(), "on_queue busy");
-    desk.map = both();
-    desk.tell(Event::MapChanged);
+    for (map, told) in [(one(), "on_queue busy"), (both(), "on_queue online")] {
+        desk.map = map;
+        desk.state = State::resume(desk.state.kept.clone(), desk.now);
+        desk.compare();
+        assert_eq!(desk.told(), told);
+    }
+}
+
+#[test]
+fn nobody_is_put_to_work_while_the_other_side_does_not_tell() {
+    let mut desk = at_work();
+    desk.at_hand(Side::Center, Work::Handling);
+    assert_eq!(desk.told(), "on_queue transition");
+    desk.tell(Event::Lost(Side::Center));
+    desk.at_hand(Side::Center, Work::Free);
+    assert_eq!(desk.told(), "on_queue transition");
+    desk.tell(Event::Gap(Side::Center));
     assert_eq!(desk.told(), "on_queue online");
+}
+
+#[test]
+fn after_a_restart_consoles_have_three_times_the_grace_to_come_back() {
+    let mut desk = at_work();
+    desk.map = with(both(), |settings| settings.on_console_gone = OnConsoleGone::StepOut);
+    desk.state = State::resume(desk.state.kept.clone(), desk.now);
+    desk.state.console_gone = Some(desk.now);
+    desk.compare();
+    desk.wait(14);
+    assert_eq!(desk.told(), "on_queue online");
+    desk.wait(1);
+    assert_eq!(desk.told(), "available online ConsoleGone");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) async fn set(end: Arc<dyn Presence>, wanted: Wanted, left: Duration) 
     };
     let (wanted, moved): (Vec<_>, Vec<_>) =
         wanted.into_iter().zip(seen).partition(|((_, _, command), seen)| {
-            seen.as_ref().is_some_and(|seen| seen.version <= command.fence)
+            seen.as_ref().is_ok_and(|seen| seen.version <= command.fence)
         });
     let [wanted, moved] = [wanted, moved]
         .map(|all: Vec<_>| -> Wanted { all.into_iter().map(|(one, _)| one).collect() });

@@ -6,7 +6,8 @@ use super::super::external::When;
 use super::super::hands::Hands;
 use super::super::roster::{By, Roster, matched};
 use super::super::team::Team;
-use super::{End, Followed, Shift, WAITING_MAX, paused};
+use super::pausing::paused;
+use super::{End, Followed, Shift, WAITING_MAX};
 use crate::lookup::Engine;
 use crate::{Connection, live::Live};
 use domain::Timestamp;
@@ -121,11 +122,20 @@ pub(in crate::presence) async fn ask(
     when: When,
 ) -> Result<Opened, (Side, Error)> {
     let team = desk.team();
+    // Whom they have found is known once they are worked at; nobody is listed before.
+    for before in desk.before() {
+        if before.team().connections != team.connections {
+            known_ids(before)?;
+        }
+    }
     let side = |side: Side| {
         let end = &ends[side.index()];
         async move {
             let both = tokio::try_join!(end.statuses(), end.agents());
-            both.map_err(|error| (side, error))
+            let (mut statuses, agents) = both.map_err(|error| (side, error))?;
+            // They are compared with those of the next time.
+            statuses.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+            Ok((statuses, agents))
         }
     };
     let ((center, center_agents), (crm, crm_agents)) =
@@ -144,11 +154,7 @@ pub(in crate::presence) async fn ask(
             let ids = theirs.found.iter().map(|both| both.agents.each_ref().map(|one| &one.id));
             leave_out(&mut roster, team, before, &ids.collect::<Vec<_>>());
         } else {
-            // Whom they have found is known once they are worked at.
-            let ids = before.ids().ok_or_else(|| {
-                let reason = format!("the team {} before it begins first", before.team().name);
-                (Side::Center, Error::unavailable(reason))
-            })?;
+            let ids = known_ids(before)?;
             let ids: Vec<[&String; 2]> = ids.iter().map(|ids| ids.each_ref()).collect();
             leave_out(&mut roster, team, before, &ids);
         }
@@ -157,6 +163,13 @@ pub(in crate::presence) async fn ask(
     let known = known
         .unwrap_or_else(|| SIDES.map(|_| Known { system: String::new(), statuses: Vec::new() }));
     Ok(Opened { known, roster })
+}
+
+fn known_ids(before: &Desk) -> Result<Vec<[String; 2]>, (Side, Error)> {
+    before.ids().ok_or_else(|| {
+        let reason = format!("the team {} before it begins first", before.team().name);
+        (Side::Center, Error::unavailable(reason))
+    })
 }
 
 /// Whoever is in a team before is not in this one.
@@ -209,7 +222,7 @@ pub(in crate::presence) fn is_same(desk: &Desk, opened: &Opened) -> bool {
         .collect();
     seats.sort_unstable();
     found.sort_unstable();
-    let is_back = table.seats.iter().any(|seat| seat.is_gone);
+    let is_back = table.seats.iter().any(|seat| seat.is_gone());
     table.known.as_ref() == Some(&opened.known) && seats == found && !is_back
 }
 
@@ -227,8 +240,10 @@ fn seats(
         let [center, crm] = &both.agents;
         // Somebody else in the CRM now: what was so of the other means nothing.
         let old = kept.remove(&center.id).filter(|old| old.crm_agent == crm.id);
-        let old = old.map(|old| old.kept).unwrap_or_default();
+        let (old, since) = old.map(|old| (old.kept, old.since)).unwrap_or_default();
         let mut state = State::resume(old, now);
+        // Until a side is followed.
+        state.halves.iter_mut().for_each(|half| half.is_unheard = true);
         state.kept.is_paused = is_paused(&center.id);
         // Until it is heard of.
         state.console_gone = has_console.then_some(now);
@@ -238,9 +253,10 @@ fn seats(
             name: name.cloned().unwrap_or_default(),
             email: center.email.clone().or_else(|| crm.email.clone()),
             state,
-            since: [None, None],
+            since,
             unheard: SIDES.map(|_| Some(Arc::clone(&unheard))),
-            is_gone: false,
+            unread: [None, None],
+            gone: [false, false],
         }
     });
     seats.collect()
@@ -265,6 +281,7 @@ async fn follow(
 ) {
     let mut backoff = BACKOFF_FIRST;
     loop {
+        let began = Instant::now();
         let (own, mut told) = mpsc::channel(64);
         let follow = end.follow(&ids, tells_after_call, own);
         tokio::pin!(follow);
@@ -272,7 +289,6 @@ async fn follow(
             tokio::select! {
                 ended = &mut follow => break ended,
                 Some(one) = told.recv() => {
-                    backoff = BACKOFF_FIRST;
                     if to.send((side, Followed::Told(one, Instant::now()))).await.is_err() {
                         return;
                     }
@@ -285,6 +301,10 @@ async fn follow(
         };
         if to.send((side, Followed::Lost(why))).await.is_err() {
             return;
+        }
+        // One that told something and ended again was not well.
+        if began.elapsed() >= BACKOFF_MAX {
+            backoff = BACKOFF_FIRST;
         }
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);

@@ -118,7 +118,8 @@ async fn next(
     params(("agentId" = String, Path, description = "The CRM's id of the agent"), AnswerQuery),
     responses(
         (status = 204), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody)
+        (status = 404, body = ErrorBody),
+        (status = 503, body = ErrorBody, description = "Another node works for this agent: ask the next")
     ),
     security(("key" = []), ("bearer" = []))
 )]
@@ -147,7 +148,10 @@ pub async fn answer(
 #[utoipa::path(
     post, path = "/api/v1/agents/{agentId}/presence/leave", tag = "presence",
     params(("agentId" = String, Path, description = "The CRM's id of the agent"), LeaveQuery),
-    responses((status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)),
+    responses(
+        (status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 503, body = ErrorBody, description = "Another node works for this agent: ask the next")
+    ),
     security(("key" = []), ("bearer" = []))
 )]
 pub async fn leave(
@@ -176,7 +180,7 @@ fn connection(app: &App, caller: &Caller, agent: &str) -> Result<String, ApiErro
         );
     }
     let found = app.engine.presence.of_crm(agent, caller.connection.as_deref());
-    found.ok_or_else(super::unknown)
+    found.ok_or_else(|| super::absent(app, agent))
 }
 
 /// An answer that a page of the CRM's origin may read, also where it is an error.
