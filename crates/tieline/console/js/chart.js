@@ -6,9 +6,9 @@ import { h, s, newId } from './dom.js';
 import { rows } from './table.js';
 import { clock, count } from './format.js';
 
-const W = 720;
-const H = 240;
-const PAD = { left: 58, right: 16, top: 14, bottom: 44 };
+const W = 540;
+const H = 216;
+const PAD = { left: 60, right: 16, top: 14, bottom: 44 };
 
 // Round steps: 1, 2 or 5 times a power of ten.
 export function ticks(max, wanted = 4) {
@@ -70,7 +70,7 @@ export function lines({ title, unit, xTitle = 'Time', series, points, format = c
     svg.append(s('path', { class: `line s${n}`, d }));
     if (points.length <= 40) points.forEach((p, i) => { if (p.values[n] !== null) svg.append(mark(n, x(i), y(p.values[n]))); });
   });
-  const every = Math.max(1, Math.ceil(points.length / 6));
+  const every = Math.max(1, Math.ceil(points.length / 5));
   points.forEach((p, i) => {
     const isLast = i === points.length - 1;
     if (!isLast && (i % every || points.length - 1 - i < every / 2)) return;
@@ -90,7 +90,7 @@ export function bars({ title, unit, xTitle, series, groups, format = count }) {
   const { svg, y } = frame({ title, desc: `${desc}. Unit: ${unit}.`, unit, max: most, xTitle, format });
   const wide = (W - PAD.left - PAD.right) / Math.max(1, groups.length);
   const bar = Math.min(46, (wide * 0.72) / series.length);
-  const letters = Math.max(4, Math.floor(wide / 6.6));
+  const letters = Math.max(4, Math.floor(wide / 6.2));
   groups.forEach((g, i) => {
     const middle = PAD.left + wide * (i + 0.5);
     g.values.forEach((v, n) => svg.append(s('rect', { class: `bar s${n}`, x: middle - (bar * series.length) / 2 + bar * n, width: Math.max(1, bar - 2), y: y(v), height: Math.max(0, y(0) - y(v)) }, s('title', `${g.name}, ${series[n].name}: ${format(v)}`))));

@@ -23,7 +23,8 @@ export function field(label, { name, type = 'text', value = '', hint, options, r
   const common = { id, name, required, 'aria-describedby': hintId, ...rest };
   let input;
   if (options) {
-    input = h('select', { ...common, value }, options.map((o) => {
+    // Left to itself a select shows its first option.
+    input = h('select', common, options.map((o) => {
       const [v, text] = Array.isArray(o) ? o : [o, o];
       return h('option', { value: v, selected: v === value }, text);
     }));

@@ -38,9 +38,12 @@ export const percent = (share, digits = 1) => `${(share * 100).toFixed(digits)} 
 
 // `both_at_once` -> `Both at once`
 export function words(name) {
-  const text = String(name || '').replace(/[_.]/g, ' ');
+  const text = String(name || '').replace(/[_.]/g, ' ').replace(/\b(crm|ivr|did|api|sql)\b/g, (w) => w.toUpperCase());
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+// An id that nobody reads to its end: its last characters.
+export const short = (id) => (/^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(id || '') ? `…${id.slice(-6)}` : id || '');
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 

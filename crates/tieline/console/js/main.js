@@ -127,7 +127,8 @@ async function follow() {
     const drawn = module.show(page);
     show(page.root);
     await drawn;
-    if (!signal.aborted && !page.root.querySelector('h1')) land();
+    // A page that had to ask before it could draw has its heading only now.
+    if (!signal.aborted && document.activeElement === main) land();
   } catch (e) {
     if (signal.aborted || e.name === 'AbortError') return;
     if (!page.root.querySelector('h1')) page.root.append(page.head(entry.name));

@@ -18,7 +18,11 @@ export function badge(word, tone = TONES[word] || 'idle', text = word) {
 
 // Times are local; the exact one in UTC is in the title.
 export const when = (text, options) => (text ? h('time', { datetime: text, title: text }, clock(text, options)) : '–');
-export const since = (text) => (text ? h('time', { datetime: text, title: clock(text) }, ago(text)) : '–');
+export const since = (text) => (text ? h('time', { datetime: text, title: clock(text), 'data-since': '' }, ago(text)) : '–');
+
+// What is told as “for 3 min” grows, though its row stays as it is.
+setInterval(() => document.querySelectorAll('time[data-since]').forEach((t) => { const now = ago(t.dateTime); if (t.textContent !== now) t.textContent = now; }), 5000);
+
 
 export const code = (text) => (text ? h('code', text) : '–');
 export const link = (href, ...inside) => h('a', { href }, ...inside);

@@ -20,6 +20,7 @@ export async function show(page) {
     { name: 'Tries', num: true, cell: (j) => String(j.attempts) }, { name: 'Why', cell: (j) => j.note }, { name: 'Since', cell: (j) => when(j.updatedAt) },
     { name: 'Redrive', cell: (j) => button('Redrive', async () => { await post(at`/api/v1/jobs/${j.id}/redrive`); said(`Job ${j.id} is tried again.`); await refresh(); }, { kind: 'small', label: `Redrive job ${j.id}` }) },
   ] });
+  const again = button('Redrive all', async () => { const { redriven } = await post('/api/v1/jobs/redrive'); said(`${count(redriven)} tried again.`); await refresh(); });
   const refresh = async () => {
     const [c, p, s] = await Promise.all([connections(page.signal), presence(page.signal), syncs(page.signal)]);
     const all = [...c, ...p, ...s].sort((a, b) => Number(b.bad) - Number(a.bad));
@@ -28,7 +29,8 @@ export async function show(page) {
     if (!can('admin')) return;
     const list = await get('/api/v1/jobs', { state: 'dead', limit: 100 }, page.signal);
     dead.set(list);
-    if (!jobs.firstChild) fill(jobs, section('Dead jobs', note('Work for other systems that was tried and given up.'), button('Redrive all', async () => { const { redriven } = await post('/api/v1/jobs/redrive'); said(`${count(redriven)} tried again.`); await refresh(); }), dead.node));
+    again.hidden = !list.length;
+    if (!jobs.firstChild) fill(jobs, section('Dead jobs', note('Work for other systems that was tried and given up.'), again, dead.node));
   };
   page.root.append(page.head('Alerts', { sub: 'What needs somebody now, in connections, presence, syncs and jobs.' }), section('Now', sum, alerts.node), jobs);
   await page.every(10000, refresh);

@@ -8,7 +8,7 @@ import { ask, get, at } from '../api.js';
 import { badge, code, facts, link, load, note, to, unset, when } from '../show.js';
 import { button, dialog, field, values } from '../form.js';
 import { table, rows } from '../table.js';
-import { percent, plural, span, value, words } from '../format.js';
+import { clock, percent, plural, short, span, value, words } from '../format.js';
 
 const STATUS = [['', 'Any'], ['hit', 'Hit'], ['miss', 'Miss'], ['partial', 'Partial'], ['ambiguous', 'Ambiguous'], ['unknown', 'Unknown']];
 const SOURCE = [['', 'Any'], ['directory', 'Directory'], ['crm', 'CRM'], ['none', 'None']];
@@ -24,15 +24,14 @@ export const customer = (id) => (hasRecord(id) ? link(to('customers', id), id) :
 
 export function columns(open) {
   return [
-    { name: 'Arrived', head: true, cell: (c) => h('button', { type: 'button', class: 'text', 'aria-label': `Trace of the call of ${new Date(c.arrivedAt).toLocaleTimeString()} from ${c.fromNumber || 'a withheld number'}`, onclick: () => open(c) }, when(c.arrivedAt)) },
+    { name: 'Arrived', head: true, cell: (c) => h('button', { type: 'button', class: 'text', 'aria-label': `${clock(c.arrivedAt)}, from ${c.fromNumber || 'a withheld number'}: show the trace`, onclick: () => open(c) }, when(c.arrivedAt)) },
     { name: 'From', cell: (c) => c.fromNumber || c.email || h('span', { class: 'quiet' }, 'Withheld') },
-    { name: 'Queue', cell: (c) => (c.outcome && c.outcome.queue) || c.queue },
+    { name: 'Queue', cell: (c) => { const q = (c.outcome && c.outcome.queue) || c.queue || ''; return h('span', { title: q }, short(q) || '–'); } },
     { name: 'Customer', cell: (c) => customer(c.externalId) },
-    { name: 'Status', cell: (c) => badge(c.status) },
+    { name: 'Status', cell: (c) => [badge(c.status), c.warnings.length ? h('div', { class: 'quiet' }, c.warnings.join('; ')) : null] },
     { name: 'Source', cell: (c) => words(c.source) },
     { name: 'Answered in', num: true, cell: (c) => span(c.answeredInUs / 1000) },
     { name: 'Handle time', num: true, cell: (c) => (c.outcome && c.outcome.handleMs ? span(c.outcome.handleMs) : unset()) },
-    { name: 'Warnings', cell: (c) => (c.warnings.length ? c.warnings.join('; ') : unset()) },
   ];
 }
 
@@ -44,7 +43,7 @@ async function list(page) {
   let turns = 0;
   let unsaid = 0;
   let saidAt = 0;
-  const open = (c) => dialog(`Call of ${new Date(c.arrivedAt).toLocaleTimeString()}`, () => {
+  const open = (c) => dialog(`Call of ${clock(c.arrivedAt)}`, () => {
     const box = h('div');
     load(box, page.signal, () => trace(c.callId, page.signal));
     return [box, h('p', link(to('calls', c.callId), 'Open as a page'))];
@@ -137,13 +136,13 @@ async function trace(id, signal) {
   const out = call.outcome;
   const data = Object.entries(call.data || {});
   return [
-    h('section', { class: 'part' }, h('h3', 'Call'), facts([
+    h('section', { class: 'part' }, h('h2', 'Call'), facts([
       ['Call id', code(call.callId)], ['Arrived', when(call.arrivedAt)], ['From', call.fromNumber || call.email || 'Withheld'],
       ['Direction', `${words(call.direction)}, ${call.mediaType}`], ['Queue', call.queue], ['Customer', customer(call.externalId)],
       ['Calls before', String(call.previousInteractionCount)],
       ...data.map(([k, v]) => [k, value(v)]),
     ])),
-    h('section', { class: 'part' }, h('h3', 'Lookup'), look ? facts([
+    h('section', { class: 'part' }, h('h2', 'Lookup'), look ? facts([
       ['Status', badge(look.status)], ['Source', words(look.source)], ['Connection', look.connection ? link(to('connections', look.connection), look.connection) : ''],
       ['Answered in', `${span(look.answeredMs)} of ${span(look.deadlineMs)}`],
       ['Record', look.externalId], ['Known better', look.identifiedAt ? when(look.identifiedAt) : 'No'],
@@ -151,13 +150,13 @@ async function trace(id, signal) {
       ['Agent\'s correction', look.correctedTo || 'None'],
       ['Warnings', look.warnings.length ? h('ul', look.warnings.map((w) => h('li', w))) : 'None'],
     ]) : note('Nobody looked this call up.')),
-    h('section', { class: 'part' }, h('h3', 'Routing'), told.decisions.length ? told.decisions.map(decision) : note('No routing decision was asked for.')),
-    h('section', { class: 'part' }, h('h3', 'Handling'), out.startedAt ? facts([
+    h('section', { class: 'part' }, h('h2', 'Routing'), told.decisions.length ? told.decisions.map(decision) : note('No routing decision was asked for.')),
+    h('section', { class: 'part' }, h('h2', 'Handling'), out.startedAt ? facts([
       ['Started', when(out.startedAt)], ['Ended', out.endedAt ? when(out.endedAt) : 'Goes on'], ['Talk', span(out.talkMs)], ['Hold', span(out.holdMs)],
       ['After-call work', span(out.acwMs)], ['Handle time', `${span(out.handleMs)}${out.estimated ? ', estimated' : ''}`],
       ['Agent', out.userId], ['Wrap-up', out.wrapUp.join(', ')], ['Activity in the CRM', `${words(out.journal)}${out.journalRecord ? ` (${out.journalConnection}: ${out.journalRecord})` : ''}`],
     ]) : note('No event of this call was told yet.')),
-    h('section', { class: 'part' }, h('h3', 'Writes to other systems'), told.writes.length
+    h('section', { class: 'part' }, h('h2', 'Writes to other systems'), told.writes.length
       ? rows({ caption: 'Writes', key: (w) => w.what + w.connection + w.state, columns: [
         { name: 'What', head: true, cell: (w) => words(w.what) }, { name: 'Connection', cell: (w) => w.connection },
         { name: 'State', cell: (w) => badge(w.state) }, { name: 'Note', cell: (w) => w.note }] }, told.writes) : note('None.')),

@@ -20,7 +20,7 @@ export async function show(page) {
     field('Grouped by', { name: 'group', value: held.group, options: GROUPS }));
   const nameField = h('div', { hidden: held.group !== 'data' }, field('Name of the value', { name: 'data', value: held.data, placeholder: 'loyaltyTier', hint: 'One of reports.dimensions' }));
   bar.append(nameField);
-  page.root.append(page.head('Reports', { sub: 'Identification, late answers, and handle time. Times of the axis are as your clock says; days are in UTC.' }), bar, a, b);
+  page.root.append(page.head('Reports', { sub: 'Identification, late answers and handle time. Days are in UTC.' }), bar, a, b);
   const draw = () => {
     const from = new Date(Date.now() - Number(held.days) * 864e5).toISOString();
     const interval = held.interval || (held.days === '1' ? 'hour' : 'day');

@@ -96,7 +96,7 @@ export async function show(page) {
     ].flat();
     return [
       h('h2', `${words(r.kind)}: ${title(r)} `, badge(r.state)),
-      h('p', ASKS[r.kind] || '', r.about.by ? h('span', { class: 'quiet' }, ` Found by ${r.about.by}.`) : null, r.about.why ? ` ${r.about.why}` : ''),
+      h('p', ASKS[r.kind] || '', r.about.by ? h('span', { class: 'quiet' }, r.kind === 'conflict' ? ` The rule: ${words(r.about.by).toLowerCase()}.` : ` Found by ${words(r.about.by).toLowerCase()}.`) : null, r.about.why ? ` ${r.about.why}` : ''),
       r.kind === 'conflict' ? rows({ caption: 'The two values', key: (x) => x[0], cards: false, columns: [{ name: 'Side', head: true, cell: (x) => x[0] }, { name: 'Value', cell: (x) => h('strong', x[1] || 'empty') }, { name: 'For now', cell: (x) => (x[2] ? badge('holds', 'ok') : '') }] },
         [['Left', value(r.about.left), r.about.won === 'left'], ['Right', value(r.about.right), r.about.won === 'right']]) : null,
       r.kind === 'brake' ? h('p', h('strong', `${r.about.deletes} deletes of ${r.about.of} people.`)) : null,

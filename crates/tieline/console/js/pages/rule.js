@@ -46,7 +46,7 @@ export async function editRule(page, name) {
     if (f.greeting) body.greeting = f.greeting;
     return [f.name, body];
   };
-  const edit = may ? form([h('div', { class: 'columns' }, head), h('h3', 'Lines: the first that holds wins'), lineBox, h('div', button('Add a line', () => { addLine(); count(); lineBox.lastChild.querySelector('select').focus(); }))], 'Save draft', async () => {
+  const edit = may ? form([h('div', { class: 'trio' }, head), h('h3', 'Lines: the first that holds wins'), lineBox, h('div', button('Add a line', () => { addLine(); count(); lineBox.lastChild.querySelector('select').focus(); }))], 'Save draft', async () => {
     const [as, body] = read();
     const kept = await put(at`/api/v1/routing/items/rules/${as}`, body);
     said(`The draft of ${as} is kept. It is not in force until it is published.${kept.warnings.length ? ` ${kept.warnings.join(' ')}` : ''}`);

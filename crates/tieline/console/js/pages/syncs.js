@@ -52,7 +52,7 @@ async function one(page, name, tab) {
       s.approvedAt ? null : button('Approve', async () => { await post(`${path}/approve`); said(`${name} may run by itself.`); await refresh(); }),
       s.paused ? turn('resume', 'Resume') : turn('pause', 'Pause'));
   };
-  page.root.append(page.head(name, { sub: 'Sync' }), h('p', link('#/syncs', 'All syncs')), state, acts, h('p'),
+  page.root.append(page.head(name, { sub: 'Sync', actions: [acts] }), h('p', link('#/syncs', 'All syncs')), state,
     h('nav', { class: 'tabs', 'aria-label': 'Parts of the sync' }, Object.entries(TABS).filter(([, t]) => can(t.scope)).map(([at, t]) => h('a', { href: to('syncs', name, at), 'aria-current': at === tab ? 'page' : undefined }, t.name))), box);
   await refresh();
   if (!TABS[tab]) { box.append(note('There is no such part.')); return; }

@@ -29,7 +29,7 @@ export async function users(page, again) {
         button('Reset password', async () => {
           if (!await confirm(`Reset the password of ${u.name}?`, [h('p', 'A new one is made and shown once. All their sessions end.')], 'Reset', { danger: true })) return;
           await shown(`New password of ${u.name}`, (await post(at`/api/v1/users/${u.name}/password`)).password);
-        }, { kind: 'small', label: `Reset the password of ${u.name}` }),
+        }, { kind: 'small', label: `Reset password of ${u.name}` }),
         u.name === session.user.name ? null : button('Delete', async () => {
           if (!await confirm(`Delete the user ${u.name}?`, [h('p', 'They can sign in no more, and their sessions end. What they did stays in the audit log.')], 'Delete', { danger: true })) return;
           await del(at`/api/v1/users/${u.name}`);
