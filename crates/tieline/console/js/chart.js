@@ -39,9 +39,10 @@ function frame({ title, desc, unit, max, xTitle, format = count }) {
 }
 
 function around(title, svg, series, table) {
+  const legend = newId('legend');
   return h('figure', { class: 'chart' },
     h('figcaption', h('strong', title), series.length > 1 ? h('ul', { class: 'legend' }, series.map((line, i) => h('li',
-      s('svg', { viewBox: '0 0 28 10', 'aria-hidden': 'true' }, line.bar ? s('rect', { class: `bar s${i}`, x: 2, y: 0, width: 24, height: 10 }) : [s('line', { class: `line s${i}`, x1: 0, x2: 28, y1: 5, y2: 5 }), mark(i, 14, 5)]), line.name))) : null),
+      s('svg', { viewBox: '0 0 28 10', 'aria-hidden': 'true' }, line.bar ? [i ? hatches(`${legend}-${i}`) : null, s('rect', { class: `bar s${i}`, x: 2, y: 0, width: 24, height: 10 }), i ? s('rect', { fill: `url(#${legend}-${i}-${i})`, x: 2, y: 0, width: 24, height: 10 }) : null] : [s('line', { class: `line s${i}`, x1: 0, x2: 28, y1: 5, y2: 5 }), mark(i, 14, 5)]), line.name))) : null),
     svg,
     h('details', h('summary', 'Show the numbers'), table));
 }
@@ -73,7 +74,7 @@ export function lines({ title, unit, xTitle = 'Time', series, points, format = c
   const every = Math.max(1, Math.ceil(points.length / 5));
   points.forEach((p, i) => {
     const isLast = i === points.length - 1;
-    if (!isLast && (i % every || points.length - 1 - i < every / 2)) return;
+    if (!isLast && (i % every || points.length - 1 - i < every * 0.75)) return;
     const anchor = points.length === 1 ? 'middle' : i === 0 ? 'start' : isLast ? 'end' : 'middle';
     svg.append(s('text', { class: 'tick', x: x(i), y: H - PAD.bottom + 17, 'text-anchor': anchor }, label(p.at)));
   });
@@ -83,6 +84,8 @@ export function lines({ title, unit, xTitle = 'Time', series, points, format = c
   }, points));
 }
 
+const hatches = (id) => s('defs', [45, 0, -45].map((turn, i) => s('pattern', { id: `${id}-${i + 1}`, width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: `rotate(${turn})` }, s('line', { class: 'hatch', x1: 0, x2: 6, y1: 3, y2: 3 }))));
+
 // groups: [{name, values: [one for each series]}]; the bars of a group stand side by side.
 export function bars({ title, unit, xTitle, series, groups, format = count }) {
   const most = Math.max(0, ...groups.flatMap((g) => g.values));
@@ -90,10 +93,17 @@ export function bars({ title, unit, xTitle, series, groups, format = count }) {
   const { svg, y } = frame({ title, desc: `${desc}. Unit: ${unit}.`, unit, max: most, xTitle, format });
   const wide = (W - PAD.left - PAD.right) / Math.max(1, groups.length);
   const bar = Math.min(46, (wide * 0.72) / series.length);
+  // Bars differ by their hatching, too.
+  const hatch = newId('hatch');
+  svg.append(hatches(hatch));
   const letters = Math.max(4, Math.floor(wide / 6.2));
   groups.forEach((g, i) => {
     const middle = PAD.left + wide * (i + 0.5);
-    g.values.forEach((v, n) => svg.append(s('rect', { class: `bar s${n}`, x: middle - (bar * series.length) / 2 + bar * n, width: Math.max(1, bar - 2), y: y(v), height: Math.max(0, y(0) - y(v)) }, s('title', `${g.name}, ${series[n].name}: ${format(v)}`))));
+    g.values.forEach((v, n) => {
+      const place = { x: middle - (bar * series.length) / 2 + bar * n, width: Math.max(1, bar - 2), y: y(v), height: Math.max(0, y(0) - y(v)) };
+      svg.append(s('rect', { class: `bar s${n}`, ...place }, s('title', `${g.name}, ${series[n].name}: ${format(v)}`)));
+      if (n) svg.append(s('rect', { fill: `url(#${hatch}-${n})`, 'pointer-events': 'none', ...place }));
+    });
     const name = String(g.name);
     svg.append(s('text', { class: 'tick', x: middle, y: H - PAD.bottom + 17, 'text-anchor': 'middle' }, name.length > letters ? `${name.slice(0, letters - 1)}…` : name));
   });

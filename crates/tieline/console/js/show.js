@@ -27,7 +27,6 @@ setInterval(() => document.querySelectorAll('time[data-since]').forEach((t) => {
 export const code = (text) => (text ? h('code', text) : '–');
 export const link = (href, ...inside) => h('a', { href }, ...inside);
 export const to = (...parts) => `#/${parts.map(encodeURIComponent).join('/')}`;
-export const unset = () => h('span', { class: 'quiet' }, '–');
 
 // Pairs of name and value. A value that is undefined is left out.
 export function facts(pairs, kind = '') {
@@ -61,7 +60,12 @@ export async function load(box, signal, make) {
     const slow = setTimeout(() => { if (!box.childNodes.length) fill(box, h('p', { class: 'quiet' }, 'Loading…')); }, 150);
     try {
       const made = await make();
-      if (!signal.aborted) fill(box, made);
+      if (signal.aborted) return;
+      // Whoever had the focus in what is replaced reads on at its first heading.
+      const lost = box.contains(document.activeElement);
+      fill(box, made);
+      const head = lost && box.querySelector('h2');
+      if (head) { head.setAttribute('tabindex', '-1'); head.focus(); }
     } catch (e) {
       if (signal.aborted || e.name === 'AbortError') return;
       fill(box, problem(e), h('button', { type: 'button', onclick: again }, 'Try again'));

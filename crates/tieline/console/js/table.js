@@ -25,8 +25,11 @@ export function table({ caption, columns, key = JSON.stringify, empty = 'Nothing
   const draw = (row) => h('tr', { role: 'row', class: rowClass ? rowClass(row) : '' }, columns.map((c) => {
     const inside = c.cell(row);
     const attrs = { class: `${c.num ? 'num ' : ''}${c.class || ''}`, 'data-label': c.name };
-    const shown = inside === '' || inside === undefined || inside === null ? '–' : inside;
-    return c.head ? h('th', { ...attrs, role: 'rowheader', scope: 'row' }, shown) : h('td', { ...attrs, role: 'cell' }, h('div', { class: 'cell' }, shown));
+    const isEmpty = inside === '' || inside === undefined || inside === null;
+    // On a phone what is empty takes no line.
+    if (isEmpty) attrs.class += ' none';
+    const shown = h('div', { class: 'cell' }, isEmpty ? '–' : inside);
+    return c.head ? h('th', { ...attrs, role: 'rowheader', scope: 'row' }, shown) : h('td', { ...attrs, role: 'cell' }, shown);
   }));
 
   const set = (rows, fresh) => {

@@ -5,7 +5,7 @@
 
 import { h, fill, announce } from '../dom.js';
 import { ask, get, at } from '../api.js';
-import { badge, code, facts, link, load, note, to, unset, when } from '../show.js';
+import { badge, code, facts, link, load, note, to, when } from '../show.js';
 import { button, dialog, field, values } from '../form.js';
 import { table, rows } from '../table.js';
 import { clock, percent, plural, short, span, value, words } from '../format.js';
@@ -31,7 +31,7 @@ export function columns(open) {
     { name: 'Status', cell: (c) => [badge(c.status), c.warnings.length ? h('div', { class: 'quiet' }, c.warnings.join('; ')) : null] },
     { name: 'Source', cell: (c) => words(c.source) },
     { name: 'Answered in', num: true, cell: (c) => span(c.answeredInUs / 1000) },
-    { name: 'Handle time', num: true, cell: (c) => (c.outcome && c.outcome.handleMs ? span(c.outcome.handleMs) : unset()) },
+    { name: 'Handle time', num: true, cell: (c) => (c.outcome && c.outcome.handleMs ? span(c.outcome.handleMs) : '') },
   ];
 }
 

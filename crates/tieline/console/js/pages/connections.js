@@ -4,7 +4,7 @@
 import { h, fill } from '../dom.js';
 import { at, eachOf, get, post } from '../api.js';
 import { can } from '../session.js';
-import { badge, code, facts, link, note, section, to, unset, when } from '../show.js';
+import { badge, code, facts, link, note, section, to, when } from '../show.js';
 import { button } from '../form.js';
 import { rows, table } from '../table.js';
 import { lines } from '../chart.js';
@@ -32,9 +32,9 @@ async function list(page) {
     { name: 'Breaker', cell: (c) => badge(c.breaker.position, c.breaker.position === 'open' ? 'bad' : undefined) },
     { name: 'Token', cell: (c) => badge(c.token.status) },
     { name: 'Budget', num: true, cell: (c) => `${count(c.budget.available)} / ${count(c.budget.perMinute)} a min` },
-    { name: 'Vendor allows', num: true, cell: (c) => (c.budget.left < 0 ? unset() : `${count(c.budget.left)} more`) },
+    { name: 'Vendor allows', num: true, cell: (c) => (c.budget.left < 0 ? '' : `${count(c.budget.left)} more`) },
     { name: 'p50', num: true, cell: (c) => span(c.latency.p50Ms) }, { name: 'p95', num: true, cell: (c) => span(c.latency.p95Ms) }, { name: 'p99', num: true, cell: (c) => span(c.latency.p99Ms) },
-    { name: 'Error now', cell: (c) => (worst(c) ? words(worst(c).kind) : unset()) },
+    { name: 'Error now', cell: (c) => (worst(c) ? words(worst(c).kind) : '') },
   ] });
   page.root.append(page.head('Connections', { sub: 'The systems behind the calls, as this node knows them.', actions: can('admin') ? [check, add] : [] }), h('section', { class: 'part' }, listed.node), checked);
   await page.every(5000, async () => {

@@ -35,11 +35,13 @@ export async function show(page) {
 
   const drawPile = () => {
     const list = shown();
+    const lost = pile.contains(document.activeElement);
     current = Math.max(0, Math.min(current, list.length - 1));
     fill(pile, list.length ? list.map((r, i) => h('li', { class: i === current ? 'current' : '' },
       may && r.state === 'open' ? h('input', { type: 'checkbox', checked: chosen.has(r.id), 'aria-label': `Select review ${r.id}`, onchange: (e) => { if (e.target.checked) chosen.add(r.id); else chosen.delete(r.id); drawBulk(); } }) : h('span'),
       h('button', { type: 'button', class: 'text', 'aria-current': i === current ? 'true' : undefined, onclick: () => go(i) }, h('span', title(r)), h('span', { class: 'quiet' }, `${words(r.kind)} · ${r.sync} · ${r.id}`)))) : h('li', h('span'), h('span', { class: 'quiet' }, 'Nothing to decide.')),
     next ? h('li', h('span'), button('Show more', () => read(true), { kind: 'small' })) : null);
+    if (lost) (pile.querySelector('li.current button') || pile.querySelector('button') || sheet).focus();
     drawBulk();
   };
 
@@ -82,7 +84,10 @@ export async function show(page) {
     if (!r) { fill(sheet, note('Everything here is decided.')); return; }
     const whole = await get(at`/api/v1/reviews/${r.id}`, {}, page.signal);
     if (now() !== r) return;
+    const lost = sheet.contains(document.activeElement);
     fill(sheet, one(whole));
+    // The buttons that were pressed are gone: one reads on where the next pair is.
+    if (lost) sheet.focus();
     announce(`${words(r.kind)} ${title(r)}`);
   };
 

@@ -3,7 +3,7 @@
 import { h, fill } from '../dom.js';
 import { at, get, post } from '../api.js';
 import { can } from '../session.js';
-import { badge, link, load, note, said, to, unset } from '../show.js';
+import { badge, link, load, note, said, to } from '../show.js';
 import { button, confirm } from '../form.js';
 import { table } from '../table.js';
 import { count, plural } from '../format.js';
@@ -24,7 +24,7 @@ async function list(page) {
     { name: 'People', num: true, cell: (s) => count(s.pairs) },
     { name: 'Open reviews', num: true, cell: (s) => (s.openReviews ? link(`#/review?sync=${encodeURIComponent(s.name)}`, count(s.openReviews)) : '0') },
     { name: 'At once', cell: (s) => (s.push ? 'Yes' : 'By schedule') },
-    { name: 'Why it rests', cell: (s) => s.paused || unset() },
+    { name: 'Why it rests', cell: (s) => s.paused },
   ] });
   const actions = can('admin') ? [h('a', { class: 'button', href: '#/items/syncs/+' }, 'Add a sync')] : [];
   page.root.append(page.head('Syncs', { sub: 'Contacts of two systems, kept the same.', actions }), h('section', { class: 'part' }, listed.node));
