@@ -17,8 +17,12 @@ export class Refusal extends Error {
 
 let csrf = '';
 let whenSignedOut = () => {};
-export const setCsrf = (token) => { csrf = token; };
-export const onSignedOut = (act) => { whenSignedOut = act; };
+export const setCsrf = (token) => {
+  csrf = token;
+};
+export const onSignedOut = (act) => {
+  whenSignedOut = act;
+};
 
 // at`/api/v1/calls/${id}`: values are encoded, so that a slash in a name stays in the name.
 export const at = (parts, ...values) => String.raw({ raw: parts }, ...values.map(encodeURIComponent));
@@ -36,18 +40,31 @@ export async function ask(method, path, { body, query, headers, signal } = {}) {
   let answer;
   try {
     answer = await fetch(withQuery(path, query), {
-      method, signal, headers: sent, credentials: 'same-origin', cache: 'no-store',
+      method,
+      signal,
+      headers: sent,
+      credentials: 'same-origin',
+      cache: 'no-store',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (e) {
     if (e.name === 'AbortError') throw e;
-    throw new Refusal(0, { code: 'console.unreachable', message: 'The server does not answer.', fix: 'Check the network, and that tieline is running.' });
+    throw new Refusal(0, {
+      code: 'console.unreachable',
+      message: 'The server does not answer.',
+      fix: 'Check the network, and that tieline is running.',
+    });
   }
   const text = await answer.text();
   let data = null;
   if (text && (answer.headers.get('content-type') || '').includes('json')) data = JSON.parse(text);
   if (answer.ok) return { data, headers: answer.headers, status: answer.status };
-  const refusal = new Refusal(answer.status, (data && data.error) || {}, Number(answer.headers.get('retry-after')) || 0, data && data.mistakes);
+  const refusal = new Refusal(
+    answer.status,
+    (data && data.error) || {},
+    Number(answer.headers.get('retry-after')) || 0,
+    data && data.mistakes,
+  );
   // Not for the sign-in itself, which says in its own place what is wrong.
   if (answer.status === 401 && !path.startsWith('/api/v1/session')) whenSignedOut();
   throw refusal;

@@ -14,7 +14,13 @@ export function s(tag, attrs, ...children) {
 }
 
 function build(element, attrs, children) {
-  if (attrs === null || attrs === undefined || typeof attrs !== 'object' || attrs instanceof Node || Array.isArray(attrs)) {
+  if (
+    attrs === null ||
+    attrs === undefined ||
+    typeof attrs !== 'object' ||
+    attrs instanceof Node ||
+    Array.isArray(attrs)
+  ) {
     children.unshift(attrs);
     attrs = {};
   }
@@ -53,5 +59,7 @@ export function announce(text) {
   const live = document.getElementById('live');
   live.textContent = '';
   // The same words twice are only said twice when the region was empty between.
-  setTimeout(() => { live.textContent = text; }, 60);
+  setTimeout(() => {
+    live.textContent = text;
+  }, 60);
 }

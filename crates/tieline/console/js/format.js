@@ -38,7 +38,9 @@ export const percent = (share, digits = 1) => `${(share * 100).toFixed(digits)} 
 
 // `both_at_once` -> `Both at once`
 export function words(name) {
-  const text = String(name || '').replace(/[_.]/g, ' ').replace(/\b(crm|ivr|did|api|sql)\b/g, (w) => w.toUpperCase());
+  const text = String(name || '')
+    .replace(/[_.]/g, ' ')
+    .replace(/\b(crm|ivr|did|api|sql)\b/g, (w) => w.toUpperCase());
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

@@ -23,13 +23,45 @@ const here = () => {
 
 function draw() {
   const list = PAGES.map((g) => [g.group, g.items.filter((p) => can(p.scope))]).filter(([, items]) => items.length);
-  const menu = h('button', { type: 'button', class: 'menu', 'aria-expanded': 'false', 'aria-controls': 'nav', onclick: () => unfold(menu.getAttribute('aria-expanded') !== 'true') }, 'Menu');
-  const nav = h('nav', { id: 'nav', 'aria-label': 'Main' },
-    list.map(([group, items]) => [h('p', { class: 'group' }, group), h('ul', items.map((p) => h('li', h('a', { href: `#/${p.at}`, 'data-at': p.at, onclick: () => unfold(false) }, p.name))))]),
-    h('div', { class: 'who' },
+  const menu = h(
+    'button',
+    {
+      type: 'button',
+      class: 'menu',
+      'aria-expanded': 'false',
+      'aria-controls': 'nav',
+      onclick: () => unfold(menu.getAttribute('aria-expanded') !== 'true'),
+    },
+    'Menu',
+  );
+  const nav = h(
+    'nav',
+    { id: 'nav', 'aria-label': 'Main' },
+    list.map(([group, items]) => [
+      h('p', { class: 'group' }, group),
+      h(
+        'ul',
+        items.map((p) => h('li', h('a', { href: `#/${p.at}`, 'data-at': p.at, onclick: () => unfold(false) }, p.name))),
+      ),
+    ]),
+    h(
+      'div',
+      { class: 'who' },
       h('p', h('strong', session.user.fullName || session.user.name), h('span', { class: 'quiet' }, session.user.role)),
       themeSwitch(),
-      h('button', { type: 'button', onclick: () => signOut().then(() => begin('You are signed out.')).catch(failed) }, 'Sign out')));
+      h(
+        'button',
+        {
+          type: 'button',
+          onclick: () =>
+            signOut()
+              .then(() => begin('You are signed out.'))
+              .catch(failed),
+        },
+        'Sign out',
+      ),
+    ),
+  );
   main = h('main', { id: 'main', tabindex: '-1' });
   fill(shell, h('header', { class: 'top' }, h('a', { class: 'brand', href: '#/' }, 'Tieline'), menu), nav, main);
 }
@@ -41,14 +73,33 @@ function unfold(open) {
 
 function themeSwitch() {
   const now = document.documentElement.dataset.theme || 'auto';
-  return h('label', { class: 'theme' }, h('span', 'Theme'), h('select', {
-    value: now,
-    onchange: (event) => {
-      const to = event.target.value;
-      try { if (to === 'auto') localStorage.removeItem('tieline.theme'); else localStorage.setItem('tieline.theme', to); } catch { /* it holds until the page is left */ }
-      if (to === 'auto') delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = to;
-    },
-  }, [['auto', 'As the system'], ['light', 'Light'], ['dark', 'Dark']].map(([v, t]) => h('option', { value: v }, t))));
+  return h(
+    'label',
+    { class: 'theme' },
+    h('span', 'Theme'),
+    h(
+      'select',
+      {
+        value: now,
+        onchange: (event) => {
+          const to = event.target.value;
+          try {
+            if (to === 'auto') localStorage.removeItem('tieline.theme');
+            else localStorage.setItem('tieline.theme', to);
+          } catch {
+            /* it holds until the page is left */
+          }
+          if (to === 'auto') delete document.documentElement.dataset.theme;
+          else document.documentElement.dataset.theme = to;
+        },
+      },
+      [
+        ['auto', 'As the system'],
+        ['light', 'Light'],
+        ['dark', 'Dark'],
+      ].map(([v, t]) => h('option', { value: v }, t)),
+    ),
+  );
 }
 
 // What a page has to work with.
@@ -57,11 +108,19 @@ function pageFor(parts, query, name) {
   const { signal } = leave;
   const fresh = h('span', { class: 'fresh quiet' });
   return {
-    root, path: parts, query, signal,
+    root,
+    path: parts,
+    query,
+    signal,
     // The heading, and beside it what can be done here.
     head(title, { sub, actions = [] } = {}) {
       document.title = `${title} – Tieline`;
-      return h('header', { class: 'head' }, h('div', h('h1', { tabindex: '-1' }, title), sub ? h('p', { class: 'quiet' }, sub) : null), h('div', { class: 'actions' }, fresh, actions));
+      return h(
+        'header',
+        { class: 'head' },
+        h('div', h('h1', { tabindex: '-1' }, title), sub ? h('p', { class: 'quiet' }, sub) : null),
+        h('div', { class: 'actions' }, fresh, actions),
+      );
     },
     // Other values behind the ?, without drawing the page anew.
     setQuery(held) {
@@ -92,7 +151,9 @@ function pageFor(parts, query, name) {
         }
         if (!signal.aborted) timer = setTimeout(turn, ms);
       };
-      const seen = () => { if (!document.hidden) turn(); };
+      const seen = () => {
+        if (!document.hidden) turn();
+      };
       document.addEventListener('visibilitychange', seen, { signal });
       signal.addEventListener('abort', () => clearTimeout(timer));
       return turn();
@@ -109,15 +170,27 @@ async function follow() {
   const name = parts.shift() || firstPage();
   const entry = find(name);
   shell.querySelectorAll('nav a').forEach((a) => {
-    if (a.dataset.at === name || (entry && a.dataset.at === entry.of)) a.setAttribute('aria-current', 'page'); else a.removeAttribute('aria-current');
+    if (a.dataset.at === name || (entry && a.dataset.at === entry.of)) a.setAttribute('aria-current', 'page');
+    else a.removeAttribute('aria-current');
   });
   const page = pageFor(parts, query, name);
   const { signal } = leave;
-  const show = (node) => { fill(main, node); if (!first) land(); first = false; };
+  const show = (node) => {
+    fill(main, node);
+    if (!first) land();
+    first = false;
+  };
   if (!entry || !can(entry.scope)) {
-    page.root.append(page.head(entry ? 'Not for your role' : 'No such page'), h('p', entry
-      ? `This page needs the scope ${entry.scope}. Ask an administrator for another role.`
-      : 'There is nothing at this address.'), h('p', h('a', { href: '#/' }, 'To the first page')));
+    page.root.append(
+      page.head(entry ? 'Not for your role' : 'No such page'),
+      h(
+        'p',
+        entry
+          ? `This page needs the scope ${entry.scope}. Ask an administrator for another role.`
+          : 'There is nothing at this address.',
+      ),
+      h('p', h('a', { href: '#/' }, 'To the first page')),
+    );
     show(page.root);
     return;
   }
@@ -148,18 +221,35 @@ function land() {
 async function begin(why) {
   leave.abort();
   first = true;
-  try { await askWho(); } catch (e) { session.user = null; signIn(shell, begin, e); return; }
-  if (!session.user) { signIn(shell, () => begin(), typeof why === 'string' ? why : undefined); return; }
+  try {
+    await askWho();
+  } catch (e) {
+    session.user = null;
+    signIn(shell, begin, e);
+    return;
+  }
+  if (!session.user) {
+    signIn(shell, () => begin(), typeof why === 'string' ? why : undefined);
+    return;
+  }
   draw();
   follow();
 }
 
-onSignedOut(() => { if (session.user) { session.user = null; begin('Your session has ended. Sign in again.'); } });
+onSignedOut(() => {
+  if (session.user) {
+    session.user = null;
+    begin('Your session has ended. Sign in again.');
+  }
+});
 document.getElementById('skip').addEventListener('click', (event) => {
   // The address tells the page, so it may not be changed to #main.
   event.preventDefault();
   const target = document.querySelector('#main');
-  if (target) { target.setAttribute('tabindex', '-1'); target.focus(); }
+  if (target) {
+    target.setAttribute('tabindex', '-1');
+    target.focus();
+  }
 });
 window.addEventListener('hashchange', follow);
 begin();

@@ -7,30 +7,57 @@
 import { h, fill } from './dom.js';
 import { failed } from './show.js';
 
-export function table({ caption, columns, key = JSON.stringify, empty = 'Nothing here.', quiet = true, cards = true, rowClass }) {
+export function table({
+  caption,
+  columns,
+  key = JSON.stringify,
+  empty = 'Nothing here.',
+  quiet = true,
+  cards = true,
+  rowClass,
+}) {
   const body = h('tbody', { role: 'rowgroup' });
-  const node = h('table', { role: 'table', class: cards ? 'cards' : '' },
+  const node = h(
+    'table',
+    { role: 'table', class: cards ? 'cards' : '' },
     h('caption', { class: quiet ? 'unseen' : '' }, caption),
-    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((c) => h('th', { role: 'columnheader', scope: 'col', class: c.num ? 'num' : '' }, c.name)))),
-    body);
+    h(
+      'thead',
+      { role: 'rowgroup' },
+      h(
+        'tr',
+        { role: 'row' },
+        columns.map((c) => h('th', { role: 'columnheader', scope: 'col', class: c.num ? 'num' : '' }, c.name)),
+      ),
+    ),
+    body,
+  );
   const box = h('div', { class: 'scroll', role: 'region', 'aria-label': caption }, node);
   const none = h('p', { class: 'empty', hidden: true }, empty);
   let kept = new Map();
 
   // Only what really scrolls is a stop of the tab key.
   new ResizeObserver(() => {
-    if (box.scrollWidth > box.clientWidth + 1) box.setAttribute('tabindex', '0'); else box.removeAttribute('tabindex');
+    if (box.scrollWidth > box.clientWidth + 1) box.setAttribute('tabindex', '0');
+    else box.removeAttribute('tabindex');
   }).observe(box);
 
-  const draw = (row) => h('tr', { role: 'row', class: rowClass ? rowClass(row) : '' }, columns.map((c) => {
-    const inside = c.cell(row);
-    const attrs = { class: `${c.num ? 'num ' : ''}${c.class || ''}`, 'data-label': c.name };
-    const isEmpty = inside === '' || inside === undefined || inside === null;
-    // On a phone what is empty takes no line.
-    if (isEmpty) attrs.class += ' none';
-    const shown = h('div', { class: 'cell' }, isEmpty ? '–' : inside);
-    return c.head ? h('th', { ...attrs, role: 'rowheader', scope: 'row' }, shown) : h('td', { ...attrs, role: 'cell' }, shown);
-  }));
+  const draw = (row) =>
+    h(
+      'tr',
+      { role: 'row', class: rowClass ? rowClass(row) : '' },
+      columns.map((c) => {
+        const inside = c.cell(row);
+        const attrs = { class: `${c.num ? 'num ' : ''}${c.class || ''}`, 'data-label': c.name };
+        const isEmpty = inside === '' || inside === undefined || inside === null;
+        // On a phone what is empty takes no line.
+        if (isEmpty) attrs.class += ' none';
+        const shown = h('div', { class: 'cell' }, isEmpty ? '–' : inside);
+        return c.head
+          ? h('th', { ...attrs, role: 'rowheader', scope: 'row' }, shown)
+          : h('td', { ...attrs, role: 'cell' }, shown);
+      }),
+    );
 
   const set = (rows, fresh) => {
     const next = new Map();
@@ -48,7 +75,11 @@ export function table({ caption, columns, key = JSON.stringify, empty = 'Nothing
       if (tr === place) place = place.nextSibling;
       else body.insertBefore(tr, place);
     }
-    while (place) { const gone = place; place = place.nextSibling; gone.remove(); }
+    while (place) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
     kept = next;
     none.hidden = rows.length > 0;
     box.hidden = rows.length === 0;

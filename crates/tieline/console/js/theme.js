@@ -2,6 +2,10 @@
 // A plain script, not a module: modules run only after the page was read.
 (function () {
   var kept = null;
-  try { kept = localStorage.getItem('tieline.theme'); } catch (e) { /* storage may be forbidden */ }
+  try {
+    kept = localStorage.getItem('tieline.theme');
+  } catch {
+    /* storage may be forbidden */
+  }
   if (kept === 'light' || kept === 'dark') document.documentElement.dataset.theme = kept;
 })();

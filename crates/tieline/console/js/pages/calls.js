@@ -1,17 +1,30 @@
-// Calls as they arrive, and everything that was decided for one of them.
+// Calls as they arrive.
 //
 // New ones are asked for by the time of the newest that is shown; now and again the
 // whole page is read anew, because a call's end and its late answer change old rows.
 
 import { h, fill, announce } from '../dom.js';
-import { ask, get, at } from '../api.js';
-import { badge, code, facts, link, load, note, to, when } from '../show.js';
+import { ask } from '../api.js';
+import { badge, facts, link, load, to, when } from '../show.js';
 import { button, dialog, field, values } from '../form.js';
-import { table, rows } from '../table.js';
-import { clock, percent, plural, short, span, value, words } from '../format.js';
+import { table } from '../table.js';
+import { clock, percent, plural, short, span, words } from '../format.js';
+import { customer, one, trace } from './call.js';
 
-const STATUS = [['', 'Any'], ['hit', 'Hit'], ['miss', 'Miss'], ['partial', 'Partial'], ['ambiguous', 'Ambiguous'], ['unknown', 'Unknown']];
-const SOURCE = [['', 'Any'], ['directory', 'Directory'], ['crm', 'CRM'], ['none', 'None']];
+const STATUS = [
+  ['', 'Any'],
+  ['hit', 'Hit'],
+  ['miss', 'Miss'],
+  ['partial', 'Partial'],
+  ['ambiguous', 'Ambiguous'],
+  ['unknown', 'Unknown'],
+];
+const SOURCE = [
+  ['', 'Any'],
+  ['directory', 'Directory'],
+  ['crm', 'CRM'],
+  ['none', 'None'],
+];
 const SHOWN = 100;
 
 export function show(page) {
@@ -19,16 +32,36 @@ export function show(page) {
   return list(page);
 }
 
-const hasRecord = (id) => id && !id.startsWith('PHONE:') && id !== 'UNKNOWN';
-export const customer = (id) => (hasRecord(id) ? link(to('customers', id), id) : h('span', { class: 'quiet', title: id }, id ? (id === 'UNKNOWN' ? 'Withheld' : 'Not identified') : '–'));
-
 export function columns(open) {
   return [
-    { name: 'Arrived', head: true, cell: (c) => h('button', { type: 'button', class: 'text', 'aria-label': `${clock(c.arrivedAt)}, from ${c.fromNumber || 'a withheld number'}: show the trace`, onclick: () => open(c) }, when(c.arrivedAt)) },
+    {
+      name: 'Arrived',
+      head: true,
+      cell: (c) =>
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'text',
+            'aria-label': `${clock(c.arrivedAt)}, from ${c.fromNumber || 'a withheld number'}: show the trace`,
+            onclick: () => open(c),
+          },
+          when(c.arrivedAt),
+        ),
+    },
     { name: 'From', cell: (c) => c.fromNumber || c.email || h('span', { class: 'quiet' }, 'Withheld') },
-    { name: 'Queue', cell: (c) => { const q = (c.outcome && c.outcome.queue) || c.queue || ''; return h('span', { title: q }, short(q) || '–'); } },
+    {
+      name: 'Queue',
+      cell: (c) => {
+        const q = (c.outcome && c.outcome.queue) || c.queue || '';
+        return h('span', { title: q }, short(q) || '–');
+      },
+    },
     { name: 'Customer', cell: (c) => customer(c.externalId) },
-    { name: 'Status', cell: (c) => [badge(c.status), c.warnings.length ? h('div', { class: 'quiet' }, c.warnings.join('; ')) : null] },
+    {
+      name: 'Status',
+      cell: (c) => [badge(c.status), c.warnings.length ? h('div', { class: 'quiet' }, c.warnings.join('; ')) : null],
+    },
     { name: 'Source', cell: (c) => words(c.source) },
     { name: 'Answered in', num: true, cell: (c) => span(c.answeredInUs / 1000) },
     { name: 'Handle time', num: true, cell: (c) => (c.outcome && c.outcome.handleMs ? span(c.outcome.handleMs) : '') },
@@ -43,41 +76,74 @@ async function list(page) {
   let turns = 0;
   let unsaid = 0;
   let saidAt = 0;
-  const open = (c) => dialog(`Call of ${clock(c.arrivedAt)}`, () => {
-    const box = h('div');
-    load(box, page.signal, () => trace(c.callId, page.signal));
-    return [box, h('p', link(to('calls', c.callId), 'Open as a page'))];
-  }, { side: true });
-  const listed = table({ caption: 'Calls, newest first', columns: columns(open), key: (c) => c.callId, empty: 'No call yet that fits.' });
+  const open = (c) =>
+    dialog(
+      `Call of ${clock(c.arrivedAt)}`,
+      () => {
+        const box = h('div');
+        load(box, page.signal, () => trace(c.callId, page.signal));
+        return [box, h('p', link(to('calls', c.callId), 'Open as a page'))];
+      },
+      { side: true },
+    );
+  const listed = table({
+    caption: 'Calls, newest first',
+    columns: columns(open),
+    key: (c) => c.callId,
+    empty: 'No call yet that fits.',
+  });
   const summary = h('div');
-  const older = h('p', { class: 'more' }, button('Show older calls', () => more()));
-  const hold = button('Hold', () => {
-    paused = !paused;
-    hold.setAttribute('aria-pressed', String(paused));
-    fill(hold, paused ? 'Go on' : 'Hold');
-    announce(paused ? 'New calls are held back.' : 'New calls are shown again.');
-    if (!paused) refresh();
-  }, { title: 'Keep the list still' });
+  const older = h(
+    'p',
+    { class: 'more' },
+    button('Show older calls', () => more()),
+  );
+  const hold = button(
+    'Hold',
+    () => {
+      paused = !paused;
+      hold.setAttribute('aria-pressed', String(paused));
+      fill(hold, paused ? 'Go on' : 'Hold');
+      announce(paused ? 'New calls are held back.' : 'New calls are shown again.');
+      if (!paused) refresh();
+    },
+    { title: 'Keep the list still' },
+  );
 
-  const asked = (more) => ({ limit: SHOWN, queue: filter.queue, status: filter.status, source: filter.source, ...more });
+  const asked = (more) => ({
+    limit: SHOWN,
+    queue: filter.queue,
+    status: filter.status,
+    source: filter.source,
+    ...more,
+  });
   const draw = (fresh) => {
     listed.set(calls, fresh);
     const some = calls.slice(0, SHOWN);
     const share = (f) => (some.length ? percent(some.filter(f).length / some.length) : '–');
     const sorted = some.map((c) => c.answeredInUs / 1000).sort((a, b) => a - b);
-    fill(summary, facts([
-      ['Calls looked at', `${some.length}`],
-      ['Identified', share((c) => c.status === 'hit')],
-      ['Partial', share((c) => c.status === 'partial')],
-      ['From the directory', share((c) => c.source === 'directory')],
-      ['Answered in, median', sorted.length ? span(sorted[Math.floor(sorted.length / 2)]) : '–'],
-      ['Slowest', sorted.length ? span(sorted[sorted.length - 1]) : '–'],
-    ], 'strip'));
+    fill(
+      summary,
+      facts(
+        [
+          ['Calls looked at', `${some.length}`],
+          ['Identified', share((c) => c.status === 'hit')],
+          ['Partial', share((c) => c.status === 'partial')],
+          ['From the directory', share((c) => c.source === 'directory')],
+          ['Answered in, median', sorted.length ? span(sorted[Math.floor(sorted.length / 2)]) : '–'],
+          ['Slowest', sorted.length ? span(sorted[sorted.length - 1]) : '–'],
+        ],
+        'strip',
+      ),
+    );
     older.hidden = !cursor;
   };
   const whole = async () => {
     const { data, headers } = await ask('GET', '/api/v1/calls', { query: asked(), signal: page.signal });
-    if (calls.length <= SHOWN) { calls = data; cursor = headers.get('x-next-cursor') || ''; } else merge(data);
+    if (calls.length <= SHOWN) {
+      calls = data;
+      cursor = headers.get('x-next-cursor') || '';
+    } else merge(data);
   };
   const merge = (told) => {
     const byId = new Map(calls.map((c) => [c.callId, c]));
@@ -95,13 +161,20 @@ async function list(page) {
       await whole();
       arrived = calls.filter((c) => !known.has(c.callId)).length;
     } else {
-      const { data } = await ask('GET', '/api/v1/calls', { query: asked({ from: calls[0].arrivedAt }), signal: page.signal });
+      const { data } = await ask('GET', '/api/v1/calls', {
+        query: asked({ from: calls[0].arrivedAt }),
+        signal: page.signal,
+      });
       arrived = merge(data);
     }
     draw(!isFirst);
     // Not more than one sentence in ten seconds: a busy line would talk without end.
     if (!isFirst) unsaid += arrived;
-    if (unsaid && Date.now() - saidAt > 10000) { announce(plural(unsaid, 'new call')); unsaid = 0; saidAt = Date.now(); }
+    if (unsaid && Date.now() - saidAt > 10000) {
+      announce(plural(unsaid, 'new call'));
+      unsaid = 0;
+      saidAt = Date.now();
+    }
   };
   const more = async () => {
     const { data, headers } = await ask('GET', '/api/v1/calls', { query: asked({ cursor }), signal: page.signal });
@@ -109,72 +182,32 @@ async function list(page) {
     merge(data);
     draw();
   };
-  const bar = h('form', { class: 'bar', 'aria-label': 'Filter', onsubmit: (e) => e.preventDefault(), onchange: () => {
-    Object.assign(filter, values(bar));
-    page.setQuery(filter);
-    calls = []; cursor = ''; turns = 0;
-    refresh();
-  } },
-  field('Status', { name: 'status', options: STATUS, value: filter.status || '' }),
-  field('Source', { name: 'source', options: SOURCE, value: filter.source || '' }),
-  field('Queue', { name: 'queue', value: filter.queue || '', placeholder: 'Name or id' }), hold);
-  page.root.append(page.head('Live calls', { sub: 'Calls as they arrive, who they are from, and how fast that was known.' }), bar, summary, h('section', { class: 'part' }, listed.node, older));
+  const bar = h(
+    'form',
+    {
+      class: 'bar',
+      'aria-label': 'Filter',
+      onsubmit: (e) => e.preventDefault(),
+      onchange: () => {
+        Object.assign(filter, values(bar));
+        page.setQuery(filter);
+        calls = [];
+        cursor = '';
+        turns = 0;
+        refresh();
+      },
+    },
+    field('Status', { name: 'status', options: STATUS, value: filter.status || '' }),
+    field('Source', { name: 'source', options: SOURCE, value: filter.source || '' }),
+    field('Queue', { name: 'queue', value: filter.queue || '', placeholder: 'Name or id' }),
+    hold,
+  );
+  page.root.append(
+    page.head('Live calls', { sub: 'Calls as they arrive, who they are from, and how fast that was known.' }),
+    bar,
+    summary,
+    h('section', { class: 'part' }, listed.node, older),
+  );
   older.hidden = true;
   await page.every(2500, refresh);
 }
-
-async function one(page, id) {
-  const box = h('div', { class: 'part' });
-  page.root.append(page.head('Call', { sub: h('code', id) }), h('p', link('#/calls', 'All calls')), box);
-  await load(box, page.signal, () => trace(id, page.signal));
-}
-
-// Everything there is to know of one call.
-async function trace(id, signal) {
-  const [call, told] = await Promise.all([get(at`/api/v1/calls/${id}`, {}, signal), get(at`/api/v1/calls/${id}/explain`, {}, signal)]);
-  const look = told.lookup;
-  const out = call.outcome;
-  const data = Object.entries(call.data || {});
-  return [
-    h('section', { class: 'part' }, h('h2', 'Call'), facts([
-      ['Call id', code(call.callId)], ['Arrived', when(call.arrivedAt)], ['From', call.fromNumber || call.email || 'Withheld'],
-      ['Direction', `${words(call.direction)}, ${call.mediaType}`], ['Queue', call.queue], ['Customer', customer(call.externalId)],
-      ['Calls before', String(call.previousInteractionCount)],
-      ...data.map(([k, v]) => [k, value(v)]),
-    ])),
-    h('section', { class: 'part' }, h('h2', 'Lookup'), look ? facts([
-      ['Status', badge(look.status)], ['Source', words(look.source)], ['Connection', look.connection ? link(to('connections', look.connection), look.connection) : ''],
-      ['Answered in', `${span(look.answeredMs)} of ${span(look.deadlineMs)}`],
-      ['Record', look.externalId], ['Known better', look.identifiedAt ? when(look.identifiedAt) : 'No'],
-      ['Candidates', look.candidates ? String(look.candidates) : 'None'],
-      ['Agent\'s correction', look.correctedTo || 'None'],
-      ['Warnings', look.warnings.length ? h('ul', look.warnings.map((w) => h('li', w))) : 'None'],
-    ]) : note('Nobody looked this call up.')),
-    h('section', { class: 'part' }, h('h2', 'Routing'), told.decisions.length ? told.decisions.map(decision) : note('No routing decision was asked for.')),
-    h('section', { class: 'part' }, h('h2', 'Handling'), out.startedAt ? facts([
-      ['Started', when(out.startedAt)], ['Ended', out.endedAt ? when(out.endedAt) : 'Goes on'], ['Talk', span(out.talkMs)], ['Hold', span(out.holdMs)],
-      ['After-call work', span(out.acwMs)], ['Handle time', `${span(out.handleMs)}${out.estimated ? ', estimated' : ''}`],
-      ['Agent', out.userId], ['Wrap-up', out.wrapUp.join(', ')], ['Activity in the CRM', `${words(out.journal)}${out.journalRecord ? ` (${out.journalConnection}: ${out.journalRecord})` : ''}`],
-    ]) : note('No event of this call was told yet.')),
-    h('section', { class: 'part' }, h('h2', 'Writes to other systems'), told.writes.length
-      ? rows({ caption: 'Writes', key: (w) => w.what + w.connection + w.state, columns: [
-        { name: 'What', head: true, cell: (w) => words(w.what) }, { name: 'Connection', cell: (w) => w.connection },
-        { name: 'State', cell: (w) => badge(w.state) }, { name: 'Note', cell: (w) => w.note }] }, told.writes) : note('None.')),
-  ];
-}
-
-function decision(d) {
-  return [facts([
-    ['Decided', [when(d.at), ` in ${span(d.tookMs)}`]], ['Entry', code(d.entry)], ['Status', badge(d.status)], ['Destination', d.destination || 'None'], ['Reason', d.reason],
-    ['Rule set', String(d.revision)], ['The draft would say', d.shadow || undefined], ['Warnings', d.warnings.length ? d.warnings.join('; ') : undefined],
-    ['Asked', d.asked.length ? d.asked.map((a) => `${a.connection} (${a.source}, ${span(a.tookMs)}${a.failure ? `, ${a.failure}` : ''})`).join(', ') : undefined],
-  ]), lines(d.lines)];
-}
-
-// Each line of a rule, and what became of it.
-export function lines(list) {
-  return h('ol', { class: 'trace' }, list.map((l) => h('li',
-    h('p', badge(l.verdict), ` ${l.rule ? `${l.rule}, line ${l.line}` : `Line ${l.line}`} → `, h('strong', l.destination)),
-    h('ul', l.conditions.map((c) => h('li', { class: 'quiet' }, `${c.words}: ${c.verdict}. Seen: ${c.seen || 'nothing'} (compared as ${c.comparedAs}, ${c.connection})`))))));
-}
-

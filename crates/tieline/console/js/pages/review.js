@@ -5,21 +5,34 @@
 import { h, fill, announce } from '../dom.js';
 import { at, get, post } from '../api.js';
 import { can } from '../session.js';
-import { badge, code, failed, note, problem, said, section, when } from '../show.js';
+import { failed, note, problem, said } from '../show.js';
 import { button, confirm, dialog, field, form, values } from '../form.js';
-import { rows } from '../table.js';
 import { plural, value, words } from '../format.js';
-import { pairView } from './pair.js';
+import { ASKS, CHOICES, asked, title } from './asked.js';
 
-const ASKS = { conflict: 'Both sides changed this field. Whose value holds?', deleted: 'One was deleted, the other edited. Which side stands?', ambiguous: 'Several records could be meant. Which one?', duplicate: 'It seems to be there already. Which pair is meant?', brake: 'May so many records be deleted?' };
-const CHOICES = { left: ['l', 'Left'], right: ['r', 'Right'], both: ['b', 'Both'], approve: ['a', 'Approve'] };
-const STATES = [['open', 'Open'], ['decided', 'Decided'], ['withdrawn', 'Withdrawn'], ['spent', 'Done'], ['all', 'All']];
+const STATES = [
+  ['open', 'Open'],
+  ['decided', 'Decided'],
+  ['withdrawn', 'Withdrawn'],
+  ['spent', 'Done'],
+  ['all', 'All'],
+];
 const PAGE = 100;
 
-const keysKept = () => { try { return localStorage.getItem('tieline.keys') !== 'off'; } catch { return true; } };
+const keysKept = () => {
+  try {
+    return localStorage.getItem('tieline.keys') !== 'off';
+  } catch {
+    return true;
+  }
+};
 
 export async function show(page) {
-  const held = { sync: page.query.get('sync') || '', kind: page.query.get('kind') || '', state: page.query.get('state') || 'open' };
+  const held = {
+    sync: page.query.get('sync') || '',
+    kind: page.query.get('kind') || '',
+    state: page.query.get('state') || 'open',
+  };
   let items = [];
   let next = '';
   let current = 0;
@@ -31,16 +44,52 @@ export async function show(page) {
   const bulk = h('div', { class: 'actions' });
 
   const shown = () => items.filter((r) => !held.kind || r.kind === held.kind);
-  const title = (r) => (r.field ? r.field : r.kind === 'brake' ? 'Many deletes' : `Pair ${r.pair}`);
 
   const drawPile = () => {
     const list = shown();
     const lost = pile.contains(document.activeElement);
     current = Math.max(0, Math.min(current, list.length - 1));
-    fill(pile, list.length ? list.map((r, i) => h('li', { class: i === current ? 'current' : '' },
-      may && r.state === 'open' ? h('input', { type: 'checkbox', checked: chosen.has(r.id), 'aria-label': `Select review ${r.id}`, onchange: (e) => { if (e.target.checked) chosen.add(r.id); else chosen.delete(r.id); drawBulk(); } }) : h('span'),
-      h('button', { type: 'button', class: 'text', 'aria-current': i === current ? 'true' : undefined, onclick: () => go(i) }, h('span', title(r)), h('span', { class: 'quiet' }, `${words(r.kind)} · ${r.sync} · ${r.id}`)))) : h('li', h('span'), h('span', { class: 'quiet' }, 'Nothing to decide.')),
-    next ? h('li', h('span'), button('Show more', () => read(true), { kind: 'small' })) : null);
+    fill(
+      pile,
+      list.length
+        ? list.map((r, i) =>
+            h(
+              'li',
+              { class: i === current ? 'current' : '' },
+              may && r.state === 'open'
+                ? h('input', {
+                    type: 'checkbox',
+                    checked: chosen.has(r.id),
+                    'aria-label': `Select review ${r.id}`,
+                    onchange: (e) => {
+                      if (e.target.checked) chosen.add(r.id);
+                      else chosen.delete(r.id);
+                      drawBulk();
+                    },
+                  })
+                : h('span'),
+              h(
+                'button',
+                {
+                  type: 'button',
+                  class: 'text',
+                  'aria-current': i === current ? 'true' : undefined,
+                  onclick: () => go(i),
+                },
+                h('span', title(r)),
+                h('span', { class: 'quiet' }, `${words(r.kind)} · ${r.sync} · ${r.id}`),
+              ),
+            ),
+          )
+        : h('li', h('span'), h('span', { class: 'quiet' }, 'Nothing to decide.')),
+      next
+        ? h(
+            'li',
+            h('span'),
+            button('Show more', () => read(true), { kind: 'small' }),
+          )
+        : null,
+    );
     if (lost) (pile.querySelector('li.current button') || pile.querySelector('button') || sheet).focus();
     drawBulk();
   };
@@ -49,11 +98,39 @@ export async function show(page) {
     const picked = items.filter((r) => chosen.has(r.id));
     const takes = picked.length ? Object.keys(CHOICES).filter((c) => picked.every((r) => r.takes.includes(c))) : [];
     const nobody = picked.length && picked.every((r) => r.takes.includes('pair'));
-    fill(bulk, may && shown().length ? button('Select all shown', () => { shown().filter((r) => r.state === 'open').forEach((r) => chosen.add(r.id)); drawPile(); }, { kind: 'small' }) : null,
-      picked.length ? [h('strong', { role: 'status' }, `${picked.length} selected`), takes.map((c) => button(`${CHOICES[c][1]} for all`, () => many({ choice: c }, CHOICES[c][1]), { kind: 'small' })),
-        nobody ? button('Nobody for all', () => many({ pair: null }, 'Nobody'), { kind: 'small' }) : null,
-        !takes.length && !nobody ? h('span', { class: 'quiet' }, 'These cannot be decided in the same way.') : null,
-        button('Clear', () => { chosen.clear(); drawPile(); }, { kind: 'small' })] : null);
+    fill(
+      bulk,
+      may && shown().length
+        ? button(
+            'Select all shown',
+            () => {
+              shown()
+                .filter((r) => r.state === 'open')
+                .forEach((r) => chosen.add(r.id));
+              drawPile();
+            },
+            { kind: 'small' },
+          )
+        : null,
+      picked.length
+        ? [
+            h('strong', { role: 'status' }, `${picked.length} selected`),
+            takes.map((c) =>
+              button(`${CHOICES[c][1]} for all`, () => many({ choice: c }, CHOICES[c][1]), { kind: 'small' }),
+            ),
+            nobody ? button('Nobody for all', () => many({ pair: null }, 'Nobody'), { kind: 'small' }) : null,
+            !takes.length && !nobody ? h('span', { class: 'quiet' }, 'These cannot be decided in the same way.') : null,
+            button(
+              'Clear',
+              () => {
+                chosen.clear();
+                drawPile();
+              },
+              { kind: 'small' },
+            ),
+          ]
+        : null,
+    );
   };
 
   const settle = async (ids, decision) => {
@@ -62,18 +139,34 @@ export async function show(page) {
     const gone = new Set(ids.filter((id) => !refused.has(id)));
     if (held.state === 'open') items = items.filter((r) => !gone.has(r.id));
     gone.forEach((id) => chosen.delete(id));
-    said(`${plural(told.decided, 'review')} decided.${told.refused.length ? ` ${told.refused.length} refused: ${told.refused[0].message}` : ''} The next run does it.`);
+    said(
+      `${plural(told.decided, 'review')} decided.${told.refused.length ? ` ${told.refused.length} refused: ${told.refused[0].message}` : ''} The next run does it.`,
+    );
     await go(current);
   };
   const many = async (decision, word) => {
     const ids = [...chosen];
-    if (ids.length > 1 && !await confirm(`Decide ${ids.length} reviews?`, [h('p', `All of them: ${word}. The next run does it; until then each can be decided anew.`)], `Decide ${ids.length}`)) return;
+    if (
+      ids.length > 1 &&
+      !(await confirm(
+        `Decide ${ids.length} reviews?`,
+        `All of them: ${word}. The next run does it; until then each can be decided anew.`,
+        `Decide ${ids.length}`,
+      ))
+    )
+      return;
     await settle(ids, decision);
   };
   const now = () => shown()[current];
   const decide = (decision) => settle([now().id], decision);
 
-  const typed = (r) => dialog('Type the value', (close) => form(field('Value', { name: 'value', value: value(r.about.left), wide: true }), 'Decide', async (f) => { close(); await settle([r.id], { choice: 'value', value: f.value }); }));
+  const typed = (r) =>
+    dialog('Type the value', (close) =>
+      form(field('Value', { name: 'value', value: value(r.about.left), wide: true }), 'Decide', async (f) => {
+        close();
+        await settle([r.id], { choice: 'value', value: f.value });
+      }),
+    );
 
   const go = async (i) => {
     current = i;
@@ -81,81 +174,129 @@ export async function show(page) {
     const r = now();
     const line = pile.querySelector('li.current');
     if (line && line.scrollIntoView) line.scrollIntoView({ block: 'nearest' });
-    if (!r) { fill(sheet, note('Everything here is decided.')); return; }
+    if (!r) {
+      fill(sheet, note('Everything here is decided.'));
+      return;
+    }
     const whole = await get(at`/api/v1/reviews/${r.id}`, {}, page.signal);
     if (now() !== r) return;
     const lost = sheet.contains(document.activeElement);
-    fill(sheet, one(whole));
+    fill(sheet, asked(whole, { may, keys, decide, typed }));
     // The buttons that were pressed are gone: one reads on where the next pair is.
     if (lost) sheet.focus();
     announce(`${words(r.kind)} ${title(r)}`);
   };
 
-  const one = (r) => {
-    const hint = (key) => (keys ? [' ', h('kbd', key)] : '');
-    const others = r.records.filter((p) => p.pair !== r.pair);
-    const acts = !may || !['open', 'decided'].includes(r.state) ? [] : [
-      ...Object.entries(CHOICES).filter(([c]) => r.takes.includes(c)).map(([c, [key, text]]) => button([text, hint(key)].flat(), () => decide({ choice: c }), { kind: 'primary' })),
-      r.takes.includes('value') ? button(['Another value', hint('v')].flat(), () => typed(r)) : null,
-      r.takes.includes('pair') ? [others.map((p, i) => button([`It is pair ${p.pair}`, hint(String(i + 1))].flat(), () => decide({ pair: p.pair }), { kind: 'primary' })), button(['Nobody of these', hint('n')].flat(), () => decide({ pair: null }))] : null,
-    ].flat();
-    return [
-      h('h2', `${words(r.kind)}: ${title(r)} `, badge(r.state)),
-      h('p', ASKS[r.kind] || '', r.about.by ? h('span', { class: 'quiet' }, r.kind === 'conflict' ? ` The rule: ${words(r.about.by).toLowerCase()}.` : ` Found by ${words(r.about.by).toLowerCase()}.`) : null, r.about.why ? ` ${r.about.why}` : ''),
-      r.kind === 'conflict' ? rows({ caption: 'The two values', key: (x) => x[0], cards: false, columns: [{ name: 'Side', head: true, cell: (x) => x[0] }, { name: 'Value', cell: (x) => h('strong', x[1] || 'empty') }, { name: 'For now', cell: (x) => (x[2] ? badge('holds', 'ok') : '') }] },
-        [['Left', value(r.about.left), r.about.won === 'left'], ['Right', value(r.about.right), r.about.won === 'right']]) : null,
-      r.kind === 'brake' ? h('p', h('strong', `${r.about.deletes} deletes of ${r.about.of} people.`)) : null,
-      h('div', { class: 'actions', role: 'group', 'aria-label': 'Decide' }, acts), h('p'),
-      r.decidedAt ? note('Decided ', when(r.decidedAt), ` by ${r.decidedBy}: `, code(JSON.stringify(r.decision))) : null,
-      r.records.map((p) => section(p.pair === r.pair ? 'The record' : `Candidate ${others.indexOf(p) + 1}: pair ${p.pair}`, pairView(p, r.field))),
-      note('Asked ', when(r.madeAt), ` by run ${r.runId} of ${r.sync}.`),
-    ];
-  };
-
   const read = async (more) => {
-    const told = await get('/api/v1/reviews', { sync: held.sync, state: held.state, limit: PAGE, before: more ? next : '' }, page.signal);
+    const told = await get(
+      '/api/v1/reviews',
+      { sync: held.sync, state: held.state, limit: held.kind ? 1000 : PAGE, before: more ? next : '' },
+      page.signal,
+    );
     items = more ? [...items, ...told.items] : told.items;
     next = told.next;
     await go(more ? current : 0);
   };
 
-  document.addEventListener('keydown', (event) => {
-    if (!keys || event.ctrlKey || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
-    if (['INPUT', 'SELECT', 'TEXTAREA'].includes(event.target.tagName) && event.target.type !== 'checkbox') return;
-    const r = now();
-    if (!r) return;
-    const act = (what) => { event.preventDefault(); Promise.resolve(what()).catch(failed); };
-    const list = shown();
-    if (event.key === 'j' && current < list.length - 1) act(() => go(current + 1));
-    else if (event.key === 'k' && current > 0) act(() => go(current - 1));
-    else if (!may || r.state !== 'open') return;
-    else if (event.key === 'x') act(() => { if (!chosen.delete(r.id)) chosen.add(r.id); drawPile(); announce(chosen.has(r.id) ? 'Selected' : 'Not selected'); });
-    else if (event.key === 'v' && r.takes.includes('value')) act(() => typed(r));
-    else if (event.key === 'n' && r.takes.includes('pair')) act(() => decide({ pair: null }));
-    else if (/^[1-9]$/.test(event.key) && r.takes.includes('pair')) {
-      const pair = (r.about.pairs || []).filter((p) => p !== r.pair)[Number(event.key) - 1];
-      if (pair) act(() => decide({ pair }));
-    } else {
-      const choice = Object.keys(CHOICES).find((c) => CHOICES[c][0] === event.key && r.takes.includes(c));
-      if (choice) act(() => decide({ choice }));
-    }
-  }, { signal: page.signal });
+  document.addEventListener(
+    'keydown',
+    (event) => {
+      if (!keys || event.ctrlKey || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
+      if (['INPUT', 'SELECT', 'TEXTAREA'].includes(event.target.tagName) && event.target.type !== 'checkbox') return;
+      const r = now();
+      if (!r) return;
+      const act = (what) => {
+        event.preventDefault();
+        Promise.resolve(what()).catch(failed);
+      };
+      const list = shown();
+      if (event.key === 'j' && current < list.length - 1) act(() => go(current + 1));
+      else if (event.key === 'k' && current > 0) act(() => go(current - 1));
+      else if (!may || r.state !== 'open') return;
+      else if (event.key === 'x')
+        act(() => {
+          if (!chosen.delete(r.id)) chosen.add(r.id);
+          drawPile();
+          announce(chosen.has(r.id) ? 'Selected' : 'Not selected');
+        });
+      else if (event.key === 'v' && r.takes.includes('value')) act(() => typed(r));
+      else if (event.key === 'n' && r.takes.includes('pair')) act(() => decide({ pair: null }));
+      else if (/^[1-9]$/.test(event.key) && r.takes.includes('pair')) {
+        const pair = (r.about.pairs || []).filter((p) => p !== r.pair)[Number(event.key) - 1];
+        if (pair) act(() => decide({ pair }));
+      } else {
+        const choice = Object.keys(CHOICES).find((c) => CHOICES[c][0] === event.key && r.takes.includes(c));
+        if (choice) act(() => decide({ choice }));
+      }
+    },
+    { signal: page.signal },
+  );
 
   const syncs = (await get('/api/v1/syncs', {}, page.signal)).items.map((s) => s.name);
-  const bar = h('form', { class: 'bar', 'aria-label': 'Filter', onsubmit: (e) => e.preventDefault(), onchange: () => {
-    const { keys: on, ...f } = values(bar);
-    if (on !== keys) { keys = on; try { localStorage.setItem('tieline.keys', on ? 'on' : 'off'); } catch { /* for this time */ } go(current).catch(failed); return; }
-    Object.assign(held, f);
-    page.setQuery(held);
-    chosen.clear();
-    read().catch((e) => fill(sheet, problem(e)));
-  } },
-  field('Sync', { name: 'sync', value: held.sync, options: [['', 'All'], ...syncs] }),
-  field('Kind', { name: 'kind', value: held.kind, options: [['', 'All'], ...Object.keys(ASKS).map((k) => [k, words(k)])] }),
-  field('State', { name: 'state', value: held.state, options: STATES }),
-  field('Single keys', { name: 'keys', type: 'checkbox', value: keys }));
-  page.root.append(page.head('Review', { sub: 'What syncs cannot decide by themselves. The next run does what was decided.' }), bar,
-    h('p', { class: 'quiet' }, h('kbd', 'j'), ' next ', h('kbd', 'k'), ' before ', may ? [h('kbd', 'x'), ' select ', h('kbd', 'l'), ' left ', h('kbd', 'r'), ' right ', h('kbd', 'v'), ' a value ', h('kbd', 'n'), ' nobody ', h('kbd', '1'), '–', h('kbd', '9'), ' a candidate'] : null),
-    h('div', { class: 'bar' }, bulk), h('div', { class: 'desk' }, pile, sheet));
+  const bar = h(
+    'form',
+    {
+      class: 'bar',
+      'aria-label': 'Filter',
+      onsubmit: (e) => e.preventDefault(),
+      onchange: () => {
+        const { keys: on, ...f } = values(bar);
+        if (on !== keys) {
+          keys = on;
+          try {
+            localStorage.setItem('tieline.keys', on ? 'on' : 'off');
+          } catch {
+            /* for this time */
+          }
+          go(current).catch(failed);
+          return;
+        }
+        Object.assign(held, f);
+        page.setQuery(held);
+        chosen.clear();
+        read().catch((e) => fill(sheet, problem(e)));
+      },
+    },
+    field('Sync', { name: 'sync', value: held.sync, options: [['', 'All'], ...syncs] }),
+    field('Kind', {
+      name: 'kind',
+      value: held.kind,
+      options: [['', 'All'], ...Object.keys(ASKS).map((k) => [k, words(k)])],
+    }),
+    field('State', { name: 'state', value: held.state, options: STATES }),
+    field('Single keys', { name: 'keys', type: 'checkbox', value: keys }),
+  );
+  page.root.append(
+    page.head('Review', { sub: 'What syncs cannot decide by themselves. The next run does what was decided.' }),
+    bar,
+    h(
+      'p',
+      { class: 'quiet' },
+      h('kbd', 'j'),
+      ' next ',
+      h('kbd', 'k'),
+      ' before ',
+      may
+        ? [
+            h('kbd', 'x'),
+            ' select ',
+            h('kbd', 'l'),
+            ' left ',
+            h('kbd', 'r'),
+            ' right ',
+            h('kbd', 'v'),
+            ' a value ',
+            h('kbd', 'n'),
+            ' nobody ',
+            h('kbd', '1'),
+            '–',
+            h('kbd', '9'),
+            ' a candidate',
+          ]
+        : null,
+    ),
+    h('div', { class: 'bar' }, bulk),
+    h('div', { class: 'desk' }, pile, sheet),
+  );
   await read();
 }

@@ -23,7 +23,18 @@ const TABS = {
 export async function show(page) {
   const tab = TABS[page.path[0]] && can(TABS[page.path[0]].scope) ? page.path[0] : 'account';
   const box = h('div');
-  page.root.append(page.head('Settings'), h('nav', { class: 'tabs', 'aria-label': 'Parts of the settings' },
-    Object.entries(TABS).filter(([, t]) => can(t.scope)).map(([at, t]) => h('a', { href: to('settings', at), 'aria-current': at === tab ? 'page' : undefined }, t.name))), box);
+  page.root.append(
+    page.head('Settings'),
+    h(
+      'nav',
+      { class: 'tabs', 'aria-label': 'Parts of the settings' },
+      Object.entries(TABS)
+        .filter(([, t]) => can(t.scope))
+        .map(([at, t]) =>
+          h('a', { href: to('settings', at), 'aria-current': at === tab ? 'page' : undefined }, t.name),
+        ),
+    ),
+    box,
+  );
   const again = await load(box, page.signal, () => TABS[tab].draw(page, () => again()));
 }
