@@ -112,7 +112,10 @@ export function lines({
     ? `${points.length} points. Last, at ${label(last.at)}: ${series.map((x, i) => `${x.name} ${last.values[i] === null ? 'none' : format(last.values[i])}`).join(', ')}. Unit: ${unit}.`
     : 'No points yet.';
   const { svg, y } = frame({ title, desc, unit, max: most, xTitle, format });
-  const x = (i) => PAD.left + (W - PAD.left - PAD.right) * (points.length === 1 ? 0.5 : i / (points.length - 1));
+  // Where a point stands is when it was: measurements need not be evenly apart.
+  const times = points.map((p) => Number(new Date(p.at)));
+  const width = times.length ? times[times.length - 1] - times[0] : 0;
+  const x = (i) => PAD.left + (W - PAD.left - PAD.right) * (width ? (times[i] - times[0]) / width : 0.5);
   series.forEach((line, n) => {
     let d = '';
     let pen = false;
@@ -130,11 +133,14 @@ export function lines({
         if (p.values[n] !== null) svg.append(mark(n, x(i), y(p.values[n])));
       });
   });
-  const every = Math.max(1, Math.ceil(points.length / 5));
+  // The first, the last, and of those between as many as have room.
+  const room = 78;
+  const end = points.length - 1;
+  let placed = -room;
   points.forEach((p, i) => {
-    const isLast = i === points.length - 1;
-    if (!isLast && (i % every || points.length - 1 - i < every * 0.75)) return;
-    const anchor = points.length === 1 ? 'middle' : i === 0 ? 'start' : isLast ? 'end' : 'middle';
+    if (i !== end && (x(i) - placed < room || x(end) - x(i) < room * 1.2)) return;
+    placed = x(i);
+    const anchor = !width ? 'middle' : i === 0 ? 'start' : i === end ? 'end' : 'middle';
     svg.append(s('text', { class: 'tick', x: x(i), y: H - PAD.bottom + 17, 'text-anchor': anchor }, label(p.at)));
   });
   return around(

@@ -131,25 +131,36 @@ function pageFor(parts, query, name) {
     // Does something now and again, as long as the page is looked at. One that
     // fails is told beside the heading, and is tried again.
     every(ms, act) {
-      let good = new Date();
+      let good = null;
+      let wrong = null;
+      let wait = ms;
       let timer;
       const turn = async () => {
         clearTimeout(timer);
         if (signal.aborted) return;
         if (!document.hidden) {
           try {
-            await act();
+            // What takes many requests says itself when it may be asked again.
+            wait = (await act()) || ms;
             good = new Date();
+            if (wrong) wrong.remove();
             fill(fresh, `Updated ${clock(good)}`);
             fresh.classList.remove('stale');
           } catch (e) {
             if (signal.aborted) return;
+            if (!good) {
+              // Nothing to show yet: what went wrong is the page.
+              if (wrong) wrong.remove();
+              root.append((wrong = problem(e)));
+              timer = setTimeout(turn, Math.max(ms, 10000));
+              return;
+            }
             if (!fresh.classList.contains('stale')) announce('This page is not up to date.');
             fill(fresh, `Not up to date since ${clock(good)}: ${e.message}`);
             fresh.classList.add('stale');
           }
         }
-        if (!signal.aborted) timer = setTimeout(turn, ms);
+        if (!signal.aborted) timer = setTimeout(turn, wait);
       };
       const seen = () => {
         if (!document.hidden) turn();

@@ -5,7 +5,7 @@
 
 import { h, fill, announce } from '../dom.js';
 import { ask } from '../api.js';
-import { badge, facts, link, load, to, when } from '../show.js';
+import { badge, facts, failed, link, load, to, when } from '../show.js';
 import { button, dialog, field, values } from '../form.js';
 import { table } from '../table.js';
 import { clock, percent, plural, short, span, words } from '../format.js';
@@ -26,6 +26,8 @@ const SOURCE = [
   ['none', 'None'],
 ];
 const SHOWN = 100;
+// A page that is left open for days must not grow without end.
+const KEPT = 2000;
 
 export function show(page) {
   if (page.path[0]) return one(page, page.path[0]);
@@ -74,6 +76,8 @@ async function list(page) {
   let cursor = '';
   let paused = false;
   let turns = 0;
+  // Counts the filters: what was asked with another one comes too late.
+  let era = 0;
   let unsaid = 0;
   let saidAt = 0;
   const open = (c) =>
@@ -103,11 +107,10 @@ async function list(page) {
     () => {
       paused = !paused;
       hold.setAttribute('aria-pressed', String(paused));
-      fill(hold, paused ? 'Go on' : 'Hold');
       announce(paused ? 'New calls are held back.' : 'New calls are shown again.');
-      if (!paused) refresh();
+      if (!paused) refresh().catch(failed);
     },
-    { title: 'Keep the list still' },
+    { title: 'Keeps the list still while it is pressed' },
   );
 
   const asked = (more) => ({
@@ -139,8 +142,10 @@ async function list(page) {
     older.hidden = !cursor;
   };
   const whole = async () => {
+    const of = era;
     const { data, headers } = await ask('GET', '/api/v1/calls', { query: asked(), signal: page.signal });
-    if (calls.length <= SHOWN) {
+    if (of !== era) return;
+    if (calls.length <= SHOWN || calls.length > KEPT) {
       calls = data;
       cursor = headers.get('x-next-cursor') || '';
     } else merge(data);
@@ -161,11 +166,19 @@ async function list(page) {
       await whole();
       arrived = calls.filter((c) => !known.has(c.callId)).length;
     } else {
-      const { data } = await ask('GET', '/api/v1/calls', {
+      const of = era;
+      const { data, headers } = await ask('GET', '/api/v1/calls', {
         query: asked({ from: calls[0].arrivedAt }),
         signal: page.signal,
       });
-      arrived = merge(data);
+      if (of !== era) return;
+      if (data.length < SHOWN) arrived = merge(data);
+      else {
+        // More than a page since the last time: between it and what is shown there would be a gap.
+        calls = data;
+        cursor = headers.get('x-next-cursor') || '';
+        arrived = data.length;
+      }
     }
     draw(!isFirst);
     // Not more than one sentence in ten seconds: a busy line would talk without end.
@@ -177,7 +190,9 @@ async function list(page) {
     }
   };
   const more = async () => {
+    const of = era;
     const { data, headers } = await ask('GET', '/api/v1/calls', { query: asked({ cursor }), signal: page.signal });
+    if (of !== era) return;
     cursor = headers.get('x-next-cursor') || '';
     merge(data);
     draw();
@@ -194,7 +209,8 @@ async function list(page) {
         calls = [];
         cursor = '';
         turns = 0;
-        refresh();
+        era++;
+        refresh().catch(failed);
       },
     },
     field('Status', { name: 'status', options: STATUS, value: filter.status || '' }),

@@ -8,7 +8,7 @@ import { badge, code, facts, link, note, section, to, when } from '../show.js';
 import { button } from '../form.js';
 import { rows, table } from '../table.js';
 import { lines } from '../chart.js';
-import { count, span, words } from '../format.js';
+import { clock, count, span, words } from '../format.js';
 
 const health = (name, signal) => get(at`/api/v1/connections/${name}/health`, {}, signal);
 
@@ -58,6 +58,7 @@ async function list(page) {
   await page.every(5000, async () => {
     const { connections } = await get('/api/v1/connections', {}, page.signal);
     listed.set(await eachOf(connections, (c) => health(c.name, page.signal)));
+    return connections.length > 20 ? 30000 : 5000;
   });
 }
 
@@ -152,6 +153,7 @@ async function one(page, name) {
         lines({
           title: 'Latency since this page was opened',
           unit: 'ms',
+          label: clock,
           series: [{ name: 'p50' }, { name: 'p95' }, { name: 'p99' }],
           points: shape((x) => [x.latency.p50Ms, x.latency.p95Ms, x.latency.p99Ms]),
         }),
@@ -162,6 +164,7 @@ async function one(page, name) {
         lines({
           title: 'Budget left since this page was opened',
           unit: 'requests',
+          label: clock,
           series: [{ name: 'Available now' }, { name: 'Floor' }],
           points: shape((x) => [x.budget.available, x.budget.floor]),
         }),
@@ -175,7 +178,7 @@ function detail(c) {
   return [
     h(
       'div',
-      { class: 'columns' },
+      { class: 'columns two' },
       section(
         'Standing',
         facts([

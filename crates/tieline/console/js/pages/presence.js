@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import { at, get, post } from '../api.js';
 import { can } from '../session.js';
-import { badge, code, facts, link, load, said, section, since, to, when } from '../show.js';
+import { badge, code, facts, failed, link, load, said, section, since, to, when } from '../show.js';
 import { button, confirm, field, values } from '../form.js';
 import { paged, table } from '../table.js';
 import { plural, words } from '../format.js';
@@ -161,7 +161,7 @@ async function list(page) {
       onchange: () => {
         Object.assign(held, values(bar));
         page.setQuery(held);
-        refresh();
+        refresh().catch(failed);
       },
     },
     teamBox,
@@ -193,6 +193,7 @@ async function list(page) {
     const some = items.filter(fits);
     agents.set(some);
     count.textContent = `${plural(some.length, 'agent')}${after ? '; there are more: choose a team' : ''}`;
+    return items.length > PAGE ? 15000 : 3000;
   };
   page.root.append(
     page.head('Presence', { sub: 'Agents who work in the contact center and in the CRM, and what both show.' }),
