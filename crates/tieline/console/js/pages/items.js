@@ -1,0 +1,123 @@
+// A connection, action, queue or sync as its section of tieline.toml in JSON. What stands
+// in the file is only shown; what was made here is checked, saved and served at once.
+
+import { h, fill } from '../dom.js';
+import { at, del, get, put } from '../api.js';
+import { badge, fromFile, link, note, problem, said, section, to, when } from '../show.js';
+import { button, confirm, field, form } from '../form.js';
+
+const KINDS = {
+  connections: ['connection', '#/connections', { type: '', settings: {} }],
+  actions: ['action', '#/queues', { connection: '' }],
+  queues: ['queue', '#/queues', { connection: '', ids: [], dids: [] }],
+  syncs: [
+    'sync',
+    '#/syncs',
+    {
+      left: { connection: '', object: '' },
+      right: { connection: '', object: '' },
+      direction: 'right',
+      schedule: 'never',
+    },
+  ],
+};
+
+export async function show(page) {
+  const [kind, name] = page.path;
+  if (!KINDS[kind]) {
+    page.root.append(page.head('No such page'));
+    return;
+  }
+  const [word, home, blank] = KINDS[kind];
+  const isNew = name === '+';
+  page.root.append(
+    page.head(isNew ? `Add a ${word}`.replace('a action', 'an action') : name, {
+      sub: isNew ? undefined : `Configuration of the ${word}`,
+    }),
+    h('p', link(home, 'Back to the list')),
+  );
+  const item = isNew
+    ? { section: blank, from: 'store' }
+    : await get(at`/api/v1/settings/${kind}/${name}`, {}, page.signal);
+  const text = JSON.stringify(item.section, null, 2);
+  if (item.problem) page.root.append(h('div', { class: 'problem' }, h('p', h('strong', item.problem))));
+  if (item.from === 'file') {
+    page.root.append(
+      section('Settings', fromFile(`This ${word}`), h('pre', { tabindex: '0', 'aria-label': 'Settings' }, text)),
+    );
+    return;
+  }
+  if (item.ofRule) page.root.append(note(`The routing rule ${item.ofRule} brought it and takes it away.`));
+  const out = h('div', { 'aria-live': 'polite' });
+  const path = (as) => at`/api/v1/settings/${kind}/${as}`;
+  const read = (f) => {
+    try {
+      return JSON.parse(f.section);
+    } catch (e) {
+      throw new Error(`This is not JSON: ${e.message}`);
+    }
+  };
+  const edit = form(
+    [
+      field('Name', { name: 'name', value: isNew ? '' : name, required: true, readonly: !isNew }),
+      field('Settings', {
+        name: 'section',
+        rows: 22,
+        value: text,
+        hint: 'Its section of tieline.toml, as JSON. A secret that is left out, or stays {"set": true}, stays as it is; null takes it away.',
+      }),
+      kind === 'connections'
+        ? note('Its settings are told by the check: whatever is missing is named, with what it is for.')
+        : null,
+    ],
+    'Save',
+    async (f) => {
+      const kept = await put(path(f.name), read(f));
+      said(`${kept.name} is saved and served.`);
+      location.hash = isNew ? to('items', kind, f.name) : home;
+    },
+    {
+      more: [
+        button('Check only', async () => {
+          const f = { name: edit.elements.name.value.trim() || 'new', section: edit.elements.section.value };
+          fill(out);
+          try {
+            await put(path(f.name), read(f), { dryRun: true });
+            fill(out, h('p', badge('ok'), ' Nothing is wrong with it. It is not saved yet.'));
+          } catch (e) {
+            fill(out, problem(e));
+          }
+        }),
+        isNew
+          ? null
+          : button(
+              'Delete…',
+              async () => {
+                await del(path(name), { dryRun: true });
+                if (
+                  !(await confirm(
+                    `Delete ${name}?`,
+                    'It is served no more from then on. Nothing else needs it.',
+                    'Delete',
+                    { danger: true, type: name },
+                  ))
+                )
+                  return;
+                await del(path(name));
+                said(`${name} is deleted.`);
+                location.hash = home;
+              },
+              { kind: 'danger' },
+            ),
+      ],
+    },
+  );
+  page.root.append(
+    section(
+      'Settings',
+      item.changedAt ? note('Changed ', when(item.changedAt), ` by ${item.changedBy}.`) : null,
+      edit,
+      out,
+    ),
+  );
+}

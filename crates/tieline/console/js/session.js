@@ -1,0 +1,97 @@
+// Who is signed in, and the page that lets them in.
+
+import { h, fill } from './dom.js';
+import { ask, get, setCsrf } from './api.js';
+import { field, form } from './form.js';
+import { problem } from './show.js';
+
+export const session = { user: null, scopes: [], ways: ['password'], totp: false, expiresAt: '' };
+
+const REACH = '/api/v1/session';
+
+function take(told) {
+  session.user = told.user;
+  session.scopes = told.scopes || [];
+  session.ways = told.ways || session.ways;
+  session.totp = told.totp === true;
+  session.expiresAt = told.expiresAt || '';
+  setCsrf(told.csrf || '');
+  return session;
+}
+
+export const askWho = async () => take(await get(REACH));
+
+// The scope `admin` has in it what supervisors may do.
+export const can = (scope) =>
+  !scope || session.scopes.includes(scope) || (scope === 'supervise' && session.scopes.includes('admin'));
+
+export async function signOut() {
+  await ask('DELETE', REACH);
+  take({ user: null });
+}
+
+// Draws the sign-in page. `done` is called when somebody is in.
+export function signIn(shell, done, why) {
+  document.title = 'Sign in – Tieline';
+  const wrong = h('div');
+  const needsCode = h(
+    'div',
+    { hidden: true },
+    field('Code from your authenticator app', {
+      name: 'code',
+      autocomplete: 'one-time-code',
+      inputmode: 'numeric',
+      maxlength: 8,
+    }),
+  );
+  const enter = form(
+    [
+      field('Name', {
+        name: 'name',
+        required: true,
+        autocomplete: 'username',
+        autocapitalize: 'none',
+        spellcheck: 'false',
+      }),
+      field('Password', { name: 'password', type: 'password', required: true, autocomplete: 'current-password' }),
+      needsCode,
+    ],
+    'Sign in',
+    async (held) => {
+      fill(wrong);
+      const body = { name: held.name, password: held.password };
+      if (held.code) body.code = held.code;
+      try {
+        take((await ask('POST', REACH, { body })).data);
+      } catch (e) {
+        if (e.code !== 'session.code_required') throw e;
+        needsCode.hidden = false;
+        needsCode.querySelector('input').focus();
+        fill(
+          wrong,
+          h('p', { class: 'note', role: 'status' }, 'Type the six digits that your authenticator app shows.'),
+        );
+        return;
+      }
+      done();
+    },
+  );
+  const oidc = session.ways.includes('oidc')
+    ? h('p', h('a', { class: 'button', href: '/api/v1/session/oidc' }, 'Sign in with your organization'))
+    : null;
+  const withPassword = session.ways.includes('password');
+  fill(
+    shell,
+    h(
+      'main',
+      { id: 'main', class: 'door' },
+      h('h1', { tabindex: '-1' }, h('span', { class: 'brand' }, 'Tieline')),
+      why ? (why instanceof Error ? problem(why) : h('p', { class: 'note', role: 'status' }, why)) : null,
+      withPassword ? [enter, wrong] : null,
+      oidc,
+      withPassword ? null : h('p', { class: 'quiet' }, 'Passwords are turned off here.'),
+    ),
+  );
+  const first = shell.querySelector('input');
+  if (first) first.focus();
+}
