@@ -124,6 +124,7 @@ fn introduce(
         return say(&json!({
             "url": url,
             "apiKey": KEY,
+            "console": format!("{url}/console/"),
             "lookup": format!("{url}/api/v1/genesys/lookup"),
             "salesforce": { "url": world.salesforce.url(), "clientId": world.salesforce_client.0, "clientSecret": world.salesforce_client.1 },
             "genesys": { "url": world.genesys.url(), "clientId": world.genesys.config().client_id, "clientSecret": world.genesys.config().client_secret },
@@ -142,7 +143,7 @@ fn introduce(
     let list: Vec<String> =
         others::queues().map(|queue| format!("{} ({})", queue.name, queue.connection)).collect();
     say(&format!(
-        "\n  Tieline        {url}   (key: {KEY})\n  Salesforce     {}   (simulated, {} people)\n  \
+        "\n  Tieline        {url}   (key: {KEY})\n  Console        {url}/console/   (sign in with the key)\n  Salesforce     {}   (simulated, {} people)\n  \
          Genesys Cloud  {}   (simulated, {} people)\n  Queues         {} (salesforce), {}\n  Store          {}\n  Configuration  {}\n\n\
          A call arrives. Who is it?\n\n  {curl}\n\n\
          What would it take to keep both sides' contacts the same?\n\n  {plan}\n\n\

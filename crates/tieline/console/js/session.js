@@ -10,7 +10,7 @@ export const session = { user: null, scopes: [], ways: ['password'], totp: false
 const REACH = '/api/v1/session';
 
 function take(told) {
-  session.user = told.user;
+  session.user = told.user && told.user.name ? told.user : null;
   session.scopes = told.scopes || [];
   session.ways = told.ways || session.ways;
   session.totp = told.totp === true;
@@ -21,9 +21,8 @@ function take(told) {
 
 export const askWho = async () => take(await get(REACH));
 
-// The scope `admin` has in it what supervisors may do.
-export const can = (scope) =>
-  !scope || session.scopes.includes(scope) || (scope === 'supervise' && session.scopes.includes('admin'));
+// The scope `admin` has every other in it.
+export const can = (scope) => !scope || session.scopes.includes(scope) || session.scopes.includes('admin');
 
 export async function signOut() {
   await ask('DELETE', REACH);
@@ -44,22 +43,31 @@ export function signIn(shell, done, why) {
       maxlength: 8,
     }),
   );
+  // Where there are no users, a key of the API signs in: it may do here what it may do there.
+  const withKey = session.ways.includes('key');
   const enter = form(
     [
-      field('Name', {
-        name: 'name',
+      withKey
+        ? null
+        : field('Name', {
+            name: 'name',
+            required: true,
+            autocomplete: 'username',
+            autocapitalize: 'none',
+            spellcheck: 'false',
+          }),
+      field(withKey ? 'Key' : 'Password', {
+        name: 'password',
+        type: 'password',
         required: true,
-        autocomplete: 'username',
-        autocapitalize: 'none',
-        spellcheck: 'false',
+        autocomplete: 'current-password',
       }),
-      field('Password', { name: 'password', type: 'password', required: true, autocomplete: 'current-password' }),
       needsCode,
     ],
     'Sign in',
     async (held) => {
       fill(wrong);
-      const body = { name: held.name, password: held.password };
+      const body = withKey ? { key: held.password } : { name: held.name, password: held.password };
       if (held.code) body.code = held.code;
       try {
         take((await ask('POST', REACH, { body })).data);
@@ -79,7 +87,7 @@ export function signIn(shell, done, why) {
   const oidc = session.ways.includes('oidc')
     ? h('p', h('a', { class: 'button', href: '/api/v1/session/oidc' }, 'Sign in with your organization'))
     : null;
-  const withPassword = session.ways.includes('password');
+  const withPassword = withKey || session.ways.includes('password');
   fill(
     shell,
     h(

@@ -8,6 +8,7 @@ pub mod access;
 mod actor;
 mod admin;
 mod connections;
+mod console;
 mod context;
 mod customers;
 mod enrich;
@@ -125,6 +126,15 @@ pub fn router(shared: Shared) -> Router {
     let open = Router::new()
         .route("/oauth/token", post(access::oauth::token))
         .route("/api/v1/agent-tokens/sign-in", post(access::sign_in::issue))
+        .route(
+            "/api/v1/session",
+            get(access::sessions::current)
+                .post(access::sessions::begin)
+                .delete(access::sessions::end),
+        )
+        .route("/", get(console::home))
+        .route("/console/", get(console::index))
+        .route("/console/{*file}", get(console::file))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::access::{Scope, scopes};
-use super::access::{agent_tokens, api_keys, oauth, sign_in};
+use super::access::{agent_tokens, api_keys, oauth, sessions, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
     access, admin, connections, context, customers, enrich, events, health, keys, links, lookup,
@@ -31,7 +31,7 @@ use utoipa::{Modify, OpenApi};
         customers::keep_call_data, keys::rotate, reports::handle_time, reports::identification::identification, reports::calls::list, overrides::list, overrides::one, overrides::clear,
         overrides::clear_many, overrides::audit, overrides::verify, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
         links::list, links::put, links::remove, reconcile::begin, reconcile::runs, reconcile::one,
-        api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue, sign_in::issue,
+        api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue, sign_in::issue, sessions::current, sessions::begin, sessions::end,
         oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         settings::list, settings::one, settings::put, settings::remove,

@@ -30,6 +30,7 @@ mod actions;
 mod actions_behind;
 mod actions_genesys;
 mod alerts;
+mod console;
 mod contact_center;
 mod corrections;
 mod crosswalk;

@@ -4,7 +4,7 @@
 //! the CRM is the simulated one. Without a browser (`TIELINE_TEST_CHROMEDRIVER`,
 //! `TIELINE_TEST_CHROMIUM`) the facts say that they are skipped.
 
-mod browser;
+pub(crate) mod browser;
 mod office;
 
 use crate::rig::plan::API_KEY;

@@ -11,10 +11,12 @@ export async function account(page, again) {
     'You',
     facts([
       ['Name', session.user.name],
-      ['Role', session.user.role],
+      ...(session.user.role ? [['Role', session.user.role]] : []),
       ['May', session.scopes.length ? session.scopes.join(', ') : 'Nothing but their own pages'],
       ['Signed in until', when(session.expiresAt)],
-      ['Two-factor sign-in', badge(session.totp ? 'on' : 'off', session.totp ? 'ok' : 'idle')],
+      ...(session.ways.includes('password')
+        ? [['Two-factor sign-in', badge(session.totp ? 'on' : 'off', session.totp ? 'ok' : 'idle')]]
+        : []),
     ]),
   );
   if (!session.ways.includes('password')) return signedIn;

@@ -15,7 +15,6 @@ const SCOPES = {
   rules: 'Write routing rules',
   read: 'Read',
   agents: 'Speak for agents',
-  supervise: 'Decide reviews, pause and run',
   admin: 'Everything',
 };
 const DAY = 86400;

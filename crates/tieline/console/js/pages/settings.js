@@ -1,7 +1,7 @@
 // Settings: one's own sign-in for everybody, and for administrators what the server keeps.
 
 import { h } from '../dom.js';
-import { can } from '../session.js';
+import { can, session } from '../session.js';
 import { load, to } from '../show.js';
 import { account } from './account.js';
 import { users } from './users.js';
@@ -11,7 +11,7 @@ import { kept } from './kept.js';
 
 const TABS = {
   account: { name: 'Your sign-in', draw: account },
-  users: { name: 'Users', scope: 'admin', draw: users },
+  users: { name: 'Users', scope: 'admin', way: 'password', draw: users },
   keys: { name: 'API keys', scope: 'admin', draw: keys },
   overrides: { name: 'Overrides', scope: 'admin', draw: corrections },
   configuration: { name: 'Configuration', scope: 'admin', draw: kept },
@@ -20,8 +20,11 @@ const TABS = {
   store: { name: 'Store', scope: 'admin', draw: store },
 };
 
+// Where nobody signs in with a password there are no users to keep.
+const isOpen = (t) => t && can(t.scope) && (!t.way || session.ways.includes(t.way));
+
 export async function show(page) {
-  const tab = TABS[page.path[0]] && can(TABS[page.path[0]].scope) ? page.path[0] : 'account';
+  const tab = isOpen(TABS[page.path[0]]) ? page.path[0] : 'account';
   const box = h('div');
   page.root.append(
     page.head('Settings'),
@@ -29,7 +32,7 @@ export async function show(page) {
       'nav',
       { class: 'tabs', 'aria-label': 'Parts of the settings' },
       Object.entries(TABS)
-        .filter(([, t]) => can(t.scope))
+        .filter(([, t]) => isOpen(t))
         .map(([at, t]) =>
           h('a', { href: to('settings', at), 'aria-current': at === tab ? 'page' : undefined }, t.name),
         ),

@@ -3,7 +3,7 @@
 //! [`credentials`] reads what was sent, [`keys`] and [`tokens`] say whose it is,
 //! [`limits`] how often they may ask, [`scopes`] what the address needs, and
 //! [`forwarded`] where they really are; [`pages`] knows agents whom a vendor signed
-//! in. What comes out is a [`Caller`], laid on
+//! in, [`sessions`] people in their browsers. What comes out is a [`Caller`], laid on
 //! the request for handlers and the audit log. Unknown keys, dead ones and
 //! missing scopes never reach a handler.
 
@@ -18,6 +18,7 @@ pub mod oauth;
 mod pages;
 mod refusal;
 pub mod scopes;
+pub mod sessions;
 pub mod sign_in;
 mod tokens;
 
@@ -35,6 +36,7 @@ use keys::{Keys, Principal};
 use kit::Secret;
 use pages::Pages;
 use refusal::Refusal;
+use sessions::Sessions;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokens::{Claims, Signer};
@@ -47,6 +49,7 @@ const GUARDED: &str = "/api/";
 pub struct Access {
     keys: Keys,
     pages: Pages,
+    sessions: Sessions,
     signer: Signer,
     proxies: Proxies,
 }
@@ -76,6 +79,7 @@ impl Access {
         Self {
             keys: Keys::new(&engine.store, &engine.clock, keys, section.requests_per_minute),
             pages: Pages::new(live, section.requests_per_minute),
+            sessions: Sessions::new(&engine.store.derived_key("sessions of browsers")),
             signer: Signer::new(&engine.store.derived_key("access tokens")),
             proxies: Proxies::new(section.trusted_proxies.clone(), section.forwarded_header),
         }
@@ -94,8 +98,8 @@ impl Access {
             return Ok(Caller::nobody(address));
         }
         let found = match scopes::needed(method, path) {
-            Scope::Agent => self.identify_page(uri, headers).await,
-            _ => self.identify(headers).await,
+            Scope::Agent => self.identify_page((method, uri), headers).await,
+            _ => self.identify(method, headers).await,
         };
         let (key, refused) = match found {
             Err(refused) => (None, refused),
@@ -110,8 +114,11 @@ impl Access {
         Err(refused)
     }
 
-    async fn identify(&self, headers: &HeaderMap) -> Result<Identity, Refusal> {
-        match credentials::of(headers).ok_or(Refusal::Missing)? {
+    async fn identify(&self, method: &Method, headers: &HeaderMap) -> Result<Identity, Refusal> {
+        let Some(presented) = credentials::of(headers) else {
+            return self.identify_browser(method, headers).await;
+        };
+        match presented {
             Presented::Text(text) if tokens::is_token(text) => self.bearer_of(text).await,
             Presented::Text(text) => self.keys.by_text(text).await.map(Identity::from),
             // Whoever sends a token as a password may call themselves anything.
@@ -124,17 +131,37 @@ impl Access {
         }
     }
 
+    /// Whoever signed in in a browser, which sends nothing but its cookie.
+    async fn identify_browser(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Identity, Refusal> {
+        let token = sessions::token_of(headers).ok_or(Refusal::Missing)?;
+        let found = self.bearer_of(token).await?;
+        if !self.sessions.is_from_our_page(method, headers, token) {
+            return Err(Refusal::ForeignPage);
+        }
+        Ok(found)
+    }
+
     /// As [`Access::identify`], at the addresses that a page opens by itself: where it can
     /// send no header, an agent's token may stand in the address, or beside the name of
     /// the protocol. Never a key: addresses are written down along the way.
-    async fn identify_page(&self, uri: &Uri, headers: &HeaderMap) -> Result<Identity, Refusal> {
+    async fn identify_page(
+        &self,
+        (method, uri): (&Method, &Uri),
+        headers: &HeaderMap,
+    ) -> Result<Identity, Refusal> {
         match credentials::of(headers) {
             // A browser sends a password that it remembers to whichever page asks.
             Some(Presented::Basic { .. }) if headers.contains_key(header::ORIGIN) => {}
-            Some(_) => return self.identify(headers).await,
+            Some(_) => return self.identify(method, headers).await,
             None => {}
         }
-        let token = credentials::of_page(uri.query(), headers).ok_or(Refusal::Missing)?;
+        let Some(token) = credentials::of_page(uri.query(), headers) else {
+            return self.identify_browser(method, headers).await;
+        };
         let found = self.bearer_of(token).await?;
         if found.agent.is_none() {
             return Err(Refusal::TokenInvalid);

@@ -19,6 +19,8 @@ pub enum Refusal {
     TokenInvalid,
     TokenExpired,
     ScopeMissing(Scope),
+    /// A browser's session, and nothing that only our own page could say.
+    ForeignPage,
     /// Too many requests; whole seconds until the next one may come.
     RateLimited {
         retry_after_s: u64,
@@ -63,6 +65,11 @@ impl From<Refusal> for ApiError {
                 let fix = "Use a key that has it: tieline api-keys list shows what each may do.";
                 Self::new(StatusCode::FORBIDDEN, "auth.scope_missing", message, fix)
                     .at(scope.as_str())
+            }
+            Refusal::ForeignPage => {
+                let message = "The request does not come from this server's own page.";
+                let fix = "Reload the page. A program sends a key, not a cookie.";
+                Self::new(StatusCode::FORBIDDEN, "session.foreign_page", message, fix)
             }
             Refusal::RateLimited { retry_after_s } => {
                 let message = "The key has used up its requests for now.";

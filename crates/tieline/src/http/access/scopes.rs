@@ -96,10 +96,14 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("POST", "/api/v1/agent-tokens", Agents),
 ];
 
-/// Whether a request below `/api/` needs no key: only this method at this very
-/// address, which lets in nobody whom a vendor does not vouch for.
+/// Whether a request below `/api/` needs no key: only these methods at these very
+/// addresses, which let in nobody without a key or a vendor's word.
 pub fn is_open(method: &Method, path: &str) -> bool {
-    method == Method::POST && path == "/api/v1/agent-tokens/sign-in"
+    match path {
+        "/api/v1/agent-tokens/sign-in" => method == Method::POST,
+        "/api/v1/session" => matches!(*method, Method::GET | Method::POST | Method::DELETE),
+        _ => false,
+    }
 }
 
 /// What a request needs.
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_is_open_and_nothing_like_it() {
+    fn two_addresses_are_open_and_nothing_like_them() {
         let path = "/api/v1/agent-tokens/sign-in";
         assert!(is_open(&Method::POST, path));
         for (method, path) in [
@@ -266,6 +270,9 @@ mod tests {
             (Method::POST, "/api/v1/agent-tokens/sign%2Din"),
             (Method::POST, "/api//v1/agent-tokens/sign-in"),
             (Method::POST, "/api/v1/x/../agent-tokens/sign-in"),
+            (Method::PUT, "/api/v1/session"),
+            (Method::GET, "/api/v1/session/"),
+            (Method::GET, "/api/v1/sessions"),
         ] {
             assert!(!is_open(&method, path), "{method} {path}");
             assert_eq!(needed(&method, path) == Scope::Agents, path == "/api/v1/agent-tokens");

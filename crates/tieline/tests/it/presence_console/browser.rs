@@ -41,7 +41,7 @@ impl Programs {
 }
 
 /// A browser with an empty profile.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     session: String,
     http: reqwest::Client,
     /// The empty tab that it starts with: there is always one to open others from.
@@ -53,10 +53,10 @@ pub(super) struct Browser {
 
 /// One tab.
 #[derive(Debug, Clone)]
-pub(super) struct Tab(String);
+pub(crate) struct Tab(String);
 
 impl Browser {
-    pub(super) async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let programs = Programs::find()?;
         let folder = Folder::new();
         let running = Running::start(&programs, &folder).await;
@@ -97,7 +97,7 @@ impl Browser {
     }
 
     /// Opens an address in a tab of its own.
-    pub(super) async fn open(&self, url: &str) -> Tab {
+    pub(crate) async fn open(&self, url: &str) -> Tab {
         if let Some(first) = &self.first {
             self.look_at(first).await;
         }
@@ -113,25 +113,25 @@ impl Browser {
     }
 
     /// Closes a tab as its user does.
-    pub(super) async fn close(&self, tab: &Tab) {
+    pub(crate) async fn close(&self, tab: &Tab) {
         self.look_at(tab).await;
         told(self.http.delete(format!("{}/window", self.session))).await;
     }
 
     /// What a script in a tab returns.
-    pub(super) async fn run(&self, tab: &Tab, script: &str) -> Value {
+    pub(crate) async fn run(&self, tab: &Tab, script: &str) -> Value {
         self.look_at(tab).await;
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
     /// Waits until an expression is true in a tab.
-    pub(super) async fn until(&self, tab: &Tab, expression: &str) {
+    pub(crate) async fn until(&self, tab: &Tab, expression: &str) {
         let script = format!("return Boolean({expression})");
         until(expression, async || self.run(tab, &script).await == true).await;
     }
 
     /// What was written to the console of a tab since the last look.
-    pub(super) async fn console(&self, tab: &Tab) -> Vec<Value> {
+    pub(crate) async fn console(&self, tab: &Tab) -> Vec<Value> {
         self.look_at(tab).await;
         let lines = self.post("se/log", json!({ "type": "browser" })).await;
         lines.as_array().expect("a list").clone()

@@ -1,0 +1,189 @@
+//! The console: who is let in by a browser's cookie, and its pages in a real browser.
+
+use crate::presence_console::browser::Browser;
+use crate::rig::plan::API_KEY;
+use crate::rig::{JOHN, Line, Place};
+use reqwest::{Method, Response, header};
+use serde_json::{Value, json};
+
+crate::facts! {
+    a_browser_signs_in_with_a_key_and_may_what_the_key_may
+    what_changes_something_is_taken_from_our_own_page_alone
+    a_session_dies_with_its_key
+}
+
+/// A browser that is signed in: the cookie that it sends, and what its page was told.
+struct Visitor<'a> {
+    line: &'a Line,
+    cookie: String,
+    told: Value,
+}
+
+async fn sign_in<'a>(line: &'a Line, key: &str) -> Visitor<'a> {
+    let asked = line.http.post(line.url("/api/v1/session")).json(&json!({ "key": key }));
+    let answer = asked.send().await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), text(&answer, header::CACHE_CONTROL)), (200, "no-store"));
+    let set = text(&answer, header::SET_COOKIE).to_owned();
+    assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200"), "{set}");
+    let cookie = set.split(';').next().expect("a cookie").to_owned();
+    Visitor { line, cookie, told: answer.json().await.expect("JSON") }
+}
+
+fn text(answer: &Response, name: header::HeaderName) -> &str {
+    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+impl Visitor<'_> {
+    async fn ask(&self, method: Method, path: &str, csrf: &str) -> (u16, Value) {
+        let asked = self.line.http.request(method, self.line.url(path));
+        let asked = asked.header(header::COOKIE, format!("theme=dark; {}", self.cookie));
+        let asked = if csrf.is_empty() { asked } else { asked.header("x-csrf-token", csrf) };
+        let answer = asked.json(&json!({ "name": "ours", "scopes": ["read"] })).send().await;
+        let answer = answer.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    fn csrf(&self) -> &str {
+        self.told["csrf"].as_str().expect("told")
+    }
+}
+
+fn code((status, body): &(u16, Value)) -> (u16, &str) {
+    (*status, body["error"]["code"].as_str().unwrap_or_default())
+}
+
+async fn a_browser_signs_in_with_a_key_and_may_what_the_key_may(place: Place) {
+    let line = Line::with_salesforce().on(place).start().await;
+    let nobody = line.http.get(line.url("/api/v1/session")).send().await.expect("an answer");
+    let nobody: Value = nobody.json().await.expect("JSON");
+    assert_eq!(nobody["user"], json!({ "id": "", "name": "" }));
+    let body = json!({ "name": "analysts", "scopes": ["read"] });
+    let key = line.post("/api/v1/api-keys", &body).await;
+    let analyst = sign_in(&line, key["key"].as_str().expect("a key")).await;
+    assert_eq!(analyst.told["user"]["name"], "analysts");
+    assert_eq!(analyst.told["scopes"], json!(["read"]));
+    let (status, told) = analyst.ask(Method::GET, "/api/v1/session", "").await;
+    assert_eq!((status, &told), (200, &analyst.told), "the page that is loaded anew is told so");
+    assert_eq!(analyst.ask(Method::GET, "/api/v1/calls", "").await.0, 200);
+    let beyond = analyst.ask(Method::GET, "/api/v1/api-keys", "").await;
+    assert_eq!(code(&beyond), (403, "auth.scope_missing"));
+    let audit = line.get("/api/v1/audit").await.body.to_string();
+    assert!(audit.contains("session.opened"), "{audit}");
+    // A key beside it goes before: programs are not taken for browsers.
+    let asked = line.http.get(line.url("/api/v1/api-keys")).bearer_auth(API_KEY);
+    let asked = asked.header(header::COOKIE, analyst.cookie.as_str());
+    assert_eq!(asked.send().await.expect("an answer").status(), 200);
+}
+
+async fn what_changes_something_is_taken_from_our_own_page_alone(place: Place) {
+    let line = Line::with_salesforce().on(place).start().await;
+    let one = sign_in(&line, API_KEY).await;
+    let path = "/api/v1/api-keys";
+    for csrf in ["", "00000000000000000000000000000000"] {
+        let refused = one.ask(Method::POST, path, csrf).await;
+        assert_eq!(code(&refused), (403, "session.foreign_page"), "{csrf}");
+    }
+    assert!(!line.get(path).await.body.to_string().contains("ours"), "nothing was made");
+    assert_eq!(one.ask(Method::POST, path, one.csrf()).await.0, 201);
+    let left = line.http.delete(line.url("/api/v1/session")).send().await.expect("an answer");
+    assert!(text(&left, header::SET_COOKIE).contains("tieline_session=; ") && left.status() == 204);
+}
+
+async fn a_session_dies_with_its_key(place: Place) {
+    let line = Line::with_salesforce().on(place).start().await;
+    let body = json!({ "name": "analysts", "scopes": ["read"] });
+    let key = line.post("/api/v1/api-keys", &body).await;
+    let analyst = sign_in(&line, key["key"].as_str().expect("a key")).await;
+    let path = format!("/api/v1/api-keys/{}", key["id"].as_str().expect("an id"));
+    let revoked = line.http.delete(line.url(&path)).bearer_auth(API_KEY).send().await;
+    assert!(revoked.expect("an answer").status().is_success());
+    let calls = analyst.ask(Method::GET, "/api/v1/calls", "").await;
+    assert_eq!(code(&calls), (401, "auth.key_revoked"));
+    let (status, told) = analyst.ask(Method::GET, "/api/v1/session", "").await;
+    assert_eq!((status, &told["user"]["name"]), (200, &json!("")), "the page asks to sign in");
+    for wrong in [key["key"].as_str().expect("a key"), "a-guess"] {
+        let asked = line.post("/api/v1/session", &json!({ "key": wrong })).await;
+        assert_eq!((asked.status, &asked["error"]["code"]), (401, &json!("session.refused")));
+    }
+    assert!(!line.log().contains(key["key"].as_str().expect("a key")));
+}
+
+#[tokio::test]
+async fn the_files_are_served_with_a_policy_and_asked_for_once() {
+    let line = Line::with_salesforce().start().await;
+    let ask = async |path: &str, name: &'static str, value: &str| {
+        let asked = line.http.get(line.url(path)).header(name, value);
+        asked.send().await.expect("an answer")
+    };
+    let page = ask("/", "accept", "text/html").await;
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/console/"));
+    let policy = text(&page, header::CONTENT_SECURITY_POLICY);
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; "), "{policy}");
+    assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+    let tag = text(&page, header::ETAG).to_owned();
+    assert_eq!(ask("/console/", "if-none-match", &tag).await.status(), 304);
+    let whole = ask("/console/js/main.js", "accept-encoding", "identity").await;
+    let length = |answer: &Response| text(answer, header::CONTENT_LENGTH).parse::<u64>();
+    let plain = length(&whole).expect("a length");
+    // Our client unzips by itself, and then tells no length.
+    let script = ask("/console/js/main.js", "accept-encoding", "gzip").await;
+    assert!(plain > 1_000 && length(&script).is_err(), "it was zipped");
+    assert_eq!(text(&script, header::CONTENT_TYPE), "text/javascript; charset=utf-8");
+    for path in
+        ["/console/nothing.js", "/console/js/../../Cargo.toml", "/console/%2e%2e/Cargo.toml"]
+    {
+        assert_eq!(ask(path, "accept", "*/*").await.status(), 404, "{path}");
+    }
+}
+
+const PAGES: [&str; 12] = [
+    "calls",
+    "customers",
+    "presence",
+    "connections",
+    "queues",
+    "routing",
+    "syncs",
+    "review",
+    "alerts",
+    "reports",
+    "audit",
+    "settings",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_real_browser_one_signs_in_and_every_page_stands() {
+    let Some(browser) = Browser::start().await else { return };
+    let line = Line::with_salesforce().and_genesys().start().await;
+    let tab = browser.open(&line.url("/console/")).await;
+    browser.until(&tab, "document.querySelector('input[name=password]')").await;
+    let typed = format!(
+        "const key = document.querySelector('input[name=password]'); key.value = '{API_KEY}';
+         key.form.requestSubmit();"
+    );
+    browser.run(&tab, &typed).await;
+    browser.until(&tab, "document.querySelector('nav a[data-at=calls]')").await;
+    // A call arrives while somebody looks.
+    line.call_from(JOHN.1).await.assert_hit("crm");
+    browser.until(&tab, "document.querySelector('main').innerText.includes('+15550199999')").await;
+    for page in PAGES {
+        browser.run(&tab, &format!("location.hash = '#/{page}';")).await;
+        let stands = format!(
+            "document.querySelector('nav a[data-at={page}]').getAttribute('aria-current') && \
+             document.querySelector('main h1') && !document.querySelector('main [aria-busy=true]')"
+        );
+        browser.until(&tab, &stands).await;
+        let said = browser.run(&tab, "return document.querySelector('main').innerText").await;
+        let said = said.as_str().unwrap_or_default();
+        assert!(said.len() > 20 && !said.contains("undefined"), "{page}: {said}");
+        let problems =
+            browser.run(&tab, "return document.querySelectorAll('main .problem').length");
+        assert_eq!(problems.await, 0, "{page}: {said}");
+    }
+    let foreign = "return performance.getEntriesByType('resource').map(one => one.name) \
+                   .filter(name => !name.startsWith(location.origin + '/'))";
+    assert_eq!(browser.run(&tab, foreign).await, json!([]));
+    let wrong: Vec<Value> = browser.console(&tab).await;
+    let wrong: Vec<&Value> = wrong.iter().filter(|line| line["level"] == "SEVERE").collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
