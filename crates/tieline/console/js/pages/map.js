@@ -2,7 +2,7 @@
 // here, with a record of both sides beside it.
 
 import { h, fill } from '../dom.js';
-import { at, get, put } from '../api.js';
+import { ask, at, get } from '../api.js';
 import { code, facts, fromFile, link, note, problem, said, section, to } from '../show.js';
 import { button, field, form } from '../form.js';
 import { rows } from '../table.js';
@@ -18,7 +18,9 @@ const CHOICES = {
 };
 
 export async function map({ page, name, path, again }) {
-  const item = await get(at`/api/v1/settings/syncs/${name}`, {}, page.signal);
+  const { data: item, headers } = await ask('GET', at`/api/v1/settings/syncs/${name}`, { signal: page.signal });
+  // Whoever saves must have seen the newest.
+  item.tag = headers.get('etag');
   const s = item.section;
   const fields = s.fields || [];
   const isOurs = item.from === 'store';
@@ -107,7 +109,12 @@ function editor(item, fields, again) {
     });
     return { ...item.section, fields: held };
   };
-  const send = (dryRun) => put(at`/api/v1/settings/syncs/${item.name}`, read(), { dryRun });
+  const send = (dryRun) =>
+    ask('PUT', at`/api/v1/settings/syncs/${item.name}`, {
+      body: read(),
+      query: { dryRun },
+      headers: item.tag ? { 'if-match': item.tag } : {},
+    });
   const out = h('div', { 'aria-live': 'polite' });
   const edit = form(
     [
