@@ -20,6 +20,11 @@ let whenSignedOut = () => {};
 export const setCsrf = (token) => {
   csrf = token;
 };
+// The token of the form is another one once somebody signed in anew in another tab.
+let renew = null;
+export const onOldToken = (act) => {
+  renew = act;
+};
 export const onSignedOut = (act) => {
   whenSignedOut = act;
 };
@@ -33,7 +38,7 @@ export function withQuery(path, query) {
 }
 
 // Answers {data, headers, status}. `data` is null where there is no body.
-export async function ask(method, path, { body, query, headers, signal } = {}) {
+export async function ask(method, path, { body, query, headers, signal, again = true } = {}) {
   const sent = { accept: 'application/json', ...headers };
   if (method !== 'GET') sent['x-csrf-token'] = csrf;
   if (body !== undefined) sent['content-type'] = 'application/json';
@@ -65,6 +70,10 @@ export async function ask(method, path, { body, query, headers, signal } = {}) {
     Number(answer.headers.get('retry-after')) || 0,
     data && data.mistakes,
   );
+  if (refusal.code === 'session.csrf' && again && renew) {
+    await renew();
+    return ask(method, path, { body, query, headers, signal, again: false });
+  }
   // Not for the sign-in itself, which says in its own place what is wrong.
   if (answer.status === 401 && !path.startsWith('/api/v1/session')) whenSignedOut();
   throw refusal;

@@ -55,7 +55,9 @@ export function value(v) {
   if (Array.isArray(v)) return v.map(value).join(', ');
   if (typeof v === 'object') {
     if (v.e164 || v.display) return v.e164 || v.display;
-    return JSON.stringify(v);
+    return Object.entries(v)
+      .map(([k, x]) => `${words(k).toLowerCase()}: ${value(x) || 'none'}`)
+      .join(', ');
   }
   return String(v);
 }

@@ -5,7 +5,7 @@
 // `page.signal` is aborted, and with it whatever the page still waits for.
 
 import { h, fill, announce } from './dom.js';
-import { onSignedOut } from './api.js';
+import { onOldToken, onSignedOut } from './api.js';
 import { askWho, can, session, signIn, signOut } from './session.js';
 import { failed, problem } from './show.js';
 import { clock } from './format.js';
@@ -247,6 +247,7 @@ async function begin(why) {
   follow();
 }
 
+onOldToken(askWho);
 onSignedOut(() => {
   if (session.user) {
     session.user = null;

@@ -2,7 +2,7 @@
 // in the file is only shown; what was made here is checked, saved and served at once.
 
 import { h, fill } from '../dom.js';
-import { at, del, get, put } from '../api.js';
+import { ask, at, del } from '../api.js';
 import { badge, fromFile, link, note, problem, said, section, to, when } from '../show.js';
 import { button, confirm, field, form } from '../form.js';
 
@@ -36,9 +36,11 @@ export async function show(page) {
     }),
     h('p', link(home, 'Back to the list')),
   );
-  const item = isNew
-    ? { section: blank, from: 'store' }
-    : await get(at`/api/v1/settings/${kind}/${name}`, {}, page.signal);
+  const { data: item, headers } = isNew
+    ? { data: { section: blank, from: 'store' }, headers: new Headers() }
+    : await ask('GET', at`/api/v1/settings/${kind}/${name}`, { signal: page.signal });
+  // Whoever saves must have seen the newest, and what is new must not take another's place.
+  const seen = isNew ? { 'if-none-match': '*' } : { 'if-match': headers.get('etag') };
   const text = JSON.stringify(item.section, null, 2);
   if (item.problem) page.root.append(h('div', { class: 'problem' }, h('p', h('strong', item.problem))));
   if (item.from === 'file') {
@@ -72,7 +74,7 @@ export async function show(page) {
     ],
     'Save',
     async (f) => {
-      const kept = await put(path(f.name), read(f));
+      const { data: kept } = await ask('PUT', path(f.name), { body: read(f), headers: seen });
       said(`${kept.name} is saved and served.`);
       location.hash = isNew ? to('items', kind, f.name) : home;
     },
@@ -82,7 +84,7 @@ export async function show(page) {
           const f = { name: edit.elements.name.value.trim() || 'new', section: edit.elements.section.value };
           fill(out);
           try {
-            await put(path(f.name), read(f), { dryRun: true });
+            await ask('PUT', path(f.name), { body: read(f), query: { dryRun: true }, headers: seen });
             fill(out, h('p', badge('ok'), ' Nothing is wrong with it. It is not saved yet.'));
           } catch (e) {
             fill(out, problem(e));

@@ -10,11 +10,19 @@ import { value } from '../format.js';
 
 // Data that is kept here beyond a call. Whoever changes it must have seen the newest.
 export function persistent(c, etag, again) {
-  const save = (body) =>
-    ask('PUT', at`/api/v2/customers/${c.externalId}`, {
-      body: { data: body },
-      headers: etag ? { 'if-match': etag } : {},
-    });
+  const path = at`/api/v2/customers/${c.externalId}`;
+  const write = (body, tag) => ask('PUT', path, { body: { data: body }, headers: tag ? { 'if-match': tag } : {} });
+  const save = async (body) => {
+    try {
+      await write(body, etag);
+    } catch (e) {
+      if (e.status !== 412) throw e;
+      // A call that came meanwhile changes the tag, too. Only a change of what is kept is a reason to stop.
+      const now = await ask('GET', path);
+      if (JSON.stringify(now.data.persistent) !== JSON.stringify(c.persistent)) throw e;
+      await write(body, now.headers.get('etag'));
+    }
+  };
   const held = Object.entries(c.persistent);
   return section(
     'Kept here',

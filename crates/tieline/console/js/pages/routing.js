@@ -55,7 +55,7 @@ async function list(page) {
               said('The draft is forgotten.');
               again();
             },
-            { kind: 'small', label: `Forget the draft of ${i.name}` },
+            { kind: 'small', label: `Forget draft of ${i.name}` },
           )
         : '';
     const state = (i) => [

@@ -1,9 +1,9 @@
-// How a sync is set: its map, and what its next phase would change.
+// What the next phase of a sync would change, and what has to hold first.
 
 import { h } from '../dom.js';
-import { at, get, post } from '../api.js';
+import { get, post } from '../api.js';
 import { can } from '../session.js';
-import { badge, code, facts, fromFile, link, note, said, section, to } from '../show.js';
+import { badge, code, fromFile, said, section, to } from '../show.js';
 import { button, confirm } from '../form.js';
 import { rows } from '../table.js';
 import { count, value, words } from '../format.js';
@@ -90,41 +90,5 @@ export async function promotion({ page, path, name, again }) {
       ),
     ),
     section('As it would stand in tieline.toml', h('pre', { tabindex: '0' }, p.toml)),
-  ];
-}
-
-export async function map({ page, name }) {
-  const item = await get(at`/api/v1/settings/syncs/${name}`, {}, page.signal);
-  const s = item.section;
-  return [
-    section(
-      'Map',
-      item.from === 'file' ? fromFile('This sync') : h('p', link(to('items', 'syncs', name), 'Edit')),
-      s.fields.length
-        ? rows(
-            {
-              caption: 'Fields',
-              key: (f) => f.left + f.right,
-              columns: [
-                { name: 'Left', head: true, cell: (f) => code(f.left) },
-                { name: 'Right', cell: (f) => code(f.right) },
-                { name: 'Direction', cell: (f) => f.direction || 'both' },
-                { name: 'Who wins', cell: (f) => f.winner },
-                { name: 'Type', cell: (f) => f.type },
-                { name: 'Matched as', cell: (f) => f.match_as },
-              ],
-            },
-            s.fields,
-          )
-        : note('No fields of its own: it uses the map of the guides.'),
-    ),
-    section(
-      'Settings',
-      facts(
-        Object.entries(s)
-          .filter(([k]) => k !== 'fields')
-          .map(([k, v]) => [words(k), value(v)]),
-      ),
-    ),
   ];
 }

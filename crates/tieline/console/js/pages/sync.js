@@ -7,7 +7,8 @@ import { rows } from '../table.js';
 import { bars, lines } from '../chart.js';
 import { clock, count, span, words } from '../format.js';
 import { drift, failures, record } from './sync-care.js';
-import { map, promotion } from './sync-phase.js';
+import { map } from './map.js';
+import { promotion } from './sync-phase.js';
 import { counts } from './writes.js';
 
 export const TABS = {

@@ -214,7 +214,7 @@ export async function erasures(page, again) {
                 said('The tombstones are gone.');
                 again();
               },
-              { kind: 'small', label: `Take the tombstones of ${e.id} away` },
+              { kind: 'small', label: `Take tombstones away of ${e.id}` },
             ),
         },
       ],
