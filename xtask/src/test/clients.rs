@@ -17,6 +17,8 @@ const NPM: &[&str] = &[
     "salesforce-pubsub-api-client@5.5.2",
     // Which it needs, and does not name.
     "underscore@1.13.7",
+    // No client either: it says what of the console's pages cannot be read by everybody.
+    "axe-core@4.14.1",
     // No client but a token endpoint, which a test of crate `connectors` starts.
     "oauth2-mock-server@8.2.3",
     "@hubspot/api-client@13.5.0",

@@ -276,7 +276,8 @@ async fn guarded(line: &Line) -> Vec<(Method, String, String)> {
         for (method, operation) in item.as_object().expect("operations") {
             let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
             let scope = operation["x-scope"].as_str().unwrap_or_default().to_owned();
-            let is_open = path == "/api/v1/agent-tokens/sign-in";
+            let is_open =
+                ["/api/v1/agent-tokens/sign-in", "/api/v1/session"].contains(&path.as_str());
             assert_eq!(is_open, operation["security"] == json!([]), "{method} {path}");
             let is_guarded = path.starts_with("/api/") && !is_open;
             assert_eq!(is_guarded, !scope.is_empty(), "{method} {path}");

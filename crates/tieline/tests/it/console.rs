@@ -1,10 +1,13 @@
 //! The console: who is let in by a browser's cookie, and its pages in a real browser.
 
-use crate::presence_console::browser::Browser;
+use crate::presence_console::browser::{Browser, Tab};
 use crate::rig::plan::API_KEY;
 use crate::rig::{JOHN, Line, Place};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 crate::facts! {
     a_browser_signs_in_with_a_key_and_may_what_the_key_may
@@ -151,39 +154,115 @@ const PAGES: [&str; 12] = [
     "settings",
 ];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_real_browser_one_signs_in_and_every_page_stands() {
-    let Some(browser) = Browser::start().await else { return };
-    let line = Line::with_salesforce().and_genesys().start().await;
-    let tab = browser.open(&line.url("/console/")).await;
-    browser.until(&tab, "document.querySelector('input[name=password]')").await;
-    let typed = format!(
-        "const key = document.querySelector('input[name=password]'); key.value = '{API_KEY}';
-         key.form.requestSubmit();"
-    );
-    browser.run(&tab, &typed).await;
-    browser.until(&tab, "document.querySelector('nav a[data-at=calls]')").await;
-    // A call arrives while somebody looks.
-    line.call_from(JOHN.1).await.assert_hit("crm");
-    browser.until(&tab, "document.querySelector('main').innerText.includes('+15550199999')").await;
-    for page in PAGES {
-        browser.run(&tab, &format!("location.hash = '#/{page}';")).await;
+/// Somebody who looks: a real browser, signed in.
+struct Onlooker {
+    browser: Browser,
+    tab: Tab,
+    line: Line,
+}
+
+impl Onlooker {
+    async fn new() -> Option<Self> {
+        let browser = Browser::start().await?;
+        let line = Line::with_salesforce().and_genesys().start().await;
+        let tab = browser.open(&line.url("/console/")).await;
+        browser.until(&tab, "document.querySelector('input[name=password]')").await;
+        Some(Self { browser, tab, line })
+    }
+
+    async fn sign_in(&self) {
+        let typed = format!(
+            "const key = document.querySelector('input[name=password]'); key.value = '{API_KEY}';
+             key.form.requestSubmit();"
+        );
+        self.browser.run(&self.tab, &typed).await;
+        self.browser.until(&self.tab, "document.querySelector('nav a[data-at=calls]')").await;
+    }
+
+    /// Goes to a page, and waits until all of it stands.
+    async fn go(&self, page: &str) {
+        self.browser.run(&self.tab, &format!("location.hash = '#/{page}';")).await;
         let stands = format!(
             "document.querySelector('nav a[data-at={page}]').getAttribute('aria-current') && \
-             document.querySelector('main h1') && !document.querySelector('main [aria-busy=true]')"
+             document.querySelector('main h1') && !document.querySelector('main [aria-busy=true]') && \
+             document.querySelector('main').innerText.length > 20"
         );
-        browser.until(&tab, &stands).await;
-        let said = browser.run(&tab, "return document.querySelector('main').innerText").await;
+        self.browser.until(&self.tab, &stands).await;
+    }
+
+    async fn look(&self, script: &str) -> Value {
+        self.browser.run(&self.tab, script).await
+    }
+
+    /// Keeps what it looks like with what CI keeps.
+    async fn keep_picture(&self, name: &str) {
+        let picture = self.browser.picture(&self.tab).await;
+        let picture = STANDARD.decode(picture).expect("base64");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join(format!("{name}.png")), picture).expect("written");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_real_browser_one_signs_in_and_every_page_stands() {
+    let Some(one) = Onlooker::new().await else { return };
+    one.sign_in().await;
+    // A call arrives while somebody looks.
+    one.line.call_from(JOHN.1).await.assert_hit("crm");
+    let is_told = format!("document.querySelector('main').innerText.includes('{}')", JOHN.1);
+    one.browser.until(&one.tab, &is_told).await;
+    for page in PAGES {
+        one.go(page).await;
+        let said = one.look("return document.querySelector('main').innerText").await;
         let said = said.as_str().unwrap_or_default();
-        assert!(said.len() > 20 && !said.contains("undefined"), "{page}: {said}");
-        let problems =
-            browser.run(&tab, "return document.querySelectorAll('main .problem').length");
+        assert!(!said.contains("undefined"), "{page}: {said}");
+        let problems = one.look("return document.querySelectorAll('main .problem').length");
         assert_eq!(problems.await, 0, "{page}: {said}");
+        one.keep_picture(page).await;
     }
     let foreign = "return performance.getEntriesByType('resource').map(one => one.name) \
                    .filter(name => !name.startsWith(location.origin + '/'))";
-    assert_eq!(browser.run(&tab, foreign).await, json!([]));
-    let wrong: Vec<Value> = browser.console(&tab).await;
+    assert_eq!(one.look(foreign).await, json!([]));
+    let wrong: Vec<Value> = one.browser.console(&one.tab).await;
     let wrong: Vec<&Value> = wrong.iter().filter(|line| line["level"] == "SEVERE").collect();
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// axe-core as it is published, or `None`, said aloud, where it was not installed.
+fn axe() -> Option<String> {
+    let found = std::env::var_os("TIELINE_TEST_NODE_MODULES").map(PathBuf::from);
+    let found = found.map(|folder| folder.join("axe-core/axe.min.js"));
+    let read = found.and_then(|file| std::fs::read_to_string(file).ok());
+    if read.is_none() {
+        println!("skipped: axe-core is not in TIELINE_TEST_NODE_MODULES");
+    }
+    read
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn axe_finds_nothing_serious_on_any_page_wide_or_narrow() {
+    let Some(axe) = axe() else { return };
+    let Some(one) = Onlooker::new().await else { return };
+    let check = async |page: &str| {
+        let ask = "const done = arguments[arguments.length - 1];
+            axe.run(document, { resultTypes: ['violations'] }).then(
+                found => done(found.violations
+                    .filter(one => ['serious', 'critical'].includes(one.impact))
+                    .map(one => [one.id, one.nodes.map(node => node.html)])),
+                error => done(String(error)));";
+        let found = one.browser.run_until_told(&one.tab, ask).await;
+        assert_eq!(found, json!([]), "{page}");
+    };
+    one.look(&axe).await;
+    check("the door").await;
+    one.sign_in().await;
+    one.line.call_from(JOHN.1).await.assert_hit("crm");
+    for (width, height) in [(1_280, 900), (390, 844)] {
+        one.browser.resize(&one.tab, width, height).await;
+        for page in PAGES {
+            one.go(page).await;
+            check(page).await;
+        }
+    }
 }

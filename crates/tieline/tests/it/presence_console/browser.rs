@@ -124,6 +124,25 @@ impl Browser {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
+    /// What a script in a tab hands to the function that it is given last.
+    pub(crate) async fn run_until_told(&self, tab: &Tab, script: &str) -> Value {
+        self.look_at(tab).await;
+        self.post("execute/async", json!({ "script": script, "args": [] })).await
+    }
+
+    /// What a tab looks like, as PNG in base64.
+    pub(crate) async fn picture(&self, tab: &Tab) -> String {
+        self.look_at(tab).await;
+        let picture = told(self.http.get(format!("{}/screenshot", self.session))).await;
+        picture.as_str().expect("a picture").to_owned()
+    }
+
+    /// Gives the window a size.
+    pub(crate) async fn resize(&self, tab: &Tab, width: u32, height: u32) {
+        self.look_at(tab).await;
+        self.post("window/rect", json!({ "width": width, "height": height })).await;
+    }
+
     /// Waits until an expression is true in a tab.
     pub(crate) async fn until(&self, tab: &Tab, expression: &str) {
         let script = format!("return Boolean({expression})");
