@@ -188,6 +188,7 @@ async function follow() {
   const { signal } = leave;
   const show = (node) => {
     fill(main, node);
+    main.dataset.page = name;
     if (!first) land();
     first = false;
   };

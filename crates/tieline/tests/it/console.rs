@@ -184,7 +184,7 @@ impl Onlooker {
         self.browser.run(&self.tab, &format!("location.hash = '#/{page}';")).await;
         let stands = format!(
             "document.querySelector('nav a[data-at={page}]').getAttribute('aria-current') && \
-             document.querySelector('main h1') && !document.querySelector('main [aria-busy=true]') && \
+             document.querySelector('main[data-page={page}] h1') && !document.querySelector('main [aria-busy=true]') && \
              document.querySelector('main').innerText.length > 20"
         );
         self.browser.until(&self.tab, &stands).await;
