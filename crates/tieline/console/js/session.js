@@ -67,7 +67,7 @@ export function signIn(shell, done, why) {
     'Sign in',
     async (held) => {
       fill(wrong);
-      const body = withKey ? { key: held.password } : { name: held.name, password: held.password };
+      const body = withKey ? { key: held.password.trim() } : { name: held.name, password: held.password };
       if (held.code) body.code = held.code;
       try {
         take((await ask('POST', REACH, { body })).data);

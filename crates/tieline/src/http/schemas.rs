@@ -71,6 +71,11 @@ pub(super) fn since() -> Object {
     nullable_text().pattern(Some("^[1-9][0-9]{0,5}[smhd]$")).examples(["24h"]).build()
 }
 
+/// A key of ours.
+pub(super) fn key() -> Object {
+    text().pattern(Some("^[!-~]{1,1024}$")).build()
+}
+
 /// What a vendor's page has in hand.
 pub(super) fn shown() -> Object {
     text().pattern(Some("^[!-~]{1,32768}$")).build()

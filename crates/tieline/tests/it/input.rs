@@ -261,7 +261,7 @@ async fn without_a_known_key_nothing_is_answered() {
 async fn an_address_or_method_that_is_not_there_is_told_in_the_same_shape() {
     let line = debugging().await;
     for path in [
-        "/",
+        "/nothing",
         "/api",
         "/api/v1/nothing",
         "/api/v2/genesys/lookup",

@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::{Caller, Claims, Identity, tokens};
 use crate::http::error::ErrorBody;
 use crate::http::input::read_json;
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, schemas};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use axum::Json;
@@ -84,7 +84,7 @@ pub fn token_of(headers: &HeaderMap) -> Option<&str> {
 #[serde(rename_all = "camelCase")]
 pub struct SessionRequest {
     /// A key, as it was told when it was made.
-    #[schema(required = true, min_length = 1, max_length = 1024)]
+    #[schema(required = true, schema_with = schemas::key)]
     key: Option<String>,
 }
 
@@ -163,9 +163,10 @@ pub async fn begin(
     request: Request,
 ) -> Result<Response, ApiError> {
     let wanted: SessionRequest = read_json(request).await?;
-    let key = Secret::new(wanted.key.unwrap_or_default().trim().to_owned());
-    if key.reveal().is_empty() || key.reveal().len() > KEY_MAX {
-        let message = "key is 1 to 1,024 characters.";
+    let key = Secret::new(wanted.key.unwrap_or_default());
+    let is_text = key.reveal().bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_text || key.reveal().is_empty() || key.reveal().len() > KEY_MAX {
+        let message = "key is 1 to 1,024 visible ASCII characters.";
         return Err(ApiError::field("key", message, "Type a key: tieline api-keys create."));
     }
     if let Err(wait) = app.access.sessions.may_try(caller.address) {
