@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 crate::facts! {
@@ -235,7 +236,8 @@ fn axe() -> Option<String> {
     let found = found.map(|folder| folder.join("axe-core/axe.min.js"));
     let read = found.and_then(|file| std::fs::read_to_string(file).ok());
     if read.is_none() {
-        println!("skipped: axe-core is not in TIELINE_TEST_NODE_MODULES");
+        let why = "it is not in TIELINE_TEST_NODE_MODULES";
+        writeln!(std::io::stdout(), "SKIPPED axe-core: {why}").ok();
     }
     read
 }
