@@ -20,7 +20,7 @@ use super::mapping::is_uuid;
 use async_trait::async_trait;
 use domain::presence::{Status, StatusId};
 use kit::presence::{Agent, Seen, Told};
-use kit::{Error, Presence};
+use kit::{Answers, Error, Pauses, Presence};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub struct Times {
     /// Before a lost channel is opened again: doubled with each try, cut by chance.
     pub pause_first: Duration,
     pub pause_most: Duration,
+    /// Not sooner than that, whoever else is answered.
+    pub pause_least: Duration,
     /// A channel that lived so long was well: the pauses begin anew.
     pub settled: Duration,
     /// When a channel gives way to a new one; the platform ends it after 24 hours.
@@ -60,6 +62,7 @@ impl Default for Times {
             pong_within: Duration::from_secs(15),
             pause_first: Duration::from_secs(1),
             pause_most: Duration::from_secs(30),
+            pause_least: Duration::from_millis(200),
             settled: Duration::from_secs(60),
             channel_life: Duration::from_hours(20),
             refused: Duration::from_mins(5),
@@ -67,17 +70,24 @@ impl Default for Times {
     }
 }
 
+impl Times {
+    fn pauses(self) -> Pauses {
+        Pauses::new(self.pause_first, self.pause_most)
+    }
+}
+
 /// The agents' desks of one organization.
 pub(super) struct Desks {
     pub(super) client: Arc<Client>,
     pub(super) times: Times,
+    answers: Arc<Answers>,
     /// Is after-call work told apart by whoever follows? Then reading tells it apart, too.
     tells_after_call: AtomicBool,
 }
 
 impl Desks {
     pub(super) fn new(client: Arc<Client>, times: Times) -> Self {
-        Self { client, times, tells_after_call: AtomicBool::new(false) }
+        Self { client, times, answers: Arc::default(), tells_after_call: AtomicBool::new(false) }
     }
 
     /// Whether we may set what agents show, tried on nobody.
@@ -98,6 +108,7 @@ impl Desks {
             query.push(("expand", "conversationSummary"));
         }
         let users = self.client.send(Send::Get(&query), "users").await?.json()?;
+        self.answers.came();
         let mut found = HashMap::new();
         for user in reading::entities(&users)? {
             let Some(id) = user["id"].as_str() else { continue };
@@ -185,7 +196,7 @@ impl Presence for Desks {
     ) -> Result<(), Error> {
         // Whoever does not need it told apart is told no less.
         self.tells_after_call.fetch_or(tells_after_call, Ordering::Relaxed);
-        follow::follow(&self.client, self.times, agents, tells_after_call, to).await
+        follow::follow(&self.client, &self.answers, self.times, agents, tells_after_call, to).await
     }
 
     fn set_max(&self) -> usize {

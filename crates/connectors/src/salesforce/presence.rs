@@ -19,7 +19,7 @@ use super::soql::{Condition, Name, RecordId, Soql};
 use async_trait::async_trait;
 use domain::presence::{Kind, Status};
 use kit::presence::{Agent, Presence, Seen, Told};
-use kit::{Error, Lane};
+use kit::{Answers, Error, Lane};
 use seen::{Memory, OFFLINE};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -49,6 +49,8 @@ const JOIN: [&str; 1] = ["ServicePresenceStatusId"];
 pub(super) struct Omni {
     client: Arc<Client>,
     events: Events,
+    /// The org answers whoever asks it about agents.
+    answers: Answers,
     /// Held while it is read, so that no answer overtakes a later one.
     memory: Mutex<Memory>,
     /// Each who follows is a reader of its own.
@@ -58,7 +60,7 @@ pub(super) struct Omni {
 impl Omni {
     pub(super) fn new(client: Arc<Client>, events: Events) -> Self {
         let (memory, followers) = (Mutex::default(), AtomicU64::new(0));
-        Self { client, events, memory, followers }
+        Self { client, events, answers: Answers::default(), memory, followers }
     }
 
     async fn rows(&self, soql: &Soql) -> Result<Vec<Value>, Error> {
@@ -127,6 +129,9 @@ impl Presence for Omni {
 
     async fn read(&self, agents: &[String]) -> Result<Vec<Result<Seen, Error>>, Error> {
         let seen = reading::read(self, agents).await?;
+        if !agents.is_empty() {
+            self.answers.came();
+        }
         Ok(seen.into_iter().map(|one| one.ok_or(Error::NotFound)).collect())
     }
 

@@ -32,11 +32,25 @@ fn hurried(opening: Opening) -> Result<Capabilities, Error> {
     simulate::open_in(opening, times)
 }
 
+/// Whoever waits by themselves waits for longer than any test.
+fn patient(opening: Opening) -> Result<Capabilities, Error> {
+    let pause = Duration::from_hours(1);
+    let times = Times { pause_first: pause, pause_most: pause, ..Times::default() };
+    simulate::open_in(opening, Times { pause_least: Duration::ZERO, ..times })
+}
+
 async fn rig_of(config: Config) -> Rig<GenesysCloud> {
+    rig_opened_by(hurried, config).await
+}
+
+async fn rig_opened_by(
+    open: fn(Opening) -> Result<Capabilities, Error>,
+    config: Config,
+) -> Rig<GenesysCloud> {
     let organization = sim::start(config).await.expect("a port");
     let login = simulate::login(&organization);
     let manifest = connectors::by_name("genesys_cloud").expect("Genesys Cloud").manifest;
-    let connector = Connector { manifest, open: hurried };
+    let connector = Connector { manifest, open };
     Rig::new(connector, Box::new(organization), vec![login], simulate::API)
 }
 
@@ -493,6 +507,28 @@ async fn a_sick_platform_is_told_of_and_asked_again_until_it_is_well() {
     assert_eq!(told.last(), Some(&Told::Gap(ids(&rig))));
     let lost = |told: &Told| matches!(told, Told::Lost { agents, .. } if *agents == ids(&rig));
     assert!(told.len() > 1 && told[..told.len() - 1].iter().all(lost), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_platform_that_answers_again_is_heard_again_without_a_pause() {
+    let often = Config { rate_per_minute: 10_000, ..Config::default() };
+    let rig = rig_opened_by(patient, often).await;
+    let connection = rig.open().await;
+    rig.faults().add(Rule::always(Fault::Status { code: 503, body: None }));
+    let mut follower = Follower::of(&connection, &ids(&rig), false);
+    follower.until(|told| matches!(told, Told::Lost { .. })).await;
+    rig.faults().clear();
+    let asking = async {
+        loop {
+            // What is being told of is asked for in the meantime, as a comparison does.
+            presence(&connection).read(&ids(&rig)).await.ok();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        gap = follower.gap() => assert_eq!(gap, ids(&rig)),
+        () = asking => {}
+    }
 }
 
 /// Ids of the platform's form. Nobody has to be there to be followed.

@@ -120,7 +120,7 @@ pub struct AgentView {
     pub decided_by: Option<&'static str>,
     pub decided_at: Option<Timestamp>,
     pub is_paused: bool,
-    /// Both sides show what they are to show.
+    /// Both sides show what they are to show, and would tell of anything else.
     pub is_settled: bool,
     /// The console in the CRM is not there since then.
     pub console_gone: Option<Timestamp>,
@@ -306,6 +306,7 @@ impl Table {
                 work: state.half(side).work.as_str(),
             }
         };
+        let is_heard = seat.unheard.iter().chain(&seat.unread).all(Option::is_none);
         AgentView {
             team: team.to_owned(),
             name: seat.name.clone(),
@@ -314,7 +315,7 @@ impl Table {
             decided_by: state.kept.decided.map(|one| one.by.as_str()),
             decided_at: state.kept.decided.map(|one| one.at),
             is_paused: state.kept.is_paused,
-            is_settled: self.map.as_ref().is_some_and(|map| state.is_settled(map)),
+            is_settled: is_heard && self.map.as_ref().is_some_and(|map| state.is_settled(map)),
             console_gone: state.console_gone,
             alerts: state.alerts.iter().map(|alert| story::word(*alert)).collect(),
         }

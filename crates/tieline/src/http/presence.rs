@@ -64,7 +64,7 @@ pub struct AgentPresenceBody {
     decided_by: String,
     decided_at: String,
     is_paused: bool,
-    /// Both sides show what they are to show.
+    /// Both sides show what they are to show, and would tell of anything else.
     is_settled: bool,
     /// Since when the agent's console in the CRM is not there; empty where it is.
     console_gone: String,

@@ -7,8 +7,8 @@ use super::super::client::Client;
 use super::super::mapping::is_uuid;
 use super::Times;
 use super::line::Line;
-use kit::Error;
 use kit::presence::Told;
+use kit::{Answers, Error};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Semaphore, mpsc};
@@ -22,6 +22,7 @@ const CHANNELS_MAX: usize = 19;
 
 pub(super) async fn follow(
     client: &Arc<Client>,
+    answers: &Arc<Answers>,
     times: Times,
     agents: &[String],
     tells_after_call: bool,
@@ -47,6 +48,7 @@ pub(super) async fn follow(
             agents: agents.to_vec(),
             tells_after_call,
             to: to.clone(),
+            answers: Arc::clone(answers),
             heard: Arc::clone(&heard),
             turn: Arc::clone(&turn),
             channel: None,

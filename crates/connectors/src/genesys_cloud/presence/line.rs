@@ -11,15 +11,13 @@ use super::frame::{self, Frame};
 use super::reading::entities;
 use kit::http::Socket;
 use kit::presence::Told;
-use kit::{Error, Token};
+use kit::{Answers, Error, Token};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 /// Agents whom one line of the log names; of the rest it says how many they are.
@@ -32,6 +30,8 @@ pub(super) struct Line {
     pub(super) agents: Vec<String>,
     pub(super) tells_after_call: bool,
     pub(super) to: mpsc::Sender<Told>,
+    /// The platform answers whoever asks it about agents.
+    pub(super) answers: Arc<Answers>,
     /// Channels that are heard now, of all lines together.
     pub(super) heard: Arc<AtomicUsize>,
     /// One line at a time has two channels.
@@ -91,7 +91,7 @@ enum Step {
 impl Line {
     /// Until nobody wants to be told, or the platform refuses for good.
     pub(super) async fn run(mut self) -> (Self, Result<(), Error>) {
-        let mut pauses = Pauses::new(self.times);
+        let mut pauses = self.times.pauses();
         loop {
             match self.open().await {
                 Ok(open) => {
@@ -104,7 +104,7 @@ impl Line {
                         "a channel of agents' news was lost and is opened again: {lost}"
                     );
                     if since.elapsed() >= self.times.settled {
-                        pauses = Pauses::new(self.times);
+                        pauses.begin_anew();
                     }
                 }
                 Err(_) if self.to.is_closed() => return (self, Ok(())),
@@ -121,7 +121,7 @@ impl Line {
                     tracing::warn!("a channel of agents' news could not be opened: {error}");
                 }
             }
-            sleep(pauses.next()).await;
+            pauses.pause(self.times.pause_least, &self.answers).await;
         }
     }
 
@@ -227,7 +227,7 @@ impl Line {
     }
 
     async fn hear(&mut self, mut open: Open) -> End {
-        let mut pauses = Pauses::new(self.times);
+        let mut pauses = self.times.pauses();
         let mut change_at = open.channel.until;
         let (mut quiet_at, mut is_asked) = (Instant::now() + self.times.ping_after, false);
         loop {
@@ -256,7 +256,7 @@ impl Line {
                     Err(End::Unwanted) => return End::Unwanted,
                     // The one there is is heard for as long as it lasts.
                     Err(End::Lost(_)) => {
-                        change_at = Instant::now() + pauses.next();
+                        change_at = Instant::now() + pauses.length();
                         continue;
                     }
                 },
@@ -352,41 +352,10 @@ fn missing(topic: &Value) -> String {
     if named.is_empty() { "a topic that was refused".to_owned() } else { named.join(", ") }
 }
 
-/// Pauses between tries: each twice as long, cut by chance, so that not all come at once.
-struct Pauses {
-    next: Duration,
-    most: Duration,
-}
-
-impl Pauses {
-    fn new(times: Times) -> Self {
-        Self { next: times.pause_first, most: times.pause_most }
-    }
-
-    fn next(&mut self) -> Duration {
-        let half = self.next.min(self.most) / 2;
-        self.next = (self.next * 2).min(self.most);
-        // A new one of these is another one each time.
-        let chance = RandomState::new().build_hasher().finish() % 1_000;
-        half + half * u32::try_from(chance).unwrap_or(0) / 1_000
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Pauses, missing};
-    use crate::genesys_cloud::presence::Times;
+    use super::missing;
     use serde_json::json;
-    use std::time::Duration;
-
-    #[test]
-    fn pauses_double_to_their_bound_and_are_cut_by_chance() {
-        let mut pauses = Pauses::new(Times::default());
-        for whole in [1, 2, 4, 8, 16, 30, 30] {
-            let (pause, whole) = (pauses.next(), Duration::from_secs(whole));
-            assert!(pause >= whole / 2 && pause <= whole, "{pause:?} of {whole:?}");
-        }
-    }
 
     #[test]
     fn of_a_refused_topic_only_permissions_are_passed_on() {

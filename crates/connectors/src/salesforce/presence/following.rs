@@ -15,7 +15,7 @@ use super::super::soql::{Condition, Soql};
 use super::{Omni, SHOWN, WORK, names, text};
 use domain::Timestamp;
 use kit::presence::Told;
-use kit::{Error, Feed, FeedAsk, FeedPage, Lane};
+use kit::{Error, Feed, FeedAsk, FeedPage, Lane, Pauses};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -215,7 +215,7 @@ impl<'a> Ear<'a> {
         // heard nothing yet. Who has asked meanwhile waits until it is not refused.
         let mut wait = if patience.is_zero() { POLL } else { Duration::ZERO };
         let (mut is_first, mut has_heard, mut cursor) = (true, false, None);
-        let (mut broken, mut backoff) = (None, BACKOFF_MIN);
+        let (mut broken, mut pauses) = (None, Pauses::new(BACKOFF_MIN, BACKOFF_MAX));
         loop {
             let told = self.next(cursor.clone(), wait).await;
             if is_first && (told.is_ok() || !patience.is_zero()) {
@@ -235,7 +235,8 @@ impl<'a> Ear<'a> {
                         (has_heard, patience) = (true, PATIENCE);
                     }
                     cursor = page.cursor;
-                    (broken, backoff) = (None, BACKOFF_MIN);
+                    broken = None;
+                    pauses.begin_anew();
                 }
                 Err(error) => {
                     let since = *broken.get_or_insert_with(Instant::now);
@@ -243,8 +244,7 @@ impl<'a> Ear<'a> {
                         return (error, has_heard);
                     }
                     tracing::debug!(object = self.object, "a subscription broke off: {error}");
-                    sleep(backoff.max(told_pause(&error))).await;
-                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                    pauses.pause(told_pause(&error), &self.omni.answers).await;
                 }
             }
         }
@@ -252,7 +252,7 @@ impl<'a> Ear<'a> {
 
     /// Asks what changed, again and again, until that is refused for good.
     async fn asked(&self, place: &mut Option<Place>) -> Error {
-        let mut pause = POLL;
+        let mut pauses = Pauses::new(POLL, BACKOFF_MAX);
         let mut failing: Option<Instant> = None;
         loop {
             match self.ask(place).await {
@@ -260,7 +260,8 @@ impl<'a> Ear<'a> {
                     if failing.take().is_some_and(|since| since.elapsed() >= PATIENCE) {
                         self.say(News::Gap).await;
                     }
-                    pause = POLL;
+                    pauses.begin_anew();
+                    sleep(POLL).await;
                 }
                 Err(error) if is_refusal(&error) => return error,
                 Err(error) => {
@@ -268,10 +269,9 @@ impl<'a> Ear<'a> {
                     if failing.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                         self.say(News::Lost(error.to_string())).await;
                     }
-                    pause = (pause * 2).min(BACKOFF_MAX).max(told_pause(&error));
+                    pauses.pause(told_pause(&error), &self.omni.answers).await;
                 }
             }
-            sleep(pause).await;
         }
     }
 
