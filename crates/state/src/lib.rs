@@ -16,6 +16,7 @@
 //! | [`subject`] | one person: shown, forgotten, kept from coming back |
 //! | [`audit`] | who changed or saw what, in a chain |
 //! | [`access`] | keys of those who may call the API |
+//! | [`users`] | people who sign in at the console, and sessions that they ended |
 //! | [`crosswalk`] | which record of one system is which of another |
 //! | [`enrichments`] | what a queue's CRM is asked behind an answer |
 //! | [`events`] | what was told of calls, and what each came to |
@@ -67,6 +68,7 @@ pub mod store;
 pub mod subject;
 pub mod sync;
 mod tokens;
+pub mod users;
 
 pub use access::{ApiKey, IssuedKey, NewApiKey, Rotation};
 pub use calls::{Enriched, Identified, NewCall, Recorded, StoredCall};
@@ -81,3 +83,4 @@ pub use keys::{MasterKey, hex};
 pub use labels::VALUES_MAX;
 pub use store::{Durability, Location, Options, Store};
 pub use tokens::{KeptToken, TokenHold};
+pub use users::{NewUser, Totp, User};

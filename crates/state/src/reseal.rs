@@ -229,6 +229,13 @@ const COLUMNS: &[Column] = &[
         text_place,
     ),
     one(
+        "users.sealed",
+        "SELECT id, sealed, id FROM users WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "UPDATE users SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",
+        Start::Text,
+        text_place,
+    ),
+    one(
         "settings.sealed",
         "SELECT id, sealed, kind, name FROM settings WHERE id > ?1 ORDER BY id LIMIT ?2",
         "UPDATE settings SET sealed = ?2 WHERE id = ?1 AND sealed = ?3",

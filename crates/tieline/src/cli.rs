@@ -60,6 +60,8 @@ enum Command {
     Privacy(commands::PrivacyArgs),
     /// Make, list, replace or withdraw keys of the API.
     ApiKeys(commands::ApiKeysArgs),
+    /// Make, list, change or take away those who sign in at the console.
+    Users(commands::UsersArgs),
     /// Rotate the store's data key while the server serves.
     Keys(commands::KeysArgs),
     /// Make a master key and print it.
@@ -186,6 +188,7 @@ impl Cli {
             Command::Subject(args) => commands::subject(&args).await,
             Command::Privacy(args) => commands::privacy(&args),
             Command::ApiKeys(args) => commands::api_keys(&args).await,
+            Command::Users(args) => commands::users(&args).await,
             Command::Keys(args) => commands::keys(&args).await,
             Command::Key => commands::key(),
             Command::Docs(args) => reference::run(&args),

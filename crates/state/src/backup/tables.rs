@@ -227,6 +227,29 @@ pub(super) const TABLES: &[Table] = &[
         counted: true,
     },
     Table {
+        name: "users",
+        key: 1,
+        columns: &[
+            ("id", Text),
+            ("name", Text),
+            ("role", Text),
+            ("subject", Blob),
+            ("sealed", Blob),
+            ("totp_step", Int),
+            ("sessions_after", Int),
+            ("disabled_at", Int),
+            ("created_at", Int),
+            ("version", Int),
+        ],
+        counted: false,
+    },
+    Table {
+        name: "ended_sessions",
+        key: 1,
+        columns: &[("id", Text), ("expires_at", Int)],
+        counted: false,
+    },
+    Table {
         name: "api_keys",
         key: 1,
         columns: &[

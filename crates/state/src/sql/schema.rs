@@ -49,6 +49,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(29, "0029_doubts.sql"),
     migration!(30, "0030_nudges.sql"),
     migration!(31, "0031_presence.sql"),
+    migration!(32, "0032_users.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

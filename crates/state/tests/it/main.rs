@@ -28,6 +28,7 @@ mod settings;
 mod subjects;
 mod sync;
 mod tokens;
+mod users;
 
 /// Runs each fact over every engine.
 macro_rules! facts {

@@ -5,7 +5,7 @@ import { ask, get, setCsrf } from './api.js';
 import { field, form } from './form.js';
 import { problem } from './show.js';
 
-export const session = { user: null, scopes: [], ways: ['password'], totp: false, expiresAt: '' };
+export const session = { user: null, scopes: [], ways: ['key'], totp: false, hasPassword: false, expiresAt: '' };
 
 const REACH = '/api/v1/session';
 
@@ -14,6 +14,7 @@ function take(told) {
   session.scopes = told.scopes || [];
   session.ways = told.ways || session.ways;
   session.totp = told.totp === true;
+  session.hasPassword = told.hasPassword === true;
   session.expiresAt = told.expiresAt || '';
   setCsrf(told.csrf || '');
   return session;
@@ -30,7 +31,7 @@ export async function signOut() {
 }
 
 // Draws the sign-in page. `done` is called when somebody is in.
-export function signIn(shell, done, why) {
+export function signIn(shell, done, why, withKey = !session.ways.includes('password')) {
   document.title = 'Sign in – Tieline';
   const wrong = h('div');
   const needsCode = h(
@@ -43,8 +44,17 @@ export function signIn(shell, done, why) {
       maxlength: 8,
     }),
   );
-  // Where there are no users, a key of the API signs in: it may do here what it may do there.
-  const withKey = session.ways.includes('key');
+  // A key of the API signs in, too: it may do here what it may do there.
+  const other = session.ways.includes('password')
+    ? h(
+        'p',
+        h(
+          'button',
+          { type: 'button', class: 'text', onclick: () => signIn(shell, done, null, !withKey) },
+          withKey ? 'Sign in with a name and a password' : 'Sign in with a key of the API',
+        ),
+      )
+    : null;
   const enter = form(
     [
       withKey
@@ -87,7 +97,6 @@ export function signIn(shell, done, why) {
   const oidc = session.ways.includes('oidc')
     ? h('p', h('a', { class: 'button', href: '/api/v1/session/oidc' }, 'Sign in with your organization'))
     : null;
-  const withPassword = withKey || session.ways.includes('password');
   fill(
     shell,
     h(
@@ -95,9 +104,10 @@ export function signIn(shell, done, why) {
       { id: 'main', class: 'door' },
       h('h1', { tabindex: '-1' }, h('span', { class: 'brand' }, 'Tieline')),
       why ? (why instanceof Error ? problem(why) : h('p', { class: 'note', role: 'status' }, why)) : null,
-      withPassword ? [enter, wrong] : null,
+      enter,
+      wrong,
       oidc,
-      withPassword ? null : h('p', { class: 'quiet' }, 'Passwords are turned off here.'),
+      other,
     ),
   );
   const first = shell.querySelector('input');

@@ -23,7 +23,7 @@ enum Action {
         /// What it is for.
         #[arg(long)]
         name: String,
-        /// What it may do: lookup, events, context, read, agents, admin. Several between commas.
+        /// What it may do: lookup, events, context, routing, rules, read, supervise, agents, admin. Several between commas.
         #[arg(long = "scope", required = true, value_delimiter = ',')]
         scopes: Vec<String>,
         /// Requests a minute; without it, as the configuration says.

@@ -14,6 +14,7 @@ mod settings;
 mod setup;
 mod subjects;
 mod syncs;
+mod users;
 
 pub use actions::{ActionsArgs, actions};
 pub use api_keys::{ApiKeysArgs, api_keys};
@@ -27,6 +28,7 @@ pub use settings::{SettingsArgs, settings};
 pub use setup::{SetupArgs, setup};
 pub use subjects::{SubjectArgs, subject};
 pub use syncs::{ReviewArgs, SyncArgs, review, sync};
+pub use users::{UsersArgs, users};
 
 use crate::cli::{BackupArgs, CheckArgs, JobsArgs, RestoreArgs};
 use crate::config;

@@ -3,16 +3,9 @@
 use super::access::Caller;
 use axum::extract::Request;
 
-/// The agent whom a token is bound to, else the key that a request came with.
+/// The agent whom a token is bound to, else the person or the key that a request came from.
 pub fn actor(request: &Request) -> String {
-    match request.extensions().get::<Caller>() {
-        Some(Caller { agent: Some(agent), connection: Some(connection), .. }) => {
-            signed_in(agent, connection)
-        }
-        Some(Caller { agent: Some(agent), .. }) => format!("agent {agent}"),
-        Some(caller) => format!("key {}", caller.key),
-        None => "nobody".to_owned(),
-    }
+    request.extensions().get::<Caller>().map_or_else(|| "nobody".to_owned(), Caller::actor)
 }
 
 /// An agent whom a connection's vendor vouched for: another's may have the same id.

@@ -120,9 +120,13 @@ pages! {
     "rules.refused",
     "rules.unknown",
     "run.unknown",
+    "session.code_required",
     "session.foreign_page",
+    "session.not_a_user",
+    "session.proof_wrong",
     "session.rate_limited",
     "session.refused",
+    "session.totp_state",
     "settings.changed",
     "settings.from_file",
     "settings.refused",
@@ -147,6 +151,10 @@ pages! {
     "sync.nothing_to_undo",
     "sync.paused",
     "sync.unknown",
+    "user.changed",
+    "user.elsewhere",
+    "user.taken",
+    "user.unknown",
 }
 
 impl ApiError {

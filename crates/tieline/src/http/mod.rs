@@ -33,8 +33,10 @@ mod settings;
 mod subjects;
 mod syncs;
 mod tls;
+mod users;
 
 pub use access::Access;
+pub use access::roles::Role;
 pub use admin::{FindingBody, findings};
 pub use error::ApiError;
 pub use news::Streams;
@@ -46,7 +48,7 @@ pub use tls::Tls;
 use crate::settings::Keeper;
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post, put};
 use engine::{Book, Engine, Live};
 use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
@@ -183,6 +185,16 @@ fn operators() -> Router<Shared> {
         .route("/api/v1/api-keys", get(access::api_keys::list).post(access::api_keys::create))
         .route("/api/v1/api-keys/{id}", delete(access::api_keys::revoke))
         .route("/api/v1/api-keys/{id}/rotate", post(access::api_keys::rotate))
+        .route("/api/v1/users", get(users::list).post(users::create))
+        .route("/api/v1/users/{name}", patch(users::change).delete(users::remove))
+        .route("/api/v1/users/{name}/password", post(users::reset_password))
+        .route("/api/v1/session/password", put(access::account::change_password))
+        .route(
+            "/api/v1/session/totp",
+            post(access::account::make_second_factor)
+                .put(access::account::turn_second_factor_on)
+                .delete(access::account::turn_second_factor_off),
+        )
         .route("/api/v1/jobs", get(admin::jobs))
         .route("/api/v1/jobs/redrive", post(admin::redrive_all))
         .route("/api/v1/jobs/{id}/redrive", post(admin::redrive))

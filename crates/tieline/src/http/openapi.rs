@@ -2,11 +2,11 @@
 
 use super::App;
 use super::access::{Scope, scopes};
-use super::access::{agent_tokens, api_keys, oauth, sessions, sign_in};
+use super::access::{account, agent_tokens, api_keys, oauth, sessions, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
     access, admin, connections, context, customers, enrich, events, health, keys, links, lookup,
-    news, overrides, presence, reconcile, reports, routing, rules, settings, syncs,
+    news, overrides, presence, reconcile, reports, routing, rules, settings, syncs, users,
 };
 use axum::Json;
 use axum::extract::State;
@@ -32,6 +32,8 @@ use utoipa::{Modify, OpenApi};
         overrides::clear_many, overrides::audit, overrides::verify, admin::call, admin::jobs, admin::redrive_all, admin::redrive,
         links::list, links::put, links::remove, reconcile::begin, reconcile::runs, reconcile::one,
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue, sign_in::issue, sessions::current, sessions::begin, sessions::end,
+        account::change_password, account::make_second_factor, account::turn_second_factor_on, account::turn_second_factor_off,
+        users::list, users::create, users::change, users::reset_password, users::remove,
         oauth::token, news::of_call, news::of_agent,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         settings::list, settings::one, settings::put, settings::remove,
@@ -62,6 +64,8 @@ impl Modify for Keys {
             let scheme = HttpBuilder::new().scheme(scheme).build();
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
+        let cookie = ApiKeyValue::new("tieline_session");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         for (path, item) in &mut document.paths.paths {
             if path.starts_with("/api/") {
                 for (method, operation) in operations(item) {
@@ -97,10 +101,14 @@ fn guard(operation: &mut Operation, path: &str, scope: Scope) {
     } else {
         scope
     };
-    extensions.insert("x-scope".to_owned(), scope.as_str().into());
-    let ways = ["key", "bearer", "basic"];
-    let ways = ways.map(|way| SecurityRequirement::new(way, std::iter::empty::<&str>()));
-    operation.security = Some(ways.to_vec());
+    let ways: &[&str] = if scopes::is_ones_own(path) {
+        &["session"]
+    } else {
+        extensions.insert("x-scope".to_owned(), scope.as_str().into());
+        &["key", "bearer", "basic"]
+    };
+    let ways = ways.iter().map(|way| SecurityRequirement::new(*way, std::iter::empty::<&str>()));
+    operation.security = Some(ways.collect());
     let mut may_answer = |status: &str, description: &str| {
         let schema = Ref::from_schema_name("ErrorBody");
         let content = ContentBuilder::new().schema(Some(schema)).build();

@@ -147,6 +147,24 @@ pub(super) fn key_name() -> Object {
     visible().max_length(Some(100)).build()
 }
 
+pub(super) fn user_name() -> Object {
+    text().pattern(Some("^[A-Za-z0-9._@+-]{1,64}$")).build()
+}
+
+pub(super) fn full_name() -> Object {
+    let pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+    nullable_text().pattern(Some(pattern)).max_length(Some(128)).build()
+}
+
+/// What is typed to sign in.
+pub(super) fn typed() -> Object {
+    text().min_length(Some(1)).max_length(Some(1024)).build()
+}
+
+pub(super) fn typed_code() -> Object {
+    nullable_text().max_length(Some(1024)).build()
+}
+
 fn visible() -> ObjectBuilder {
     const OTHER: &str = r"[^\u0000-\u001f\u007f-\u009f]*";
     text().pattern(Some(format!(r"^{OTHER}[^\s\u0000-\u001f\u007f-\u009f]{OTHER}$")))
@@ -154,7 +172,15 @@ fn visible() -> ObjectBuilder {
 
 pub(super) fn scopes() -> Schema {
     let word = text().enum_values(Some([
-        "lookup", "events", "context", "routing", "rules", "read", "agents", "admin",
+        "lookup",
+        "events",
+        "context",
+        "routing",
+        "rules",
+        "read",
+        "supervise",
+        "agents",
+        "admin",
     ]));
     ArrayBuilder::new().items(word).min_items(Some(1)).build().into()
 }

@@ -14,8 +14,8 @@ crate::facts! {
     no_key_and_no_token_lies_in_the_log_or_the_store
 }
 
-const SCOPES: [&str; 8] =
-    ["lookup", "events", "context", "routing", "rules", "read", "agents", "admin"];
+const SCOPES: [&str; 9] =
+    ["lookup", "events", "context", "routing", "rules", "read", "supervise", "agents", "admin"];
 
 /// A key just made: its public id and its text.
 struct Key {
@@ -101,8 +101,14 @@ async fn each_form_of_each_credential_is_let_in(place: Place) {
         (form(&key.id, key.secret()), "read"),
         (form("whatever", &key.text), "read"),
         (basic(&key.id, key.secret()), "read"),
-        (form("whatever", API_KEY), "lookup events context routing rules read agents admin"),
-        (basic("whatever", API_KEY), "lookup events context routing rules read agents admin"),
+        (
+            form("whatever", API_KEY),
+            "lookup events context routing rules read supervise agents admin",
+        ),
+        (
+            basic("whatever", API_KEY),
+            "lookup events context routing rules read supervise agents admin",
+        ),
     ] {
         let token = Answer::of(request).await;
         let expected = (&json!("Bearer"), &json!(3_600), &json!(scope));
@@ -279,7 +285,10 @@ async fn guarded(line: &Line) -> Vec<(Method, String, String)> {
             let is_open =
                 ["/api/v1/agent-tokens/sign-in", "/api/v1/session"].contains(&path.as_str());
             assert_eq!(is_open, operation["security"] == json!([]), "{method} {path}");
-            let is_guarded = path.starts_with("/api/") && !is_open;
+            // Only whoever is signed in has an account of their own.
+            let is_ones_own = path.starts_with("/api/v1/session/");
+            assert_eq!(is_ones_own, operation["security"] == json!([{ "session": [] }]), "{path}");
+            let is_guarded = path.starts_with("/api/") && !is_open && !is_ones_own;
             assert_eq!(is_guarded, !scope.is_empty(), "{method} {path}");
             if !scope.is_empty() {
                 all.push((method, filled.join("/"), scope));
@@ -307,7 +316,8 @@ async fn no_address_opens_without_its_scope_and_each_with_it() {
     for (method, path, scope) in [
         (Method::POST, "/api/v1/genesys/lookup", "lookup"),
         (Method::GET, "/api/v1/calls/1", "read"),
-        (Method::GET, "/api/v1/jobs", "admin"),
+        (Method::GET, "/api/v1/jobs", "supervise"),
+        (Method::GET, "/api/v1/users", "admin"),
         (Method::POST, "/api/v1/api-keys", "admin"),
         (Method::POST, "/api/v1/agent-tokens", "agents"),
         (Method::POST, "/api/v1/store/backup", "admin"),
@@ -341,8 +351,14 @@ async fn no_address_opens_without_its_scope_and_each_with_it() {
             assert!(![401, 403, 405].contains(&status), "{method} {path}: {status}");
         }
     }
-    for path in ["/api/v1/nothing", "/api/", "/api/v2", "/api/v1/calls/", "/api/v1/genesys/lookup"]
-    {
+    for path in [
+        "/api/v1/nothing",
+        "/api/",
+        "/api/v2",
+        "/api/v1/calls/",
+        "/api/v1/genesys/lookup",
+        "/api/v1/session/password",
+    ] {
         let all_but_admin = &without["admin"].text;
         assert_refused(
             line.http.get(line.url(path)).bearer_auth(all_but_admin),

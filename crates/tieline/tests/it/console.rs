@@ -3,6 +3,7 @@
 use crate::presence_console::browser::{Browser, Tab};
 use crate::rig::plan::API_KEY;
 use crate::rig::{JOHN, Line, Place};
+use crate::visitor::{Visitor, code, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Response, header};
@@ -16,60 +17,25 @@ crate::facts! {
     a_session_dies_with_its_key
 }
 
-/// A browser that is signed in: the cookie that it sends, and what its page was told.
-struct Visitor<'a> {
-    line: &'a Line,
-    cookie: String,
-    told: Value,
-}
-
 async fn sign_in<'a>(line: &'a Line, key: &str) -> Visitor<'a> {
-    let asked = line.http.post(line.url("/api/v1/session")).json(&json!({ "key": key }));
-    let answer = asked.send().await.expect("an answer");
-    assert_eq!((answer.status().as_u16(), text(&answer, header::CACHE_CONTROL)), (200, "no-store"));
-    let set = text(&answer, header::SET_COOKIE).to_owned();
-    assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200"), "{set}");
-    let cookie = set.split(';').next().expect("a cookie").to_owned();
-    Visitor { line, cookie, told: answer.json().await.expect("JSON") }
-}
-
-fn text(answer: &Response, name: header::HeaderName) -> &str {
-    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-impl Visitor<'_> {
-    async fn ask(&self, method: Method, path: &str, csrf: &str) -> (u16, Value) {
-        let asked = self.line.http.request(method, self.line.url(path));
-        let asked = asked.header(header::COOKIE, format!("theme=dark; {}", self.cookie));
-        let asked = if csrf.is_empty() { asked } else { asked.header("x-csrf-token", csrf) };
-        let answer = asked.json(&json!({ "name": "ours", "scopes": ["read"] })).send().await;
-        let answer = answer.expect("an answer");
-        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-    }
-
-    fn csrf(&self) -> &str {
-        self.told["csrf"].as_str().expect("told")
-    }
-}
-
-fn code((status, body): &(u16, Value)) -> (u16, &str) {
-    (*status, body["error"]["code"].as_str().unwrap_or_default())
+    Visitor::of(line, &json!({ "key": key })).await
 }
 
 async fn a_browser_signs_in_with_a_key_and_may_what_the_key_may(place: Place) {
     let line = Line::with_salesforce().on(place).start().await;
     let nobody = line.http.get(line.url("/api/v1/session")).send().await.expect("an answer");
     let nobody: Value = nobody.json().await.expect("JSON");
-    assert_eq!(nobody["user"], json!({ "id": "", "name": "" }));
+    assert_eq!(nobody["user"]["name"], "");
+    assert_eq!(nobody["ways"], json!(["key"]), "there is no user yet");
     let body = json!({ "name": "analysts", "scopes": ["read"] });
     let key = line.post("/api/v1/api-keys", &body).await;
     let analyst = sign_in(&line, key["key"].as_str().expect("a key")).await;
     assert_eq!(analyst.told["user"]["name"], "analysts");
     assert_eq!(analyst.told["scopes"], json!(["read"]));
-    let (status, told) = analyst.ask(Method::GET, "/api/v1/session", "").await;
+    let (status, told) = analyst.get("/api/v1/session").await;
     assert_eq!((status, &told), (200, &analyst.told), "the page that is loaded anew is told so");
-    assert_eq!(analyst.ask(Method::GET, "/api/v1/calls", "").await.0, 200);
-    let beyond = analyst.ask(Method::GET, "/api/v1/api-keys", "").await;
+    assert_eq!(analyst.get("/api/v1/calls").await.0, 200);
+    let beyond = analyst.get("/api/v1/api-keys").await;
     assert_eq!(code(&beyond), (403, "auth.scope_missing"));
     let audit = line.get("/api/v1/audit").await.body.to_string();
     assert!(audit.contains("session.opened"), "{audit}");
@@ -82,13 +48,13 @@ async fn a_browser_signs_in_with_a_key_and_may_what_the_key_may(place: Place) {
 async fn what_changes_something_is_taken_from_our_own_page_alone(place: Place) {
     let line = Line::with_salesforce().on(place).start().await;
     let one = sign_in(&line, API_KEY).await;
-    let path = "/api/v1/api-keys";
+    let (path, body) = ("/api/v1/api-keys", json!({ "name": "ours", "scopes": ["read"] }));
     for csrf in ["", "00000000000000000000000000000000"] {
-        let refused = one.ask(Method::POST, path, csrf).await;
+        let refused = one.ask(Method::POST, path, csrf, &body).await;
         assert_eq!(code(&refused), (403, "session.foreign_page"), "{csrf}");
     }
     assert!(!line.get(path).await.body.to_string().contains("ours"), "nothing was made");
-    assert_eq!(one.ask(Method::POST, path, one.csrf()).await.0, 201);
+    assert_eq!(one.act(Method::POST, path, &body).await.0, 201);
     let left = line.http.delete(line.url("/api/v1/session")).send().await.expect("an answer");
     assert!(text(&left, header::SET_COOKIE).contains("tieline_session=; ") && left.status() == 204);
 }
@@ -101,9 +67,9 @@ async fn a_session_dies_with_its_key(place: Place) {
     let path = format!("/api/v1/api-keys/{}", key["id"].as_str().expect("an id"));
     let revoked = line.http.delete(line.url(&path)).bearer_auth(API_KEY).send().await;
     assert!(revoked.expect("an answer").status().is_success());
-    let calls = analyst.ask(Method::GET, "/api/v1/calls", "").await;
+    let calls = analyst.get("/api/v1/calls").await;
     assert_eq!(code(&calls), (401, "auth.key_revoked"));
-    let (status, told) = analyst.ask(Method::GET, "/api/v1/session", "").await;
+    let (status, told) = analyst.get("/api/v1/session").await;
     assert_eq!((status, &told["user"]["name"]), (200, &json!("")), "the page asks to sign in");
     for wrong in [key["key"].as_str().expect("a key"), "a-guess"] {
         let asked = line.post("/api/v1/session", &json!({ "key": wrong })).await;

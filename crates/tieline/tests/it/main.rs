@@ -73,3 +73,5 @@ mod sync_people;
 mod sync_push;
 mod sync_sql;
 mod tls;
+mod users;
+mod visitor;

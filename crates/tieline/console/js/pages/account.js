@@ -14,12 +14,12 @@ export async function account(page, again) {
       ...(session.user.role ? [['Role', session.user.role]] : []),
       ['May', session.scopes.length ? session.scopes.join(', ') : 'Nothing but their own pages'],
       ['Signed in until', when(session.expiresAt)],
-      ...(session.ways.includes('password')
+      ...(session.hasPassword
         ? [['Two-factor sign-in', badge(session.totp ? 'on' : 'off', session.totp ? 'ok' : 'idle')]]
         : []),
     ]),
   );
-  if (!session.ways.includes('password')) return signedIn;
+  if (!session.hasPassword) return signedIn;
   const password = section(
     'Password',
     form(
@@ -40,7 +40,8 @@ export async function account(page, again) {
         if (f.newPassword !== f.again) throw new Error('The two new passwords are not the same.');
         await ask('PUT', '/api/v1/session/password', { body: { password: f.password, newPassword: f.newPassword } });
         node.reset();
-        said('Your password is changed.');
+        await askWho();
+        said('Your password is changed. Every other session of yours has ended.');
       },
     ),
   );

@@ -1,7 +1,7 @@
 // Settings: one's own sign-in for everybody, and for administrators what the server keeps.
 
 import { h } from '../dom.js';
-import { can, session } from '../session.js';
+import { can } from '../session.js';
 import { load, to } from '../show.js';
 import { account } from './account.js';
 import { users } from './users.js';
@@ -11,7 +11,7 @@ import { kept } from './kept.js';
 
 const TABS = {
   account: { name: 'Your sign-in', draw: account },
-  users: { name: 'Users', scope: 'admin', way: 'password', draw: users },
+  users: { name: 'Users', scope: 'admin', draw: users },
   keys: { name: 'API keys', scope: 'admin', draw: keys },
   overrides: { name: 'Overrides', scope: 'admin', draw: corrections },
   configuration: { name: 'Configuration', scope: 'admin', draw: kept },
@@ -20,8 +20,7 @@ const TABS = {
   store: { name: 'Store', scope: 'admin', draw: store },
 };
 
-// Where nobody signs in with a password there are no users to keep.
-const isOpen = (t) => t && can(t.scope) && (!t.way || session.ways.includes(t.way));
+const isOpen = (t) => t && can(t.scope);
 
 export async function show(page) {
   const tab = isOpen(TABS[page.path[0]]) ? page.path[0] : 'account';

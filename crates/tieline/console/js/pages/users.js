@@ -59,7 +59,9 @@ export async function users(page, again) {
                   'div',
                   { class: 'actions' },
                   button('Change', () => edit(u), { kind: 'small', label: `Change ${u.name}` }),
-                  button(
+                  u.signsInBy === 'oidc'
+                    ? null
+                    : button(
                     'Reset password',
                     async () => {
                       if (

@@ -74,13 +74,9 @@ pub async fn issue(
         return Err(ApiError::field("agent", message, "Pass the agent's id unchanged."));
     }
     let now = app.engine.clock.now();
-    let claims = Claims {
-        key: caller.key.to_string(),
-        scopes: Scopes::of_an_agent().to_string(),
-        expires_at: now.plus(LIFETIME).0,
-        agent: Some(agent),
-        call: call(body.call_id)?,
-    };
+    let call = call(body.call_id)?;
+    let claims = Claims::new(&*caller.key, Scopes::of_an_agent(), now.plus(LIFETIME));
+    let claims = Claims { agent: Some(agent), call, ..claims };
     Ok(issued(&app, &claims, now))
 }
 

@@ -121,7 +121,7 @@ pub struct NewApiKeyBody {
     /// What it is for, at most 100 characters.
     #[schema(required = true, schema_with = schemas::key_name)]
     name: Option<String>,
-    /// `lookup`, `events`, `context`, `read`, `agents`, `admin`.
+    /// `lookup`, `events`, `context`, `routing`, `rules`, `read`, `supervise`, `agents`, `admin`.
     #[schema(required = true, schema_with = schemas::scopes)]
     scopes: Option<Vec<String>>,
     /// 0 or absent: as `server.requests_per_minute` says.
@@ -155,7 +155,7 @@ pub async fn create(
     let scopes = body.scopes.unwrap_or_default();
     let known: Option<Scopes> = scopes.iter().map(|word| Scope::parse(word)).collect();
     let Some(scopes) = known.filter(|held| !held.is_empty() && held.is_grantable()) else {
-        let message = "scopes is a list of lookup, events, context, read, agents and admin.";
+        let message = "scopes is a list of lookup, events, context, routing, rules, read, supervise, agents and admin.";
         return Err(ApiError::field("scopes", message, "Name at least one, and only these."));
     };
     let expires_at = match body.expires_at.as_deref().map(str::trim).filter(|at| !at.is_empty()) {
@@ -255,7 +255,7 @@ pub async fn revoke(
 
 /// Who changes a key, for the audit log.
 fn by(caller: &Caller) -> By {
-    By { actor: caller.key.to_string(), address: caller.address.to_string() }
+    By { actor: caller.actor(), address: caller.address.to_string() }
 }
 
 /// Who changed which key, by their public ids.

@@ -3,7 +3,8 @@
 use super::Identity;
 use super::refusal::Refusal;
 use super::scopes::Scopes;
-use crate::http::ApiError;
+use super::users::{self, Session};
+use crate::http::{ApiError, actor};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use domain::Timestamp;
@@ -15,11 +16,12 @@ use std::sync::{Arc, LazyLock};
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// Public id of the key, also where a token made from it was sent:
-    /// 16 hex digits of a stored key, `file-…` of one of the configuration;
+    /// 16 hex digits of a stored key, `file-…` of one of the configuration, `user-…` where
+    /// a person signed in with a password or at an identity provider;
     /// `page-…` with the connection where an agent came from a vendor's page.
     /// Empty at addresses that need none.
     pub key: Arc<str>,
-    /// The key's name; `server.api_keys` for those of the configuration.
+    /// The key's or user's name; `server.api_keys` for those of the configuration.
     pub name: Arc<str>,
     #[allow(dead_code, reason = "for handlers that show more to some")]
     pub scopes: Scopes,
@@ -30,6 +32,8 @@ pub struct Caller {
     pub connection: Option<Arc<str>>,
     /// The call that token is for, if it is for one.
     pub call: Option<Arc<str>>,
+    /// The browser's session that it is sent in, if it is.
+    pub session: Option<Session>,
     /// When the token ends, if it is one.
     pub expires_at: Option<Timestamp>,
     /// Where the request comes from, behind proxies as far as they are trusted.
@@ -45,6 +49,7 @@ impl Caller {
             agent: identity.agent.clone(),
             connection: identity.connection.clone(),
             call: identity.call.clone(),
+            session: identity.session.clone(),
             expires_at: identity.expires_at,
             address,
         }
@@ -55,8 +60,23 @@ impl Caller {
         static EMPTY: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
         let (key, name) = (Arc::clone(&EMPTY), Arc::clone(&EMPTY));
         let scopes = Scopes::default();
-        let (agent, connection, call, expires_at) = (None, None, None, None);
-        Self { key, name, scopes, agent, connection, call, expires_at, address }
+        let (agent, connection, call, session, expires_at) = (None, None, None, None, None);
+        Self { key, name, scopes, agent, connection, call, session, expires_at, address }
+    }
+
+    /// The user's id, where a person signed in as one.
+    pub fn user(&self) -> Option<&str> {
+        users::id_of(&self.key)
+    }
+
+    /// Who it is, for the audit log.
+    pub fn actor(&self) -> String {
+        match (&self.agent, &self.connection) {
+            (Some(agent), Some(connection)) => actor::signed_in(agent, connection),
+            (Some(agent), None) => format!("agent {agent}"),
+            (None, _) if self.user().is_some() => format!("user {}", self.name),
+            (None, _) => format!("key {}", self.key),
+        }
     }
 }
 

@@ -41,6 +41,22 @@ impl Principal {
         Self { id, name: "sign-in".into(), scopes: Scopes::of_an_agent(), per_minute, bucket }
     }
 
+    /// A person who signed in.
+    pub fn of_a_user(
+        id: Arc<str>,
+        name: Arc<str>,
+        scopes: Scopes,
+        per_minute: u32,
+        bucket: Arc<Bucket>,
+    ) -> Self {
+        Self { id, name, scopes, per_minute, bucket }
+    }
+
+    /// What is left of their requests, for whoever reads them again.
+    pub fn bucket(&self) -> Arc<Bucket> {
+        Arc::clone(&self.bucket)
+    }
+
     /// Counts a request against the key's limit.
     pub fn count(&self) -> Result<(), Refusal> {
         if self.per_minute == 0 {

@@ -78,9 +78,31 @@ impl<K: Hash + Eq> Buckets<K> {
     }
 }
 
+/// What is said once in a while is said this often, with how often it was.
+const SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// What strangers can bring about as often as they like and is said once in a while:
+/// how often it was since, and when it was said.
+#[derive(Default)]
+pub struct Seldom(Mutex<(u64, Option<Instant>)>);
+
+impl Seldom {
+    /// Counts it; how often it was since it was said, when it is to be said now.
+    pub fn count(&self, now: Instant) -> Option<u64> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, last) = &mut *held;
+        *count += 1;
+        if last.is_some_and(|at| now.saturating_duration_since(at) < SAID_EVERY) {
+            return None;
+        }
+        *last = Some(now);
+        Some(std::mem::take(count))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Bucket, Buckets};
+    use super::{Bucket, Buckets, SAID_EVERY, Seldom};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -119,5 +141,15 @@ mod tests {
         // Two threads may come in another order than they looked at the clock.
         assert!(bucket.take(60, begun).is_err());
         assert!(bucket.take(60, later).is_err());
+    }
+
+    #[test]
+    fn what_strangers_bring_about_is_said_once_a_minute_with_how_often_it_was() {
+        let (seldom, begun) = (Seldom::default(), Instant::now());
+        assert_eq!(seldom.count(begun), Some(1));
+        let later = begun + SAID_EVERY - Duration::from_millis(1);
+        assert!((0..500).all(|_| seldom.count(later).is_none()));
+        assert_eq!(seldom.count(begun + SAID_EVERY), Some(501));
+        assert_eq!(seldom.count(begun), None, "two threads may look at the clock in any order");
     }
 }

@@ -3,10 +3,11 @@
 //! [`credentials`] reads what was sent, [`keys`] and [`tokens`] say whose it is,
 //! [`limits`] how often they may ask, [`scopes`] what the address needs, and
 //! [`forwarded`] where they really are; [`pages`] knows agents whom a vendor signed
-//! in, [`sessions`] people in their browsers. What comes out is a [`Caller`], laid on
+//! in, [`sessions`] people in their browsers, [`users`] and [`roles`] who these are. What comes out is a [`Caller`], laid on
 //! the request for handlers and the audit log. Unknown keys, dead ones and
 //! missing scopes never reach a handler.
 
+pub mod account;
 pub mod agent_tokens;
 pub mod api_keys;
 mod caller;
@@ -16,11 +17,16 @@ mod keys;
 mod limits;
 pub mod oauth;
 mod pages;
+pub mod passwords;
 mod refusal;
+pub mod roles;
 pub mod scopes;
+mod second_factor;
+mod session_body;
 pub mod sessions;
 pub mod sign_in;
 mod tokens;
+pub mod users;
 
 pub use caller::Caller;
 pub use scopes::{Scope, Scopes};
@@ -40,6 +46,7 @@ use sessions::Sessions;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokens::{Claims, Signer};
+use users::{Session, Users};
 
 /// What needs a key: everything below this, whether or not there is anything, save
 /// what [`scopes::is_open`] names.
@@ -49,7 +56,8 @@ const GUARDED: &str = "/api/";
 pub struct Access {
     keys: Keys,
     pages: Pages,
-    sessions: Sessions,
+    pub sessions: Sessions,
+    pub users: Users,
     signer: Signer,
     proxies: Proxies,
 }
@@ -61,14 +69,15 @@ struct Identity {
     agent: Option<Arc<str>>,
     connection: Option<Arc<str>>,
     call: Option<Arc<str>>,
+    session: Option<Session>,
     expires_at: Option<Timestamp>,
 }
 
 impl From<Arc<Principal>> for Identity {
     fn from(principal: Arc<Principal>) -> Self {
         let scopes = principal.scopes;
-        let (agent, connection, call, expires_at) = (None, None, None, None);
-        Self { principal, scopes, agent, connection, call, expires_at }
+        let (agent, connection, call, session, expires_at) = (None, None, None, None, None);
+        Self { principal, scopes, agent, connection, call, session, expires_at }
     }
 }
 
@@ -80,6 +89,7 @@ impl Access {
             keys: Keys::new(&engine.store, &engine.clock, keys, section.requests_per_minute),
             pages: Pages::new(live, section.requests_per_minute),
             sessions: Sessions::new(&engine.store.derived_key("sessions of browsers")),
+            users: Users::new(&engine.store, &engine.clock, section.requests_per_minute),
             signer: Signer::new(&engine.store.derived_key("access tokens")),
             proxies: Proxies::new(section.trusted_proxies.clone(), section.forwarded_header),
         }
@@ -139,7 +149,8 @@ impl Access {
     ) -> Result<Identity, Refusal> {
         let token = sessions::token_of(headers).ok_or(Refusal::Missing)?;
         let found = self.bearer_of(token).await?;
-        if !self.sessions.is_from_our_page(method, headers, token) {
+        let session = found.session.as_ref().ok_or(Refusal::TokenInvalid)?;
+        if !self.sessions.is_from_our_page(method, headers, &session.id) {
             return Err(Refusal::ForeignPage);
         }
         Ok(found)
@@ -174,9 +185,12 @@ impl Access {
         if caller.expires_at.is_some_and(|end| self.keys.now() >= end) {
             return Err(Refusal::TokenExpired.into());
         }
+        if let Some(session) = &caller.session {
+            self.users.goes_on(session).await?;
+        }
         // Whoever signed in at a page holds no key that could die before their token.
         if caller.connection.is_none() {
-            self.keys.by_id(&caller.key).await?;
+            self.principal(&caller.key, caller.session.as_ref()).await?;
         }
         Ok(())
     }
@@ -187,20 +201,45 @@ impl Access {
         if let Some(holder) = self.pages.holder(&claims) {
             return holder;
         }
-        let principal = self.keys.by_id(&claims.key).await?;
+        let session = claims
+            .session
+            .zip(claims.began_at)
+            .map(|(id, began_at)| Session { id: id.into(), began_at: Timestamp(began_at) });
+        let principal = self.principal(&claims.key, session.as_ref()).await?;
+        if let Some(session) = &session {
+            self.users.goes_on(session).await?;
+        }
         let mut scopes = Scopes::parse(&claims.scopes).unwrap_or_default();
         if claims.agent.is_none() {
-            scopes = scopes.within(principal.scopes);
+            // What a person may do is what their role says now.
+            let is_user = users::id_of(&claims.key).is_some();
+            scopes = if is_user { principal.scopes } else { scopes.within(principal.scopes) };
         }
         let (agent, call) = (claims.agent.map(Into::into), claims.call.map(Into::into));
         let expires_at = Some(Timestamp(claims.expires_at));
-        Ok(Identity { principal, scopes, agent, connection: None, call, expires_at })
+        Ok(Identity { principal, scopes, agent, connection: None, call, session, expires_at })
+    }
+
+    /// Whoever holds the key, or is the user, by the id that a token names.
+    async fn principal(
+        &self,
+        key: &str,
+        session: Option<&Session>,
+    ) -> Result<Arc<Principal>, Refusal> {
+        match users::id_of(key) {
+            Some(user) => self.users.by_id(user, session).await,
+            None => self.keys.by_id(key).await,
+        }
     }
 }
 
 impl Identity {
     fn may(&self, method: &Method, path: &str) -> Result<(), Refusal> {
         self.principal.count()?;
+        // One's own account, whatever else one may do.
+        if self.session.is_some() && scopes::is_ones_own(path) {
+            return Ok(());
+        }
         // No key is an agent's; one that may read sees what any of them may see.
         let needed = match scopes::needed(method, path) {
             Scope::Agent if self.agent.is_none() => scopes::of_keys(path),

@@ -100,13 +100,8 @@ async fn grant(app: &App, request: Request) -> Result<TokenBody, TokenRefusal> {
         Some(asked) if asked.is_grantable() && asked.within(principal.scopes) == asked => asked,
         _ => return Err(TokenRefusal::scope()),
     };
-    let claims = Claims {
-        key: principal.id.to_string(),
-        scopes: scopes.to_string(),
-        expires_at: app.engine.clock.now().plus(LIFETIME).0,
-        agent: None,
-        call: None,
-    };
+    let until = app.engine.clock.now().plus(LIFETIME);
+    let claims = Claims::new(&*principal.id, scopes, until);
     Ok(TokenBody {
         access_token: app.access.signer.sign(&claims),
         token_type: "Bearer",

@@ -5,7 +5,7 @@
 //! How often an address may try, and what of it is written down, is kept here too;
 //! all of it in bounded memory of one process.
 
-use super::limits::Buckets;
+use super::limits::{Buckets, Seldom};
 use super::{Claims, Identity, Principal, Scopes};
 use crate::http::access::refusal::Refusal;
 use domain::Timestamp;
@@ -35,9 +35,6 @@ const WRITTEN_FOR: Duration = Duration::from_secs(3_600);
 /// Agents with their addresses who are remembered as written down. At the bound all
 /// are forgotten, and written down once more than they had to be.
 const WRITTEN_MAX: usize = 10_000;
-/// Refusals and troubles of a connection are written down this often, with how many
-/// there were.
-const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// An agent of a connection who has signed in from an address.
 type SeenAt = (String, String, IpAddr);
@@ -59,25 +56,6 @@ struct Offer {
     under_way: Arc<Semaphore>,
     refusals: Seldom,
     troubles: Seldom,
-}
-
-/// What strangers can bring about as often as they like and is said once in a while:
-/// how often it was since, and when it was said.
-#[derive(Default)]
-struct Seldom(Mutex<(u64, Option<Instant>)>);
-
-impl Seldom {
-    /// Counts it; how often it was since it was said, when it is to be said now.
-    fn count(&self, now: Instant) -> Option<u64> {
-        let mut held = lock(&self.0);
-        let (count, last) = &mut *held;
-        *count += 1;
-        if last.is_some_and(|at| now.saturating_duration_since(at) < SAID_EVERY) {
-            return None;
-        }
-        *last = Some(now);
-        Some(std::mem::take(count))
-    }
 }
 
 impl Default for Offer {
@@ -146,6 +124,7 @@ impl Pages {
             agent: Some(agent.as_str().into()),
             connection: Some(connection.into()),
             call: claims.call.as_deref().map(Into::into),
+            session: None,
             expires_at: Some(Timestamp(claims.expires_at)),
         }))
     }
@@ -205,18 +184,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SAID_EVERY, Seldom, network};
-    use std::time::{Duration, Instant};
-
-    #[test]
-    fn what_strangers_bring_about_is_said_once_a_minute_with_how_often_it_was() {
-        let (seldom, begun) = (Seldom::default(), Instant::now());
-        assert_eq!(seldom.count(begun), Some(1));
-        let later = begun + SAID_EVERY - Duration::from_millis(1);
-        assert!((0..500).all(|_| seldom.count(later).is_none()));
-        assert_eq!(seldom.count(begun + SAID_EVERY), Some(501));
-        assert_eq!(seldom.count(begun), None, "two threads may look at the clock in any order");
-    }
+    use super::network;
 
     #[test]
     fn addresses_of_one_customer_count_as_one() {

@@ -21,6 +21,8 @@ pub enum Scope {
     Rules,
     /// Read calls, customers and reports.
     Read,
+    /// Decide reviews, pause agents, plan, run and pause syncs, send what failed again.
+    Supervise,
     /// Issue tokens for agents.
     Agents,
     /// One agent's own view. Only tokens have it, never a key; a key that may read sees
@@ -30,7 +32,7 @@ pub enum Scope {
     Admin,
 }
 
-use Scope::{Admin, Agent, Agents, Context, Events, Lookup, Read, Routing, Rules};
+use Scope::{Admin, Agent, Agents, Context, Events, Lookup, Read, Routing, Rules, Supervise};
 
 /// Method, path and what they need; `*` is any one segment. HEAD counts as GET.
 const NEEDED: &[(&str, &str, Scope)] = &[
@@ -94,6 +96,24 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("POST", "/api/v1/agents/*/presence/answer", Agent),
     ("POST", "/api/v1/agents/*/presence/leave", Agent),
     ("POST", "/api/v1/agent-tokens", Agents),
+    ("POST", "/api/v1/reviews/decisions", Supervise),
+    ("POST", "/api/v1/reviews/*/decision", Supervise),
+    ("POST", "/api/v1/failures/redrive", Supervise),
+    ("GET", "/api/v1/jobs", Supervise),
+    ("POST", "/api/v1/jobs/redrive", Supervise),
+    ("POST", "/api/v1/jobs/*/redrive", Supervise),
+    ("POST", "/api/v1/presence/agents/*/pause", Supervise),
+    ("POST", "/api/v1/presence/agents/*/resume", Supervise),
+    ("POST", "/api/v1/presence/teams/*/pause", Supervise),
+    ("POST", "/api/v1/presence/teams/*/resume", Supervise),
+    ("POST", "/api/v1/syncs/*/plan", Supervise),
+    ("POST", "/api/v1/syncs/*/approve", Supervise),
+    ("POST", "/api/v1/syncs/*/runs", Supervise),
+    ("POST", "/api/v1/syncs/*/pause", Supervise),
+    ("POST", "/api/v1/syncs/*/resume", Supervise),
+    ("POST", "/api/v1/syncs/*/drift", Supervise),
+    ("POST", "/api/v1/syncs/*/promotion", Supervise),
+    ("POST", "/api/v1/runs/*/undo", Supervise),
 ];
 
 /// Whether a request below `/api/` needs no key: only these methods at these very
@@ -104,6 +124,11 @@ pub fn is_open(method: &Method, path: &str) -> bool {
         "/api/v1/session" => matches!(*method, Method::GET | Method::POST | Method::DELETE),
         _ => false,
     }
+}
+
+/// Whether an address is of the account of whoever is signed in.
+pub fn is_ones_own(path: &str) -> bool {
+    matches!(path, "/api/v1/session/password" | "/api/v1/session/totp")
 }
 
 /// What a request needs.
@@ -133,7 +158,8 @@ fn fits(pattern: &str, path: &str) -> bool {
 
 impl Scope {
     /// Every scope in the order it is written.
-    const ALL: [Self; 9] = [Lookup, Events, Context, Routing, Rules, Read, Agents, Agent, Admin];
+    const ALL: [Self; 10] =
+        [Lookup, Events, Context, Routing, Rules, Read, Supervise, Agents, Agent, Admin];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -143,6 +169,7 @@ impl Scope {
             Routing => "routing",
             Rules => "rules",
             Read => "read",
+            Supervise => "supervise",
             Agents => "agents",
             Agent => "agent",
             Admin => "admin",
@@ -240,7 +267,8 @@ mod tests {
         check(Method::GET, "/api/v1/calls/a/b", Scope::Admin);
         check(Method::DELETE, "/api/v1/calls/abc", Scope::Admin);
         check(Method::GET, "/api/v1/%63alls", Scope::Admin);
-        check(Method::GET, "/api/v1/jobs", Scope::Admin);
+        check(Method::GET, "/api/v1/jobs", Scope::Supervise);
+        check(Method::GET, "/api/v1/users", Scope::Admin);
         check(Method::GET, "/api/", Scope::Admin);
     }
 
@@ -252,7 +280,7 @@ mod tests {
         assert!(Scopes::parse("").expect("none").is_empty());
         assert_eq!(
             Scopes::grantable().to_string(),
-            "lookup events context routing rules read agents admin"
+            "lookup events context routing rules read supervise agents admin"
         );
     }
 

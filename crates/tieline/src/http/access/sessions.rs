@@ -1,17 +1,23 @@
-//! A person's session in a browser: signed in with a key, held by a cookie that no page can
-//! read.
+//! A person's session in a browser: signed in with a password, or with a key, and held by a
+//! cookie that no page can read.
 //!
-//! The cookie carries a token as `/oauth/token` makes them: it may do what its key may and
-//! dies with it, on every node. A browser sends it along by itself, so whatever changes
-//! something must also say what only our own page was told ([`csrf_of`]); and a page of
-//! another site is sent nothing at all (`SameSite=Strict`).
+//! The cookie carries a token as `/oauth/token` makes them, which names the session: it may do
+//! what its user's role or its key may, and dies with them, on every node, and when it is
+//! signed out of. A browser sends it along by itself, so whatever changes something must also
+//! say what only our own page was told ([`Sessions::is_from_our_page`]); and a page of another
+//! site is sent nothing at all (`SameSite=Strict`).
 
-use super::limits::Buckets;
+use super::limits::{Buckets, Seldom};
+use super::passwords::Passwords;
 use super::refusal::Refusal;
-use super::{Caller, Claims, Identity, tokens};
+use super::roles::Role;
+use super::scopes::Scopes;
+use super::session_body::{Given, SessionBody, SessionRequest, body};
+use super::users::{self, Session};
+use super::{Caller, Claims, second_factor, tokens};
 use crate::http::error::ErrorBody;
 use crate::http::input::read_json;
-use crate::http::{ApiError, App, schemas};
+use crate::http::{ApiError, App};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use axum::Json;
@@ -20,54 +26,68 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::Timestamp;
 use kit::Secret;
-use serde::{Deserialize, Serialize};
+use state::User;
 use state::audit::Act;
+use state::users::Who;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-use utoipa::ToSchema;
 
 const COOKIE: &str = "tieline_session";
 /// How long one is signed in: a working day.
 const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
-/// Tries to sign in, a minute and address; and addresses remembered.
+/// Tries to sign in, a minute: of an address, and as one user from wherever; and how many of
+/// either are counted apart.
 const TRIES_PER_MINUTE: u32 = 20;
-const ADDRESSES_MAX: usize = 10_000;
-/// Bytes of a key.
-const KEY_MAX: usize = 1_024;
+const COUNTED_MAX: usize = 10_000;
+/// Bytes of a key, a name or a code.
+const TEXT_MAX: usize = 1_024;
 
-/// What sessions need beside keys and tokens.
+/// What sessions need beside keys, users and tokens.
 pub struct Sessions {
     tries: Buckets<IpAddr>,
+    tries_as: Buckets<String>,
+    refusals: Seldom,
+    pub passwords: Passwords,
     csrf: hmac::Key,
 }
 
 impl Sessions {
     pub fn new(key: &[u8; 32]) -> Self {
         Self {
-            tries: Buckets::new(TRIES_PER_MINUTE, ADDRESSES_MAX),
+            tries: Buckets::new(TRIES_PER_MINUTE, COUNTED_MAX),
+            tries_as: Buckets::new(TRIES_PER_MINUTE, COUNTED_MAX),
+            refusals: Seldom::default(),
+            passwords: Passwords::default(),
             csrf: hmac::Key::new(hmac::HMAC_SHA256, key),
         }
     }
 
     /// What the page of this session says with whatever changes something.
-    fn csrf_of(&self, token: &str) -> String {
-        state::hex(&hmac::sign(&self.csrf, token.as_bytes()).as_ref()[..16])
+    pub(super) fn csrf_of(&self, session: &str) -> String {
+        state::hex(&hmac::sign(&self.csrf, session.as_bytes()).as_ref()[..16])
     }
 
     /// Whether a request with the cookie may be what it says it is.
-    pub fn is_from_our_page(&self, method: &Method, headers: &HeaderMap, token: &str) -> bool {
+    pub fn is_from_our_page(&self, method: &Method, headers: &HeaderMap, session: &str) -> bool {
         let is_reading = matches!(*method, Method::GET | Method::HEAD);
         is_reading
             || headers.get("x-csrf-token").is_some_and(|said| {
-                let expected = self.csrf_of(token);
+                let expected = self.csrf_of(session);
                 verify_slices_are_equal(said.as_bytes(), expected.as_bytes()).is_ok()
             })
     }
 
-    fn may_try(&self, address: IpAddr) -> Result<(), Duration> {
+    /// Counts a try from this address; otherwise how long until there may be one.
+    pub(super) fn may_try(&self, address: IpAddr) -> Result<(), Duration> {
         let now = Instant::now();
         self.tries.of(address, TRIES_PER_MINUTE, now).take(TRIES_PER_MINUTE, now)
+    }
+
+    /// The same as this user, from wherever: many addresses guess no faster.
+    pub(super) fn may_try_as(&self, user: &str) -> Result<(), Duration> {
+        let now = Instant::now();
+        self.tries_as.of(user.to_owned(), TRIES_PER_MINUTE, now).take(TRIES_PER_MINUTE, now)
     }
 }
 
@@ -79,81 +99,40 @@ pub fn token_of(headers: &HeaderMap) -> Option<&str> {
     Some(token.trim()).filter(|token| tokens::is_token(token))
 }
 
-/// Not to be shown: it holds a key.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionRequest {
-    /// A key, as it was told when it was made.
-    #[schema(required = true, schema_with = schemas::key)]
-    key: Option<String>,
-}
-
-/// Who is signed in.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionBody {
-    user: SessionUser,
-    /// What they may do; empty where nobody is signed in.
-    scopes: Vec<String>,
-    /// To be sent as `X-CSRF-Token` with whatever changes something; empty where nobody is.
-    csrf: String,
-    /// When one has to sign in anew; empty where nobody is.
-    expires_at: String,
-    /// How one can sign in: `key`.
-    ways: [&'static str; 1],
-}
-
-/// Empty where nobody is signed in.
-#[derive(Default, Serialize, ToSchema)]
-pub struct SessionUser {
-    /// The key's public id.
-    id: String,
-    /// The key's name.
-    name: String,
-}
-
-fn body(app: &App, signed_in: Option<(&Identity, &str)>) -> SessionBody {
-    let Some((identity, token)) = signed_in else {
-        let (scopes, csrf, expires_at) = (Vec::new(), String::new(), String::new());
-        let user = SessionUser::default();
-        return SessionBody { user, scopes, csrf, expires_at, ways: ["key"] };
-    };
-    let user = SessionUser {
-        id: identity.principal.id.to_string(),
-        name: identity.principal.name.to_string(),
-    };
-    SessionBody {
-        user,
-        scopes: identity.scopes.words(),
-        csrf: app.access.sessions.csrf_of(token),
-        expires_at: identity.expires_at.map(|at| at.to_string()).unwrap_or_default(),
-        ways: ["key"],
-    }
-}
-
 /// Who is signed in, or that nobody is.
 #[utoipa::path(
     get, path = "/api/v1/session", tag = "access",
     responses((status = 200, body = SessionBody), (status = 503, body = ErrorBody))
 )]
-pub async fn current(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let Some(token) = token_of(&headers) else { return Ok(answer(body(&app, None), None)) };
+pub async fn current(
+    State(app): State<App>,
+    nobody: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Some(token) = token_of(&headers) else { return Ok(answer(body(&app, None).await?, None)) };
     match app.access.bearer_of(token).await {
-        Ok(identity) => Ok(answer(body(&app, Some((&identity, token))), None)),
+        Ok(found) => {
+            let caller = Caller::new(&found, nobody.address);
+            Ok(answer(body(&app, Some(&caller)).await?, None))
+        }
         Err(Refusal::Store(error)) => Err(Refusal::Store(error).into()),
-        // Its time is over, or its key is dead.
-        Err(_) => Ok(answer(body(&app, None), Some(cookie("", Duration::ZERO, true)))),
+        // Its time is over, or who began it is gone.
+        Err(_) => {
+            let forgotten = cookie("", Duration::ZERO, true);
+            Ok(answer(body(&app, None).await?, Some(forgotten)))
+        }
     }
 }
 
-/// Signs a person in with a key.
+/// Signs a person in: with a name and a password, and a code where they have a second factor;
+/// or with a key.
 #[utoipa::path(
     post, path = "/api/v1/session", tag = "access", request_body = SessionRequest,
     responses(
         (status = 200, body = SessionBody), (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody, description = "The key opens nothing"),
+        (status = 401, body = ErrorBody, description = "What was typed opens nothing, or a code is needed, too"),
         (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
-        (status = 429, body = ErrorBody, description = "Too many tries from this address: wait for Retry-After seconds"),
+        (status = 429, body = ErrorBody, description = "Too many tries from this address, or as this user: wait for Retry-After seconds"),
         (status = 503, body = ErrorBody)
     )
 )]
@@ -162,52 +141,171 @@ pub async fn begin(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let wanted: SessionRequest = read_json(request).await?;
-    let key = Secret::new(wanted.key.unwrap_or_default());
+    let Given { key, name, password, code } = read_json(request).await?;
+    if let (None, Some(name)) = (&key, &name) {
+        let password = Secret::new(password.unwrap_or_default());
+        let user = of_a_password(&app, &caller, name, password, code).await?;
+        return opened(&app, &caller, &user).await;
+    }
+    if key.is_some() && name.is_some() && password.is_some() {
+        let message = "Both a key and a name were sent.";
+        return Err(ApiError::field("key", message, "Sign in with one of them."));
+    }
+    let key = Secret::new(key.unwrap_or_default());
     let is_text = key.reveal().bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_text || key.reveal().is_empty() || key.reveal().len() > KEY_MAX {
+    if !is_text || key.reveal().is_empty() || key.reveal().len() > TEXT_MAX {
         let message = "key is 1 to 1,024 visible ASCII characters.";
-        return Err(ApiError::field("key", message, "Type a key: tieline api-keys create."));
+        let fix = "Type a key (tieline api-keys create), or a user's name and password.";
+        return Err(ApiError::field("key", message, fix));
     }
-    if let Err(wait) = app.access.sessions.may_try(caller.address) {
-        return Err(too_many(wait));
-    }
-    let found = app.access.keys.by_text(key.reveal()).await;
-    let principal = found.map_err(|refusal| match refusal {
-        Refusal::Store(error) => Refusal::Store(error).into(),
-        _ => refused(),
-    })?;
-    let now = app.engine.clock.now();
-    let claims = Claims {
-        key: principal.id.to_string(),
-        scopes: principal.scopes.to_string(),
-        expires_at: now.plus(LIFETIME).0,
-        agent: None,
-        call: None,
+    app.access.sessions.may_try(caller.address).map_err(too_many)?;
+    let principal = match app.access.keys.by_text(key.reveal()).await {
+        Ok(principal) => principal,
+        Err(Refusal::Store(error)) => return Err(Refusal::Store(error).into()),
+        Err(_) => return Err(refused(&app, &caller, "key").await),
     };
-    let act = Act {
-        actor: format!("key {}", principal.id),
-        action: "session.opened",
-        subject: principal.id.to_string(),
-        details: BTreeMap::from([("address".to_owned(), caller.address.to_string())]),
-    };
-    app.engine.store.audit(act, now).await?;
-    let token = app.access.signer.sign(&claims);
-    let expires_at = Some(Timestamp(claims.expires_at));
-    let identity = Identity { expires_at, ..Identity::from(principal) };
-    // On one's own machine the demo is asked without TLS.
-    let is_secure = !caller.address.is_loopback();
-    let set = cookie(&token, LIFETIME, is_secure);
-    Ok(answer(body(&app, Some((&identity, &token))), Some(set)))
+    let began = (&*principal.id, format!("key {}", principal.id), principal.scopes);
+    set_out(&app, &caller, began, Session::new(app.engine.clock.now())?).await
 }
 
-/// Signs a person out: their browser forgets the session.
+/// The user whose name and password these are, and whose code, where they have a second factor.
+async fn of_a_password(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    password: Secret,
+    code: Option<String>,
+) -> Result<User, ApiError> {
+    let needed = [name, password.reveal()];
+    let given = needed.into_iter().chain(code.as_deref());
+    let is_short = |text: &str| text.chars().count() <= TEXT_MAX;
+    if needed.iter().any(|text| text.is_empty()) || !given.into_iter().all(is_short) {
+        let message = "name and password are 1 to 1,024 characters each.";
+        return Err(ApiError::field("name", message, "Type them as they were told."));
+    }
+    let name = name.trim().to_lowercase();
+    let sessions = &app.access.sessions;
+    sessions.may_try(caller.address).map_err(too_many)?;
+    let user = app.engine.store.user(Who::Name(&name)).await?;
+    if let Some(user) = &user {
+        sessions.may_try_as(&user.id).map_err(too_many)?;
+    }
+    let able = user.filter(|user| user.disabled_at.is_none() && !user.password.is_empty());
+    let hash = able.as_ref().map(|user| user.password.as_str());
+    let fits = sessions.passwords.fits(password, hash).await;
+    let Some(user) = able.filter(|_| fits) else {
+        return Err(refused(app, caller, "password").await);
+    };
+    let Some(totp) = user.totp.as_ref().filter(|totp| totp.is_on) else { return Ok(user) };
+    let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
+        let message = "The user has a second factor: a code is needed, too.";
+        let fix = "Send what the authenticator app shows as code.";
+        let status = StatusCode::UNAUTHORIZED;
+        return Err(ApiError::new(status, "session.code_required", message, fix).at("code"));
+    };
+    let step = second_factor::step_of(totp, &code, app.engine.clock.now());
+    let is_spent = match step {
+        Some(step) => app.engine.store.spend_totp_step(&user.id, step).await?,
+        None => false,
+    };
+    if is_spent { Ok(user) } else { Err(refused(app, caller, "code").await) }
+}
+
+/// The answer that signs a user in.
+pub(super) async fn opened(app: &App, caller: &Caller, user: &User) -> Result<Response, ApiError> {
+    let session = Session::new(app.engine.clock.now())?;
+    let scopes = Role::parse(&user.role).map(Role::scopes).unwrap_or_default();
+    let (key, actor) = (users::key_of(user), format!("user {}", user.name));
+    set_out(app, caller, (&key, actor, scopes), session).await
+}
+
+/// Writes a session down and hands its token out.
+async fn set_out(
+    app: &App,
+    caller: &Caller,
+    (key, actor, scopes): (&str, String, Scopes),
+    session: Session,
+) -> Result<Response, ApiError> {
+    let act = Act {
+        actor,
+        action: "session.opened",
+        subject: key.to_owned(),
+        details: BTreeMap::from([("address".to_owned(), caller.address.to_string())]),
+    };
+    app.engine.store.audit(act, session.began_at).await?;
+    handed_out(app, caller, (key, scopes), &session).await
+}
+
+/// The answer with the token of a session, until its time.
+pub(super) async fn handed_out(
+    app: &App,
+    caller: &Caller,
+    (key, scopes): (&str, Scopes),
+    session: &Session,
+) -> Result<Response, ApiError> {
+    let claims = Claims {
+        session: Some(session.id.to_string()),
+        began_at: Some(session.began_at.0),
+        ..Claims::new(key, scopes, session.began_at.plus(LIFETIME))
+    };
+    let token = app.access.signer.sign(&claims);
+    let found = app.access.bearer_of(&token).await?;
+    let body = body(app, Some(&Caller::new(&found, caller.address))).await?;
+    // On one's own machine the demo is asked without TLS.
+    let set = cookie(&token, LIFETIME, !caller.address.is_loopback());
+    Ok(answer(body, Some(set)))
+}
+
+/// Signs a person out: their browser forgets the session, and its token opens nothing any more.
 #[utoipa::path(
-    delete, path = "/api/v1/session", tag = "access", responses((status = 204))
+    delete, path = "/api/v1/session", tag = "access",
+    responses((status = 204), (status = 503, body = ErrorBody))
 )]
-pub async fn end() -> Response {
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie("", Duration::ZERO, false))])
-        .into_response()
+pub async fn end(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if let Some(token) = token_of(&headers) {
+        match app.access.bearer_of(token).await {
+            Ok(found) => sign_out(&app, &Caller::new(&found, caller.address)).await?,
+            Err(Refusal::Store(error)) => return Err(Refusal::Store(error).into()),
+            // It is over anyway.
+            Err(_) => {}
+        }
+    }
+    let forgotten = cookie("", Duration::ZERO, false);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, forgotten)]).into_response())
+}
+
+async fn sign_out(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    let (Some(session), Some(until)) = (&caller.session, caller.expires_at) else { return Ok(()) };
+    let now = app.engine.clock.now();
+    app.engine.store.end_session(&session.id, until, now).await?;
+    app.access.users.forget_session(session);
+    let act = Act {
+        actor: caller.actor(),
+        action: "session.closed",
+        subject: caller.key.to_string(),
+        details: BTreeMap::from([("address".to_owned(), caller.address.to_string())]),
+    };
+    Ok(app.engine.store.audit(act, now).await?)
+}
+
+impl Session {
+    /// A new one.
+    fn new(began_at: Timestamp) -> Result<Self, ApiError> {
+        let mut id = [0; 16];
+        aws_lc_rs::rand::fill(&mut id).map_err(|_| no_chance())?;
+        Ok(Self { id: state::hex(&id).into(), began_at })
+    }
+}
+
+/// The system gives no random bytes, and without them there are no secrets.
+pub fn no_chance() -> ApiError {
+    let message = "The system gives no random bytes.";
+    let fix = "Look at the machine: nothing can be signed in or made without.";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store.unavailable", message, fix)
 }
 
 fn cookie(token: &str, lives: Duration, is_secure: bool) -> String {
@@ -224,14 +322,41 @@ fn answer(body: SessionBody, set: Option<String>) -> Response {
     response
 }
 
-fn refused() -> ApiError {
-    let message = "The key opens nothing.";
-    let fix = "Type it as it was told when it was made, or make one: tieline api-keys create.";
-    ApiError::new(StatusCode::UNAUTHORIZED, "session.refused", message, fix).at("key")
+/// Written down and logged once a minute, with how many there were. Not as whom: a password
+/// is typed into the wrong field now and then.
+async fn refused(app: &App, caller: &Caller, what: &'static str) -> ApiError {
+    if let Some(refusals) = app.access.sessions.refusals.count(Instant::now()) {
+        tracing::warn!(caller.address = %caller.address, refusals, "a sign-in at the console was refused: {what}");
+        let about = [("address", caller.address.to_string()), ("refusals", refusals.to_string())];
+        let act = Act {
+            actor: "nobody".to_owned(),
+            action: "session.refused",
+            subject: what.to_owned(),
+            details: about.map(|(name, value)| (name.to_owned(), value)).into(),
+        };
+        if let Err(error) = app.engine.store.audit(act, app.engine.clock.now()).await {
+            tracing::error!("a refused sign-in could not be written down: {error}");
+        }
+    }
+    let (message, fix) = match what {
+        "key" => (
+            "The key opens nothing.",
+            "Type it as it was told when it was made, or make one: tieline api-keys create.",
+        ),
+        "code" => (
+            "The code is not the one of now, or was used.",
+            "Wait for the next one, and look at the clock of the device that shows it.",
+        ),
+        _ => (
+            "Name and password open nothing.",
+            "Type them again; an admin can reset a password: tieline users reset-password NAME.",
+        ),
+    };
+    ApiError::new(StatusCode::UNAUTHORIZED, "session.refused", message, fix).at(what)
 }
 
-fn too_many(wait: Duration) -> ApiError {
-    let message = "Too many tries to sign in from this address.";
+pub(super) fn too_many(wait: Duration) -> ApiError {
+    let message = "Too many tries to sign in from this address, or as this user.";
     let fix = "Wait as long as Retry-After says.";
     let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "session.rate_limited", message, fix)

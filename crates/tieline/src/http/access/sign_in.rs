@@ -72,13 +72,9 @@ pub async fn issue(
     let agents = asking.offered()?;
     let (agent, lives) = asking.agent(&*agents, &shown).await?;
     let now = app.engine.clock.now();
-    let claims = Claims {
-        key: pages::key_of(&asking.connection),
-        scopes: Scopes::of_an_agent().to_string(),
-        expires_at: now.plus(lives).0,
-        agent: Some(agent),
-        call,
-    };
+    let key = pages::key_of(&asking.connection);
+    let claims = Claims::new(key, Scopes::of_an_agent(), now.plus(lives));
+    let claims = Claims { agent: Some(agent), call, ..claims };
     Ok(agent_tokens::issued(&app, &claims, now))
 }
 

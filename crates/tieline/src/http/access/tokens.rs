@@ -5,6 +5,7 @@
 //! with that key.
 
 use super::refusal::Refusal;
+use super::scopes::Scopes;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,6 +30,21 @@ pub struct Claims {
     pub agent: Option<String>,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// Id of the browser's session that it is, if it is one.
+    #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// When that session began, in milliseconds since 1970.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<i64>,
+}
+
+impl Claims {
+    /// Of a key, a page or a user, by the id that says which, until then.
+    pub fn new(key: impl Into<String>, scopes: Scopes, until: Timestamp) -> Self {
+        let (agent, call, session, began_at) = (None, None, None, None);
+        let (key, scopes, expires_at) = (key.into(), scopes.to_string(), until.0);
+        Self { key, scopes, expires_at, agent, call, session, began_at }
+    }
 }
 
 /// Makes tokens and knows its own.
@@ -71,16 +87,11 @@ impl Signer {
 mod tests {
     use super::{Claims, Signer};
     use crate::http::access::refusal::Refusal;
+    use crate::http::access::scopes::Scopes;
     use domain::Timestamp;
 
     fn claims() -> Claims {
-        Claims {
-            key: "0a1b".to_owned(),
-            scopes: "lookup".to_owned(),
-            expires_at: 1_000,
-            agent: None,
-            call: None,
-        }
+        Claims::new("0a1b", Scopes::parse("lookup").expect("a scope"), Timestamp(1_000))
     }
 
     #[test]
