@@ -67,7 +67,7 @@ pub use requests::{Custom, Language, Place, Requests};
 pub use rights::{Need, Rights};
 pub use secret::Secret;
 pub use settings::Settings;
-pub use sign_in::{SignIn, SignedIn};
+pub use sign_in::{Door, SignIn, SignedIn};
 pub use template::{Draft, Given, Template, Unfilled};
 pub use tokens::{Mint, Minted, Token, Tokens};
 pub use turnstile::{Passed, Turnstile};

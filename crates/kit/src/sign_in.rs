@@ -8,6 +8,7 @@ use crate::{Error, Secret};
 use async_trait::async_trait;
 use domain::{Hidden, Timestamp};
 use std::fmt;
+use url::Url;
 
 /// Knows the vendor's users by what their pages show.
 #[async_trait]
@@ -22,6 +23,23 @@ pub trait SignIn: Send + Sync {
     /// vendor could not be asked, our own credentials being refused among it: then
     /// nothing is known of whoever shows it.
     async fn agent(&self, shown: &Secret) -> Result<SignedIn, Error>;
+
+    /// How our own page gets something to show by itself: by an authorization code with
+    /// PKCE (RFC 7636), from the session that the agent has at the vendor. `None` where
+    /// the vendor's page brings it along.
+    fn door(&self) -> Option<Door> {
+        None
+    }
+}
+
+/// Where a page without a secret asks for an access token. Nothing in it is a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    pub client_id: String,
+    /// Where the browser is sent.
+    pub authorize: Url,
+    /// Where the code is redeemed, from the page.
+    pub token: Url,
 }
 
 /// Somebody signed in at the vendor.

@@ -119,6 +119,7 @@ impl Running {
             store_kind,
             access: Arc::clone(&access),
             streams,
+            widget: loaded.config.widget.clone(),
         });
         let router = http::router(Arc::clone(&shared));
         let front = Front { access, tls, connections_max: section.connections_max };

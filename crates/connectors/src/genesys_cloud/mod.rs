@@ -55,6 +55,7 @@ fn open_in(opening: Opening, times: presence::Times) -> Result<Capabilities, Err
     let (api, login) = addresses(settings)?;
     let apps = api.as_str().trim_end_matches('/').replacen("//api.", "//apps.", 1);
     let http = Http::new(opening.limits, opening.network)?;
+    let pages = login.clone();
     let login = ClientCredentials {
         http: http.clone(),
         endpoint: login.join("/oauth/token").map_err(|_| invalid("login_url", "is no address"))?,
@@ -70,7 +71,7 @@ fn open_in(opening: Opening, times: presence::Times) -> Result<Capabilities, Err
     // Without it any application of the organization could sign its users in here.
     let agents = (!widgets.is_empty()).then(|| {
         let (client, organization) = (Arc::clone(&client), OnceCell::new());
-        Arc::new(sign_in::Agents { client, widgets, organization })
+        Arc::new(sign_in::Agents { client, widgets, login: pages, organization })
     });
     let platform = Arc::new(Platform {
         client,

@@ -9,16 +9,19 @@ use super::client::{Client, Send};
 use async_trait::async_trait;
 use domain::Timestamp;
 use kit::sign_in::{own, refused};
-use kit::{Error, Secret, SignIn, SignedIn};
+use kit::{Door, Error, Secret, SignIn, SignedIn};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
+use url::Url;
 
 /// The agents of one organization.
 pub(super) struct Agents {
     pub(super) client: Arc<Client>,
     /// The OAuth clients that widgets log in through, by their ids.
     pub(super) widgets: Vec<String>,
+    /// Where users sign in.
+    pub(super) login: Url,
     /// Our organization's id, once it was asked for: it never changes.
     pub(super) organization: OnceCell<String>,
 }
@@ -56,6 +59,13 @@ impl SignIn for Agents {
         let until = holds(&token, ours, &self.widgets)?;
         let user = self.client.get_as(shown, "users/me").await.map_err(of_theirs)?;
         Ok(SignedIn { user: active(&user.json()?)?, until })
+    }
+
+    fn door(&self) -> Option<Door> {
+        let client_id = self.widgets.first()?.clone();
+        let at = |path| self.login.join(path).ok();
+        let (authorize, token) = (at("/oauth/authorize")?, at("/oauth/token")?);
+        Some(Door { client_id, authorize, token })
     }
 }
 

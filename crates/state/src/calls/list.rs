@@ -12,7 +12,7 @@ use crate::events::StoredOutcome;
 use crate::rows::{ValueRow, decode};
 use crate::sql::{Param, Row, Tx, Work};
 use crate::store::Store;
-use domain::{Source, Status, Timestamp, Value};
+use domain::{CallId, Source, Status, Timestamp, Value};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -86,6 +86,75 @@ impl Store {
     }
 }
 
+macro_rules! page_sql {
+    ($from:literal, $at:literal) => {
+        concat!(
+            "SELECT calls.id, calls.direction, calls.media, calls.queue, calls.connection, calls.status, calls.source,
+                calls.earlier_calls, calls.arrived_at, calls.answered_in_us, calls.identified_at, calls.details,
+                calls.identity, calls.labels, calls.deadline_us, calls.seq, call_data.sealed,
+                call_outcomes.updated_at, call_outcomes.started_at, call_outcomes.ended_at, call_outcomes.talk_ms,
+                call_outcomes.hold_ms, call_outcomes.work_ms, call_outcomes.queue, call_outcomes.sealed,
+                call_outcomes.journal, call_outcomes.journal_connection, call_outcomes.journal_record,
+                call_outcomes.journal_digest FROM ",
+            $from,
+            " LEFT JOIN call_outcomes ON call_outcomes.call = calls.id
+            LEFT JOIN call_data ON call_data.call = calls.id
+            WHERE (", $at, ".arrived_at, ", $at, ".seq) < (?1, ?2)
+                AND (", $at, ".arrived_at, ", $at, ".seq) >= (?3, ?4)
+                AND (?5 IS NULL OR calls.source = ?5) AND (?6 IS NULL OR calls.status = ?6)
+                AND (?7 IS NULL OR coalesce(call_outcomes.queue, calls.queue) = ?7)",
+        )
+    };
+}
+
+impl Store {
+    /// Calls of the same customer or number that arrived before this one, newest first, at
+    /// most 1,000. None where the call counts to nobody, or is not known.
+    pub fn calls_before<'a>(&'a self, id: &'a CallId, limit: usize) -> Boxed<'a, Vec<ListedCall>> {
+        Box::pin(async move {
+            let rows = self.read_apart(Before { id: id.clone(), limit: limit.clamp(1, PAGE_MAX) });
+            let rows = rows.await?;
+            self.unseal(|keys| rows.iter().map(|row| listed(keys, row)).collect()).await
+        })
+    }
+}
+
+struct Before {
+    id: CallId,
+    limit: usize,
+}
+
+impl Work for Before {
+    type Output = Vec<Row>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
+        const THIS: &str = "SELECT arrived_at, seq, subject FROM calls WHERE id = ?1";
+        const SQL: &str = concat!(
+            page_sql!("calls", "calls"),
+            " AND calls.subject = ?8
+            ORDER BY calls.arrived_at DESC, calls.seq DESC LIMIT ?9"
+        );
+        let Some(this) = tx.row(THIS, &[self.id.as_str().into()]).await? else {
+            return Ok(Vec::new());
+        };
+        let Some(subject) = this.opt_blob(2)? else { return Ok(Vec::new()) };
+        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let none: Option<&str> = None;
+        let params = [
+            this.int(0)?.into(),
+            this.int(1)?.into(),
+            i64::MIN.into(),
+            i64::MIN.into(),
+            none.into(),
+            none.into(),
+            none.into(),
+            subject.into(),
+            limit.into(),
+        ];
+        tx.rows(SQL, &params).await
+    }
+}
+
 #[derive(Deserialize)]
 struct Own {
     #[serde(rename = "d")]
@@ -113,27 +182,6 @@ fn listed(keys: &crate::keys::Keyring, row: &Row) -> Result<ListedCall> {
 const SEQ: usize = 15;
 const OWN: usize = 16;
 const OUTCOME: usize = 17;
-
-macro_rules! page_sql {
-    ($from:literal, $at:literal) => {
-        concat!(
-            "SELECT calls.id, calls.direction, calls.media, calls.queue, calls.connection, calls.status, calls.source,
-                calls.earlier_calls, calls.arrived_at, calls.answered_in_us, calls.identified_at, calls.details,
-                calls.identity, calls.labels, calls.deadline_us, calls.seq, call_data.sealed,
-                call_outcomes.updated_at, call_outcomes.started_at, call_outcomes.ended_at, call_outcomes.talk_ms,
-                call_outcomes.hold_ms, call_outcomes.work_ms, call_outcomes.queue, call_outcomes.sealed,
-                call_outcomes.journal, call_outcomes.journal_connection, call_outcomes.journal_record,
-                call_outcomes.journal_digest FROM ",
-            $from,
-            " LEFT JOIN call_outcomes ON call_outcomes.call = calls.id
-            LEFT JOIN call_data ON call_data.call = calls.id
-            WHERE (", $at, ".arrived_at, ", $at, ".seq) < (?1, ?2)
-                AND (", $at, ".arrived_at, ", $at, ".seq) >= (?3, ?4)
-                AND (?5 IS NULL OR calls.source = ?5) AND (?6 IS NULL OR calls.status = ?6)
-                AND (?7 IS NULL OR coalesce(call_outcomes.queue, calls.queue) = ?7)",
-        )
-    };
-}
 
 struct Page {
     filter: CallFilter,

@@ -50,6 +50,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(30, "0030_nudges.sql"),
     migration!(31, "0031_presence.sql"),
     migration!(32, "0032_users.sql"),
+    migration!(33, "0033_history.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

@@ -11,6 +11,7 @@ crate::facts! {
     the_list_is_paged_newest_first_and_stays_right_while_calls_arrive
     calls_are_found_by_their_labels_as_they_are_now
     the_list_takes_what_every_part_of_the_filter_takes
+    a_customers_calls_before_one_are_found_newest_first
     a_call_keeps_the_data_it_was_answered_with
     a_dimension_with_too_many_values_is_refused_and_forgotten
     values_that_no_call_has_any_more_make_room
@@ -59,6 +60,29 @@ async fn all(store: &Store, filter: &CallFilter) -> Vec<String> {
         after = next;
     }
     ids
+}
+
+async fn a_customers_calls_before_one_are_found_newest_first(place: Place) {
+    let store = place.open().await;
+    let of = |name: &str, at: i64, who: ExternalId| NewCall {
+        arrived_at: Timestamp(at),
+        ..call(name, who)
+    };
+    for (n, at) in [1_000, 2_000, 2_000, 3_000].into_iter().enumerate() {
+        record(&store, of(&format!("a{n}"), at, crm("003A"))).await;
+        record(&store, of(&format!("b{n}"), at, crm("003B"))).await;
+        record(&store, of(&format!("nobody{n}"), at, ExternalId::Unknown)).await;
+    }
+    let before = async |call: &str, limit: usize| -> Vec<String> {
+        let calls = store.calls_before(&id(call), limit).await.expect("listed");
+        calls.iter().map(|one| one.call.call.id.to_string()).collect()
+    };
+    assert_eq!(before("a3", 10).await, ["a2", "a1", "a0"]);
+    assert_eq!(before("a3", 2).await, ["a2", "a1"]);
+    assert_eq!(before("a1", 10).await, ["a0"]);
+    for nothing in ["a0", "nobody3", "unheard-of"] {
+        assert_eq!(before(nothing, 10).await, [""; 0], "{nothing}");
+    }
 }
 
 async fn the_list_is_paged_newest_first_and_stays_right_while_calls_arrive(place: Place) {

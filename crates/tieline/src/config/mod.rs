@@ -22,6 +22,7 @@ mod sections;
 mod server;
 mod streams;
 pub mod syncs;
+mod widget;
 
 pub use actions::ActionSection;
 pub use alerts::{AlertsSection, ChannelKind, ChannelSection, MailSecurity};
@@ -42,3 +43,4 @@ pub use sections::{
 pub use server::{AddressRange, ForwardedHeader, ServerSection, TlsSection};
 pub use streams::StreamsSection;
 pub use syncs::SyncSection;
+pub use widget::WidgetSection;

@@ -5,7 +5,7 @@ use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{
     AlertsSection, CallsSection, FormatsSection, ModulesSection, Period, PresenceSection,
     ReconcileSection, RetentionSection, RoutingSection, SecretSource, ServerSection,
-    StreamsSection, SyncSection,
+    StreamsSection, SyncSection, WidgetSection,
 };
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -26,6 +26,8 @@ pub struct Config {
     pub calls: CallsSection,
     #[serde(default)]
     pub streams: StreamsSection,
+    #[serde(default)]
+    pub widget: WidgetSection,
     #[serde(default)]
     pub reconcile: ReconcileSection,
     #[serde(default)]

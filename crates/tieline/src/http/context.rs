@@ -77,12 +77,22 @@ pub async fn update(
         let fix = "Pass the conversation's id: Call.ConversationId in a flow.";
         return Err(ApiError::field("callId", message, fix));
     };
+    corrected(&app, call, (body.new_external_id, body.reason), actor).await
+}
+
+/// Corrects it, by this actor: who it is now, and why.
+pub(super) async fn corrected(
+    app: &App,
+    call: CallId,
+    (new_external_id, reason): (Option<String>, Option<String>),
+    actor: String,
+) -> Result<Json<ContextAnswer>, ApiError> {
     let short =
         |text: Option<String>| -> String { text.unwrap_or_default().chars().take(1_024).collect() };
     let correction = engine::Correction {
         call: call.clone(),
-        new_external_id: short(body.new_external_id),
-        reason: short(body.reason),
+        new_external_id: short(new_external_id),
+        reason: short(reason),
         actor,
     };
     let answer = app.engine.correct(correction).await?;

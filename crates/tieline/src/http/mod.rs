@@ -11,9 +11,11 @@ mod connections;
 mod console;
 mod context;
 mod customers;
+mod desk;
 mod enrich;
 pub mod error;
 mod events;
+mod files;
 mod health;
 mod input;
 mod keys;
@@ -34,6 +36,7 @@ mod subjects;
 mod syncs;
 mod tls;
 mod users;
+mod widget;
 
 pub use access::Access;
 pub use access::roles::Role;
@@ -45,6 +48,7 @@ pub use reports::csv_cell;
 pub use server::{Bound, Front, bind, open_files};
 pub use tls::Tls;
 
+use crate::config::WidgetSection;
 use crate::settings::Keeper;
 use axum::Router;
 use axum::extract::FromRef;
@@ -102,6 +106,7 @@ pub struct Parts {
     pub store_kind: &'static str,
     pub access: Arc<Access>,
     pub streams: Streams,
+    pub widget: WidgetSection,
 }
 
 pub use lookup::Line;
@@ -137,6 +142,9 @@ pub fn router(shared: Shared) -> Router {
         .route("/", get(console::home))
         .route("/console/", get(console::index))
         .route("/console/{*file}", get(console::file))
+        .route("/widget/", get(widget::index).post(widget::posted))
+        .route("/widget/frame.json", get(widget::frame))
+        .route("/widget/{*file}", get(widget::file))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
@@ -161,6 +169,8 @@ fn operators() -> Router<Shared> {
             get(customers::call_data).put(customers::keep_call_data),
         )
         .route("/api/v1/calls/{call_id}/news", get(news::of_call))
+        .route("/api/v1/calls/{call_id}/context", post(desk::correct))
+        .route("/api/v1/calls/{call_id}/history", get(desk::history))
         .route("/api/v1/agents/{agent_id}/news", get(news::of_agent))
         .route("/api/v2/customers/{id}", get(customers::customer).put(customers::keep))
         .route("/api/v1/reports/handle-time", get(reports::handle_time))

@@ -5,8 +5,8 @@ use super::access::{Scope, scopes};
 use super::access::{account, agent_tokens, api_keys, oauth, sessions, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
-    access, admin, connections, context, customers, enrich, events, health, keys, links, lookup,
-    news, overrides, presence, reconcile, reports, routing, rules, settings, syncs, users,
+    access, admin, connections, context, customers, desk, enrich, events, health, keys, links,
+    lookup, news, overrides, presence, reconcile, reports, routing, rules, settings, syncs, users,
 };
 use axum::Json;
 use axum::extract::State;
@@ -34,7 +34,7 @@ use utoipa::{Modify, OpenApi};
         api_keys::list, api_keys::create, api_keys::rotate, api_keys::revoke, agent_tokens::issue, sign_in::issue, sessions::current, sessions::begin, sessions::end,
         account::change_password, account::make_second_factor, account::turn_second_factor_on, account::turn_second_factor_off,
         users::list, users::create, users::change, users::reset_password, users::remove,
-        oauth::token, news::of_call, news::of_agent,
+        oauth::token, news::of_call, news::of_agent, desk::correct, desk::history,
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         settings::list, settings::one, settings::put, settings::remove,
         routing::decide::decide, routing::decide::decide_flat, routing::asterisk::get, routing::asterisk::post, routing::freeswitch::post, rules::list, rules::one, rules::put, rules::remove, rules::export,

@@ -26,6 +26,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("UriSection", "[[routing.uris]]"),
     ("ReportsSection", "[reports]"),
     ("StreamsSection", "[streams]"),
+    ("WidgetSection", "[widget]"),
     ("ContactCenterSection", "[contact_center]"),
     ("ConnectionSection", "[connections.NAME]"),
     ("LimitsSection", "[connections.NAME.limits]"),

@@ -331,7 +331,9 @@ async fn no_address_opens_without_its_scope_and_each_with_it() {
         let send = |key: &str| line.http.request(method.clone(), line.url(path)).bearer_auth(key);
         let token = token_of(&line, &without[scope]).await;
         // At an agent's own view their token is let in, and this is another's.
-        let is_view = path.ends_with("/news") || path.starts_with("/api/v1/agents/1/presence/");
+        let of_calls = ["/news", "/calls/1/history", "/calls/1/context"];
+        let is_view = of_calls.iter().any(|end| path.ends_with(end))
+            || path.starts_with("/api/v1/agents/1/presence/");
         if is_view {
             assert_eq!(told(send(&agent)).await, (403, "stream.not_yours".to_owned()), "{path}");
         }

@@ -197,7 +197,7 @@ async fn in_a_real_browser_one_signs_in_and_every_page_stands() {
 }
 
 /// axe-core as it is published, or `None`, said aloud, where it was not installed.
-fn axe() -> Option<String> {
+pub(crate) fn axe() -> Option<String> {
     let found = std::env::var_os("TIELINE_TEST_NODE_MODULES").map(PathBuf::from);
     let found = found.map(|folder| folder.join("axe-core/axe.min.js"));
     let read = found.and_then(|file| std::fs::read_to_string(file).ok());

@@ -75,3 +75,4 @@ mod sync_sql;
 mod tls;
 mod users;
 mod visitor;
+mod widget;

@@ -71,6 +71,8 @@ const NEEDED: &[(&str, &str, Scope)] = &[
     ("GET", "/api/v1/calls/*/data", Read),
     ("GET", "/api/v1/calls/*/events", Read),
     ("GET", "/api/v1/calls/*/news", Agent),
+    ("GET", "/api/v1/calls/*/history", Agent),
+    ("POST", "/api/v1/calls/*/context", Agent),
     ("GET", "/api/v1/agents/*/news", Agent),
     ("GET", "/api/v2/customers/*", Read),
     ("GET", "/api/v1/reports/*", Read),
@@ -138,10 +140,15 @@ pub fn needed(method: &Method, path: &str) -> Scope {
     rows.find(|(_, pattern, _)| fits(pattern, path)).map_or(Admin, |(.., scope)| *scope)
 }
 
-/// What a key needs where an agent's token is let in: to read for the news of agents; to make
-/// such tokens where one speaks for an agent, as their console does.
+/// What a key needs where an agent's token is let in: to read for the news of agents, to
+/// correct where they do; to make such tokens where one speaks for an agent, as their console
+/// does.
 pub fn of_keys(path: &str) -> Scope {
-    if path.ends_with("/news") { Read } else { Agents }
+    match path.rsplit('/').next() {
+        Some("news" | "history") => Read,
+        Some("context") => Context,
+        _ => Agents,
+    }
 }
 
 fn fits(pattern: &str, path: &str) -> bool {

@@ -74,16 +74,7 @@ pub async fn of_call(
     request: Request,
 ) -> Result<Response, ApiError> {
     let call = CallId::new(&call).ok_or_else(ApiError::unknown_call)?;
-    if caller.agent.is_some() {
-        let is_theirs = match (&caller.call, own_id(&app, &caller)) {
-            (Some(only), _) => **only == *call.as_str(),
-            (None, Some(agent)) => app.engine.store.is_agent_of(agent, &call).await?,
-            (None, None) => false,
-        };
-        if !is_theirs {
-            return Err(not_yours("callId"));
-        }
-    }
+    refuse_others(&app, &caller, &call).await?;
     let asked = Asked { topic: app.engine.store.call_topic(&call), call: Some(call) };
     answer(app, caller, asked, query, request).await
 }
@@ -113,6 +104,21 @@ pub async fn of_agent(
     }
     let asked = Asked { topic: app.engine.store.agent_topic(&agent), call: None };
     answer(app, caller, asked, query, request).await
+}
+
+/// Refuses an agent whose call it is not. A key is no agent's.
+pub(super) async fn refuse_others(
+    app: &App,
+    caller: &Caller,
+    call: &CallId,
+) -> Result<(), ApiError> {
+    let is_theirs = match (&caller.agent, &caller.call, own_id(app, caller)) {
+        (None, ..) => true,
+        (Some(_), Some(only), _) => **only == *call.as_str(),
+        (Some(_), None, Some(agent)) => app.engine.store.is_agent_of(agent, call).await?,
+        (Some(_), None, None) => false,
+    };
+    if is_theirs { Ok(()) } else { Err(not_yours("callId")) }
 }
 
 /// The contact center's id of the agent who asks. An agent whom another system signed in

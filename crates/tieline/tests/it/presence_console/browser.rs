@@ -98,12 +98,20 @@ impl Browser {
 
     /// Opens an address in a tab of its own.
     pub(crate) async fn open(&self, url: &str) -> Tab {
+        self.open_after(url, "").await
+    }
+
+    /// The same, where a script runs before any of the page's own.
+    pub(crate) async fn open_after(&self, url: &str, script: &str) -> Tab {
         if let Some(first) = &self.first {
             self.look_at(first).await;
         }
         let tab = self.post("window/new", json!({ "type": "tab" })).await;
         let tab = Tab(tab["handle"].as_str().expect("a tab").to_owned());
         self.look_at(&tab).await;
+        let before = json!({ "source": script });
+        let command = "Page.addScriptToEvaluateOnNewDocument";
+        self.post("goog/cdp/execute", json!({ "cmd": command, "params": before })).await;
         self.post("url", json!({ "url": url })).await;
         tab
     }
@@ -122,6 +130,21 @@ impl Browser {
     pub(crate) async fn run(&self, tab: &Tab, script: &str) -> Value {
         self.look_at(tab).await;
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// What a script returns in a frame of a tab's page.
+    pub(crate) async fn run_in_frame(&self, tab: &Tab, frame: &str, script: &str) -> Value {
+        self.look_at(tab).await;
+        let found = json!({ "using": "css selector", "value": frame });
+        let frame = self.post("element", found).await;
+        self.post("frame", json!({ "id": frame })).await;
+        self.post("execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// Waits until an expression is true in a frame of a tab's page.
+    pub(crate) async fn until_in_frame(&self, tab: &Tab, frame: &str, expression: &str) {
+        let script = format!("return Boolean({expression})");
+        until(expression, async || self.run_in_frame(tab, frame, &script).await == true).await;
     }
 
     /// What a script in a tab hands to the function that it is given last.

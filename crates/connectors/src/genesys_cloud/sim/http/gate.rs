@@ -71,6 +71,7 @@ pub(crate) fn router(platform: Arc<Platform>) -> Router {
     }
     router
         .route("/channels/{channelId}", axum::routing::get(super::notifications::connect))
+        .route("/oauth/authorize", axum::routing::get(super::oauth::authorize))
         .route("/oauth/token", axum::routing::post(super::oauth::token))
         .merge(super::control::router())
         .fallback(unknown)

@@ -4,21 +4,61 @@
 //! Errors here have the shape of OAuth, not of the platform: 400 with
 //! `{"error":…,"description":…}`. The platform's rate limit does not count these.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
-use axum::response::Response;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use url::Url;
 
 use super::gate::respond;
 use super::platform::Platform;
+use super::users::SignedInUser;
 
-/// `POST /oauth/token`.
+/// `GET /oauth/authorize`, for whoever is signed in in their browser: here that is always the
+/// default user. The browser goes back with a code, for the client and the challenge that it
+/// came with; without one of them it stays here.
+pub(crate) async fn authorize(
+    State(platform): State<Arc<Platform>>,
+    Query(asked): Query<HashMap<String, String>>,
+) -> Response {
+    let part = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
+    let back = Url::parse(part("redirect_uri"));
+    let is_ours = part("client_id") == platform.config.widget_client_id;
+    let is_asked = part("response_type") == "code" && part("code_challenge_method") == "S256";
+    let (true, Ok(mut back)) = (is_ours && is_asked, back) else {
+        let body =
+            json!({ "error": "invalid_request", "description": "unknown client or request" });
+        return respond(&platform.correlation_id(), 400, Some(body.to_string()));
+    };
+    let challenge = Some(part("code_challenge").to_owned());
+    let user = SignedInUser { code_challenge: challenge, ..SignedInUser::default() };
+    let (_, code) = super::users::sign_in(&platform, user);
+    back.query_pairs_mut().append_pair("code", &code);
+    if let Some(state) = asked.get("state") {
+        back.query_pairs_mut().append_pair("state", state);
+    }
+    Redirect::to(back.as_str()).into_response()
+}
+
+/// `POST /oauth/token`. Pages redeem their codes themselves, so any origin may read the answer.
 pub(crate) async fn token(
+    platform: State<Arc<Platform>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut response = answered(platform, headers, body).await;
+    let anybody = HeaderValue::from_static("*");
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
+    response
+}
+
+async fn answered(
     State(platform): State<Arc<Platform>>,
     headers: HeaderMap,
     body: Bytes,
