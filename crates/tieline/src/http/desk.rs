@@ -5,7 +5,7 @@ use super::access::Caller;
 use super::context::{ContextAnswer, corrected};
 use super::error::ErrorBody;
 use super::events::OutcomeBody;
-use super::input::{Segment, read_json};
+use super::input::{Segment, read_object};
 use super::{ApiError, App, actor, news};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -68,7 +68,7 @@ pub async fn correct(
     let call = CallId::new(&call).ok_or_else(ApiError::unknown_call)?;
     news::refuse_others(&app, &caller, &call).await?;
     let actor = actor::actor(&request);
-    let body: CorrectionBody = read_json(request).await?;
+    let body: CorrectionBody = read_object(request).await?;
     corrected(&app, call, (body.new_external_id, body.reason), actor).await
 }
 
