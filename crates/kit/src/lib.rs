@@ -28,6 +28,7 @@ pub mod manifest;
 pub mod modules;
 pub mod oauth;
 pub mod odata;
+pub mod oidc;
 mod outcomes;
 mod pauses;
 pub mod people;

@@ -6,7 +6,7 @@
 use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::exit::{self, Failure};
-use crate::http::{self, Access, Bound, Front, Line, Parts, Shared, Streams};
+use crate::http::{self, Access, Bound, Front, Line, Parts, Shared, Streams, open_oidc};
 use crate::settings::{File, Keeper, Start};
 use crate::{logs, rights, stop, wiring};
 use engine::{Book, Clock, Engine, Feed, Live, Metrics, Runner};
@@ -100,6 +100,8 @@ impl Running {
         warm.await.ok();
 
         let access = Arc::new(Access::new(&live, keys, section));
+        let oidc_key = live.now().store.derived_key("sign-ins under way");
+        let oidc = open_oidc(&loaded.config.console, &oidc_key).map_err(exit::input)?;
         let (stop, stopped) = watch::channel(false);
         let feed = Feed::new(&live.now().store);
         tokio::spawn(feed.clone().run(stopped.clone()));
@@ -120,6 +122,7 @@ impl Running {
             access: Arc::clone(&access),
             streams,
             widget: loaded.config.widget.clone(),
+            oidc,
         });
         let router = http::router(Arc::clone(&shared));
         let front = Front { access, tls, connections_max: section.connections_max };

@@ -30,6 +30,22 @@ export async function signOut() {
   take({ user: null });
 }
 
+// What the identity provider's way back ended with.
+const PROBLEMS = {
+  refused: 'Your organization did not sign you in here.',
+  no_role: 'None of your groups has a role here. Ask whoever looks after Tieline.',
+  late: 'That took too long, or was begun in another browser. Try again.',
+  too_many: 'Too many tries. Wait a minute.',
+  unavailable: 'Your organization cannot be asked now. Try again.',
+  not_offered: 'No organization signs people in here.',
+};
+
+function came() {
+  const problem = PROBLEMS[new URLSearchParams(location.search).get('problem')];
+  if (location.search) history.replaceState(null, '', location.pathname + location.hash);
+  return problem ? h('p', { class: 'note', role: 'alert' }, problem) : null;
+}
+
 // Draws the sign-in page. `done` is called when somebody is in.
 export function signIn(shell, done, why, withKey = !session.ways.includes('password')) {
   document.title = 'Sign in – Tieline';
@@ -103,6 +119,7 @@ export function signIn(shell, done, why, withKey = !session.ways.includes('passw
       'main',
       { id: 'main', class: 'door' },
       h('h1', { tabindex: '-1' }, h('span', { class: 'brand' }, 'Tieline')),
+      came(),
       why ? (why instanceof Error ? problem(why) : h('p', { class: 'note', role: 'status' }, why)) : null,
       enter,
       wrong,

@@ -8,6 +8,7 @@
 pub mod actions;
 mod alerts;
 mod calls;
+mod console;
 mod formats;
 pub mod load;
 mod mistakes;
@@ -27,6 +28,7 @@ mod widget;
 pub use actions::ActionSection;
 pub use alerts::{AlertsSection, ChannelKind, ChannelSection, MailSecurity};
 pub use calls::CallsSection;
+pub use console::{ConsoleSection, OidcSection};
 pub use formats::FormatsSection;
 pub use load::{Loaded, load};
 pub use mistakes::{Mistake, Mistakes};

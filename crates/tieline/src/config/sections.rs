@@ -3,9 +3,9 @@
 
 use super::actions::{ActionSection, QueueMode, Trigger};
 use super::{
-    AlertsSection, CallsSection, FormatsSection, ModulesSection, Period, PresenceSection,
-    ReconcileSection, RetentionSection, RoutingSection, SecretSource, ServerSection,
-    StreamsSection, SyncSection, WidgetSection,
+    AlertsSection, CallsSection, ConsoleSection, FormatsSection, ModulesSection, Period,
+    PresenceSection, ReconcileSection, RetentionSection, RoutingSection, SecretSource,
+    ServerSection, StreamsSection, SyncSection, WidgetSection,
 };
 use domain::matching::Policy;
 use schemars::JsonSchema;
@@ -28,6 +28,8 @@ pub struct Config {
     pub streams: StreamsSection,
     #[serde(default)]
     pub widget: WidgetSection,
+    #[serde(default)]
+    pub console: ConsoleSection,
     #[serde(default)]
     pub reconcile: ReconcileSection,
     #[serde(default)]

@@ -39,6 +39,7 @@ mod users;
 mod widget;
 
 pub use access::Access;
+pub use access::oidc::open as open_oidc;
 pub use access::roles::Role;
 pub use admin::{FindingBody, findings};
 pub use error::ApiError;
@@ -50,6 +51,7 @@ pub use tls::Tls;
 
 use crate::config::WidgetSection;
 use crate::settings::Keeper;
+use access::oidc::Oidc;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{delete, get, patch, post, put};
@@ -107,6 +109,8 @@ pub struct Parts {
     pub access: Arc<Access>,
     pub streams: Streams,
     pub widget: WidgetSection,
+    /// Where people sign in besides here.
+    pub oidc: Option<Oidc>,
 }
 
 pub use lookup::Line;
@@ -139,6 +143,8 @@ pub fn router(shared: Shared) -> Router {
                 .post(access::sessions::begin)
                 .delete(access::sessions::end),
         )
+        .route("/api/v1/session/oidc", get(access::oidc::begin))
+        .route("/api/v1/session/oidc/done", get(access::oidc::done))
         .route("/", get(console::home))
         .route("/console/", get(console::index))
         .route("/console/{*file}", get(console::file))

@@ -27,6 +27,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("ReportsSection", "[reports]"),
     ("StreamsSection", "[streams]"),
     ("WidgetSection", "[widget]"),
+    ("ConsoleSection", "[console]"),
+    ("OidcSection", "[console.oidc]"),
     ("ContactCenterSection", "[contact_center]"),
     ("ConnectionSection", "[connections.NAME]"),
     ("LimitsSection", "[connections.NAME.limits]"),

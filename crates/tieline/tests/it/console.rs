@@ -2,7 +2,7 @@
 
 use crate::presence_console::browser::{Browser, Tab};
 use crate::rig::plan::API_KEY;
-use crate::rig::{JOHN, Line, Place};
+use crate::rig::{JOHN, Line, MARIA, Place, STRANGER};
 use crate::visitor::{Visitor, code, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -163,20 +163,27 @@ impl Onlooker {
 
     /// Keeps what it looks like with what CI keeps.
     async fn keep_picture(&self, name: &str) {
-        let picture = self.browser.picture(&self.tab).await;
-        let picture = STANDARD.decode(picture).expect("base64");
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
-        std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join(format!("{name}.png")), picture).expect("written");
+        keep_picture(name, &self.browser.picture(&self.tab).await);
     }
+}
+
+/// `picture` as the browser gives it. `docs/tour` shows these.
+pub(crate) fn keep_picture(name: &str, picture: &str) {
+    let picture = STANDARD.decode(picture).expect("base64");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join(format!("{name}.png")), picture).expect("written");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_real_browser_one_signs_in_and_every_page_stands() {
     let Some(one) = Onlooker::new().await else { return };
     one.sign_in().await;
-    // A call arrives while somebody looks.
-    one.line.call_from(JOHN.1).await.assert_hit("crm");
+    one.browser.resize(&one.tab, 1_280, 860).await;
+    // Calls arrive while somebody looks.
+    for number in [STRANGER, MARIA.1, STRANGER, JOHN.1, MARIA.1] {
+        one.line.call_from(number).await;
+    }
     let is_told = format!("document.querySelector('main').innerText.includes('{}')", JOHN.1);
     one.browser.until(&one.tab, &is_told).await;
     for page in PAGES {
@@ -196,6 +203,73 @@ async fn in_a_real_browser_one_signs_in_and_every_page_stands() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
+/// Fills a form by its fields' names and sends it, as whoever types does.
+fn typed(fields: &[(&str, &str)]) -> String {
+    let set = |(name, value): &(&str, &str)| {
+        format!(
+            "field('{name}').value = {};
+             field('{name}').dispatchEvent(new Event('input', {{ bubbles: true }}));",
+            json!(value)
+        )
+    };
+    let first = fields[0].0;
+    let all: String = fields.iter().map(set).collect();
+    format!(
+        "const form = [...document.forms].find(one => one.elements['{first}']);
+         const field = name => form.elements[name];
+         {all} form.requestSubmit();"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_real_browser_a_user_is_made_and_signs_in_with_a_code() {
+    let Some(one) = Onlooker::new().await else { return };
+    one.sign_in().await;
+    one.go("settings").await;
+    one.look("location.hash = '#/settings/users'").await;
+    one.browser.until(&one.tab, "document.querySelector('main input[name=fullName]')").await;
+    one.look(&typed(&[("fullName", "Ada Byron"), ("name", "ada"), ("role", "supervisor")])).await;
+    one.browser.until(&one.tab, "document.querySelector('dialog .secret')").await;
+    let told = one.look("return document.querySelector('dialog .secret').innerText").await;
+    let password = told.as_str().expect("a password").to_owned();
+    let out = async || {
+        let click = "document.querySelector('dialog')?.close();
+            [...document.querySelectorAll('button')].find(one => one.innerText === 'Sign out').click()";
+        one.look(click).await;
+        one.browser.until(&one.tab, "document.querySelector('main.door input[name=name]')").await;
+    };
+    out().await;
+    let ada = [("name", "ada"), ("password", password.as_str())];
+    one.look(&typed(&ada)).await;
+    one.browser.until(&one.tab, "document.querySelector('nav a[data-at=calls]')").await;
+    let who = one.look("return document.body.innerText").await;
+    assert!(who.as_str().is_some_and(|text| text.contains("Ada Byron")), "{who}");
+    one.go("settings").await;
+    let tabs = one.look("return document.querySelector('main .tabs').innerText").await;
+    assert!(!tabs.as_str().unwrap_or_default().contains("Users"), "{tabs}");
+    let set_up = "const form = [...document.forms].find(one => one.innerText.includes('Set up'));";
+    let proof = format!("{set_up} form.elements.password.value = {}; form.requestSubmit();", told);
+    one.look(&proof).await;
+    one.browser.until(&one.tab, "document.querySelector('main .secret')").await;
+    let secret = one.look("return document.querySelector('main .secret').innerText").await;
+    let secret = secret.as_str().expect("a secret").replace(' ', "");
+    let secret = totp_rs::Secret::try_from_base32(secret).expect("Base32");
+    let app = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let code = |ahead| app.generate(now.as_ref().expect("a clock").as_secs() + ahead).to_string();
+    one.look(&typed(&[("code", &code(0))])).await;
+    one.browser
+        .until(&one.tab, "document.querySelector('main').innerText.includes('Turn off')")
+        .await;
+    out().await;
+    one.look(&typed(&ada)).await;
+    let asks = "!document.querySelector('input[name=code]').closest('[hidden]')";
+    one.browser.until(&one.tab, asks).await;
+    let with_code = [ada[0], ada[1], ("code", &code(30))];
+    one.look(&typed(&with_code)).await;
+    one.browser.until(&one.tab, "document.querySelector('nav a[data-at=calls]')").await;
+}
+
 /// axe-core as it is published, or `None`, said aloud, where it was not installed.
 pub(crate) fn axe() -> Option<String> {
     let found = std::env::var_os("TIELINE_TEST_NODE_MODULES").map(PathBuf::from);
@@ -209,7 +283,7 @@ pub(crate) fn axe() -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn axe_finds_nothing_serious_on_any_page_wide_or_narrow() {
+async fn axe_finds_nothing_serious_on_any_page_wide_narrow_or_dark() {
     let Some(axe) = axe() else { return };
     let Some(one) = Onlooker::new().await else { return };
     let check = async |page: &str| {
@@ -226,8 +300,11 @@ async fn axe_finds_nothing_serious_on_any_page_wide_or_narrow() {
     check("the door").await;
     one.sign_in().await;
     one.line.call_from(JOHN.1).await.assert_hit("crm");
-    for (width, height) in [(1_280, 900), (390, 844)] {
+    for (width, height, is_dark) in [(1_280, 900, false), (390, 844, false), (1_280, 900, true)] {
         one.browser.resize(&one.tab, width, height).await;
+        if is_dark {
+            one.browser.darken(&one.tab).await;
+        }
         for page in PAGES {
             one.go(page).await;
             check(page).await;

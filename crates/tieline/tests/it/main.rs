@@ -45,6 +45,7 @@ mod health;
 mod input;
 mod lookup;
 mod numbers;
+mod oidc;
 mod operation;
 mod own_database;
 mod presence;

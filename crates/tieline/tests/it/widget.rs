@@ -1,7 +1,7 @@
 //! The agent's widget in a real browser: signed in without a password, through a whole call,
 //! whatever line is left to it, and inside nobody's page but those that may show it.
 
-use crate::console::axe;
+use crate::console::{axe, keep_picture};
 use crate::presence_console::browser::{Browser, Tab};
 use crate::rig::plan::{API_KEY, Plan};
 use crate::rig::{JANE, JOHN, Line, MARIA};
@@ -99,6 +99,8 @@ async fn an_agent_is_signed_in_by_their_contact_center_and_goes_through_a_whole_
     let shown = browser.run(&tab, "return document.querySelectorAll('article').length").await;
     assert_eq!(shown, 3);
     nothing_is_wrong(&browser, &tab).await;
+    browser.resize(&tab, 420, 760).await;
+    keep_picture("widget", &browser.picture(&tab).await);
     if let Some(axe) = axe() {
         browser.run(&tab, &axe).await;
         let ask = "const done = arguments[arguments.length - 1];

@@ -16,6 +16,7 @@ pub mod forwarded;
 mod keys;
 mod limits;
 pub mod oauth;
+pub mod oidc;
 mod pages;
 pub mod passwords;
 mod refusal;

@@ -123,6 +123,7 @@ const NEEDED: &[(&str, &str, Scope)] = &[
 pub fn is_open(method: &Method, path: &str) -> bool {
     match path {
         "/api/v1/agent-tokens/sign-in" => method == Method::POST,
+        "/api/v1/session/oidc" | "/api/v1/session/oidc/done" => method == Method::GET,
         "/api/v1/session" => matches!(*method, Method::GET | Method::POST | Method::DELETE),
         _ => false,
     }

@@ -61,7 +61,7 @@ pub struct SessionBody {
     totp: bool,
     /// The user has a password of their own here.
     has_password: bool,
-    /// How one can sign in: `password`, `key`.
+    /// How one can sign in: `password`, `oidc`, `key`.
     ways: Vec<&'static str>,
 }
 
@@ -81,7 +81,8 @@ pub struct SessionUser {
 /// How one can sign in here.
 async fn ways(app: &App) -> Result<Vec<&'static str>, ApiError> {
     let has_users = app.engine.store.has_users().await?;
-    Ok(if has_users { vec!["password", "key"] } else { vec!["key"] })
+    let ways = [("password", has_users), ("oidc", app.oidc.is_some()), ("key", true)];
+    Ok(ways.into_iter().filter(|(_, is_open)| *is_open).map(|(way, _)| way).collect())
 }
 
 /// Who is signed in, or that nobody is.

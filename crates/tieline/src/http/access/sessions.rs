@@ -186,10 +186,9 @@ async fn of_a_password(
     let name = name.trim().to_lowercase();
     let sessions = &app.access.sessions;
     sessions.may_try(caller.address).map_err(too_many)?;
+    // Whether there is such a user or not, or that would be told by it.
+    sessions.may_try_as(&name).map_err(too_many)?;
     let user = app.engine.store.user(Who::Name(&name)).await?;
-    if let Some(user) = &user {
-        sessions.may_try_as(&user.id).map_err(too_many)?;
-    }
     let able = user.filter(|user| user.disabled_at.is_none() && !user.password.is_empty());
     let hash = able.as_ref().map(|user| user.password.as_str());
     let fits = sessions.passwords.fits(password, hash).await;
@@ -219,6 +218,16 @@ pub(super) async fn opened(app: &App, caller: &Caller, user: &User) -> Result<Re
     set_out(app, caller, (&key, actor, scopes), session).await
 }
 
+/// The cookie that signs in a user whom an identity provider vouched for.
+pub(super) async fn cookie_of(app: &App, caller: &Caller, user: &User) -> Result<String, ApiError> {
+    let session = Session::new(app.engine.clock.now())?;
+    let scopes = Role::parse(&user.role).map(Role::scopes).unwrap_or_default();
+    let (key, actor) = (users::key_of(user), format!("user {}", user.name));
+    write_down(app, caller, (&key, actor), &session).await?;
+    let token = token(app, (&key, scopes), &session);
+    Ok(cookie(&token, LIFETIME, !caller.address.is_loopback()))
+}
+
 /// Writes a session down and hands its token out.
 async fn set_out(
     app: &App,
@@ -226,14 +235,33 @@ async fn set_out(
     (key, actor, scopes): (&str, String, Scopes),
     session: Session,
 ) -> Result<Response, ApiError> {
+    write_down(app, caller, (key, actor), &session).await?;
+    handed_out(app, caller, (key, scopes), &session).await
+}
+
+async fn write_down(
+    app: &App,
+    caller: &Caller,
+    (key, actor): (&str, String),
+    session: &Session,
+) -> Result<(), ApiError> {
     let act = Act {
         actor,
         action: "session.opened",
         subject: key.to_owned(),
         details: BTreeMap::from([("address".to_owned(), caller.address.to_string())]),
     };
-    app.engine.store.audit(act, session.began_at).await?;
-    handed_out(app, caller, (key, scopes), &session).await
+    Ok(app.engine.store.audit(act, session.began_at).await?)
+}
+
+/// The token of a session, until its time.
+fn token(app: &App, (key, scopes): (&str, Scopes), session: &Session) -> String {
+    let claims = Claims {
+        session: Some(session.id.to_string()),
+        began_at: Some(session.began_at.0),
+        ..Claims::new(key, scopes, session.began_at.plus(LIFETIME))
+    };
+    app.access.signer.sign(&claims)
 }
 
 /// The answer with the token of a session, until its time.
@@ -243,12 +271,7 @@ pub(super) async fn handed_out(
     (key, scopes): (&str, Scopes),
     session: &Session,
 ) -> Result<Response, ApiError> {
-    let claims = Claims {
-        session: Some(session.id.to_string()),
-        began_at: Some(session.began_at.0),
-        ..Claims::new(key, scopes, session.began_at.plus(LIFETIME))
-    };
-    let token = app.access.signer.sign(&claims);
+    let token = token(app, (key, scopes), session);
     let found = app.access.bearer_of(&token).await?;
     let body = body(app, Some(&Caller::new(&found, caller.address))).await?;
     // On one's own machine the demo is asked without TLS.
@@ -322,22 +345,31 @@ fn answer(body: SessionBody, set: Option<String>) -> Response {
     response
 }
 
-/// Written down and logged once a minute, with how many there were. Not as whom: a password
-/// is typed into the wrong field now and then.
-async fn refused(app: &App, caller: &Caller, what: &'static str) -> ApiError {
-    if let Some(refusals) = app.access.sessions.refusals.count(Instant::now()) {
-        tracing::warn!(caller.address = %caller.address, refusals, "a sign-in at the console was refused: {what}");
-        let about = [("address", caller.address.to_string()), ("refusals", refusals.to_string())];
-        let act = Act {
-            actor: "nobody".to_owned(),
-            action: "session.refused",
-            subject: what.to_owned(),
-            details: about.map(|(name, value)| (name.to_owned(), value)).into(),
-        };
-        if let Err(error) = app.engine.store.audit(act, app.engine.clock.now()).await {
-            tracing::error!("a refused sign-in could not be written down: {error}");
-        }
+/// Written down and logged once a minute, with how many there were.
+pub(super) async fn say_refused(app: &App, caller: &Caller, what: &str, why: &str) {
+    let Some(refusals) = app.access.sessions.refusals.count(Instant::now()) else { return };
+    let address = caller.address;
+    tracing::warn!(caller.address = %address, refusals, "a sign-in at the console was refused: {what} {why}");
+    let about = [
+        ("address", address.to_string()),
+        ("refusals", refusals.to_string()),
+        ("reason", why.to_owned()),
+    ];
+    let about = about.into_iter().filter(|(_, value)| !value.is_empty());
+    let act = Act {
+        actor: "nobody".to_owned(),
+        action: "session.refused",
+        subject: what.to_owned(),
+        details: about.map(|(name, value)| (name.to_owned(), value)).collect(),
+    };
+    if let Err(error) = app.engine.store.audit(act, app.engine.clock.now()).await {
+        tracing::error!("a refused sign-in could not be written down: {error}");
     }
+}
+
+/// Says what is wrong, and not as whom: a password is typed into the wrong field now and then.
+async fn refused(app: &App, caller: &Caller, what: &'static str) -> ApiError {
+    say_refused(app, caller, what, "").await;
     let (message, fix) = match what {
         "key" => (
             "The key opens nothing.",

@@ -166,6 +166,15 @@ impl Browser {
         self.post("window/rect", json!({ "width": width, "height": height })).await;
     }
 
+    /// Shows a tab as on a device that is set to dark.
+    pub(crate) async fn darken(&self, tab: &Tab) {
+        self.look_at(tab).await;
+        let features = json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
+        let command =
+            json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
+        self.post("goog/cdp/execute", command).await;
+    }
+
     /// Waits until an expression is true in a tab.
     pub(crate) async fn until(&self, tab: &Tab, expression: &str) {
         let script = format!("return Boolean({expression})");
