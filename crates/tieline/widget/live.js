@@ -12,6 +12,8 @@ const CLIMB = 5_000;
 const CLIMB_MOST = 300_000;
 const PAUSE_MOST = 15_000;
 
+class NotTheirs extends Error {}
+
 // `of`: the path of the news. `token()`: one that is alive. `on`: `news(message)`, `state(way, isStale)`, `end(error)`.
 export function follow(of, token, on) {
   const ways = [socket, events, asking];
@@ -89,6 +91,11 @@ export function follow(of, token, on) {
     while (!stopped && Date.now() - begun < climb) {
       const headers = { authorization: `Bearer ${held.token}`, ...(tag ? { 'if-none-match': tag } : {}) };
       const answer = await fetch(path(held), { headers });
+      if (answer.status === 403) {
+        // Neither this way nor any other is theirs.
+        const { error } = await answer.json().catch(() => ({}));
+        throw new NotTheirs([error?.message, error?.fix].filter(Boolean).join(' '));
+      }
       if (!answer.ok && answer.status !== 304) return was;
       was = true;
       tag = answer.headers.get('etag') || '';
@@ -131,7 +138,11 @@ export function follow(of, token, on) {
         pause = Math.min(pause * 2, PAUSE_MOST);
         continue;
       }
-      const was = await ways[way](held).catch(() => false);
+      const was = await ways[way](held).catch((e) => (e instanceof NotTheirs ? e : false));
+      if (was instanceof NotTheirs) {
+        on.end(was);
+        break;
+      }
       if (stopped) break;
       if (was) pause = 500;
       if (was && way === 0) climb = CLIMB;

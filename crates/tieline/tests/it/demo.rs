@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A demo whose temporary folder lies in a folder of the test.
-struct Demo {
+pub(crate) struct Demo {
     server: Server,
     folder: Folder,
     hello: Value,
@@ -18,7 +18,7 @@ fn environment(folder: &Folder) -> Vec<(String, String)> {
 }
 
 impl Demo {
-    async fn start(words: &[&str]) -> Self {
+    pub(crate) async fn start(words: &[&str]) -> Self {
         Self::start_in(Folder::new(), words).await
     }
 
@@ -31,7 +31,7 @@ impl Demo {
         Self { server, folder, hello, http }
     }
 
-    fn text(&self, key: &str) -> &str {
+    pub(crate) fn text(&self, key: &str) -> &str {
         self.hello[key].as_str().unwrap_or_else(|| panic!("{key} in {}", self.hello))
     }
 

@@ -159,6 +159,21 @@ async fn a_line_that_is_lost_is_told() {
     assert!(told.as_str().is_some_and(|told| told.contains("may be old")), "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_follow_is_told_so() {
+    let (ours, serving) = host("/widget/").await;
+    let line = Line::with_salesforce().section(&format!("[widget]\nhosts = [\"{ours}\"]\n"));
+    let line = line.start().await;
+    let Some(browser) = Browser::start().await else { return };
+    let token = line.post("/api/v1/agent-tokens", &json!({ "agent": "agent-8" })).await;
+    let token = token["token"].as_str().expect("a token").to_owned();
+    let query = format!("?base={}&agent={}&token={token}", line.url(""), agent());
+    let tab = browser.open(&format!("{ours}/{query}")).await;
+    let told = "document.getElementById('state').innerText.includes('another agent')";
+    browser.until_in_frame(&tab, "#w", told).await;
+    serving.abort();
+}
+
 /// A page of a host, which shows the widget and hands it the token of its query.
 async fn host(widget: &'static str) -> (String, tokio::task::JoinHandle<()>) {
     let page = async move |Query(asked): Query<HashMap<String, String>>| {

@@ -6,7 +6,7 @@ import { can } from '../session.js';
 import { badge, code, facts, link, note, section, to } from '../show.js';
 import { field, form } from '../form.js';
 import { table } from '../table.js';
-import { plural, span, value, words } from '../format.js';
+import { plural, short, span, value, words } from '../format.js';
 
 // Of so many at a time the whole section is read; names of the rest are listed behind it.
 const PAGE = 50;
@@ -69,7 +69,7 @@ export async function show(page) {
           cell: (q) =>
             h(
               'ul',
-              (q.section.ids || []).map((id) => h('li', code(id))),
+              (q.section.ids || []).map((id) => h('li', h('span', { title: id }, short(id)))),
             ),
         },
         {
