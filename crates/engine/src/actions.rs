@@ -16,6 +16,7 @@ mod pending;
 mod people;
 mod ready;
 mod run;
+mod tried;
 mod values;
 
 pub use cache::Cache;
@@ -25,6 +26,7 @@ pub(crate) use pending::{ACCEPT, ASK, accept, run as ask_behind};
 pub use pending::{ENRICHED, Started};
 pub use people::PERSON;
 pub use ready::Ready;
+pub use tried::Tried;
 pub use values::STANDARD;
 
 use crate::connections::{Connection, Queue};

@@ -17,7 +17,7 @@ use crate::Engine;
 use crate::jobs::Runner;
 use crate::live::Live;
 use state::NewJob;
-use state::alerts::{Sight, Tell, Trouble, Turn};
+use state::alerts::{Sight, Tell, Trouble, Turn, Words};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -64,12 +64,9 @@ pub(crate) const ALERT: &str = "alert";
 /// A node that has said nothing for so many looks has stopped.
 const SILENT_LOOKS: u32 = 12;
 
-/// Looks until told to stop; nothing, where nobody is to be told.
+/// Looks until told to stop, also where nobody is to be told: the console shows it.
 pub(crate) async fn watch(live: Live, mut stop: stop_watch::Receiver<bool>) {
     let alerting = Arc::clone(&live.now().options.alerts);
-    if alerting.channels.is_empty() {
-        return;
-    }
     let node = number();
     let mut seen: BTreeMap<Trouble, (Instant, String)> = BTreeMap::new();
     while !*stop.borrow() {
@@ -110,7 +107,8 @@ pub(crate) async fn watch(live: Live, mut stop: stop_watch::Receiver<bool>) {
 fn tell(engine: &Arc<Engine>, known: BTreeMap<Trouble, String>) -> Tell {
     let engine = Arc::clone(engine);
     Arc::new(move |turn: &Turn| {
-        let alert = troubles::told(&engine, turn, known.get(&turn.trouble).map(String::as_str));
+        let known = known.get(&turn.trouble).map(String::as_str);
+        let alert = troubles::told(&engine, turn, known);
         let job = |channel: &Arc<dyn Channel>| NewJob {
             kind: ALERT,
             connection: channel.name().to_owned(),
@@ -119,7 +117,8 @@ fn tell(engine: &Arc<Engine>, known: BTreeMap<Trouble, String>) -> Tell {
             run_at: turn.at,
             subject: None,
         };
-        engine.options.alerts.channels.iter().map(job).collect()
+        let jobs = engine.options.alerts.channels.iter().map(job).collect();
+        Words { jobs, title: alert.title, detail: alert.detail }
     })
 }
 

@@ -6,8 +6,10 @@
 use crate::lookup::Engine;
 use crate::{Connection, follow_up::Identity};
 use domain::matching::Policy;
-use domain::{Contact, ExternalId, Timestamp, Value};
+use domain::phone::{self, Region};
+use domain::{Caller, Contact, ExternalId, Timestamp, Value};
 use kit::Ask;
+use state::Key;
 use state::customers::{Kept, Put, Whose};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +33,38 @@ pub struct Profile {
     /// Calls that count to this customer.
     pub calls: u64,
     pub last_call_at: Option<Timestamp>,
+}
+
+/// What customers are looked for by: a number, an e-mail, or whoever has either.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    keys: Vec<Key>,
+}
+
+impl Wanted {
+    /// As somebody wrote them; `None` where neither is there.
+    #[must_use]
+    pub fn read(phone: &str, email: &str, region: Region) -> Option<Self> {
+        let mut keys = Vec::new();
+        if let Caller::Number(number) = phone::parse(phone.trim(), region) {
+            keys.push(Key::Phone(number.e164));
+        }
+        let email = email.trim().to_lowercase();
+        if email.contains('@') {
+            keys.push(Key::Email(email));
+        }
+        (!keys.is_empty()).then_some(Self { keys })
+    }
+}
+
+/// A customer whom the directory knows.
+#[derive(Clone)]
+pub struct Known {
+    pub external_id: ExternalId,
+    pub connection: String,
+    pub contact: Contact,
+    /// When its own system said so.
+    pub as_of: Timestamp,
 }
 
 /// What became of a change of persistent data.
@@ -82,6 +116,28 @@ impl Engine {
             calls,
             last_call_at,
         }))
+    }
+
+    /// Whom the directory knows by these; no system is asked.
+    ///
+    /// # Errors
+    /// When our own store fails.
+    pub async fn customers_with(&self, wanted: &Wanted) -> Result<Vec<Known>, state::Error> {
+        let mut known = Vec::new();
+        for connection in self.connections.all() {
+            let Some(prefix) = &connection.prefix else { continue };
+            for entry in self.store.find(&connection.name, &wanted.keys).await? {
+                let (contact, as_of) = (entry.contact, entry.as_of);
+                if self.is_erased(&connection.name, &contact) {
+                    continue;
+                }
+                let record = contact.record.clone();
+                let external_id = ExternalId::Record { prefix: prefix.clone(), record };
+                let connection = connection.name.clone();
+                known.push(Known { external_id, connection, contact, as_of });
+            }
+        }
+        Ok(known)
     }
 
     /// Changes what is kept of a customer: `None` removes a name, names that are not

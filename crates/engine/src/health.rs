@@ -5,10 +5,14 @@
 //! a flow is told so that it can go elsewhere.
 
 use crate::Connection;
+use crate::live::Live;
+use domain::Timestamp;
 use kit::Health;
 use kit::breaker::Position;
+use kit::course::{EVERY, Sample};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Why a connection is degraded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,5 +78,37 @@ impl Connection {
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.degraded().is_some()
+    }
+
+    /// How it is at this moment, for the course of the day.
+    fn sample(&self, at: Timestamp) -> Sample {
+        let (health, pace) = (self.health(), self.health().pace());
+        let standing = self.capabilities.turnstile.budget().standing();
+        Sample {
+            at,
+            requests: pace.requests,
+            p50: pace.p50,
+            p95: pace.p95,
+            p99: pace.p99,
+            available: standing.available,
+            left: standing.left,
+            is_open: matches!(health.breaker.position(), Position::Open(_)),
+        }
+    }
+}
+
+/// Notes how every connection is, until told to stop.
+pub(crate) async fn keep_course(live: Live, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let engine = live.now();
+        let now = engine.clock.now();
+        for connection in engine.connections.all() {
+            connection.health().course.note(connection.sample(now));
+        }
+        drop(engine);
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(EVERY) => {}
+        }
     }
 }

@@ -137,6 +137,7 @@ impl Runner {
         let mut loops = JoinSet::new();
         loops.spawn(lines::keep(live.clone(), stop.subscribe()));
         loops.spawn(alerts::watch(live.clone(), stop.subscribe()));
+        loops.spawn(crate::health::keep_course(live.clone(), stop.subscribe()));
         loops.spawn(forget(live.now(), stop.subscribe()));
         loops.spawn(reconcile::work(live.clone(), stop.subscribe()));
         loops.spawn(crate::sync::control::run(live.clone(), stop.subscribe()));

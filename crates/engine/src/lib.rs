@@ -70,7 +70,7 @@ pub use clock::Clock;
 pub use connections::{Connection, Connections, Queue};
 pub use correct::{Answer as Corrected, Request as Correction};
 pub use crosswalk::{Leads, Linked};
-pub use customers::{Changed, Profile};
+pub use customers::{Changed, Known, Profile, Wanted};
 pub use feed::{Feed, Following, Told};
 pub use follow_up::ATTRIBUTES;
 pub use health::Degraded;

@@ -27,6 +27,7 @@ pub mod promote;
 mod rehearse;
 mod returned;
 mod review;
+pub mod sample;
 pub mod schedule;
 mod send;
 mod settle;

@@ -36,6 +36,8 @@ pub struct Health {
     slow_total: AtomicU64,
     /// What the vendor said of the credentials.
     pub rights: crate::rights::Noted,
+    /// How it was over the last day.
+    pub course: crate::course::Course,
 }
 
 #[derive(Debug, Default)]
@@ -122,6 +124,7 @@ impl Health {
             slow: Mutex::default(),
             slow_total: AtomicU64::new(0),
             rights: crate::rights::Noted::default(),
+            course: crate::course::Course::default(),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod budget;
 mod calls;
 pub mod clock;
 pub mod connector;
+pub mod course;
 pub mod destinations;
 mod error;
 mod feeds;

@@ -44,8 +44,30 @@ pub struct Sight {
     pub now: Timestamp,
 }
 
-/// The jobs that tell of a turn.
-pub type Tell = Arc<dyn Fn(&Turn) -> Vec<NewJob> + Send + Sync>;
+/// How a turn is told.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// One sentence.
+    pub title: String,
+    /// What is known of it, and what to do.
+    pub detail: String,
+    /// One for each who is to be told.
+    pub jobs: Vec<NewJob>,
+}
+
+/// The words for a turn: nothing of a customer, no secret.
+pub type Tell = Arc<dyn Fn(&Turn) -> Words + Send + Sync>;
+
+/// A turn, as it was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    pub turn: Turn,
+    pub title: String,
+    pub detail: String,
+}
+
+/// Turns that are kept: the newest.
+pub const TURNS_MAX: usize = 1_000;
 
 impl Store {
     /// Notes what a node sees, and adds the jobs that tell of what began or ended by it.
@@ -62,6 +84,38 @@ impl Store {
             self.write(See { sight, tell, keys }).await
         })
     }
+
+    /// What has begun and ended, the newest first, at most [`TURNS_MAX`].
+    pub fn past_troubles(&self, limit: usize) -> Boxed<'_, Vec<Past>> {
+        Box::pin(async move { self.read(&Turns { limit: limit.min(TURNS_MAX) }).await })
+    }
+
+    /// What is wrong now, over all nodes, and since when.
+    pub fn troubles(&self) -> Boxed<'_, BTreeMap<Trouble, Timestamp>> {
+        Box::pin(async move { Ok(oldest(&self.read(&All).await?)) })
+    }
+}
+
+struct Turns {
+    limit: usize,
+}
+
+impl Work for Turns {
+    type Output = Vec<Past>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Past>> {
+        const SQL: &str = "
+            SELECT kind, connection, is_over, since, at, title, detail FROM alert_turns
+            ORDER BY seq DESC LIMIT ?1";
+        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        tx.rows(SQL, &[limit.into()]).await?.iter().map(past).collect()
+    }
+}
+
+fn past(row: &Row) -> Result<Past> {
+    let trouble = Trouble { kind: row.text(0)?.to_owned(), connection: row.text(1)?.to_owned() };
+    let (since, at) = (Timestamp(row.int(3)?), Timestamp(row.int(4)?));
+    let turn = Turn { trouble, is_over: row.int(2)? != 0, since, at };
+    Ok(Past { turn, title: row.text(5)?.to_owned(), detail: row.text(6)?.to_owned() })
 }
 
 struct Known {
@@ -130,28 +184,57 @@ impl Work for See {
                 .await?;
         }
         let turns = turns(&before, &all(tx).await?, sight.now);
-        for job in turns.iter().flat_map(|turn| (self.tell)(turn)) {
-            Sealed::seal(&self.keys, job)?.insert(tx).await?;
+        for turn in &turns {
+            let Words { title, detail, jobs } = (self.tell)(turn);
+            keep(tx, turn, &title, &detail).await?;
+            for job in jobs {
+                Sealed::seal(&self.keys, job)?.insert(tx).await?;
+            }
         }
         Ok(turns)
     }
 }
 
+/// Keeps a turn, and of all of them the newest.
+async fn keep(tx: &mut Tx<'_>, turn: &Turn, title: &str, detail: &str) -> Result<()> {
+    const KEEP: &str = "
+        INSERT INTO alert_turns (kind, connection, is_over, since, at, title, detail)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    const FORGET: &str = "
+        DELETE FROM alert_turns WHERE seq <= (SELECT MAX(seq) FROM alert_turns) - ?1";
+    let Turn { trouble, is_over, since, at } = turn;
+    let params = [
+        trouble.kind.as_str().into(),
+        trouble.connection.as_str().into(),
+        i64::from(*is_over).into(),
+        since.0.into(),
+        at.0.into(),
+        title.into(),
+        detail.into(),
+    ];
+    tx.execute(KEEP, &params).await?;
+    let most = i64::try_from(TURNS_MAX).unwrap_or(i64::MAX);
+    tx.execute(FORGET, &[most.into()]).await?;
+    Ok(())
+}
+
+/// Of each trouble, since when somebody sees it.
+fn oldest(rows: &[Known]) -> BTreeMap<Trouble, Timestamp> {
+    let mut oldest: BTreeMap<Trouble, Timestamp> = BTreeMap::new();
+    for row in rows {
+        let since = oldest.entry(row.trouble.clone()).or_insert(Timestamp(row.since));
+        *since = (*since).min(Timestamp(row.since));
+    }
+    oldest
+}
+
 /// What began and what ended, over all nodes.
 fn turns(before: &[Known], after: &[Known], now: Timestamp) -> Vec<Turn> {
-    let by_trouble = |rows: &[Known]| {
-        let mut oldest: BTreeMap<Trouble, i64> = BTreeMap::new();
-        for row in rows {
-            let since = oldest.entry(row.trouble.clone()).or_insert(row.since);
-            *since = (*since).min(row.since);
-        }
-        oldest
-    };
-    let (before, after) = (by_trouble(before), by_trouble(after));
-    let turn = |trouble: &Trouble, since: i64, is_over| Turn {
+    let (before, after) = (oldest(before), oldest(after));
+    let turn = |trouble: &Trouble, since: Timestamp, is_over| Turn {
         trouble: trouble.clone(),
         is_over,
-        since: Timestamp(since),
+        since,
         at: now,
     };
     let begun = after.iter().filter(|(trouble, _)| !before.contains_key(trouble));

@@ -6,6 +6,7 @@
 //! master key and everything with it. It appears under its name only when it
 //! is whole.
 
+mod alerts;
 mod copy;
 mod presence;
 mod routing;

@@ -7,7 +7,7 @@
 
 mod read;
 
-pub use read::{DecisionPage, Place};
+pub use read::{DecisionPage, Place, Shadowed};
 
 use crate::crash;
 use crate::error::{Boxed, Error, Result};

@@ -9,11 +9,53 @@ use super::values::Asked;
 use crate::connections::Connection;
 use crate::lookup::Engine;
 use domain::Timestamp;
-use kit::{Given, Lane, Unfilled};
+use kit::{Custom, Given, Lane, Unfilled};
+use state::crosswalk::Link;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// A request that is ready to be sent.
+pub(super) struct Prepared {
+    /// What stands in it.
+    pub given: Given,
+    pub custom: Custom,
+    /// The link by which its record was found.
+    link: Option<Link>,
+}
+
 impl Engine {
+    /// Puts the values into the request, with the record of the system that is asked; else
+    /// how that has ended.
+    pub(super) async fn prepare(
+        &self,
+        action: &Action,
+        connection: &Arc<Connection>,
+        asked: &Asked,
+        lane: Lane,
+        until: Instant,
+    ) -> Result<Prepared, Outcome> {
+        let needs = action.template.names();
+        let mut given = self.for_connection(asked, connection);
+        if !self.may_be_asked_for(&given, connection) {
+            return Err(Outcome::of(Word::Unknown, ""));
+        }
+        let mut link = None;
+        if super::values::lacks_record(needs, &given) {
+            link = self.add_record(&mut given, asked, connection, lane, until).await;
+        }
+        if !self.may_be_asked_for(&given, connection) {
+            return Err(Outcome::of(Word::Unknown, ""));
+        }
+        given.retain(|name, _| needs.contains(name));
+        super::values::write(&mut given, connection);
+        let code = match action.template.fill(&given) {
+            Ok(custom) => return Ok(Prepared { given, custom, link }),
+            Err(Unfilled::Missing { .. }) => "action.value_missing",
+            Err(Unfilled::Refused { .. }) => "action.value_refused",
+        };
+        Err(Outcome::of(Word::Unknown, code))
+    }
+
     pub(super) async fn run(
         &self,
         action: &Arc<Action>,
@@ -22,28 +64,10 @@ impl Engine {
         lane: Lane,
         until: Instant,
     ) -> Outcome {
-        let needs = action.template.names();
-        let mut given = self.for_connection(asked, connection);
-        if !self.may_be_asked_for(&given, connection) {
-            return Outcome::of(Word::Unknown, "");
-        }
-        let mut link = None;
-        if super::values::lacks_record(needs, &given) {
-            link = self.add_record(&mut given, asked, connection, lane, until).await;
-        }
-        if !self.may_be_asked_for(&given, connection) {
-            return Outcome::of(Word::Unknown, "");
-        }
-        given.retain(|name, _| needs.contains(name));
-        super::values::write(&mut given, connection);
-        let custom = match action.template.fill(&given) {
-            Ok(custom) => custom,
-            Err(Unfilled::Missing { .. }) => {
-                return Outcome::of(Word::Unknown, "action.value_missing");
-            }
-            Err(Unfilled::Refused { .. }) => {
-                return Outcome::of(Word::Unknown, "action.value_refused");
-            }
+        let prepared = self.prepare(action, connection, asked, lane, until).await;
+        let Prepared { given, custom, link } = match prepared {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome,
         };
         let key = cache_key(&given);
         if let Some(kept) = action.cache.as_ref().and_then(|cache| cache.get(&key)) {

@@ -44,6 +44,9 @@ pub trait Channel: Send + Sync {
     /// Its own name, as configured.
     fn name(&self) -> &str;
 
+    /// What it is: `webhook`, `slack` or `email`.
+    fn kind(&self) -> &'static str;
+
     /// Tells it. An alert may be told twice when its answer was lost.
     ///
     /// # Errors

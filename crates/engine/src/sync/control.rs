@@ -52,6 +52,12 @@ impl Syncing {
         Self { keep_journal_for, ..Self::default() }
     }
 
+    /// How long what was written is kept; `None` for ever.
+    #[must_use]
+    pub fn keep_journal_for(&self) -> Option<Duration> {
+        self.keep_journal_for
+    }
+
     pub(super) fn propose(&self, sync: i64, proposed: Proposed) {
         self.all_proposed().insert(sync, proposed);
     }

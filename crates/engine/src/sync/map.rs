@@ -269,6 +269,16 @@ impl Map {
         fields.collect()
     }
 
+    /// What a value is written as in a field of a side; `None` where nothing can be.
+    pub(super) fn write_one(
+        &self,
+        side: Side,
+        field: usize,
+        value: Option<&Value>,
+    ) -> Option<serde_json::Value> {
+        Some(self.lines[field].places[side.index()].write(value)?.1)
+    }
+
     /// What a record holds in these fields, as it stands there: what is journaled before a
     /// write, and put back by an undo. What the vendor did not tell is `null`.
     #[must_use]

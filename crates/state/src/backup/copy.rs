@@ -3,6 +3,7 @@
 //! The two schemas have the same tables and columns, so a copy is a walk over
 //! each table by its primary key, a bounded page at a time.
 
+use super::alerts::ALERTS;
 use super::presence::PRESENCE;
 use super::routing::ROUTING;
 use super::syncing::SYNCING;
@@ -39,7 +40,7 @@ pub(super) async fn all(from: &mut Tx<'_>, to: &mut Tx<'_>) -> Result<()> {
 }
 
 fn tables() -> impl DoubleEndedIterator<Item = &'static Table> {
-    TABLES.iter().chain(ROUTING).chain(SYNCING).chain(PRESENCE)
+    TABLES.iter().chain(ROUTING).chain(SYNCING).chain(PRESENCE).chain(ALERTS)
 }
 
 impl Table {

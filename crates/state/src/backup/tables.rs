@@ -357,18 +357,6 @@ pub(super) const TABLES: &[Table] = &[
         counted: false,
     },
     Table {
-        name: "alerts",
-        key: 3,
-        columns: &[
-            ("kind", Text),
-            ("connection", Text),
-            ("node", Int),
-            ("since", Int),
-            ("seen_at", Int),
-        ],
-        counted: false,
-    },
-    Table {
         name: "settings",
         key: 1,
         columns: &[

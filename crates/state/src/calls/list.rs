@@ -6,9 +6,10 @@
 //! [`WALK`] of them and then says where to go on, so that a rare queue among a
 //! million calls costs several short pages instead of a long one.
 
-use super::{StoredCall, stored};
+use super::{StoredCall, record_hash, stored};
 use crate::error::{Boxed, Result};
 use crate::events::StoredOutcome;
+use crate::keys::Hash;
 use crate::rows::{ValueRow, decode};
 use crate::sql::{Param, Row, Tx, Work};
 use crate::store::Store;
@@ -36,6 +37,8 @@ pub struct CallFilter {
     pub from: Option<Timestamp>,
     /// Arrived before this time.
     pub to: Option<Timestamp>,
+    /// That count to this record of a connection; labels are not looked at then.
+    pub record: Option<(String, String)>,
 }
 
 /// A place in the list: what comes after it arrived earlier.
@@ -72,7 +75,10 @@ impl Store {
     ) -> Boxed<'a, CallPage> {
         Box::pin(async move {
             let limit = limit.clamp(1, PAGE_MAX);
-            let work = Page { filter: filter.clone(), after, limit };
+            let record = filter.record.as_ref();
+            let keys = self.keys();
+            let subject = record.map(|(connection, id)| record_hash(&keys, connection, id));
+            let work = Page { filter: filter.clone(), subject, after, limit };
             let (mut rows, walked) = self.read_apart(work).await?;
             let has_more = rows.len() > limit;
             rows.truncate(limit);
@@ -185,6 +191,7 @@ const OUTCOME: usize = 17;
 
 struct Page {
     filter: CallFilter,
+    subject: Option<Hash>,
     after: Option<Place>,
     limit: usize,
 }
@@ -197,6 +204,10 @@ impl Work for Page {
         const ARRIVED: &str = concat!(
             page_sql!("calls", "calls"),
             " ORDER BY calls.arrived_at DESC, calls.seq DESC LIMIT ?8"
+        );
+        const OF_RECORD: &str = concat!(
+            page_sql!("calls", "calls"),
+            " AND calls.subject = ?9 ORDER BY calls.arrived_at DESC, calls.seq DESC LIMIT ?8"
         );
         const LABELLED: &str = concat!(
             page_sql!("call_labels CROSS JOIN calls", "call_labels"),
@@ -223,7 +234,10 @@ impl Work for Page {
             filter.queue.as_deref().into(),
             limit.into(),
         ];
-        let rows = if filter.labels.is_empty() {
+        let rows = if let Some(subject) = &self.subject {
+            params.push(subject.as_slice().into());
+            tx.rows(OF_RECORD, &params).await?
+        } else if filter.labels.is_empty() {
             tx.rows(ARRIVED, &params).await?
         } else {
             for at in 0..LABELS_MAX {
@@ -258,8 +272,8 @@ impl Page {
             ORDER BY arrived_at DESC, seq DESC LIMIT 1 OFFSET ?4";
         let filter = &self.filter;
         let is_plain = filter.queue.is_none() && filter.source.is_none() && filter.status.is_none();
-        if is_plain && filter.labels.len() <= 1 {
-            return Ok(None); // every call that is walked over is one of the page
+        if self.subject.is_some() || (is_plain && filter.labels.len() <= 1) {
+            return Ok(None); // every call that is walked over is one of the page, or of one person
         }
         let from = filter.from.map_or(i64::MIN, |from| from.0);
         let mut params: Vec<Param<'_>> =

@@ -112,3 +112,46 @@ impl Work for Page {
         tx.rows(&sql, &params).await
     }
 }
+
+/// What drafts would have done, asked beside what is in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shadowed {
+    /// Decisions there were, whether or not a draft was asked.
+    pub decisions: u64,
+    /// Where calls went and where the draft would have sent them, with how many; most first.
+    pub ways: Vec<(String, String, u64)>,
+}
+
+/// Ways that are told.
+const WAYS_MAX: i64 = 100;
+
+impl Store {
+    /// What drafts would have done since then, where they were asked beside what is in force.
+    pub fn shadowed(&self, since: Timestamp) -> Boxed<'_, Shadowed> {
+        Box::pin(async move { self.read_apart(Shadow { since: since.0 }).await })
+    }
+}
+
+struct Shadow {
+    since: i64,
+}
+
+impl Work for Shadow {
+    type Output = Shadowed;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Shadowed> {
+        const ALL: &str = "SELECT count(*) FROM decisions WHERE at >= ?1";
+        const WAYS: &str = "
+            SELECT destination, shadow, count(*) AS calls FROM decisions
+            WHERE at >= ?1 AND shadow IS NOT NULL
+            GROUP BY destination, shadow ORDER BY calls DESC, destination, shadow LIMIT ?2";
+        let all = tx.row(ALL, &[self.since.into()]).await?;
+        let decisions = all.map(|row| row.int(0)).transpose()?.unwrap_or_default();
+        let rows = tx.rows(WAYS, &[self.since.into(), WAYS_MAX.into()]).await?;
+        let way = |row: &Row| {
+            Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned(), row.int(2)?.unsigned_abs()))
+        };
+        let ways = rows.iter().map(way).collect::<Result<_>>()?;
+        Ok(Shadowed { decisions: decisions.unsigned_abs(), ways })
+    }
+}

@@ -51,6 +51,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!(31, "0031_presence.sql"),
     migration!(32, "0032_users.sql"),
     migration!(33, "0033_history.sql"),
+    migration!(34, "0034_alert_turns.sql"),
+    migration!(35, "0035_shadow.sql"),
 ];
 
 /// Two nodes that start at once take turns. The number is ours, chosen freely.

@@ -272,6 +272,13 @@ pub const TABLES: &[Table] = &[
         false,
     ),
     table(
+        "alert_turns",
+        "what was wrong and is over, as it was told, the newest thousand; nothing of a person",
+        &["seq", "kind", "connection", "is_over", "since", "at", "title", "detail"],
+        Kept::AsWork,
+        false,
+    ),
+    table(
         "tokens",
         "tokens of connections, sealed; nothing of a person",
         &["connection", "generation", "hold", "held_until", "updated_at"],

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 use domain::Timestamp;
-use state::alerts::{Sight, Tell, Trouble, Turn};
+use state::alerts::{Sight, TURNS_MAX, Tell, Trouble, Turn, Words};
 use state::{NewJob, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,16 @@ crate::facts! {
     a_trouble_is_told_once_and_its_end_once
     what_two_nodes_see_is_one_trouble
     a_node_that_stopped_sees_nothing_any_more
+    what_was_wrong_is_kept_as_it_was_told_and_the_oldest_goes
 }
 
 fn tell() -> Tell {
     Arc::new(|turn: &Turn| {
         let payload = format!("{} {}", turn.trouble.kind, turn.is_over).into_bytes();
         let (connection, run_at) = ("pager".to_owned(), turn.at);
-        vec![NewJob { kind: "alert", connection, key: None, payload, run_at, subject: None }]
+        let job = NewJob { kind: "alert", connection, key: None, payload, run_at, subject: None };
+        let (title, detail) = (turn.trouble.kind.clone(), "how".to_owned());
+        Words { title, detail, jobs: vec![job] }
     })
 }
 
@@ -86,5 +89,25 @@ async fn a_node_that_stopped_sees_nothing_any_more(place: Place) {
     assert_eq!(see(&store, 1, &["late"], 0).await.len(), 1);
     assert_eq!(see(&store, 2, &[], 60_000).await, []);
     assert_eq!(see(&store, 2, &[], 60_001).await, [turn("late", true)]);
+    store.close().await;
+}
+
+async fn what_was_wrong_is_kept_as_it_was_told_and_the_oldest_goes(place: Place) {
+    let store = place.open().await;
+    see(&store, 1, &["late"], 5).await;
+    see(&store, 2, &["late", "partial"], 6).await;
+    let now: Vec<_> = store.troubles().await.expect("read").into_iter().collect();
+    let trouble = |kind: &str| Trouble { kind: kind.to_owned(), connection: "crm".to_owned() };
+    assert_eq!(now, [(trouble("late"), Timestamp(5)), (trouble("partial"), Timestamp(6))]);
+    let past = store.past_troubles(10).await.expect("read");
+    let told: Vec<_> = past.iter().map(|one| (one.title.as_str(), one.detail.as_str())).collect();
+    assert_eq!(told, [("partial", "how"), ("late", "how")]);
+    for now in 0..(TURNS_MAX as i64 / 2 + 10) {
+        see(&store, 2, &["late"], 100 + 2 * now).await;
+        see(&store, 2, &["late", "partial"], 101 + 2 * now).await;
+    }
+    let past = store.past_troubles(usize::MAX).await.expect("read");
+    assert_eq!(past.len(), TURNS_MAX);
+    assert!(past.iter().all(|one| one.turn.trouble == trouble("partial")));
     store.close().await;
 }

@@ -79,6 +79,10 @@ impl Channel for Email {
         &self.name
     }
 
+    fn kind(&self) -> &'static str {
+        "email"
+    }
+
     async fn send(&self, alert: &Alert) -> Result<(), Error> {
         let message = self.message(alert);
         let message = message.map_err(|_| Error::protocol("an alert that makes no message"))?;

@@ -73,6 +73,13 @@ impl Channel for Webhook {
         &self.name
     }
 
+    fn kind(&self) -> &'static str {
+        match self.kind {
+            ChannelKind::Slack => "slack",
+            _ => "webhook",
+        }
+    }
+
     async fn send(&self, alert: &Alert) -> Result<(), Error> {
         let request = Request::post(self.url.clone()).json(&self.body(alert));
         let request = match &self.authorization {

@@ -267,27 +267,48 @@ pub async fn check(State(app): State<App>) -> Json<Vec<FindingBody>> {
     Json(findings(&app.engine.connections).await)
 }
 
+/// Calls one connection and names what it lacks.
+#[utoipa::path(
+    post, path = "/api/v1/connections/{name}/check", tag = "operation",
+    params(("name" = String, Path, description = "The connection's name")),
+    responses((status = 200, body = Vec<FindingBody>), (status = 404, body = ErrorBody)),
+    security(("key" = []), ("bearer" = []))
+)]
+pub async fn check_one(
+    State(app): State<App>,
+    Segment(name): Segment,
+) -> Result<Json<Vec<FindingBody>>, ApiError> {
+    let connection = app.engine.connections.get(&name);
+    let connection = connection.ok_or_else(|| super::connections::unknown(&name))?;
+    Ok(Json(findings_of(connection).await))
+}
+
 /// The findings of every connection, in the order of their names.
 pub async fn findings(connections: &engine::Connections) -> Vec<FindingBody> {
     let mut all = Vec::new();
     for connection in connections.all() {
-        let mut findings = connection.capabilities.check.check().await;
-        // Who is not let in is told so once.
-        if findings.iter().any(|finding| finding.outcome.is_ok()) {
-            findings.extend(rights::look(connection).await);
-        }
-        for finding in findings {
-            let (code, message, fix) = match &finding.outcome {
-                Ok(()) => (String::new(), String::new(), String::new()),
-                Err(flaw) => (flaw.code.to_owned(), flaw.message.clone(), flaw.fix.clone()),
-            };
-            let warning = finding.outcome.as_ref().is_err_and(kit::connector::Flaw::is_warning);
-            let ok = finding.outcome.is_ok() || warning;
-            let (connection, what) = (connection.name.clone(), finding.what);
-            all.push(FindingBody { connection, what, ok, warning, code, message, fix });
-        }
+        all.extend(findings_of(connection).await);
     }
     all
+}
+
+async fn findings_of(connection: &engine::Connection) -> Vec<FindingBody> {
+    let mut findings = connection.capabilities.check.check().await;
+    // Who is not let in is told so once.
+    if findings.iter().any(|finding| finding.outcome.is_ok()) {
+        findings.extend(rights::look(connection).await);
+    }
+    let told = findings.into_iter().map(|finding| {
+        let (code, message, fix) = match &finding.outcome {
+            Ok(()) => (String::new(), String::new(), String::new()),
+            Err(flaw) => (flaw.code.to_owned(), flaw.message.clone(), flaw.fix.clone()),
+        };
+        let warning = finding.outcome.as_ref().is_err_and(kit::connector::Flaw::is_warning);
+        let ok = finding.outcome.is_ok() || warning;
+        let (connection, what) = (connection.name.clone(), finding.what);
+        FindingBody { connection, what, ok, warning, code, message, fix }
+    });
+    told.collect()
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]

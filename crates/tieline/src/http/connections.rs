@@ -2,6 +2,8 @@
 //!
 //! Everything is what this node knows; no vendor is asked.
 
+pub mod history;
+
 use super::error::ErrorBody;
 use super::input::Segment;
 use super::{ApiError, App};
@@ -339,7 +341,7 @@ pub async fn health(
     Ok(Json(connection.as_ref().into()))
 }
 
-fn unknown(name: &str) -> ApiError {
+pub(super) fn unknown(name: &str) -> ApiError {
     ApiError {
         status: StatusCode::NOT_FOUND,
         code: "connection.unknown",

@@ -4,6 +4,8 @@
 //! the next call comes from. Call data belongs to one conversation alone. Both are
 //! changed by naming what changes: `null` removes, what is not named stays.
 
+pub mod search;
+
 use super::input::{Segment, read_json};
 use super::lookup::json;
 use super::{ApiError, App};

@@ -136,12 +136,13 @@ pub async fn execute(
     let arrived = Instant::now();
     let (call, given) = values(read_json(request).await?)?;
     let ran = Box::pin(app.engine.execute(&name, call.as_ref(), given, arrived)).await;
-    let answer = ran.ok_or_else(|| {
-        let message = "There is no action of this name.";
-        let fix = "Name one of the configuration: `tieline actions list` lists them.";
-        ApiError::new(StatusCode::NOT_FOUND, "action.unknown", message, fix).at("name")
-    })?;
-    Ok(Json(answer.into()))
+    Ok(Json(ran.ok_or_else(no_action)?.into()))
+}
+
+pub(super) fn no_action() -> ApiError {
+    let message = "There is no action of this name.";
+    let fix = "Name one of the configuration: `tieline actions list` lists them.";
+    ApiError::new(StatusCode::NOT_FOUND, "action.unknown", message, fix).at("name")
 }
 
 /// The enrichment of a call that was answered `pending`, as far as it is.
@@ -219,7 +220,7 @@ pub async fn ready(
 
 /// The call, if it is named, and the values: texts, numbers and truth values. Absent,
 /// null and empty are one.
-fn values(body: Map<String, Value>) -> Result<(Option<CallId>, Given), ApiError> {
+pub(super) fn values(body: Map<String, Value>) -> Result<(Option<CallId>, Given), ApiError> {
     const FIX: &str = "Send texts, numbers, true or false.";
     let wrong = |at: &str, message: String| Err(ApiError::field(at, message, FIX));
     if body.len() > VALUES_MAX {

@@ -7,7 +7,9 @@
 pub mod access;
 mod actor;
 mod admin;
+mod alerts;
 mod connections;
+mod connectors;
 mod console;
 mod context;
 mod customers;
@@ -27,6 +29,7 @@ mod overrides;
 mod presence;
 mod reconcile;
 mod reports;
+mod retention;
 mod routing;
 mod rules;
 mod schemas;
@@ -35,6 +38,7 @@ mod settings;
 mod subjects;
 mod syncs;
 mod tls;
+mod tried;
 mod users;
 mod widget;
 
@@ -128,6 +132,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/routing/freeswitch", post(routing::freeswitch::post))
         .route("/api/v1/queues/{queue}/enrich", post(enrich::enrich))
         .route("/api/v1/actions/{name}/execute", post(enrich::execute))
+        .route("/api/v1/actions/{name}/try", post(tried::try_one))
         .route("/api/v1/calls/{call_id}/enrichment", get(enrich::of_call))
         .route("/api/v1/calls/{call_id}/accepted", post(enrich::accepted))
         .route("/api/v1/connections/{name}/ready", get(enrich::ready))
@@ -179,6 +184,7 @@ fn operators() -> Router<Shared> {
         .route("/api/v1/calls/{call_id}/history", get(desk::history))
         .route("/api/v1/agents/{agent_id}/news", get(news::of_agent))
         .route("/api/v2/customers/{id}", get(customers::customer).put(customers::keep))
+        .route("/api/v1/customers/search", post(customers::search::search))
         .route("/api/v1/reports/handle-time", get(reports::handle_time))
         .route("/api/v1/reports/identification", get(reports::identification::identification))
         .route("/api/v1/reconcile", post(reconcile::begin))
@@ -216,7 +222,13 @@ fn operators() -> Router<Shared> {
         .route("/api/v1/jobs/{id}/redrive", post(admin::redrive))
         .route("/api/v1/connections", get(connections::list))
         .route("/api/v1/connections/{name}/health", get(connections::health))
+        .route("/api/v1/connections/{name}/history", get(connections::history::history))
+        .route("/api/v1/connections/{name}/check", post(admin::check_one))
         .route("/api/v1/connections/check", post(admin::check))
+        .route("/api/v1/connectors", get(connectors::list))
+        .route("/api/v1/alerts", get(alerts::list))
+        .route("/api/v1/alerts/channels/{name}/test", post(alerts::test))
+        .route("/api/v1/retention", get(retention::retention))
         .route("/api/v1/settings/{kind}", get(settings::list))
         .route("/api/v1/settings/{kind}/{name}", setting)
         .route("/api/v1/store/keys/rotate", post(keys::rotate))
@@ -246,6 +258,7 @@ fn syncing() -> Router<Shared> {
         )
         .route("/api/v1/syncs/{name}/promotion/apply", post(syncs::promotion::apply))
         .route("/api/v1/syncs/{name}/forget", post(syncs::forget::forget))
+        .route("/api/v1/syncs/{name}/sample", post(syncs::sample::sample))
         .route("/api/v1/syncs/{name}/records/{side}/{id}", get(syncs::records::story))
         .route("/api/v1/syncs/{name}/runs", get(syncs::runs::list).post(syncs::runs::begin))
         .route("/api/v1/syncs/{name}/nudge", post(syncs::runs::nudge))
@@ -285,6 +298,7 @@ fn rule_books() -> Router<Shared> {
         .route("/api/v1/routing/rollback", post(rules::roll_back))
         .route("/api/v1/routing/history", get(rules::history))
         .route("/api/v1/routing/test", post(rules::try_rule))
+        .route("/api/v1/routing/shadow", get(rules::shadow))
         .route("/api/v1/routing/replay", post(rules::replay))
         .route("/api/v1/calls/{call_id}/explain", get(rules::explain))
 }

@@ -5,8 +5,9 @@ use super::access::{Scope, scopes};
 use super::access::{account, agent_tokens, api_keys, oauth, sessions, sign_in};
 use super::subjects::{self, tombstones};
 use super::{
-    access, admin, connections, context, customers, desk, enrich, events, health, keys, links,
-    lookup, news, overrides, presence, reconcile, reports, routing, rules, settings, syncs, users,
+    access, admin, alerts, connections, connectors, context, customers, desk, enrich, events,
+    health, keys, links, lookup, news, overrides, presence, reconcile, reports, retention, routing,
+    rules, settings, syncs, tried, users,
 };
 use axum::Json;
 use axum::extract::State;
@@ -38,14 +39,15 @@ use utoipa::{Modify, OpenApi};
         subjects::export, subjects::erase, tombstones::list, tombstones::apply, tombstones::take_back,
         settings::list, settings::one, settings::put, settings::remove,
         routing::decide::decide, routing::decide::decide_flat, routing::asterisk::get, routing::asterisk::post, routing::freeswitch::post, rules::list, rules::one, rules::put, rules::remove, rules::export,
-        rules::apply, rules::publish, rules::roll_back, rules::history, rules::try_rule, rules::replay, rules::explain,
+        rules::apply, rules::publish, rules::roll_back, rules::history, rules::try_rule, rules::replay, rules::shadow, rules::explain,
         syncs::list, syncs::one, syncs::approve, syncs::pause, syncs::resume, syncs::runs::begin, syncs::runs::nudge, syncs::runs::plan, syncs::runs::list, syncs::runs::one, syncs::runs::writes, syncs::runs::undo,
         syncs::health::plan, syncs::health::health, syncs::health::drifts, syncs::health::measure, syncs::promotion::one, syncs::promotion::rehearse, syncs::promotion::apply, syncs::forget::forget,
-        syncs::records::story, syncs::reviews::list, syncs::reviews::one, syncs::reviews::decide, syncs::reviews::decide_many,
+        syncs::records::story, syncs::sample::sample, syncs::reviews::list, syncs::reviews::one, syncs::reviews::decide, syncs::reviews::decide_many,
         syncs::failures::list, syncs::failures::redrive,
         presence::list, presence::one, presence::pause, presence::resume, presence::pause_team, presence::resume_team,
         presence::console::order, presence::console::answer, presence::console::leave,
-        connections::list, connections::health, admin::check, admin::backup, health::healthz, health::readyz, health::metrics
+        connections::list, connections::health, connections::history::history, connectors::list, alerts::list, alerts::test, retention::retention,
+        customers::search::search, tried::try_one, admin::check_one, admin::check, admin::backup, health::healthz, health::readyz, health::metrics
     ),
     modifiers(&Keys)
 )]

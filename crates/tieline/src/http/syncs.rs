@@ -7,6 +7,7 @@ pub mod promotion;
 pub mod records;
 pub mod reviews;
 pub mod runs;
+pub mod sample;
 
 use super::error::ErrorBody;
 use super::input::Segment;

@@ -82,7 +82,8 @@ impl Ground<'_> {
         Proposal { section, sync, changes }
     }
 
-    fn check(self, section: &SyncSection) -> Result<Sync, Vec<Mistake>> {
+    /// The sync that a section makes.
+    pub fn check(self, section: &SyncSection) -> Result<Sync, Vec<Mistake>> {
         let at = format!("syncs.{}", section.name);
         wiring::syncs::sync(self.loaded, section, self.connections, &at)
     }

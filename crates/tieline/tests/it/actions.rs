@@ -463,3 +463,41 @@ async fn a_third_crm_for_fifty_queues_is_one_connection_and_one_line_a_queue() {
     assert!(answer["externalId"].as_str().is_some_and(|id| id.starts_with("THREE:")), "{answer:?}");
     assert!(third.api_usage() > 0 && other.api_usage() == 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_is_tried_and_shows_what_it_asks_and_hears_without_what_is_personal() {
+    let line = with_enrichment().start().await;
+    let id = line.id_of(JOHN.2);
+    let path = "/api/v1/actions/CRM_Salesforce_Enrichment/try";
+    let body = json!({ "externalId": id });
+    let before = line.crm_requests();
+    let dry = line.post(&format!("{path}?dryRun=true"), &body).await;
+    assert_eq!(dry.status, 200, "{dry:?}");
+    assert_eq!(line.crm_requests(), before, "nobody is asked");
+    assert_eq!(dry["answer"], json!(null));
+    assert_eq!(dry["request"]["method"], "GET", "{dry:?}");
+    let tried = line.post(path, &body).await;
+    assert_eq!(tried.status, 200, "{tried:?}");
+    assert_eq!(tried["request"], dry["request"]);
+    assert_eq!((&tried["told"]["status"], &tried["error"]), (&json!("hit"), &json!("")));
+    assert_eq!(tried["told"]["customerName"], JOHN.0);
+    let shown = format!("{}{}", tried["request"], tried["answer"]);
+    assert!(shown.contains("SELECT") && shown.contains("totalSize"), "{shown}");
+    let record = id.split_once(':').expect("an id").1;
+    for hidden in [JOHN.0, "Doe", record, "example.com"] {
+        assert!(!shown.contains(hidden), "{hidden} is shown: {shown}");
+    }
+    let lacking = line.post(path, &json!({})).await;
+    assert_eq!(lacking["request"], json!(null), "{lacking:?}");
+    assert_eq!(lacking["told"]["errorCode"], "action.value_missing");
+    line.crm_does(Fault::Status { code: 503, body: None });
+    let failed = line.post(path, &body).await;
+    assert_eq!(failed["told"]["errorCode"], "crm.unavailable", "{failed:?}");
+    assert!(failed["error"].as_str().is_some_and(|said| !said.is_empty()), "{failed:?}");
+    let audit = line.get("/api/v1/audit").await;
+    let entries = audit.body.as_array().expect("a list").iter();
+    let told = entries.filter(|one| one["action"] == "action.tried").count();
+    assert_eq!(told, 3, "a dry run is no act: {audit:?}");
+    let unknown = line.post("/api/v1/actions/Nothing/try", &json!({})).await;
+    assert_eq!((unknown.status, &unknown["error"]["code"]), (404, &json!("action.unknown")));
+}

@@ -1,6 +1,6 @@
 //! People are told when something goes wrong, once, and when all is well again.
 
-use crate::rig::{JOHN, Line, until};
+use crate::rig::{JOHN, Line, until, until_some};
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -202,4 +202,57 @@ async fn a_token_that_cannot_be_refreshed_is_told_by_mail() {
     for hidden in ["mail-password", &JOHN.1[2..]] {
         assert!(!format!("{received} {}", line.log()).contains(hidden), "{hidden} is told");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_and_what_was_can_be_read_also_where_nobody_is_told() {
+    let (url, posted) = receiver(0).await;
+    let line = Line::with_salesforce()
+        .deadline("2s")
+        .section(&format!(
+            "[alerts]\nevery = \"50ms\"\nsettle = \"100ms\"\nlate_rate = 0.25\n\
+             [alerts.channels.ops]\ntype = \"webhook\"\nurl = \"{url}\"\n\
+             allow_private_addresses = true"
+        ))
+        .start()
+        .await;
+    let none = line.get("/api/v1/alerts").await;
+    assert_eq!((&none["open"], &none["history"]), (&json!([]), &json!([])), "{none:?}");
+    assert_eq!(none["channels"], json!([{ "name": "ops", "type": "webhook" }]));
+    assert_eq!(none["thresholds"]["lateRate"], 0.25);
+    line.crm_does(Fault::Status { code: 503, body: None });
+    let of = |list: &Value, kind: &str| {
+        let list = list.as_array().expect("a list");
+        list.iter().find(|one| one["kind"] == kind).cloned()
+    };
+    let open = until_some("it is open", async || {
+        line.call_from(JOHN.1).await;
+        of(&line.get("/api/v1/alerts").await["open"], "breaker_open")
+    })
+    .await;
+    assert_eq!(
+        (&open["of"], &open["title"]),
+        (&json!("salesforce"), &json!("salesforce is sick and left alone"))
+    );
+    assert!(open["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{open}");
+    line.crm_recovers();
+    let alerts = until_some("it is over", async || {
+        line.call_from(JOHN.1).await;
+        let alerts = line.get("/api/v1/alerts").await;
+        of(&alerts["open"], "breaker_open").is_none().then_some(alerts)
+    })
+    .await;
+    let told = alerts["history"].as_array().expect("a list");
+    let told: Vec<_> = told.iter().filter(|one| one["kind"] == "breaker_open").collect();
+    assert_eq!(
+        told.iter().map(|one| &one["isOver"]).collect::<Vec<_>>(),
+        [true, false],
+        "{told:?}"
+    );
+    assert_eq!(told[0]["since"], open["since"]);
+    let sent = line.post("/api/v1/alerts/channels/ops/test", &json!({})).await;
+    assert_eq!((sent.status, &sent["sent"]), (200, &json!(true)), "{sent:?}");
+    assert!(kinds(&posted).contains(&("test".to_owned(), false)));
+    let unknown = line.post("/api/v1/alerts/channels/nobody/test", &json!({})).await;
+    assert_eq!((unknown.status, &unknown["error"]["code"]), (404, &json!("alerts.no_channel")));
 }

@@ -2,7 +2,7 @@
 
 use crate::demo::Demo;
 use crate::presence_console::browser::{Browser, Tab};
-use crate::rig::plan::API_KEY;
+use crate::rig::plan::{API_KEY, Plan};
 use crate::rig::{JOHN, Line, MARIA, Place, STRANGER};
 use crate::visitor::{Visitor, code, text};
 use base64::Engine as _;
@@ -124,9 +124,9 @@ const PAGES: [&str; 12] = [
 ];
 
 /// Somebody who looks at a server of their own.
-struct Onlooker {
+pub(crate) struct Onlooker {
     pages: Pages,
-    line: Line,
+    pub(crate) line: Line,
 }
 
 impl Deref for Onlooker {
@@ -138,21 +138,26 @@ impl Deref for Onlooker {
 
 impl Onlooker {
     async fn new() -> Option<Self> {
+        Self::of(Line::with_salesforce().and_genesys()).await
+    }
+
+    pub(crate) async fn of(plan: Plan) -> Option<Self> {
         let browser = Browser::start().await?;
-        let line = Line::with_salesforce().and_genesys().start().await;
+        let line = plan.start().await;
         let pages = Pages::open(browser, &line.url("/console/")).await;
+        pages.browser.resize(&pages.tab, 1_280, 860).await;
         Some(Self { pages, line })
     }
 
-    async fn sign_in(&self) {
+    pub(crate) async fn sign_in(&self) {
         self.pages.sign_in(API_KEY).await;
     }
 }
 
 /// A server's pages in a real browser.
-struct Pages {
-    browser: Browser,
-    tab: Tab,
+pub(crate) struct Pages {
+    pub(crate) browser: Browser,
+    pub(crate) tab: Tab,
 }
 
 impl Pages {
@@ -172,7 +177,7 @@ impl Pages {
     }
 
     /// Goes to a page, and waits until all of it stands.
-    async fn go(&self, page: &str) {
+    pub(crate) async fn go(&self, page: &str) {
         self.browser.run(&self.tab, &format!("location.hash = '#/{page}';")).await;
         let stands = format!(
             "document.querySelector('nav a[data-at={page}]').getAttribute('aria-current') && \
@@ -182,20 +187,34 @@ impl Pages {
         self.browser.until(&self.tab, &stands).await;
     }
 
-    async fn look(&self, script: &str) -> Value {
+    pub(crate) async fn look(&self, script: &str) -> Value {
         self.browser.run(&self.tab, script).await
     }
 
     /// Keeps what it looks like with what CI keeps.
-    async fn keep_picture(&self, name: &str) {
+    pub(crate) async fn keep_picture(&self, name: &str) {
         keep_picture(name, &self.browser.picture(&self.tab).await);
     }
 
-    /// Nothing was asked of another host, and nothing went wrong.
-    async fn assert_clean(&self) {
+    /// The same where a form was meant to be refused: the browser tells of that as well.
+    pub(crate) async fn assert_clean_but_refusals(&self) {
+        self.assert_own_host().await;
+        let wrong: Vec<Value> = self.browser.console(&self.tab).await;
+        let is_refusal = |line: &Value| line["message"].to_string().contains("status of 400");
+        let wrong: Vec<&Value> =
+            wrong.iter().filter(|line| line["level"] == "SEVERE" && !is_refusal(line)).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    async fn assert_own_host(&self) {
         let foreign = "return performance.getEntriesByType('resource').map(one => one.name) \
                        .filter(name => !name.startsWith(location.origin + '/'))";
         assert_eq!(self.look(foreign).await, json!([]));
+    }
+
+    /// Nothing was asked of another host, and nothing went wrong.
+    pub(crate) async fn assert_clean(&self) {
+        self.assert_own_host().await;
         let wrong: Vec<Value> = self.browser.console(&self.tab).await;
         let wrong: Vec<&Value> = wrong.iter().filter(|line| line["level"] == "SEVERE").collect();
         assert!(wrong.is_empty(), "{wrong:?}");
@@ -214,7 +233,6 @@ pub(crate) fn keep_picture(name: &str, picture: &str) {
 async fn in_a_real_browser_one_signs_in_and_every_page_stands() {
     let Some(one) = Onlooker::new().await else { return };
     one.sign_in().await;
-    one.browser.resize(&one.tab, 1_280, 860).await;
     // Calls arrive while somebody looks.
     for number in [STRANGER, MARIA.1, STRANGER, JOHN.1, MARIA.1] {
         one.line.call_from(number).await;
@@ -280,7 +298,7 @@ fn after(script: &str) -> String {
 }
 
 /// Fills a form by its fields' names and sends it, as whoever types does.
-fn typed(fields: &[(&str, &str)]) -> String {
+pub(crate) fn typed(fields: &[(&str, &str)]) -> String {
     let set = |(name, value): &(&str, &str)| {
         format!(
             "field('{name}').value = {};

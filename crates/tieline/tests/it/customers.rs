@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 crate::facts! {
     a_customer_is_read_and_kept_data_outlives_calls
     the_data_of_a_call_belongs_to_it_alone
+    a_customer_is_found_by_number_and_mail_with_every_call_of_theirs
 }
 
 impl Line {
@@ -159,4 +160,46 @@ async fn keys_rotate_while_calls_go_on() {
     line.call_from(JOHN.1).await.assert_hit("directory");
     assert_eq!(line.calls().await.len(), 24);
     assert_eq!(line.get("/api/v1/audit").await[0]["action"], "keys.rotated");
+}
+
+async fn a_customer_is_found_by_number_and_mail_with_every_call_of_theirs(place: Place) {
+    let line = Line::with_salesforce().on(place).deadline("5s").start().await;
+    for number in [JOHN.1, MARIA.1, JOHN.1] {
+        assert_eq!(line.call_from(number).await["status"], "hit");
+    }
+    let id = line.id_of(JOHN.2);
+    let search = async |body: Value| line.post("/api/v1/customers/search", &body).await;
+    for body in [
+        json!({ "email": " John.Doe@Example.com" }),
+        json!({ "phone": "", "email": "john.doe@example.com" }),
+    ] {
+        let found = search(body.clone()).await;
+        assert_eq!(found.status, 200, "{found:?}");
+        let found = found["customers"].as_array().expect("a list").clone();
+        assert_eq!(found.len(), 1, "{body}: {found:?}");
+        assert_eq!((&found[0]["externalId"], &found[0]["name"]), (&json!(id), &json!(JOHN.0)));
+    }
+    // Two people share this one, however it is written.
+    for phone in [JOHN.1, "(555) 019-9999"] {
+        let found = search(json!({ "phone": phone })).await;
+        let found = found["customers"].as_array().expect("a list").iter();
+        assert_eq!(found.map(|one| &one["name"]).collect::<Vec<_>>(), [JOHN.0, JANE.0]);
+    }
+    let nobody = search(json!({ "phone": "+15550100001" })).await;
+    assert_eq!((nobody.status, &nobody["customers"]), (200, &json!([])));
+    for body in [json!({}), json!({ "phone": "anonymous" }), json!({ "email": "nobody" })] {
+        assert_eq!(search(body).await.status, 400);
+    }
+    let calls = line.get(&format!("/api/v1/calls?externalId={}", id.replace(':', "%3A"))).await;
+    let calls = calls.body.as_array().expect("a list").clone();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert!(calls.iter().all(|call| call["externalId"] == *id), "{calls:?}");
+    let first = line.get(&format!("/api/v1/calls?externalId={id}&limit=1&source=directory")).await;
+    assert_eq!(first.body.as_array().map(Vec::len), Some(1), "{first:?}");
+    for wrong in ["CRM", "NOBODY:1", "PHONE:1"] {
+        let refused = line.get(&format!("/api/v1/calls?externalId={wrong}")).await;
+        assert_eq!((refused.status, &refused["error"]["at"]), (400, &json!("externalId")));
+    }
+    let retention = line.get("/api/v1/retention").await;
+    assert_eq!(retention["callsS"], 30 * 24 * 3_600, "{retention:?}");
 }

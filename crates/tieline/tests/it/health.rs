@@ -1,6 +1,6 @@
 //! How a connection is, told to whoever operates it, and what a sick one may cost.
 
-use crate::rig::{JOHN, Line, until};
+use crate::rig::{JOHN, Line, until, until_some};
 use serde_json::{Value, json};
 use sim::faults::{Fault, Rule};
 use std::time::{Duration, Instant};
@@ -125,4 +125,51 @@ async fn at_its_floor_a_connection_is_degraded_and_calls_go_on() {
         metrics.contains("tieline_connection_degraded{connection=\"salesforce\"} 1"),
         "{metrics}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_tells_its_last_day_and_is_checked_by_itself() {
+    let line = Line::with_salesforce().start().await;
+    let history = until_some("a first sample", async || {
+        let told = line.get("/api/v1/connections/salesforce/history").await;
+        (told["samples"] != json!([])).then_some(told)
+    })
+    .await;
+    assert_eq!((history.status, &history["everyS"]), (200, &json!(60)));
+    let sample = &history["samples"][0];
+    assert!(sample["available"].as_u64() > Some(0), "{sample}");
+    assert_eq!(sample["breakerOpen"], false);
+    let one = line.post("/api/v1/connections/salesforce/check", &json!({})).await;
+    let all = line.post("/api/v1/connections/check", &json!({})).await;
+    let of = |answer: &Value| {
+        let findings = answer.as_array().expect("a list").iter();
+        findings.map(|one| one["connection"].to_string()).collect::<Vec<_>>()
+    };
+    assert!(!of(&one.body).is_empty());
+    assert!(of(&one.body).iter().all(|name| name == "\"salesforce\""), "{one:?}");
+    assert!(of(&all.body).len() >= of(&one.body).len());
+    for path in ["nobody/history", "nobody/check"] {
+        let path = format!("/api/v1/connections/{path}");
+        let answer = if path.ends_with("check") {
+            line.post(&path, &json!({})).await
+        } else {
+            line.get(&path).await
+        };
+        assert_eq!((answer.status, &answer["error"]["code"]), (404, &json!("connection.unknown")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_connector_tells_the_settings_that_a_connection_takes() {
+    let line = Line::with_salesforce().start().await;
+    let told = line.get("/api/v1/connectors").await;
+    let all = told["connectors"].as_array().expect("a list");
+    assert_eq!(all.len(), connectors::all().len());
+    for (told, vendor) in all.iter().zip(connectors::all()) {
+        let manifest = vendor.connector.manifest;
+        assert_eq!(told["name"], manifest.name);
+        let settings = told["settings"].as_array().expect("a list");
+        assert_eq!(settings.len(), manifest.settings.len(), "{told}");
+        assert!(settings.iter().all(|one| one["help"] != "" && one["kind"] != ""), "{told}");
+    }
 }

@@ -31,6 +31,7 @@ mod actions_behind;
 mod actions_genesys;
 mod alerts;
 mod console;
+mod console_tasks;
 mod contact_center;
 mod corrections;
 mod crosswalk;

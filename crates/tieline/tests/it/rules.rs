@@ -444,6 +444,13 @@ async fn a_draft_is_replayed_over_stored_calls_and_runs_in_the_shadow() {
         text.expect("text").contains("tieline_decisions_shadowed_total{outcome=\"other\"} 1")
     })
     .await;
+    let summed = desk.line.get("/api/v1/routing/shadow?since=1h").await;
+    let expected = json!({
+        "isOn": true, "decisions": 4, "elsewhere": 1,
+        "ways": [{ "from": "queue:Premium Support", "to": "queue:Concierge", "decisions": 1 }],
+    });
+    assert_eq!(summed.body, expected);
+    assert_eq!(desk.line.get("/api/v1/routing/shadow?since=soon").await.status, 400);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use sim::faults::Fault;
 crate::facts! {
     what_is_wrong_with_a_sync_is_told_and_when_all_is_well_again
     drift_is_what_differs_and_nothing_would_mend
+    a_record_is_shown_through_the_map_each_way_and_through_one_that_is_not_saved
 }
 
 /// Names and e-mail, both ways.
@@ -27,7 +28,7 @@ right = "workEmail"
 match_as = "email"
 "#;
 
-fn section(more: &str) -> String {
+pub(crate) fn section(more: &str) -> String {
     format!(
         "[[syncs]]\nname = \"contacts\"\nschedule = \"never\"\n\
          left = {{ connection = \"salesforce\", object = \"Contact\", key = \"External_Id__c\" }}\n\
@@ -47,7 +48,7 @@ async fn done(line: &Line, path: &str) -> Value {
     .await
 }
 
-async fn run(line: &Line) -> Value {
+pub(crate) async fn run(line: &Line) -> Value {
     done(line, "/api/v1/syncs/contacts/runs").await
 }
 
@@ -182,4 +183,46 @@ async fn drift_is_what_differs_and_nothing_would_mend(place: Place) {
     assert!(shown.out.contains("drift 10.0 % (3 of 30 pairs differ"), "{shown:?}");
     let history = line.get("/api/v1/syncs/contacts/drift").await.body;
     assert_eq!(history["items"].as_array().map(Vec::len), Some(3), "{history}");
+}
+
+async fn a_record_is_shown_through_the_map_each_way_and_through_one_that_is_not_saved(
+    place: Place,
+) {
+    let line = Line::with_salesforce().and_genesys().people(20).on(place);
+    let line = line.section(&section("direction = \"both\"")).start().await;
+    run(&line).await;
+    let id = line.salesforce.contact_with("john.doe@example.com").expect("John");
+    let path = "/api/v1/syncs/contacts/sample";
+    let shown = line.post(path, &json!({ "side": "left", "id": id })).await;
+    assert_eq!((shown.status, &shown["left"]), (200, &json!(id)), "{shown:?}");
+    let right = shown["right"].as_str().expect("its other").to_owned();
+    assert!(!right.is_empty());
+    let expected = json!({
+        "left": "FirstName", "right": "firstName", "direction": "both", "leftHolds": "John",
+        "rightHolds": "John", "toLeft": "John", "toRight": "John",
+    });
+    assert_eq!(shown["lines"][0], expected);
+    // From the other side it is the same pair.
+    let other = line.post(path, &json!({ "side": "right", "id": right })).await;
+    assert_eq!(other.body, shown.body);
+    let tried = json!([
+        { "left": "LastName", "right": "firstName", "direction": "right" },
+        { "left": "Email", "right": "workEmail", "match_as": "email" },
+    ]);
+    let tried = line.post(path, &json!({ "side": "left", "id": id, "fields": tried })).await;
+    assert_eq!(tried.status, 200, "{tried:?}");
+    assert_eq!(tried["lines"][0]["toRight"], "Doe");
+    assert_eq!(tried["lines"][0]["toLeft"], json!(null), "nothing goes that way");
+    let wrong = json!([{ "left": "FirstName", "right": "first name[" }, 5]);
+    for (fields, at) in
+        [(json!([wrong[0]]), "settings.refused"), (wrong.clone(), "request.field_invalid")]
+    {
+        let refused = line.post(path, &json!({ "side": "left", "id": id, "fields": fields })).await;
+        assert_eq!((refused.status, &refused["error"]["code"]), (400, &json!(at)), "{refused:?}");
+    }
+    let nobody = line.post(path, &json!({ "side": "left", "id": "003000000000000AAA" })).await;
+    assert_eq!((nobody.status, &nobody["error"]["code"]), (404, &json!("record.unknown")));
+    line.crm_does(Fault::Status { code: 503, body: None });
+    let away = line.post(path, &json!({ "side": "left", "id": id })).await;
+    assert_eq!((away.status, &away["error"]["code"]), (502, &json!("record.unread")), "{away:?}");
 }

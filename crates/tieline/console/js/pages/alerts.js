@@ -1,12 +1,13 @@
-// What needs somebody now, drawn together from connections, presence, syncs and jobs.
+// What needs somebody now, drawn together from connections, presence, syncs and jobs; what
+// was told of before, and to whom.
 
 import { h, fill } from '../dom.js';
 import { at, eachOf, get, post } from '../api.js';
 import { can } from '../session.js';
-import { badge, link, note, said, section, to, when } from '../show.js';
+import { badge, facts, fromFile, link, note, said, section, to, when } from '../show.js';
 import { button } from '../form.js';
-import { table } from '../table.js';
-import { count, plural, words } from '../format.js';
+import { rows, table } from '../table.js';
+import { count, percent, plural, span, words } from '../format.js';
 
 export async function show(page) {
   const alerts = table({
@@ -23,6 +24,8 @@ export async function show(page) {
   });
   const sum = h('p', { role: 'status' });
   const jobs = h('div');
+  const told = h('div');
+  let drawn = '';
   const dead = table({
     caption: 'Dead jobs',
     key: (j) => j.id,
@@ -64,7 +67,11 @@ export async function show(page) {
         ? `${plural(all.filter((a) => a.bad).length, 'thing')} broken, ${all.filter((a) => !a.bad).length} to look at.`
         : 'All is well.',
     );
-    if (!can('admin')) return;
+    const alerting = await get('/api/v1/alerts', {}, page.signal);
+    const now = JSON.stringify(alerting);
+    if (now !== drawn) fill(told, alerted(alerting));
+    drawn = now;
+    if (!can('supervise')) return;
     const list = await get('/api/v1/jobs', { state: 'dead', limit: 100 }, page.signal);
     dead.set(list);
     again.hidden = !list.length;
@@ -75,8 +82,86 @@ export async function show(page) {
     page.head('Alerts', { sub: 'What needs somebody now, in connections, presence, syncs and jobs.' }),
     section('Now', sum, alerts.node),
     jobs,
+    told,
   );
   await page.every(10000, refresh);
+}
+
+const length = (s) => span(s * 1000);
+
+// What alerts were told, to whom, and from when on.
+function alerted({ open, history, channels, thresholds }) {
+  return [
+    section(
+      'Told',
+      rows(
+        {
+          caption: 'What began and what was over, newest first',
+          key: (a) => a.at + a.kind + a.of + a.isOver,
+          empty: 'Nothing was wrong yet.',
+          columns: [
+            { name: 'When', head: true, cell: (a) => when(a.at) },
+            {
+              name: 'State',
+              cell: (a) =>
+                a.isOver
+                  ? badge('over', 'ok')
+                  : open.some((o) => o.kind === a.kind && o.of === a.of && o.since === a.since)
+                    ? badge('goes on', 'bad')
+                    : badge('began', 'warn'),
+            },
+            { name: 'What', cell: (a) => [h('p', a.title), a.isOver ? null : h('p', { class: 'quiet' }, a.detail)] },
+            { name: 'Lasted', cell: (a) => (a.isOver ? span(new Date(a.at) - new Date(a.since)) : '') },
+          ],
+        },
+        history,
+      ),
+    ),
+    section(
+      'Who is told',
+      fromFile('Who is told'),
+      rows(
+        {
+          caption: 'Channels',
+          key: (c) => c.name,
+          empty: 'Nobody is told: [alerts.channels] of tieline.toml names none.',
+          columns: [
+            { name: 'Channel', head: true, cell: (c) => c.name },
+            { name: 'Type', cell: (c) => words(c.type) },
+            ...(can('admin')
+              ? [
+                  {
+                    name: 'Test',
+                    cell: (c) =>
+                      button(
+                        'Send a test',
+                        async () => {
+                          const { sent, error } = await post(at`/api/v1/alerts/channels/${c.name}/test`);
+                          if (!sent) throw new Error(`${c.name} could not be told: ${error}`);
+                          said(`A test was sent to ${c.name}.`);
+                        },
+                        { kind: 'small', label: `Send a test to ${c.name}` },
+                      ),
+                  },
+                ]
+              : []),
+          ],
+        },
+        channels,
+      ),
+    ),
+    section(
+      'From when on',
+      fromFile('What is a trouble'),
+      facts([
+        ['Late answers', `above ${percent(thresholds.lateRate)} of a connection's calls in five minutes`],
+        ['Answers without the CRM', `above ${percent(thresholds.partialRate)}`],
+        ['Over', `when it was not seen for ${length(thresholds.settleS)}`],
+        ['Looked at', `every ${length(thresholds.everyS)}`],
+      ]),
+      note('Those of a sync are its own, under alerts in its settings: more than 10 errors, or 5 minutes, else.'),
+    ),
+  ];
 }
 
 async function connections(signal) {

@@ -8,7 +8,7 @@ import { badge, code, facts, link, note, section, to, when } from '../show.js';
 import { button } from '../form.js';
 import { rows, table } from '../table.js';
 import { lines } from '../chart.js';
-import { clock, count, span, words } from '../format.js';
+import { count, span, words } from '../format.js';
 
 const health = (name, signal) => get(at`/api/v1/connections/${name}/health`, {}, signal);
 
@@ -107,9 +107,23 @@ function findings(box, list) {
   );
 }
 
-// A rate of requests goes up and down: seen from when the page was opened.
+// So many points are drawn: of those in between the slowest, or the lowest budget.
+const DRAWN = 240;
+
+function thinned(samples) {
+  const each = Math.ceil(samples.length / DRAWN);
+  const parts = [];
+  for (let i = 0; i < samples.length; i += each) parts.push(samples.slice(i, i + each));
+  const most = (part, f) => Math.max(...part.map(f));
+  return parts.map((part) => ({
+    at: part[part.length - 1].at,
+    times: [most(part, (s) => s.p50Ms), most(part, (s) => s.p95Ms), most(part, (s) => s.p99Ms)],
+    left: Math.min(...part.map((s) => s.available)),
+    allowed: part[part.length - 1].left < 0 ? null : part[part.length - 1].left,
+  }));
+}
+
 async function one(page, name) {
-  const points = [];
   const box = h('div');
   const charts = h('div', { class: 'columns' });
   const checked = h('div');
@@ -117,10 +131,7 @@ async function one(page, name) {
     ? [
         button('Test', async () => {
           fill(checked, note('Asking…'));
-          findings(
-            checked,
-            (await post('/api/v1/connections/check', {})).filter((f) => f.connection === name),
-          );
+          findings(checked, await post(at`/api/v1/connections/${name}/check`));
         }),
         link(to('items', 'connections', name), 'Configuration'),
       ]
@@ -135,8 +146,6 @@ async function one(page, name) {
   let told = '';
   await page.every(5000, async () => {
     const c = await health(name, page.signal);
-    points.push({ at: new Date().toISOString(), c });
-    if (points.length > 240) points.shift();
     // Redrawn only where something changed, or a reader would be thrown back to the top.
     const now = JSON.stringify({ ...c, token: { ...c.token, ageS: 0, expiresInS: 0 } });
     if (now !== told) {
@@ -144,31 +153,46 @@ async function one(page, name) {
       told = now;
     }
     if (charts.querySelector('details[open]')) return;
-    const shape = (values) => points.map((p) => ({ at: p.at, values: values(p.c) }));
+    const { samples } = await get(at`/api/v1/connections/${name}/history`, {}, page.signal);
+    const points = thinned([
+      ...samples,
+      { at: new Date().toISOString(), ...c.latency, available: c.budget.available, left: c.budget.left },
+    ]);
+    const tells = points.some((p) => p.allowed !== null);
     fill(
       charts,
       h(
         'section',
         { class: 'part' },
         lines({
-          title: 'Latency since this page was opened',
+          title: 'Latency over the last day',
           unit: 'ms',
-          label: clock,
           series: [{ name: 'p50' }, { name: 'p95' }, { name: 'p99' }],
-          points: shape((x) => [x.latency.p50Ms, x.latency.p95Ms, x.latency.p99Ms]),
+          points: points.map((p) => ({ at: p.at, values: p.times })),
         }),
       ),
       h(
         'section',
         { class: 'part' },
         lines({
-          title: 'Budget left since this page was opened',
+          title: 'Budget left over the last day',
           unit: 'requests',
-          label: clock,
-          series: [{ name: 'Available now' }, { name: 'Floor' }],
-          points: shape((x) => [x.budget.available, x.budget.floor]),
+          series: [{ name: 'Available at once' }, { name: 'Floor' }],
+          points: points.map((p) => ({ at: p.at, values: [p.left, c.budget.floor] })),
         }),
       ),
+      tells
+        ? h(
+            'section',
+            { class: 'part' },
+            lines({
+              title: "Vendor's allowance left over the last day",
+              unit: 'requests',
+              series: [{ name: 'Left' }],
+              points: points.map((p) => ({ at: p.at, values: [p.allowed] })),
+            }),
+          )
+        : null,
     );
   });
 }

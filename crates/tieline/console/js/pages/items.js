@@ -1,10 +1,11 @@
-// A connection, action, queue or sync as its section of tieline.toml in JSON. What stands
-// in the file is only shown; what was made here is checked, saved and served at once.
+// A connection as a form; an action, queue or sync as its section of tieline.toml in JSON.
+// What stands in the file is only shown; what was made here is checked, saved and served at once.
 
 import { h, fill } from '../dom.js';
 import { ask, at, del } from '../api.js';
 import { badge, fromFile, link, note, problem, said, section, to, when } from '../show.js';
-import { button, confirm, field, form } from '../form.js';
+import { button, confirm, field, form, values } from '../form.js';
+import { connectionForm } from './connection-form.js';
 
 const KINDS = {
   connections: ['connection', '#/connections', { type: '', settings: {} }],
@@ -52,39 +53,28 @@ export async function show(page) {
   if (item.ofRule) page.root.append(note(`The routing rule ${item.ofRule} brought it and takes it away.`));
   const out = h('div', { 'aria-live': 'polite' });
   const path = (as) => at`/api/v1/settings/${kind}/${as}`;
-  const read = (f) => {
-    try {
-      return JSON.parse(f.section);
-    } catch (e) {
-      throw new Error(`This is not JSON: ${e.message}`);
-    }
-  };
+  const parts =
+    kind === 'connections' ? await connectionForm(item.section, isNew, page.signal) : { nodes: plain(text), read: json };
+  if (page.signal.aborted) return;
   const edit = form(
     [
       field('Name', { name: 'name', value: isNew ? '' : name, required: true, readonly: !isNew }),
-      field('Settings', {
-        name: 'section',
-        rows: 22,
-        value: text,
-        hint: 'Its section of tieline.toml, as JSON. A secret that is left out, or stays {"set": true}, stays as it is; null takes it away.',
-      }),
-      kind === 'connections'
-        ? note('Its settings are told by the check: whatever is missing is named, with what it is for.')
-        : null,
+      parts.nodes,
     ],
     'Save',
-    async (f) => {
-      const { data: kept } = await ask('PUT', path(f.name), { body: read(f), headers: seen });
+    async (f, node) => {
+      const { data: kept } = await ask('PUT', path(f.name), { body: parts.read(f, node), headers: seen });
       said(`${kept.name} is saved and served.`);
       location.hash = isNew ? to('items', kind, f.name) : home;
     },
     {
       more: [
         button('Check only', async () => {
-          const f = { name: edit.elements.name.value.trim() || 'new', section: edit.elements.section.value };
+          const f = values(edit);
           fill(out);
           try {
-            await ask('PUT', path(f.name), { body: read(f), query: { dryRun: true }, headers: seen });
+            const body = parts.read(f, edit);
+            await ask('PUT', path(f.name || 'new'), { body, query: { dryRun: true }, headers: seen });
             fill(out, h('p', badge('ok'), ' Nothing is wrong with it. It is not saved yet.'));
           } catch (e) {
             fill(out, problem(e));
@@ -122,4 +112,21 @@ export async function show(page) {
       out,
     ),
   );
+}
+
+function plain(text) {
+  return field('Settings', {
+    name: 'section',
+    rows: 22,
+    value: text,
+    hint: 'Its section of tieline.toml, as JSON.',
+  });
+}
+
+function json(f) {
+  try {
+    return JSON.parse(f.section);
+  } catch (e) {
+    throw new Error(`This is not JSON: ${e.message}`);
+  }
 }

@@ -1,13 +1,12 @@
 // The map of a sync: which field goes to which, changed in place where the sync was made
-// here, with a record of both sides beside it.
+// here, with a record shown through it.
 
 import { h, fill } from '../dom.js';
-import { ask, at, get } from '../api.js';
+import { ask, at, post } from '../api.js';
 import { code, facts, fromFile, link, note, problem, said, section, to } from '../show.js';
 import { button, field, form } from '../form.js';
 import { rows } from '../table.js';
 import { value, words } from '../format.js';
-import { sides } from './pair.js';
 
 // Each setting of a field, and what it may be; the first is what it is when it is left out.
 const CHOICES = {
@@ -24,14 +23,15 @@ export async function map({ page, name, path, again }) {
   const s = item.section;
   const fields = s.fields || [];
   const isOurs = item.from === 'store';
+  const edit = isOurs ? editor(item, fields, again) : null;
   return [
     section(
       'Map',
       isOurs ? null : fromFile('This sync'),
       fields.length ? null : note('No fields of its own: it uses the map of the guides.'),
-      isOurs ? editor(item, fields, again) : shown(fields),
+      isOurs ? edit.node : shown(fields),
     ),
-    sample(path, page),
+    sample(path, edit && edit.fields),
     section(
       'Settings',
       facts(
@@ -150,14 +150,17 @@ function editor(item, fields, again) {
     },
   );
   edit.classList.add('broad');
-  return [edit, out];
+  // What is typed, if anything is: without fields of its own the sync goes by the guides' map.
+  return { node: [edit, out], fields: () => (list.children.length ? read().fields : undefined) };
 }
 
-// A record as both sides have it: what the map has made of it so far.
-function sample(path, page) {
+// A record of a vendor shown through the map as it stands in the editor, each way.
+function sample(path, read) {
   const out = h('div', { 'aria-live': 'polite' });
+  const shown = (v) => (v === null ? '' : value(v) || '(empty)');
   return section(
-    'A record beside it',
+    'A record through it',
+    note('Read from its own system now, with its other where the sync knows it. Nothing is written.'),
     form(
       [
         field('Side', {
@@ -171,22 +174,26 @@ function sample(path, page) {
       ],
       'Show',
       async (f) => {
-        const pair = await get(`${path}/records/${f.side}/${encodeURIComponent(f.id)}`, {}, page.signal);
+        const fields = read && read();
+        const told = await post(`${path}/sample`, { side: f.side, id: f.id, ...(fields ? { fields } : {}) });
         fill(
           out,
+          note(`Left ${told.left || 'none'}, right ${told.right || 'none'}.`),
           rows(
             {
-              caption: 'The record on both sides, and what both agreed on',
+              caption: 'What the map makes of the record each way',
               key: (x) => x.left + x.right,
               columns: [
-                { name: 'Left', head: true, cell: (x) => (x.left ? code(x.left) : '') },
-                { name: 'holds', cell: (x) => x.l },
-                { name: 'Agreed on', cell: (x) => x.was },
-                { name: 'Right', cell: (x) => (x.right ? code(x.right) : '') },
-                { name: 'holds', cell: (x) => x.r },
+                { name: 'Left', head: true, cell: (x) => code(x.left) },
+                { name: 'Holds', cell: (x) => shown(x.leftHolds) },
+                { name: 'Would be written to the right', cell: (x) => shown(x.toRight) },
+                { name: 'Goes', cell: (x) => ({ right: '→', left: '←', both: '⇄' })[x.direction] },
+                { name: 'Would be written to the left', cell: (x) => shown(x.toLeft) },
+                { name: 'Holds ', cell: (x) => shown(x.rightHolds) },
+                { name: 'Right', cell: (x) => code(x.right) },
               ],
             },
-            sides(pair),
+            told.lines,
           ),
         );
       },

@@ -124,6 +124,7 @@ function tryOut(queues, actions) {
         field('Number', { name: 'ani', placeholder: '+15550199999' }),
         field('Mail', { name: 'email' }),
         field('Customer id', { name: 'externalId', placeholder: 'CRM:0035…' }),
+        field('Do not send it', { name: 'dry', type: 'checkbox', hint: 'Of an action: only show its request.' }),
       ],
       'Try',
       async (f) => {
@@ -131,20 +132,21 @@ function tryOut(queues, actions) {
         const name = rest.join(' ');
         const who = Object.fromEntries(['ani', 'email', 'externalId'].filter((k) => f[k]).map((k) => [k, f[k]]));
         // A queue's request belongs to a call: this one has an id that no call has.
-        const told =
-          kind === 'queue'
-            ? await post(at`/api/v1/queues/${name}/enrich`, { ...who, callId: `console-${Date.now()}` })
-            : await post(at`/api/v1/actions/${name}/execute`, who);
+        const tried = kind === 'action' ? await post(at`/api/v1/actions/${name}/try`, who, { dryRun: f.dry }) : null;
+        const told = tried
+          ? tried.told
+          : await post(at`/api/v1/queues/${name}/enrich`, { ...who, callId: `console-${Date.now()}` });
         const { status, source, latencyMs, crmType, errorCode, crmError, asOf, fallbackCrm, fallbackQueue, ...data } =
           told;
         fill(
           out,
+          tried ? exchange(tried) : null,
           h(
             'div',
             { class: 'columns' },
             h(
               'div',
-              h('h3', 'Answer'),
+              h('h3', 'What a flow is told'),
               facts([
                 ['Status', badge(status)],
                 ['Source', words(source)],
@@ -172,5 +174,28 @@ function tryOut(queues, actions) {
       { inline: true },
     ),
     out,
+  );
+}
+
+// What went out and came back. Letters and digits of values are hidden by the server.
+function exchange({ request, answer, error }) {
+  const pairs = (list) => list.map((p) => `${p.name}: ${p.value}`).join('\n');
+  const sent =
+    request &&
+    [
+      `${request.method} ${request.path}`,
+      pairs(request.query),
+      pairs(request.headers),
+      request.body === null ? '' : JSON.stringify(request.body, null, 2),
+    ]
+      .filter(Boolean)
+      .join('\n');
+  const pre = (title, text) =>
+    h('div', h('h3', title), h('pre', { tabindex: '0', role: 'region', 'aria-label': title }, text));
+  return h(
+    'div',
+    { class: 'columns' },
+    pre('Request', sent || 'None could be made: a value is lacking, or cannot stand in it.'),
+    pre('Answer', answer === null ? error || 'Nothing was sent.' : JSON.stringify(answer, null, 2)),
   );
 }

@@ -123,6 +123,7 @@ async function list(page) {
         ),
       ),
       can('rules') ? replay() : null,
+      shadow(page),
       await history(page, told.revision, () => again()),
     ];
   });
@@ -232,6 +233,34 @@ function replay() {
     ),
     box,
   );
+}
+
+// What drafts said of calls as they came, beside what is in force.
+function shadow(page) {
+  const box = h('div');
+  load(box, page.signal, async () => {
+    const told = await get('/api/v1/routing/shadow', { since: '7d' }, page.signal);
+    if (!told.isOn && !told.elsewhere)
+      return note('Drafts are not asked beside what is in force: routing.shadow in tieline.toml turns it on.');
+    return [
+      told.isOn ? null : note('Drafts are not asked any more: these are of before.'),
+      h('p', `${count(told.decisions)} decisions in seven days; drafts would have sent ${count(told.elsewhere)} elsewhere.`),
+      rows(
+        {
+          caption: 'Those that drafts would have sent elsewhere',
+          key: (w) => w.from + w.to,
+          empty: 'None.',
+          columns: [
+            { name: 'Went to', head: true, cell: (w) => w.from || 'Nowhere' },
+            { name: 'Would have gone to', cell: (w) => w.to || 'Nowhere' },
+            { name: 'Decisions', num: true, cell: (w) => count(w.decisions) },
+          ],
+        },
+        told.ways,
+      ),
+    ];
+  });
+  return section('In the shadow', box);
 }
 
 async function history(page, revision, again) {

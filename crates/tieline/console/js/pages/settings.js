@@ -8,6 +8,7 @@ import { users } from './users.js';
 import { keys } from './keys.js';
 import { corrections, erasures, reconcile, store } from './upkeep.js';
 import { kept } from './kept.js';
+import { retention } from './retention.js';
 
 const TABS = {
   account: { name: 'Your sign-in', draw: account },
@@ -15,6 +16,7 @@ const TABS = {
   keys: { name: 'API keys', scope: 'admin', draw: keys },
   overrides: { name: 'Overrides', scope: 'admin', draw: corrections },
   configuration: { name: 'Configuration', scope: 'admin', draw: kept },
+  retention: { name: 'Retention', scope: 'read', draw: retention },
   reconcile: { name: 'Reconciliation', scope: 'admin', draw: reconcile },
   erasures: { name: 'Erasures', scope: 'admin', draw: erasures },
   store: { name: 'Store', scope: 'admin', draw: store },

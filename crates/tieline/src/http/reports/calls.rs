@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use domain::{Source, Status};
+use domain::{ExternalId, Source, Status};
 use state::calls::{CallFilter, LABELS_MAX, Place};
 use utoipa::IntoParams;
 
@@ -31,6 +31,9 @@ pub struct CallsQuery {
     source: Option<String>,
     #[param(schema_with = schemas::status)]
     status: Option<String>,
+    /// That count to this customer.
+    #[param(rename = "externalId")]
+    external_id: Option<String>,
     /// Calls that arrived at this time or later, as RFC 3339.
     #[param(schema_with = schemas::time)]
     from: Option<String>,
@@ -107,6 +110,7 @@ impl CallsQuery {
                 "queue" => &mut query.queue,
                 "source" => &mut query.source,
                 "status" => &mut query.status,
+                "externalId" => &mut query.external_id,
                 "from" => &mut query.from,
                 "to" => &mut query.to,
                 "format" => &mut query.format,
@@ -134,7 +138,7 @@ impl CallsQuery {
         for (name, _) in &self.labels {
             let at = format!("data.{name}");
             if !dimensions.contains(name) {
-                let fix = known("queue, source, status, from, to", dimensions);
+                let fix = known("queue, source, status, externalId, from, to", dimensions);
                 return Err(ApiError::field(&at, "Calls cannot be found by this.", fix));
             }
             refuse_dimension(app, name, &at).await?;
@@ -154,8 +158,22 @@ impl CallsQuery {
             status: status.transpose()?,
             from: time("from", self.from.as_deref())?,
             to: time("to", self.to.as_deref())?,
+            record: self.external_id.as_deref().map(|text| record(app, text)).transpose()?,
         })
     }
+}
+
+/// The connection and the record of an externalId.
+fn record(app: &App, text: &str) -> Result<(String, String), ApiError> {
+    let wrong = || {
+        let fix = "Write PREFIX:id, as a lookup answers it.";
+        ApiError::field("externalId", "externalId names no record of a connection.", fix)
+    };
+    let Ok(ExternalId::Record { prefix, record }) = text.trim().parse() else {
+        return Err(wrong());
+    };
+    let owner = app.engine.connections.by_prefix(&prefix).ok_or_else(wrong)?;
+    Ok((owner.name.clone(), record))
 }
 
 /// A place as the text that callers hand back.

@@ -7,11 +7,13 @@ mod explain;
 mod own;
 mod publish;
 mod set;
+mod shadow;
 mod try_out;
 
 pub use explain::{__path_explain, explain};
 pub use publish::{__path_history, __path_publish, __path_roll_back, history, publish, roll_back};
 pub use set::{__path_apply, __path_export, SetDocument, apply, export};
+pub use shadow::{__path_shadow, shadow};
 pub use try_out::{__path_replay, __path_try_rule, replay, try_rule};
 
 use super::error::{ErrorBody, ErrorDetail};

@@ -111,9 +111,9 @@ pub struct ReplayedBody {
 
 #[derive(Serialize, ToSchema)]
 pub struct WayBody {
-    from: String,
-    to: String,
-    decisions: u64,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) decisions: u64,
 }
 
 /// Replays rules over stored decisions.
@@ -123,18 +123,8 @@ pub struct WayBody {
     security(("key" = []), ("bearer" = []))
 )]
 pub async fn replay(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    const WEEK: Duration = Duration::from_secs(7 * 86_400);
     let ReplayBody { since, set } = crate::http::input::read_set(request).await?;
-    let since = match since {
-        None => WEEK,
-        Some(text) => {
-            let period = text.parse::<crate::config::Period>().map(|period| period.0);
-            period.map_err(|_| {
-                let fix = "Write a number and s, m, h or d, such as 7d.";
-                ApiError::field("since", "since is no length of time.", fix)
-            })?
-        }
-    };
+    let since = length(since)?;
     let set = match set {
         Some(SetDocument { rules, chains, .. }) => SetBody { rules, chains },
         None => app.rules.body(&app.live, true).await.map_err(plainly)?.1,
@@ -145,6 +135,16 @@ pub async fn replay(State(app): State<App>, request: Request) -> Result<Response
         Err(ReplayError::Faults(faults)) => Ok(refused(&faults)),
         Err(ReplayError::Store(error)) => Err(error.into()),
     }
+}
+
+/// A length of time such as `7d`; a week where none is given.
+pub(super) fn length(text: Option<String>) -> Result<Duration, ApiError> {
+    const WEEK: Duration = Duration::from_secs(7 * 86_400);
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(WEEK) };
+    text.parse::<crate::config::Period>().map(|period| period.0).map_err(|_| {
+        let fix = "Write a number and s, m, h or d, such as 7d.";
+        ApiError::field("since", "since is no length of time.", fix)
+    })
 }
 
 impl From<Replayed> for ReplayedBody {

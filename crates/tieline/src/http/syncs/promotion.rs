@@ -150,7 +150,7 @@ impl Move {
         let shared = app.shared();
         let told = shared.settings.one(&shared.live, Kind::Sync, name).await;
         let told = told.map_err(settings::refused_plainly)?.ok_or_else(super::unknown)?;
-        let section = section(&told).ok_or_else(super::unknown)?;
+        let section = section(&told).map_err(|_| super::unknown())?;
         let ground =
             Ground { loaded: shared.settings.loaded(), connections: &app.engine.connections };
         let known = app.engine.sync_state(&live).await?;
@@ -184,10 +184,10 @@ impl Move {
     }
 }
 
-fn section(told: &Told) -> Option<SyncSection> {
+pub(super) fn section(told: &Told) -> Result<SyncSection, serde_json::Error> {
     let mut body = told.section.clone();
     body.insert("name".to_owned(), told.name.clone().into());
-    serde_json::from_value(Value::Object(body)).ok()
+    serde_json::from_value(Value::Object(body))
 }
 
 fn odd_phase() -> ApiError {
@@ -282,6 +282,13 @@ pub async fn apply(
 
 fn mistakes_of(mistakes: &[crate::config::Mistake]) -> Vec<String> {
     mistakes.iter().map(ToString::to_string).collect()
+}
+
+/// What is wrong with a map that is not saved yet.
+pub(super) fn not_ready_map(mistakes: &[crate::config::Mistake]) -> ApiError {
+    let message = mistakes_of(mistakes).join("\n");
+    let fix = "Mend what is named; saving it with ?dryRun=true names the same.";
+    ApiError::new(StatusCode::BAD_REQUEST, "settings.refused", message, fix).at("fields")
 }
 
 fn not_ready(why: Vec<String>) -> ApiError {

@@ -1,0 +1,169 @@
+//! What people come to the console's pages for, done in a real browser.
+
+use crate::actions::ENRICHMENT;
+use crate::console::{Onlooker, typed};
+use crate::rig::{JOHN, Line, MARIA};
+use crate::sync_health::{run, section};
+use connectors::salesforce::sim::{Config, start};
+use serde_json::Value;
+
+impl Onlooker {
+    /// Goes to an address within the console, and waits until something stands there.
+    async fn at(&self, address: &str, stands: &str) {
+        self.look(&format!("location.hash = '#/{address}'")).await;
+        self.browser.until(&self.tab, stands).await;
+    }
+
+    async fn says(&self, text: &str) {
+        let said = format!("document.body.innerText.includes('{text}')");
+        self.browser.until(&self.tab, &said).await;
+    }
+
+    async fn main(&self) -> String {
+        let told = self.look("return document.querySelector('main').innerText").await;
+        told.as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Presses the button of this name.
+fn press(name: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('main button, dialog button')]
+             .find(one => one.innerText === '{name}').click()"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_made_by_the_form_of_its_connector_and_checked() {
+    let Some(one) = Onlooker::of(Line::with_salesforce()).await else { return };
+    let other = start(Config::default()).await.expect("another Salesforce");
+    one.sign_in().await;
+    one.at("items/connections/+", "document.querySelector('main select[name=type]')").await;
+    let choose = "const type = document.querySelector('select[name=type]');
+        type.value = 'salesforce'; type.dispatchEvent(new Event('change', { bubbles: true }));";
+    one.look(choose).await;
+    one.browser.until(&one.tab, "document.querySelector('[data-setting=login_url]')").await;
+    let told = one.main().await;
+    assert!(
+        told.contains("The integration user in whose name"),
+        "each setting says what it is: {told}"
+    );
+    // What is missing is told in its own place before anything is saved.
+    one.look(
+        "document.querySelector('[name=name]').value = 'second';
+         document.querySelector('[data-setting=login_url]').value = 'https://login.example.com';",
+    )
+    .await;
+    one.look(&press("Check only")).await;
+    one.browser.until(&one.tab, "document.querySelector('main .problem')").await;
+    assert!(one.main().await.contains("client_id"), "{}", one.main().await);
+    let (url, id) = (other.url(), Config::default().consumer_key);
+    let secret = Config::default().consumer_secret;
+    let fill = format!(
+        "const set = (name, value) => {{ document.querySelector('[data-setting=' + name + ']').value = value }};
+         set('login_url', '{url}'); set('client_id', '{id}'); set('client_secret', '{secret}');
+         set('data', 'loyaltyTier = Loyalty_Tier__c');
+         document.querySelector('[name=prefix]').value = 'SECOND';
+         document.querySelector('[name=private]').checked = true;
+         document.querySelector('[data-limit=concurrent_calls]').value = '7';
+         document.querySelector('main form').requestSubmit();"
+    );
+    one.look(&fill).await;
+    one.says("second is saved and served").await;
+    let kept = one.line.get("/api/v1/settings/connections/second").await;
+    let section = &kept["section"];
+    assert_eq!(section["settings"]["client_secret"]["set"], true, "{kept:?}");
+    assert_eq!(section["settings"]["data"]["loyaltyTier"], "Loyalty_Tier__c");
+    assert_eq!(
+        (&section["prefix"], &section["limits"]["concurrent_calls"]),
+        (&"SECOND".into(), &7.into())
+    );
+    // Saved again with nothing typed it keeps its secret.
+    one.at("connections", "document.querySelector('nav a[data-at=connections][aria-current]')")
+        .await;
+    one.at("items/connections/second", "document.querySelector('[data-setting=client_secret]')")
+        .await;
+    one.keep_picture("connection-form").await;
+    one.look(&press("Save")).await;
+    one.browser.until(&one.tab, "location.hash === '#/connections'").await;
+    one.at("connections/second", "document.querySelectorAll('main svg').length >= 2").await;
+    one.look(&press("Test")).await;
+    one.says("checks are well").await;
+    assert!(one.main().await.contains("Latency over the last day"));
+    let checked = one.line.post("/api/v1/connections/second/check", &Value::Null).await;
+    assert!(checked.body.as_array().is_some_and(|all| all.iter().all(|one| one["ok"] == true)));
+    one.assert_clean_but_refusals().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_is_tried_and_its_request_and_answer_are_shown_without_values() {
+    let Some(one) = Onlooker::of(Line::with_salesforce().section(ENRICHMENT)).await else { return };
+    one.sign_in().await;
+    one.at("queues", "document.querySelector('main select[name=what]')").await;
+    let id = one.line.id_of(JOHN.2);
+    one.look(&typed(&[("what", "action CRM_Salesforce_Enrichment"), ("externalId", &id)])).await;
+    one.browser.until(&one.tab, "document.querySelector('main pre[aria-label=Answer]')").await;
+    let shown =
+        "return [...document.querySelectorAll('main pre')].map(one => one.innerText).join(' ')";
+    let shown = one.look(shown).await;
+    let shown = shown.as_str().expect("a text");
+    assert!(shown.contains("SELECT") && shown.contains("totalSize"), "{shown}");
+    assert!(!shown.contains(JOHN.0) && !shown.contains(&id[4..]), "{shown}");
+    assert!(one.main().await.contains(JOHN.0), "a flow is told it");
+    one.look("document.querySelector('main pre').scrollIntoView({ block: 'center' })").await;
+    one.keep_picture("action-tried").await;
+    one.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_shown_through_the_map_and_a_customer_is_found_with_their_calls() {
+    let plan = Line::with_salesforce().and_genesys().people(20);
+    let Some(one) = Onlooker::of(plan.section(&section("direction = \"both\""))).await else {
+        return;
+    };
+    run(&one.line).await;
+    one.line.call_from(MARIA.1).await;
+    one.sign_in().await;
+    let map = "[...document.querySelectorAll('main button, main a')].find(one => one.innerText === 'Map')";
+    one.at("syncs/contacts", map).await;
+    one.look(&format!("{map}.click()")).await;
+    one.browser.until(&one.tab, "document.querySelector('main input[name=id]')").await;
+    let john = one.line.salesforce.contact_with(JOHN.2).expect("John");
+    one.look(&typed(&[("side", "left"), ("id", &john)])).await;
+    one.says("Would be written to the right").await;
+    let told = one.main().await;
+    assert!(told.contains("workEmail") && told.matches("John").count() >= 4, "{told}");
+    one.look("document.querySelector('main form.bar').scrollIntoView()").await;
+    one.keep_picture("sync-map").await;
+    one.at("customers", "document.querySelector('main input[name=q]')").await;
+    one.look(&typed(&[("q", MARIA.1)])).await;
+    one.says(MARIA.0).await;
+    one.look("document.querySelector('main tbody a').click()").await;
+    one.browser
+        .until(&one.tab, "document.querySelectorAll('main table tbody tr').length > 0")
+        .await;
+    one.says("Calls so far").await;
+    let told = one.main().await;
+    assert!(told.contains(MARIA.1), "{told}");
+    one.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alerts_show_who_is_told_from_when_on_and_what_was() {
+    let alerts = "[alerts]\nevery = \"50ms\"\nsettle = \"100ms\"\n[alerts.channels.ops]\n\
+        type = \"webhook\"\nurl = \"https://hooks.example.com/x\"";
+    let Some(one) = Onlooker::of(Line::with_salesforce().section(alerts)).await else { return };
+    one.sign_in().await;
+    one.line.crm_does(sim::faults::Fault::Status { code: 503, body: None });
+    one.at("alerts", "document.querySelector('main h1')").await;
+    crate::rig::until("it is told", async || {
+        one.line.call_from(JOHN.1).await;
+        one.main().await.contains("salesforce is sick and left alone")
+    })
+    .await;
+    let told = one.main().await;
+    assert!(told.contains("ops") && told.contains("above 5.0 %"), "{told}");
+    one.at("settings/retention", "document.querySelector('main')").await;
+    one.says("30 days").await;
+    one.assert_clean().await;
+}
