@@ -76,6 +76,14 @@ impl Presence {
         desk.as_ref().map(crm)
     }
 
+    /// The contact center's id of the agent whom this CRM connection knows by this id; `None`
+    /// where no team has them.
+    #[must_use]
+    pub fn center_of(&self, agent: &str, crm: &str) -> Option<String> {
+        let of_crm = |desk: &&Arc<Desk>| desk.team().connections[Side::Crm.index()] == crm;
+        self.desks.iter().filter(of_crm).find_map(|desk| desk.center_of(agent))
+    }
+
     /// Does another node work for an agent with this id?
     #[must_use]
     pub fn is_elsewhere(&self, agent: &str) -> bool {

@@ -21,6 +21,8 @@ use url::Url;
 
 const KEPT_FOR: Duration = Duration::from_secs(3_600);
 /// Keys are read again at most this often, whatever tokens name.
+/// So long nobody asks again after it could not be asked.
+const FAILED_FOR: Duration = Duration::from_secs(5);
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// What clocks may differ by, in seconds.
 const LEEWAY_S: u64 = 60;
@@ -45,7 +47,15 @@ pub struct Provider {
     /// Where the browser comes back to.
     redirect: Url,
     scopes: String,
-    known: Mutex<Option<Arc<Known>>>,
+    known: Mutex<Held>,
+}
+
+/// What is held of what a provider publishes.
+#[derive(Default)]
+struct Held {
+    known: Option<Arc<Known>>,
+    /// When it could not be asked last, and why.
+    failed: Option<(Instant, Error)>,
 }
 
 /// What a provider publishes.
@@ -175,19 +185,34 @@ impl Provider {
         Ok(claims)
     }
 
-    /// What the provider publishes; its keys anew where this one is not among them.
+    /// What the provider publishes; its keys anew where this one is not among them. Where it
+    /// cannot be asked, what it said before goes on; who comes meanwhile does not wait as well.
     async fn known(&self, kid: Option<&str>) -> Result<Arc<Known>, Error> {
         let mut held = self.known.lock().await;
-        if let Some(known) = &*held {
+        let known = held.known.clone();
+        if let Some(known) = &known {
             let age = known.read_at.elapsed();
             let has_key = kid.is_none_or(|kid| known.keys.find(kid).is_some());
             if age < KEPT_FOR && (has_key || age < KEYS_EVERY) {
                 return Ok(Arc::clone(known));
             }
         }
-        let known = Arc::new(self.read().await?);
-        *held = Some(Arc::clone(&known));
-        Ok(known)
+        if let Some((at, error)) = &held.failed
+            && at.elapsed() < FAILED_FOR
+        {
+            return known.ok_or_else(|| error.clone());
+        }
+        match self.read().await {
+            Ok(read) => {
+                let read = Arc::new(read);
+                *held = Held { known: Some(Arc::clone(&read)), failed: None };
+                Ok(read)
+            }
+            Err(error) => {
+                held.failed = Some((Instant::now(), error.clone()));
+                known.ok_or(error)
+            }
+        }
     }
 
     async fn read(&self) -> Result<Known, Error> {
@@ -237,4 +262,51 @@ impl Known {
 
 fn refused(reason: impl Into<String>) -> Error {
     Error::Unauthorized { reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attempt, Provider};
+    use crate::{Http, Limits, Network};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+    use tokio::net::TcpListener;
+    use url::Url;
+
+    #[tokio::test]
+    async fn who_comes_while_the_provider_is_away_does_not_ask_it_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let issuer = format!("http://{}", listener.local_addr().expect("an address"));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        // It hangs up on whoever asks.
+        let away = tokio::spawn(async move {
+            while let Ok((line, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                drop(line);
+            }
+        });
+        let limits = Limits {
+            requests_per_minute: 60,
+            reserved_for_calls: 0,
+            concurrent_calls: 1,
+            concurrent_background: 2,
+            timeout: Duration::from_secs(5),
+        };
+        let network = Network { allow_private_addresses: true, ..Network::default() };
+        let http = Http::new(limits, network).expect("a client");
+        let back = Url::parse("https://tieline.example.com/done").expect("an address");
+        let provider = Provider::new(http, &issuer, ("tieline", None), back, "openid");
+        let text = || "x".to_owned();
+        let attempt = Attempt { state: text(), nonce: text(), verifier: text() };
+        provider.authorize(&attempt).await.expect_err("it is away");
+        let before = asked.load(Ordering::Relaxed);
+        for _ in 0..10 {
+            provider.authorize(&attempt).await.expect_err("it is away");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), before);
+        assert!(before >= 1);
+        away.abort();
+    }
 }

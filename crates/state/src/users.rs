@@ -141,7 +141,8 @@ impl Store {
                 totp: None,
                 subject: new.subject,
                 totp_step: 0,
-                sessions_after: now,
+                // A new user has no session that could have begun before.
+                sessions_after: Timestamp(0),
                 disabled_at: None,
                 created_at: now,
                 version: 1,
@@ -271,7 +272,7 @@ impl Work for Insert {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<bool> {
         const SQL: &str = "
             INSERT INTO users (id, name, role, subject, sealed, totp_step, sessions_after, created_at, version)
-            VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, 1) ON CONFLICT DO NOTHING";
+            VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, 1) ON CONFLICT DO NOTHING";
         tx.touched = Touched::Nothing;
         let user = &self.user;
         let params = [

@@ -106,19 +106,37 @@ async function comeBack(doors) {
   return { connection: door.connection, shown: answer.access_token };
 }
 
+// The connection that a posted request is of: of several orgs the first that it opens.
+async function whose(connections, posted) {
+  for (const connection of connections.slice(0, -1)) {
+    try {
+      await forShown(connection, posted);
+      return connection;
+    } catch (e) {
+      if (!(e instanceof SignedOut)) throw e;
+    }
+  }
+  return connections[connections.length - 1];
+}
+
 // Gives `next()`: a token, new each time it is called.
 export async function signIn() {
   const frame = await told('/widget/frame.json');
   const posted = document.querySelector('meta[name=signed-request]').content;
-  let shown = posted ? { connection: frame.connections[0], shown: posted } : null;
+  let shown = posted ? { connection: await whose(frame.connections, posted), shown: posted } : null;
   if (!shown) shown = await comeBack(frame.doors);
+  // It has opened something since this page was loaded.
+  let opened = Boolean(posted);
   return async function next() {
     if (shown) {
       try {
-        return await forShown(shown.connection, shown.shown);
+        const token = await forShown(shown.connection, shown.shown);
+        opened = true;
+        return token;
       } catch (e) {
-        // What the vendor gave has ended: it is asked for anew where we can.
-        if (!(e instanceof SignedOut) || posted || !frame.doors.length) throw e;
+        // What the vendor gave has ended: it is asked for anew where we can. What never opened anything
+        // would be refused again, and again, and again.
+        if (!(e instanceof SignedOut) || posted || !opened || !frame.doors.length) throw e;
         shown = null;
       }
     }

@@ -256,6 +256,19 @@ impl Desk {
         table.standing == Standing::Elsewhere && known.flatten().any(|id| id == agent)
     }
 
+    /// The contact center's id of an agent by that of the CRM, also where another node works
+    /// for them.
+    pub(super) fn center_of(&self, agent: &str) -> Option<String> {
+        let table = self.table();
+        let crm = Side::Crm.index();
+        if let Some(seat) = table.by_id[crm].get(agent) {
+            return Some(table.seats[*seat].ids[Side::Center.index()].clone());
+        }
+        let mut known = table.elsewhere.iter().flat_map(|(_, ids)| ids);
+        let [center, _] = known.find(|ids| ids[crm] == agent)?;
+        Some(center.clone())
+    }
+
     pub(super) fn has_in_crm(&self, agent: &str) -> bool {
         self.table().by_id[Side::Crm.index()].contains_key(agent)
     }

@@ -47,7 +47,7 @@ async fn a_user_is_found_by_id_name_and_subject(place: Place) {
     let store = place.open().await;
     let (ada, bo) = (made(&store, "ada").await, made(&store, "bo").await);
     assert_eq!((ada.full_name.as_str(), ada.password.as_str()), ("Ada Byron", "$argon2id$x"));
-    assert_eq!((ada.sessions_after, ada.created_at), (Timestamp(5), Timestamp(5)));
+    assert_eq!((ada.sessions_after, ada.created_at), (Timestamp(0), Timestamp(5)));
     for who in [Who::Id(&ada.id), Who::Name("ada"), Who::Subject("https://id.example.com ada")] {
         assert_eq!(found(&store, who).await.as_ref(), Some(&ada), "{who:?}");
     }

@@ -17,6 +17,7 @@ use state::customers::Whose;
 use state::jobs::{JobFilter, JobRow, JobState, Redrive};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// A stored call.
@@ -292,12 +293,22 @@ pub async fn findings(connections: &engine::Connections) -> Vec<FindingBody> {
     all
 }
 
+/// How long a check of one connection may take: whoever asked looks at it.
+const CHECK_MAX: Duration = Duration::from_secs(15);
+
 async fn findings_of(connection: &engine::Connection) -> Vec<FindingBody> {
-    let mut findings = connection.capabilities.check.check().await;
-    // Who is not let in is told so once.
-    if findings.iter().any(|finding| finding.outcome.is_ok()) {
-        findings.extend(rights::look(connection).await);
-    }
+    let looked = async {
+        let mut findings = connection.capabilities.check.check().await;
+        // Who is not let in is told so once.
+        if findings.iter().any(|finding| finding.outcome.is_ok()) {
+            findings.extend(rights::look(connection).await);
+        }
+        findings
+    };
+    let findings = match in_time(&connection.name, CHECK_MAX, looked).await {
+        Ok(findings) => findings,
+        Err(slow) => return vec![slow],
+    };
     let told = findings.into_iter().map(|finding| {
         let (code, message, fix) = match &finding.outcome {
             Ok(()) => (String::new(), String::new(), String::new()),
@@ -309,6 +320,25 @@ async fn findings_of(connection: &engine::Connection) -> Vec<FindingBody> {
         FindingBody { connection, what, ok, warning, code, message, fix }
     });
     told.collect()
+}
+
+/// What came of a check, or that it was not done in time.
+async fn in_time<T>(
+    connection: &str,
+    most: Duration,
+    looked: impl Future<Output = T>,
+) -> Result<T, FindingBody> {
+    let looked = tokio::time::timeout(most, looked).await;
+    looked.map_err(|_| FindingBody {
+        connection: connection.to_owned(),
+        what: "the check".to_owned(),
+        ok: false,
+        warning: false,
+        code: "connection.check_slow".to_owned(),
+        message: format!("It was not done within {} s.", most.as_secs()),
+        fix: "Look at its health: its rate budget may be used up, or it answers slowly. Then check again."
+            .to_owned(),
+    })
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -340,4 +370,19 @@ pub async fn backup(
             .at("path")
     })?;
     Ok(Json(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_time;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_check_that_waits_for_its_budget_is_told_and_not_waited_for() {
+        let never = std::future::pending::<()>();
+        let slow = in_time("crm", Duration::ZERO, never).await.expect_err("it never ends");
+        assert_eq!((slow.connection.as_str(), slow.ok), ("crm", false));
+        assert_eq!(slow.code, "connection.check_slow");
+        assert_eq!(in_time("crm", Duration::ZERO, async { 1 }).await.ok(), Some(1));
+    }
 }

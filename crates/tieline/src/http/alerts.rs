@@ -105,6 +105,9 @@ pub async fn list(
     State(app): State<App>,
     Params(query): Params<AlertsQuery>,
 ) -> Result<Json<AlertsBody>, ApiError> {
+    if !(1..=1_000).contains(&query.limit) {
+        return Err(ApiError::field("limit", "limit is 1 to 1,000.", "Correct it."));
+    }
     let store = &app.engine.store;
     let past = store.past_troubles(state::alerts::TURNS_MAX).await?;
     // What began last of each kind, as it was told.
@@ -129,7 +132,7 @@ pub async fn list(
     let channels = alerting.channels.iter();
     Ok(Json(AlertsBody {
         open,
-        history: past.into_iter().take(query.limit.clamp(1, 1_000)).map(past_body).collect(),
+        history: past.into_iter().take(query.limit).map(past_body).collect(),
         channels: channels
             .map(|one| AlertChannelBody { name: one.name().to_owned(), kind: one.kind() })
             .collect(),

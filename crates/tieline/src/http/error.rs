@@ -72,6 +72,7 @@ pages! {
     "auth.token_invalid",
     "call.unknown",
     "connection.can_write",
+    "connection.check_slow",
     "connection.credentials_refused",
     "connection.external_source_missing",
     "connection.field_missing",
@@ -139,6 +140,7 @@ pages! {
     "sign_in.unavailable",
     "store.backup_failed",
     "store.unavailable",
+    "stream.agent_unknown",
     "stream.not_yours",
     "stream.stopping",
     "stream.too_many",
@@ -156,6 +158,7 @@ pages! {
     "user.changed",
     "user.elsewhere",
     "user.taken",
+    "user.kept_out",
     "user.unknown",
 }
 

@@ -226,11 +226,12 @@ pub async fn reset_password(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
-/// Takes a user away: they can sign in no more, and their sessions end.
+/// Takes a user away, and ends their sessions. Who comes by the organization's own sign-in is
+/// made anew when they come again: whoever is disabled there is to stay so, and is not taken away.
 #[utoipa::path(
     delete, path = "/api/v1/users/{name}", tag = "access",
     params(("name" = String, Path, description = "What they sign in with")),
-    responses((status = 200, body = UserBody), (status = 404, body = ErrorBody)),
+    responses((status = 200, body = UserBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)),
     security(("key" = []), ("bearer" = []))
 )]
 pub async fn remove(
@@ -239,6 +240,11 @@ pub async fn remove(
     Segment(name): Segment,
 ) -> Result<Json<UserBody>, ApiError> {
     let user = found(&app, &name).await?;
+    if !user.subject.is_empty() && user.disabled_at.is_some() {
+        let message = "They come by the organization's sign-in and are kept out by this entry.";
+        let fix = "Take their groups away there; then enable and remove them.";
+        return Err(ApiError::new(StatusCode::CONFLICT, "user.kept_out", message, fix).at("name"));
+    }
     let act = act(&caller, "user.removed", &user.id, &[("name", user.name.clone())]);
     let is_removed = app.engine.store.remove_user(&user.id, act, app.engine.clock.now()).await?;
     app.access.users.forget(&user.id);

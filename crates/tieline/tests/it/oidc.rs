@@ -168,6 +168,9 @@ async fn whoever_the_organization_knows_is_let_in_as_their_groups_say(place: Pla
     assert_eq!(again.act(Method::PATCH, path, &disabled).await.0, 200);
     assert_eq!(other.get("/api/v1/calls").await.0, 401);
     assert_eq!(sign_in(&line).await.err().as_deref(), Some("/console/?problem=refused"));
+    // Taken away they would be made anew, and let in.
+    let kept_out = again.act(Method::DELETE, path, &Value::Null).await;
+    assert_eq!((kept_out.0, &kept_out.1["error"]["code"]), (409, &json!("user.kept_out")));
     let typed = json!({ "name": "ada.byron", "password": "" });
     assert_eq!(line.post("/api/v1/session", &typed).await.status, 400);
     let typed = json!({ "name": "ada.byron", "password": "x" });

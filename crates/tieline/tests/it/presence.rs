@@ -16,6 +16,7 @@ crate::facts! {
     settings_that_do_not_fit_what_the_systems_have_are_told_by_pair
     who_is_not_found_on_both_sides_is_told_and_left_alone
     who_is_known_by_an_external_id_is_worked_for_at_once_after_a_restart
+    an_agent_whom_the_crm_signed_in_follows_their_calls_in_the_contact_center
 }
 
 pub(crate) const BOTH: &str = r#"
@@ -278,4 +279,46 @@ async fn who_is_known_by_an_external_id_is_worked_for_at_once_after_a_restart(pl
     desk.in_center("On Queue");
     desk.line.start_server().await;
     desk.until("On Queue", "Online").await;
+}
+
+async fn an_agent_whom_the_crm_signed_in_follows_their_calls_in_the_contact_center(place: Place) {
+    let plan = Line::with_salesforce().and_genesys().agents_sign_in().on(place);
+    let mut desk = Desk::of(plan.section(BOTH).lay().await);
+    desk.in_center("Available");
+    desk.in_crm("Transition");
+    desk.line.start_server().await;
+    desk.console.open();
+    desk.until("Available", "Transition").await;
+    let line = &desk.line;
+    let token = async |user: Option<String>| {
+        let who = connectors::salesforce::sim::SignedInUser { user_id: user, ..Default::default() };
+        let shown = line.salesforce.sign_in(who).token;
+        let body = json!({ "connection": "salesforce", "shown": shown });
+        let told = line.post("/api/v1/agent-tokens/sign-in", &body).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        (told["token"].as_str().expect("a token").to_owned(), told["agent"].clone())
+    };
+    let ask = async |path: &str, token: &str| {
+        let asked = line.http.get(line.url(path)).bearer_auth(token).send().await;
+        let answer = asked.expect("an answer");
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+    };
+    let (ann, agent) = token(Some(desk.crm.clone())).await;
+    assert_eq!(agent, json!(desk.crm), "to their console they are who the CRM says");
+    line.lookup(json!({ "fromNumber": crate::rig::MARIA.1, "callId": "hers" })).await;
+    let begun = json!({ "type": "callStarted", "callId": "hers", "userId": desk.center });
+    assert_eq!(line.post("/api/v1/genesys/events", &begun).await.status, 202);
+    for id in [&desk.crm, &desk.center] {
+        let (status, news) = ask(&format!("/api/v1/agents/{id}/news"), &ann).await;
+        assert_eq!(status, 200, "{news}");
+        assert!(news.to_string().contains("hers"), "{news}");
+    }
+    assert_eq!(ask("/api/v1/calls/hers/history", &ann).await.0, 200);
+    let foreign = ask("/api/v1/agents/agent-8/news", &ann).await;
+    assert_eq!((foreign.0, &foreign.1["error"]["code"]), (403, &json!("stream.not_yours")));
+    let stranger = line.salesforce.add_agent("Nobody Else", "else@example.org").expect("an agent");
+    let (other, agent) = token(Some(stranger)).await;
+    let path = format!("/api/v1/agents/{}/news", agent.as_str().expect("an id"));
+    let unknown = ask(&path, &other).await;
+    assert_eq!((unknown.0, &unknown.1["error"]["code"]), (403, &json!("stream.agent_unknown")));
 }

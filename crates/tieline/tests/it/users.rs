@@ -214,6 +214,14 @@ async fn a_second_factor_is_asked_for_and_each_code_counts_once(place: Place) {
         "session.refused",
         "the factor is nobody's business"
     );
+    // Whoever has the password may mistype a code now and then, and guesses no further.
+    let mut refused = Vec::new();
+    for _ in 0..4 {
+        refused.push(refusal(&line, &typed("000000")).await);
+    }
+    assert_eq!(refused[3], (429, "session.rate_limited".to_owned()), "{refused:?}");
+    let told = actions(&line).await;
+    assert_eq!(told.matches("user.code_refused").count(), 5, "each is written down: {told}");
     assert_eq!(one.act(Method::DELETE, path, &proof).await.0, 204);
     sign_in(&line, "ada").await;
 }

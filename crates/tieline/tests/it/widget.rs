@@ -281,6 +281,32 @@ async fn an_agent_corrects_and_looks_back_at_calls_of_their_own_alone() {
         assert_eq!((status, &told["calls"][0]["callId"]), (200, &json!("before")), "{told}");
         assert_eq!(told["calls"].as_array().map(Vec::len), Some(1));
     }
+    // Whom a vendor has signed in may name any call, and opens their own alone.
+    let vouched = async |call: &str| {
+        let shown = line.genesys().sign_in(connectors::genesys_cloud::sim::SignedInUser::default());
+        let body = json!({ "connection": "genesys", "shown": shown, "callId": call });
+        let told = line.post("/api/v1/agent-tokens/sign-in", &body).await;
+        told["token"].as_str().expect("a token").to_owned()
+    };
+    line.lookup(json!({ "fromNumber": MARIA.1, "callId": "theirs" })).await;
+    tell(&line, json!({ "type": "callStarted", "callId": "theirs", "userId": "agent-8" })).await;
+    let of_theirs = vouched("theirs").await;
+    for (method, what) in [
+        (reqwest::Method::GET, "history"),
+        (reqwest::Method::GET, "news"),
+        (reqwest::Method::POST, "context"),
+    ] {
+        let path = format!("/api/v1/calls/theirs/{what}");
+        let (status, told) = reach(method, &path, &of_theirs).await;
+        assert_eq!((status, &told["error"]["code"]), (403, &json!("stream.not_yours")), "{what}");
+    }
+    assert_eq!(reach(reqwest::Method::GET, history, &vouched("now").await).await.0, 200);
+    let page = line.salesforce.sign_in(connectors::salesforce::sim::SignedInUser::default());
+    let body = json!({ "connection": "salesforce", "shown": page.token, "callId": "now" });
+    let told = line.post("/api/v1/agent-tokens/sign-in", &body).await;
+    let of_crm = told["token"].as_str().expect("a token");
+    let (status, told) = reach(reqwest::Method::GET, history, of_crm).await;
+    assert_eq!((status, &told["error"]["code"]), (403, &json!("stream.agent_unknown")), "{told}");
     let (status, told) = reach(reqwest::Method::POST, context, &own).await;
     assert_eq!((status, &told["confirmed"]), (200, &json!(true)), "{told}");
     let (_, told) = reach(reqwest::Method::GET, history, &own).await;

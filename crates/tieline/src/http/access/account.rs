@@ -4,8 +4,9 @@
 //! open. A new password ends every other session of the user, and this one goes on.
 
 use super::roles::Role;
+use super::session_refusals::too_many;
+use super::sessions::handed_out;
 pub use super::sessions::no_chance;
-use super::sessions::{handed_out, too_many};
 use super::users::Session;
 use super::{Caller, passwords, second_factor};
 use crate::http::error::ErrorBody;
@@ -215,10 +216,11 @@ async fn proved(
     }
     app.access.sessions.may_try_as(&user.id).map_err(too_many)?;
     let password = Secret::new(password.unwrap_or_default());
-    if password.reveal().len() <= passwords::LENGTH_MAX
-        && app.access.sessions.passwords.fits(password, Some(&user.password)).await
-    {
-        return Ok((user, session));
+    if password.reveal().len() <= passwords::LENGTH_MAX {
+        let fits = app.access.sessions.passwords.fits(password, Some(&user.password)).await;
+        if fits.ok_or_else(|| too_many(std::time::Duration::from_secs(1)))? {
+            return Ok((user, session));
+        }
     }
     let message = "That is not the password.";
     let fix = "Type the one that you sign in with.";

@@ -74,8 +74,11 @@ impl Caller {
         match (&self.agent, &self.connection) {
             (Some(agent), Some(connection)) => actor::signed_in(agent, connection),
             (Some(agent), None) => format!("agent {agent}"),
-            (None, _) if self.user().is_some() => format!("user {}", self.name),
-            (None, _) => format!("key {}", self.key),
+            (None, _) => match self.user() {
+                // A name may be another's later.
+                Some(id) => format!("user {} ({id})", self.name),
+                None => format!("key {}", self.key),
+            },
         }
     }
 }

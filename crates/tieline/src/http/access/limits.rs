@@ -28,7 +28,11 @@ impl Bucket {
     /// Takes one request, of so many a minute; otherwise how long until there is one.
     pub fn take(&self, per_minute: u32, now: Instant) -> Result<(), Duration> {
         let most = f64::from(per_minute);
-        let per_second = most / 60.0;
+        self.take_of(most, most / 60.0, now)
+    }
+
+    /// Takes one of so many at most, which come back so many a second.
+    pub fn take_of(&self, most: f64, per_second: f64, now: Instant) -> Result<(), Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = now.saturating_duration_since(state.at).as_secs_f64();
         state.left = (state.left + passed * per_second).min(most);
@@ -38,6 +42,11 @@ impl Bucket {
             return Ok(());
         }
         Err(Duration::from_secs_f64((1.0 - state.left) / per_second))
+    }
+
+    /// What was taken is given back.
+    pub fn give_back(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).left += 1.0;
     }
 
     /// Whether it is as a new one would be.
@@ -104,6 +113,19 @@ impl Seldom {
 mod tests {
     use super::{Bucket, Buckets, SAID_EVERY, Seldom};
     use std::time::{Duration, Instant};
+
+    #[test]
+    fn what_comes_back_slowly_is_soon_gone_and_can_be_given_back() {
+        let begun = Instant::now();
+        let bucket = Bucket::new(5, begun);
+        let take = |at| bucket.take_of(5.0, 1.0 / 180.0, at);
+        assert!((0..5).all(|_| take(begun).is_ok()));
+        assert_eq!(take(begun).map_err(|wait| wait.as_secs()), Err(180));
+        bucket.give_back();
+        assert!(take(begun).is_ok());
+        assert!(take(begun + Duration::from_secs(181)).is_ok());
+        assert!(take(begun + Duration::from_secs(200)).is_err());
+    }
 
     #[test]
     fn a_minute_holds_so_many_and_fills_steadily() {

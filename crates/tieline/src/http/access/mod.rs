@@ -24,6 +24,7 @@ pub mod roles;
 pub mod scopes;
 mod second_factor;
 mod session_body;
+mod session_refusals;
 pub mod sessions;
 pub mod sign_in;
 mod tokens;
@@ -34,7 +35,7 @@ pub use scopes::{Scope, Scopes};
 
 use super::ApiError;
 use crate::config::ServerSection;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use credentials::Presented;
 use domain::Timestamp;
 use engine::Live;
@@ -149,6 +150,10 @@ impl Access {
         headers: &HeaderMap,
     ) -> Result<Identity, Refusal> {
         let token = sessions::token_of(headers).ok_or(Refusal::Missing)?;
+        // A page of a neighbouring host may open a WebSocket, and the cookie goes along.
+        if headers.contains_key(header::UPGRADE) && !is_same_host(headers) {
+            return Err(Refusal::ForeignPage);
+        }
         let found = self.bearer_of(token).await?;
         let session = found.session.as_ref().ok_or(Refusal::TokenInvalid)?;
         if !self.sessions.is_from_our_page(method, headers, &session.id) {
@@ -191,7 +196,12 @@ impl Access {
         }
         // Whoever signed in at a page holds no key that could die before their token.
         if caller.connection.is_none() {
-            self.principal(&caller.key, caller.session.as_ref()).await?;
+            let principal = self.principal(&caller.key, caller.session.as_ref()).await?;
+            // Whoever may less than when it was opened opens it anew, with what they may now.
+            let may_less = caller.scopes.within(principal.scopes) != caller.scopes;
+            if caller.agent.is_none() && may_less {
+                return Err(Refusal::TokenExpired.into());
+            }
         }
         Ok(())
     }
@@ -232,6 +242,13 @@ impl Access {
             None => self.keys.by_id(key).await,
         }
     }
+}
+
+/// Whether the page that asks is of the host that is asked.
+fn is_same_host(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    origin.is_some_and(|(_, host)| text(header::HOST) == Some(host))
 }
 
 impl Identity {

@@ -7,6 +7,7 @@
 
 use super::Caller;
 use super::roles::Role;
+use super::session_refusals;
 use super::sessions::{self, no_chance};
 use crate::config::{ConsoleSection, OidcSection};
 use crate::http::input::Params;
@@ -202,7 +203,8 @@ async fn arrive(
     query: Done,
 ) -> Result<String, &'static str> {
     let oidc = app.oidc.as_ref().ok_or("not_offered")?;
-    // Each that comes back with something costs a question; leaving costs none.
+    let arrived = app.engine.clock.now();
+    // Each that comes back with something costs a question.
     app.access.sessions.may_try(caller.address).map_err(|_| "too_many")?;
     let kept = kept_of(headers).and_then(|text| oidc.opened(text, app.engine.clock.now()));
     let kept = kept.ok_or("late")?;
@@ -234,7 +236,7 @@ async fn arrive(
         "unavailable"
     })?;
     let user = user.ok_or("refused")?;
-    sessions::cookie_of(app, caller, &user).await.map_err(|_| "unavailable")
+    sessions::cookie_of(app, caller, &user, arrived).await.map_err(|_| "unavailable")
 }
 
 /// The user whose claims these are, made where they come for the first time, and with the role
@@ -294,15 +296,18 @@ async fn taken_in(
     Ok(None)
 }
 
-/// The first of these that is one, in the letters that names are made of.
-fn name_of(said: [&str; 3]) -> String {
-    let plain = |text: &str| -> String {
-        let is_plain =
-            |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-@+".contains(*c);
-        text.to_lowercase().chars().filter(is_plain).take(NAME_MAX - 2).collect()
+/// The first of these that is one, in the letters that names are made of. Of the subject, which
+/// nobody chooses, others are left out; a name without some of its letters would be another's.
+fn name_of([preferred, email, subject]: [&str; 3]) -> String {
+    let is_plain = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-@+".contains(*c);
+    let whole = |text: &str| {
+        let text = text.to_lowercase();
+        if text.chars().all(|c| is_plain(&c)) { text } else { String::new() }
     };
-    let names = said.into_iter().map(plain);
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "user".to_owned())
+    let subject: String = subject.to_lowercase().chars().filter(is_plain).collect();
+    let mut names = [whole(preferred), whole(email), subject].into_iter();
+    let name = names.find(|name| !name.is_empty()).unwrap_or_else(|| "user".to_owned());
+    name.chars().take(NAME_MAX - 2).collect()
 }
 
 fn act(
@@ -316,7 +321,7 @@ fn act(
 }
 
 async fn refused(app: &App, caller: &Caller, why: &str) {
-    sessions::say_refused(app, caller, "oidc", why).await;
+    session_refusals::say_refused(app, caller, "oidc", why).await;
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use kit::Secret;
 use tokio::sync::{OnceCell, Semaphore};
 
 const UNDER_WAY_MAX: usize = 2;
+/// More do not wait: whoever sends endless names keeps out nobody for long.
+const WAITING_MAX: usize = 32;
 /// Characters of a password that is chosen, and bytes at most.
 pub const LENGTH_MIN: usize = 12;
 pub const LENGTH_MAX: usize = 256;
@@ -20,13 +22,18 @@ const MADE_LENGTH: usize = 20;
 
 pub struct Passwords {
     turn: Semaphore,
+    places: Semaphore,
     /// Of a password that nobody has: who is not there takes as long as who is.
     nobodys: OnceCell<String>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turn: Semaphore::new(UNDER_WAY_MAX), nobodys: OnceCell::new() }
+        Self {
+            turn: Semaphore::new(UNDER_WAY_MAX),
+            places: Semaphore::new(WAITING_MAX),
+            nobodys: OnceCell::new(),
+        }
     }
 }
 
@@ -41,24 +48,26 @@ impl Passwords {
         hashing.await.ok().flatten()
     }
 
-    /// Whether this is the password; takes the same time where there is no hash.
-    pub async fn fits(&self, password: Secret, hash: Option<&str>) -> bool {
+    /// Whether this is the password; takes the same time where there is no hash. `None` where
+    /// too many wait to be told.
+    pub async fn fits(&self, password: Secret, hash: Option<&str>) -> Option<bool> {
+        let _place = self.places.try_acquire().ok()?;
         let nobodys = async { self.hash(made()?).await };
         let compared = match hash {
             Some(hash) => hash.to_owned(),
             None => {
                 let nobodys = self.nobodys.get_or_try_init(|| async { nobodys.await.ok_or(()) });
-                let Ok(nobodys) = nobodys.await else { return false };
+                let Ok(nobodys) = nobodys.await else { return Some(false) };
                 nobodys.clone()
             }
         };
-        let Ok(_turn) = self.turn.acquire().await else { return false };
+        let _turn = self.turn.acquire().await.ok()?;
         let comparing = tokio::task::spawn_blocking(move || {
             PasswordHash::new(&compared).is_ok_and(|known| {
                 Argon2::default().verify_password(password.reveal().as_bytes(), &known).is_ok()
             })
         });
-        comparing.await.unwrap_or(false) && hash.is_some()
+        Some(comparing.await.unwrap_or(false) && hash.is_some())
     }
 }
 
@@ -98,10 +107,14 @@ mod tests {
         let given = || Secret::new("correct horse battery".to_owned());
         let hash = passwords.hash(given()).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.fits(given(), Some(&hash)).await);
-        assert!(!passwords.fits(Secret::new("correct horse".to_owned()), Some(&hash)).await);
-        assert!(!passwords.fits(given(), None).await);
-        assert!(!passwords.fits(given(), Some("no hash")).await);
+        assert_eq!(passwords.fits(given(), Some(&hash)).await, Some(true));
+        let wrong = Secret::new("correct horse".to_owned());
+        assert_eq!(passwords.fits(wrong, Some(&hash)).await, Some(false));
+        assert_eq!(passwords.fits(given(), None).await, Some(false));
+        assert_eq!(passwords.fits(given(), Some("no hash")).await, Some(false));
+        let all = passwords.places.try_acquire_many(super::WAITING_MAX as u32).expect("free");
+        assert_eq!(passwords.fits(given(), Some(&hash)).await, None, "too many wait");
+        drop(all);
         assert_ne!(passwords.hash(given()).await, Some(hash), "each has a salt of its own");
     }
 

@@ -7,12 +7,14 @@
 //! say what only our own page was told ([`Sessions::is_from_our_page`]); and a page of another
 //! site is sent nothing at all (`SameSite=Strict`).
 
-use super::limits::{Buckets, Seldom};
+use super::limits::{Bucket, Buckets, Seldom};
+use super::pages::network;
 use super::passwords::Passwords;
 use super::refusal::Refusal;
 use super::roles::Role;
 use super::scopes::Scopes;
 use super::session_body::{Given, SessionBody, SessionRequest, body};
+use super::session_refusals::{refused, too_many};
 use super::users::{self, Session};
 use super::{Caller, Claims, second_factor, tokens};
 use crate::http::error::ErrorBody;
@@ -31,14 +33,19 @@ use state::audit::Act;
 use state::users::Who;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const COOKIE: &str = "tieline_session";
 /// How long one is signed in: a working day.
 const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
-/// Tries to sign in, a minute: of an address, and as one user from wherever; and how many of
-/// either are counted apart.
+/// Tries to sign in, a minute: of an address (a /64 of IPv6), and as one user from wherever,
+/// so many that one address cannot use them up; and how many of either are counted apart.
 const TRIES_PER_MINUTE: u32 = 20;
+const TRIES_AS_PER_MINUTE: u32 = 120;
+/// Codes that a user may mistype in a row, and how long until there is one more.
+const CODES: u32 = 5;
+const CODE_EVERY: Duration = Duration::from_secs(180);
 const COUNTED_MAX: usize = 10_000;
 /// Bytes of a key, a name or a code.
 const TEXT_MAX: usize = 1_024;
@@ -47,7 +54,8 @@ const TEXT_MAX: usize = 1_024;
 pub struct Sessions {
     tries: Buckets<IpAddr>,
     tries_as: Buckets<String>,
-    refusals: Seldom,
+    codes: Buckets<String>,
+    pub(super) refusals: Seldom,
     pub passwords: Passwords,
     csrf: hmac::Key,
 }
@@ -56,7 +64,8 @@ impl Sessions {
     pub fn new(key: &[u8; 32]) -> Self {
         Self {
             tries: Buckets::new(TRIES_PER_MINUTE, COUNTED_MAX),
-            tries_as: Buckets::new(TRIES_PER_MINUTE, COUNTED_MAX),
+            tries_as: Buckets::new(TRIES_AS_PER_MINUTE, COUNTED_MAX),
+            codes: Buckets::new(CODES, COUNTED_MAX),
             refusals: Seldom::default(),
             passwords: Passwords::default(),
             csrf: hmac::Key::new(hmac::HMAC_SHA256, key),
@@ -80,14 +89,24 @@ impl Sessions {
 
     /// Counts a try from this address; otherwise how long until there may be one.
     pub(super) fn may_try(&self, address: IpAddr) -> Result<(), Duration> {
-        let now = Instant::now();
+        let (now, address) = (Instant::now(), network(address));
         self.tries.of(address, TRIES_PER_MINUTE, now).take(TRIES_PER_MINUTE, now)
     }
 
     /// The same as this user, from wherever: many addresses guess no faster.
     pub(super) fn may_try_as(&self, user: &str) -> Result<(), Duration> {
         let now = Instant::now();
-        self.tries_as.of(user.to_owned(), TRIES_PER_MINUTE, now).take(TRIES_PER_MINUTE, now)
+        let bucket = self.tries_as.of(user.to_owned(), TRIES_AS_PER_MINUTE, now);
+        bucket.take(TRIES_AS_PER_MINUTE, now)
+    }
+
+    /// Counts a code of this user, whose password was right; it is given back where it is the
+    /// right one. A code has six digits: whoever may guess as often as they like finds one.
+    fn may_try_code(&self, user: &User) -> Result<Arc<Bucket>, Duration> {
+        let now = Instant::now();
+        let bucket = self.codes.of(user.id.clone(), CODES, now);
+        bucket.take_of(f64::from(CODES), 1.0 / CODE_EVERY.as_secs_f64(), now)?;
+        Ok(bucket)
     }
 }
 
@@ -141,11 +160,13 @@ pub async fn begin(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
+    // A change of the password meanwhile ends what began before it.
+    let arrived = app.engine.clock.now();
     let Given { key, name, password, code } = read_json(request).await?;
     if let (None, Some(name)) = (&key, &name) {
         let password = Secret::new(password.unwrap_or_default());
         let user = of_a_password(&app, &caller, name, password, code).await?;
-        return opened(&app, &caller, &user).await;
+        return opened(&app, &caller, &user, arrived).await;
     }
     if key.is_some() && name.is_some() && password.is_some() {
         let message = "Both a key and a name were sent.";
@@ -165,7 +186,7 @@ pub async fn begin(
         Err(_) => return Err(refused(&app, &caller, "key").await),
     };
     let began = (&*principal.id, format!("key {}", principal.id), principal.scopes);
-    set_out(&app, &caller, began, Session::new(app.engine.clock.now())?).await
+    set_out(&app, &caller, began, Session::new(arrived)?).await
 }
 
 /// The user whose name and password these are, and whose code, where they have a second factor.
@@ -192,6 +213,7 @@ async fn of_a_password(
     let able = user.filter(|user| user.disabled_at.is_none() && !user.password.is_empty());
     let hash = able.as_ref().map(|user| user.password.as_str());
     let fits = sessions.passwords.fits(password, hash).await;
+    let fits = fits.ok_or_else(|| too_many(Duration::from_secs(1)))?;
     let Some(user) = able.filter(|_| fits) else {
         return Err(refused(app, caller, "password").await);
     };
@@ -202,27 +224,53 @@ async fn of_a_password(
         let status = StatusCode::UNAUTHORIZED;
         return Err(ApiError::new(status, "session.code_required", message, fix).at("code"));
     };
+    let taken = sessions.may_try_code(&user).map_err(too_many)?;
     let step = second_factor::step_of(totp, &code, app.engine.clock.now());
     let is_spent = match step {
         Some(step) => app.engine.store.spend_totp_step(&user.id, step).await?,
         None => false,
     };
-    if is_spent { Ok(user) } else { Err(refused(app, caller, "code").await) }
+    if is_spent {
+        taken.give_back();
+        return Ok(user);
+    }
+    // Whoever comes so far has the password: the user is to know.
+    let act = Act {
+        actor: "nobody".to_owned(),
+        action: "user.code_refused",
+        subject: user.id.clone(),
+        details: BTreeMap::from([
+            ("name".to_owned(), user.name.clone()),
+            ("address".to_owned(), caller.address.to_string()),
+        ]),
+    };
+    app.engine.store.audit(act, app.engine.clock.now()).await?;
+    Err(refused(app, caller, "code").await)
 }
 
-/// The answer that signs a user in.
-pub(super) async fn opened(app: &App, caller: &Caller, user: &User) -> Result<Response, ApiError> {
-    let session = Session::new(app.engine.clock.now())?;
+/// The answer that signs a user in who has proven who they are since `arrived`.
+pub(super) async fn opened(
+    app: &App,
+    caller: &Caller,
+    user: &User,
+    arrived: Timestamp,
+) -> Result<Response, ApiError> {
+    let session = Session::new(arrived)?;
     let scopes = Role::parse(&user.role).map(Role::scopes).unwrap_or_default();
-    let (key, actor) = (users::key_of(user), format!("user {}", user.name));
+    let (key, actor) = (users::key_of(user), users::actor(user));
     set_out(app, caller, (&key, actor, scopes), session).await
 }
 
-/// The cookie that signs in a user whom an identity provider vouched for.
-pub(super) async fn cookie_of(app: &App, caller: &Caller, user: &User) -> Result<String, ApiError> {
-    let session = Session::new(app.engine.clock.now())?;
+/// The cookie that signs in a user whom an identity provider vouched for since `arrived`.
+pub(super) async fn cookie_of(
+    app: &App,
+    caller: &Caller,
+    user: &User,
+    arrived: Timestamp,
+) -> Result<String, ApiError> {
+    let session = Session::new(arrived)?;
     let scopes = Role::parse(&user.role).map(Role::scopes).unwrap_or_default();
-    let (key, actor) = (users::key_of(user), format!("user {}", user.name));
+    let (key, actor) = (users::key_of(user), users::actor(user));
     write_down(app, caller, (&key, actor), &session).await?;
     let token = token(app, (&key, scopes), &session);
     Ok(cookie(&token, LIFETIME, !caller.address.is_loopback()))
@@ -343,56 +391,6 @@ fn answer(body: SessionBody, set: Option<String>) -> Response {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     response
-}
-
-/// Written down and logged once a minute, with how many there were.
-pub(super) async fn say_refused(app: &App, caller: &Caller, what: &str, why: &str) {
-    let Some(refusals) = app.access.sessions.refusals.count(Instant::now()) else { return };
-    let address = caller.address;
-    tracing::warn!(caller.address = %address, refusals, "a sign-in at the console was refused: {what} {why}");
-    let about = [
-        ("address", address.to_string()),
-        ("refusals", refusals.to_string()),
-        ("reason", why.to_owned()),
-    ];
-    let about = about.into_iter().filter(|(_, value)| !value.is_empty());
-    let act = Act {
-        actor: "nobody".to_owned(),
-        action: "session.refused",
-        subject: what.to_owned(),
-        details: about.map(|(name, value)| (name.to_owned(), value)).collect(),
-    };
-    if let Err(error) = app.engine.store.audit(act, app.engine.clock.now()).await {
-        tracing::error!("a refused sign-in could not be written down: {error}");
-    }
-}
-
-/// Says what is wrong, and not as whom: a password is typed into the wrong field now and then.
-async fn refused(app: &App, caller: &Caller, what: &'static str) -> ApiError {
-    say_refused(app, caller, what, "").await;
-    let (message, fix) = match what {
-        "key" => (
-            "The key opens nothing.",
-            "Type it as it was told when it was made, or make one: tieline api-keys create.",
-        ),
-        "code" => (
-            "The code is not the one of now, or was used.",
-            "Wait for the next one, and look at the clock of the device that shows it.",
-        ),
-        _ => (
-            "Name and password open nothing.",
-            "Type them again; an admin can reset a password: tieline users reset-password NAME.",
-        ),
-    };
-    ApiError::new(StatusCode::UNAUTHORIZED, "session.refused", message, fix).at(what)
-}
-
-pub(super) fn too_many(wait: Duration) -> ApiError {
-    let message = "Too many tries to sign in from this address, or as this user.";
-    let fix = "Wait as long as Retry-After says.";
-    let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "session.rate_limited", message, fix)
-        .retry_after(whole.max(1))
 }
 
 #[cfg(test)]

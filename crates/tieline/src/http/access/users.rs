@@ -32,6 +32,11 @@ pub fn key_of(user: &User) -> String {
     format!("{USER}{}", user.id)
 }
 
+/// Who a user is, for the audit log: a name may be another's later.
+pub fn actor(user: &User) -> String {
+    format!("user {} ({})", user.name, user.id)
+}
+
 /// The user's id, where it is not a key's.
 pub fn id_of(key: &str) -> Option<&str> {
     key.strip_prefix(USER)
@@ -121,10 +126,13 @@ impl Users {
     /// Refuses a session that was signed out of.
     pub async fn goes_on(&self, session: &Session) -> Result<(), Refusal> {
         let now = self.clock.now();
-        let known = self.memory().going_on.get(&session.id).copied();
-        if known.is_some_and(|read_at| is_fresh(read_at, now)) {
-            return Ok(());
-        }
+        let forgotten = {
+            let memory = self.memory();
+            if memory.going_on.get(&session.id).is_some_and(|read_at| is_fresh(*read_at, now)) {
+                return Ok(());
+            }
+            memory.forgotten
+        };
         if self.store.is_session_ended(&session.id).await? {
             return Err(Refusal::TokenExpired);
         }
@@ -132,7 +140,9 @@ impl Users {
         if memory.going_on.len() >= REMEMBERED_MAX {
             memory.going_on.clear();
         }
-        memory.going_on.insert(Arc::clone(&session.id), now);
+        if memory.forgotten == forgotten {
+            memory.going_on.insert(Arc::clone(&session.id), now);
+        }
         Ok(())
     }
 
@@ -145,7 +155,9 @@ impl Users {
 
     /// A session was ended here.
     pub fn forget_session(&self, session: &Session) {
-        self.memory().going_on.remove(&session.id);
+        let mut memory = self.memory();
+        memory.going_on.remove(&session.id);
+        memory.forgotten += 1;
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -8,6 +8,9 @@ use engine::Wanted;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Longest text.
+const TEXT_MAX: usize = 1_024;
+
 /// A number or an e-mail; both: whoever has either. In the body, for logs of others keep
 /// addresses.
 #[derive(Deserialize, ToSchema)]
@@ -53,6 +56,12 @@ pub async fn search(
     request: Request,
 ) -> Result<Json<FoundCustomersBody>, ApiError> {
     let CustomerSearchBody { phone, email } = read_json(request).await?;
+    for (at, text) in [("phone", &phone), ("email", &email)] {
+        if text.chars().count() > TEXT_MAX {
+            let message = format!("{at} is longer than 1,024 characters.");
+            return Err(ApiError::field(at, message, "Send one number, or one e-mail."));
+        }
+    }
     let wanted = Wanted::read(&phone, &email, app.engine.options.region).ok_or_else(|| {
         let fix = "Send a number such as +15550199999, or an e-mail.";
         ApiError::field("phone", "Neither a number nor an e-mail is given.", fix)

@@ -98,10 +98,18 @@ pub async fn of_agent(
     Params(query): Params<NewsQuery>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let is_theirs = caller.agent.is_none() || own_id(&app, &caller) == Some(agent.trim());
-    if !is_theirs || caller.call.is_some() {
-        return Err(not_yours("agentId"));
-    }
+    let agent = match &caller.agent {
+        None => agent,
+        Some(_) if caller.call.is_some() => return Err(not_yours("agentId")),
+        Some(signed_in) => {
+            let own = own_id(&app, &caller).ok_or_else(|| not_known(&caller))?;
+            // By either of their ids it is their own.
+            if agent.trim() != &**signed_in && agent.trim() != own {
+                return Err(not_yours("agentId"));
+            }
+            own
+        }
+    };
     let asked = Asked { topic: app.engine.store.agent_topic(&agent), call: None };
     answer(app, caller, asked, query, request).await
 }
@@ -112,24 +120,42 @@ pub(super) async fn refuse_others(
     caller: &Caller,
     call: &CallId,
 ) -> Result<(), ApiError> {
-    let is_theirs = match (&caller.agent, &caller.call, own_id(app, caller)) {
-        (None, ..) => true,
-        (Some(_), Some(only), _) => **only == *call.as_str(),
-        (Some(_), None, Some(agent)) => app.engine.store.is_agent_of(agent, call).await?,
-        (Some(_), None, None) => false,
+    if caller.agent.is_none() {
+        return Ok(());
+    }
+    let is_for_it = caller.call.as_deref().is_none_or(|only| *only == *call.as_str());
+    let is_theirs = match (&caller.connection, &caller.call) {
+        _ if !is_for_it => false,
+        // Whoever holds a key has named the call, and knows whose it is.
+        (None, Some(_)) => true,
+        // Whom a vendor has signed in names any call they like.
+        (Some(_), _) | (None, None) => match own_id(app, caller) {
+            Some(agent) => app.engine.store.is_agent_of(&agent, call).await?,
+            None => return Err(not_known(caller)),
+        },
     };
     if is_theirs { Ok(()) } else { Err(not_yours("callId")) }
 }
 
-/// The contact center's id of the agent who asks. An agent whom another system signed in
-/// has an id there, which may be anybody's here: they follow the call of their token.
-fn own_id<'a>(app: &App, caller: &'a Caller) -> Option<&'a str> {
+/// The contact center's id of the agent who asks. Whom another system signed in has an id
+/// there, which may be anybody's here: a team that keeps presence knows which agent it is.
+fn own_id(app: &App, caller: &Caller) -> Option<String> {
+    let agent = caller.agent.as_deref()?;
     let center = app.engine.connections.contact_center();
-    let is_ours = caller
-        .connection
-        .as_deref()
-        .is_none_or(|signed_in_at| center.is_some_and(|center| center.name == signed_in_at));
-    caller.agent.as_deref().filter(|_| is_ours)
+    match caller.connection.as_deref() {
+        None => Some(agent.to_owned()),
+        Some(name) if center.is_some_and(|center| center.name == name) => Some(agent.to_owned()),
+        Some(name) => app.engine.presence.center_of(agent, name),
+    }
+}
+
+/// Nobody here knows which agent of the contact center somebody is.
+fn not_known(caller: &Caller) -> ApiError {
+    let at = caller.connection.as_deref().unwrap_or_default();
+    let message = format!("Which agent of the contact center this user of {at} is, is not known.");
+    let fix = "Put them into a team of [[presence]], or let the page hand a token over: POST \
+               /api/v1/agent-tokens.";
+    ApiError::new(StatusCode::FORBIDDEN, "stream.agent_unknown", message, fix).at("agentId")
 }
 
 fn not_yours(at: &str) -> ApiError {

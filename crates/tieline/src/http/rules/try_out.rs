@@ -140,7 +140,7 @@ pub async fn replay(State(app): State<App>, request: Request) -> Result<Response
 /// A length of time such as `7d`; a week where none is given.
 pub(super) fn length(text: Option<String>) -> Result<Duration, ApiError> {
     const WEEK: Duration = Duration::from_secs(7 * 86_400);
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(WEEK) };
+    let Some(text) = text else { return Ok(WEEK) };
     text.parse::<crate::config::Period>().map(|period| period.0).map_err(|_| {
         let fix = "Write a number and s, m, h or d, such as 7d.";
         ApiError::field("since", "since is no length of time.", fix)
