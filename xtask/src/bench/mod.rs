@@ -5,6 +5,7 @@
 //! `cargo xtask bench rules`: decisions beside two engines, and beside the lookup ([`rules`]).
 //! `cargo xtask bench sync`: contacts brought over, beside the script of the public guides ([`sync`]);
 //! with `--million` how large and how slow a sync of a million contacts is.
+//! `cargo xtask bench console`: the console's pages over a million calls and contacts ([`console`]).
 //! `cargo xtask bench presence`: five thousand agents in two systems ([`presence`]).
 //!
 //! The bare endpoint is the limit, the Node service the alternative; all stand
@@ -13,6 +14,7 @@
 //! quoted with least and most. Nothing here is a test: machines differ.
 
 mod actions;
+mod console;
 mod contestants;
 mod events;
 mod figures;
@@ -30,7 +32,8 @@ use anyhow::Result;
 use rounds::Plan;
 use std::fs;
 
-const SUBJECTS: [&str; 7] = ["lookup", "events", "streams", "actions", "rules", "sync", "presence"];
+const SUBJECTS: [&str; 8] =
+    ["lookup", "events", "streams", "actions", "rules", "sync", "presence", "console"];
 
 pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     let mut is_quick = false;
@@ -62,8 +65,10 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
     fs::create_dir_all(&folder)?;
     if build {
         contestants::build()?;
-        if subject == "presence" {
-            presence::build()?;
+        match subject.as_str() {
+            "presence" => presence::build()?,
+            "console" => console::build()?,
+            _ => {}
         }
     }
     let plan = if is_quick { Plan::quick() } else { Plan::full() };
@@ -73,6 +78,7 @@ pub(crate) fn run(rest: &[String]) -> Result<Outcome> {
         "actions" => actions::enrichments(plan, &folder)?,
         "rules" => rules::decisions(plan, build, &folder)?,
         "presence" => presence::agents(is_quick, &folder)?,
+        "console" => console::pages(is_quick, &folder)?,
         "sync" if is_large => {
             let people = if is_quick { 100_000 } else { 1_000_000 };
             sync::million::first_and_next(people, &folder)?

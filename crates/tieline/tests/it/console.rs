@@ -161,13 +161,13 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    async fn open(browser: Browser, url: &str) -> Self {
+    pub(crate) async fn open(browser: Browser, url: &str) -> Self {
         let tab = browser.open(url).await;
         browser.until(&tab, "document.querySelector('input[name=password]')").await;
         Self { browser, tab }
     }
 
-    async fn sign_in(&self, key: &str) {
+    pub(crate) async fn sign_in(&self, key: &str) {
         let typed = format!(
             "const key = document.querySelector('input[name=password]'); key.value = '{key}';
              key.form.requestSubmit();"
@@ -402,6 +402,23 @@ async fn axe_finds_nothing_serious_on_any_page_wide_narrow_or_dark() {
         for page in PAGES {
             one.go(page).await;
             check(page).await;
+        }
+        for (address, stands) in [
+            ("items/connections/+", "main select[name=type]"),
+            ("connections/salesforce", "main figure svg"),
+            ("settings/retention", "main .readonly"),
+            ("settings/users", "main input[name=fullName]"),
+        ] {
+            one.look(&format!("location.hash = '#/{address}'")).await;
+            one.browser.until(&one.tab, &format!("document.querySelector('{stands}')")).await;
+            if address.ends_with('+') {
+                // With every setting that there is, also those behind a fold.
+                let all = "const type = document.querySelector('select[name=type]');
+                    type.value = 'salesforce'; type.dispatchEvent(new Event('change', { bubbles: true }));
+                    document.querySelectorAll('main details').forEach(one => { one.open = true; });";
+                one.look(all).await;
+            }
+            check(address).await;
         }
     }
 }

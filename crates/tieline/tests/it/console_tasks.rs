@@ -1,13 +1,15 @@
 //! What people come to the console's pages for, done in a real browser.
 
 use crate::actions::ENRICHMENT;
-use crate::console::{Onlooker, typed};
+use crate::console::{Onlooker, Pages, typed};
+use crate::demo::Demo;
+use crate::presence_console::browser::Browser;
 use crate::rig::{JOHN, Line, MARIA};
 use crate::sync_health::{run, section};
 use connectors::salesforce::sim::{Config, start};
 use serde_json::Value;
 
-impl Onlooker {
+impl Pages {
     /// Goes to an address within the console, and waits until something stands there.
     async fn at(&self, address: &str, stands: &str) {
         self.look(&format!("location.hash = '#/{address}'")).await;
@@ -165,5 +167,86 @@ async fn alerts_show_who_is_told_from_when_on_and_what_was() {
     assert!(told.contains("ops") && told.contains("above 5.0 %"), "{told}");
     one.at("settings/retention", "document.querySelector('main')").await;
     one.says("30 days").await;
+    one.assert_clean().await;
+}
+
+/// A button by the name that a screen reader reads.
+fn labelled(label: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('main button')].find(one => one.ariaLabel === '{label}')"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_demo_an_agent_is_paused_a_rule_published_and_a_sync_run_decided_and_undone() {
+    let Some(browser) = Browser::start().await else { return };
+    let demo = Demo::start(&[]).await;
+    let one = Pages::open(browser, &format!("{}/console/", demo.text("url"))).await;
+    one.browser.resize(&one.tab, 1_280, 860).await;
+    one.sign_in(demo.text("apiKey")).await;
+
+    let pause = labelled("Pause Ada Amber");
+    one.at("presence", &pause).await;
+    one.look(&format!("{pause}.click()")).await;
+    one.says("Ada Amber is paused").await;
+    let resume = labelled("Resume Ada Amber");
+    one.browser.until(&one.tab, &resume).await;
+    one.look(&format!("{resume}.click()")).await;
+    one.says("Ada Amber is kept in step again").await;
+
+    let option = "document.querySelector('main fieldset [data-is=option]')";
+    one.at("routing/rules/Gold%20callers", option).await;
+    one.look(&format!("{option}.value = 'General'")).await;
+    one.look(&typed(&[("number", JOHN.1)])).await;
+    one.says("Goes to: Queue: General").await;
+    one.look(&format!("{option}.form.requestSubmit()")).await;
+    one.says("not in force until it is published").await;
+    let press_when_there = async |name: &str| {
+        let button = format!(
+            "[...document.querySelectorAll('main button, dialog button')]
+                 .find(one => one.innerText === '{name}')"
+        );
+        one.browser.until(&one.tab, &button).await;
+        one.look(&press(name)).await;
+    };
+    press_when_there("Publish…").await;
+    press_when_there("Publish").await;
+    one.says("Rule set 2 is in force").await;
+    one.says("loyaltyTier = Gold → Queue: General").await;
+    let back = labelled("Roll back to rule set 1");
+    one.browser.until(&one.tab, &back).await;
+    one.look(&format!("{back}.click()")).await;
+    one.browser.until(&one.tab, "document.querySelector('dialog button.primary')").await;
+    one.look("document.querySelector('dialog button.primary').click()").await;
+    one.says("Rule set 3 is in force").await;
+
+    one.at("syncs/contacts", "document.querySelector('main .tabs')").await;
+    press_when_there("Plan").await;
+    one.says("What it would write").await;
+    one.at("syncs/contacts", "document.querySelector('main .tabs')").await;
+    press_when_there("Run now").await;
+    press_when_there("Approve and run").await;
+    let undo = "[...document.querySelectorAll('main button')].find(one => one.innerText === 'Undo this run…')";
+    one.browser.until(&one.tab, undo).await;
+    one.keep_picture("sync-run").await;
+    let run = one.look("return location.hash.slice(2)").await;
+    let run = run.as_str().expect("an address").to_owned();
+
+    let key = "document.querySelector('main [aria-label=Decide] button kbd')";
+    one.at("review", key).await;
+    one.keep_picture("review-decided").await;
+    let decide = format!(
+        "document.dispatchEvent(new KeyboardEvent('keydown', {{ key: {key}.innerText, bubbles: true }}))"
+    );
+    one.look(&decide).await;
+    one.says("1 review decided").await;
+
+    one.at(&run, undo).await;
+    one.look(&format!("{undo}.click()")).await;
+    press_when_there("Undo").await;
+    let undone = "document.querySelector('main').innerText.includes('Takes back') \
+                  && !document.querySelector('main').innerText.includes('Goes on')";
+    one.browser.until(&one.tab, undone).await;
+    assert!(one.main().await.contains("done"), "{}", one.main().await);
     one.assert_clean().await;
 }

@@ -15,6 +15,7 @@ crate::facts! {
     a_new_password_ends_every_other_session
     a_second_factor_is_asked_for_and_each_code_counts_once
     a_restart_signs_nobody_out
+    an_agents_token_made_in_a_session_ends_with_it
 }
 
 const PASSWORD: &str = "a sentence is good";
@@ -241,4 +242,21 @@ async fn a_restart_signs_nobody_out(place: Place) {
     line.start_server().await;
     let ada = Visitor::again(&line, cookie, told);
     assert_eq!(ada.get("/api/v1/calls").await.0, 401, "nor signs it anybody in");
+}
+
+async fn an_agents_token_made_in_a_session_ends_with_it(place: Place) {
+    let line = Line::with_salesforce().on(place).start().await;
+    make(&line, "root", "admin").await;
+    let one = sign_in(&line, "root").await;
+    let made = one.act(Method::POST, "/api/v1/agent-tokens", &json!({ "agent": "agent-7" })).await;
+    let token = made.1["token"].as_str().expect("a token").to_owned();
+    let ask = async |method: Method, path: &str| {
+        let asked = line.http.request(method, line.url(path)).bearer_auth(&token);
+        asked.json(&json!({})).send().await.expect("an answer").status().as_u16()
+    };
+    let news = "/api/v1/agents/agent-7/news";
+    assert_eq!(ask(Method::GET, news).await, 200);
+    assert_eq!(ask(Method::PUT, "/api/v1/session/password").await, 403, "an agent has no account");
+    assert_eq!(one.act(Method::DELETE, "/api/v1/session", &Value::Null).await.0, 204);
+    assert_eq!(ask(Method::GET, news).await, 401);
 }

@@ -76,7 +76,11 @@ pub async fn issue(
     let now = app.engine.clock.now();
     let call = call(body.call_id)?;
     let claims = Claims::new(&*caller.key, Scopes::of_an_agent(), now.plus(LIFETIME));
-    let claims = Claims { agent: Some(agent), call, ..claims };
+    // Made in somebody's session it ends with that.
+    let (session, began_at) = caller
+        .session
+        .map_or((None, None), |session| (Some(session.id.to_string()), Some(session.began_at.0)));
+    let claims = Claims { agent: Some(agent), call, session, began_at, ..claims };
     Ok(issued(&app, &claims, now))
 }
 

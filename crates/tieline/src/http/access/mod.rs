@@ -221,6 +221,10 @@ impl Access {
             self.users.goes_on(session).await?;
         }
         let mut scopes = Scopes::parse(&claims.scopes).unwrap_or_default();
+        // Who may make such tokens no more has made none.
+        if claims.agent.is_some() && !principal.scopes.allow(Scope::Agents) {
+            return Err(Refusal::TokenInvalid);
+        }
         if claims.agent.is_none() {
             // What a person may do is what their role says now.
             let is_user = users::id_of(&claims.key).is_some();
@@ -255,7 +259,7 @@ impl Identity {
     fn may(&self, method: &Method, path: &str) -> Result<(), Refusal> {
         self.principal.count()?;
         // One's own account, whatever else one may do.
-        if self.session.is_some() && scopes::is_ones_own(path) {
+        if self.session.is_some() && self.agent.is_none() && scopes::is_ones_own(path) {
             return Ok(());
         }
         // No key is an agent's; one that may read sees what any of them may see.

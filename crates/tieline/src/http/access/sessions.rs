@@ -37,6 +37,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const COOKIE: &str = "tieline_session";
+/// Of this name a browser takes it from this very host alone, and over TLS: a neighbouring host can
+/// put none in its place. On one's own machine, without TLS, it is the other.
+const HOST_COOKIE: &str = "__Host-tieline_session";
 /// How long one is signed in: a working day.
 const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
 /// Tries to sign in, a minute: of an address (a /64 of IPv6), and as one user from wherever,
@@ -113,8 +116,10 @@ impl Sessions {
 /// The token that a browser sends along.
 pub fn token_of(headers: &HeaderMap) -> Option<&str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
-    let (_, token) = pairs.find(|(name, _)| name.trim() == COOKIE)?;
+    let pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
+    let pairs: Vec<(&str, &str)> = pairs.collect();
+    let named = |wanted: &str| pairs.iter().find(|(name, _)| name.trim() == wanted);
+    let (_, token) = named(HOST_COOKIE).or_else(|| named(COOKIE))?;
     Some(token.trim()).filter(|token| tokens::is_token(token))
 }
 
@@ -137,7 +142,7 @@ pub async fn current(
         Err(Refusal::Store(error)) => Err(Refusal::Store(error).into()),
         // Its time is over, or who began it is gone.
         Err(_) => {
-            let forgotten = cookie("", Duration::ZERO, true);
+            let forgotten = cookie("", Duration::ZERO, !nobody.address.is_loopback());
             Ok(answer(body(&app, None).await?, Some(forgotten)))
         }
     }
@@ -345,7 +350,7 @@ pub async fn end(
             Err(_) => {}
         }
     }
-    let forgotten = cookie("", Duration::ZERO, false);
+    let forgotten = cookie("", Duration::ZERO, !caller.address.is_loopback());
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, forgotten)]).into_response())
 }
 
@@ -380,9 +385,9 @@ pub fn no_chance() -> ApiError {
 }
 
 fn cookie(token: &str, lives: Duration, is_secure: bool) -> String {
-    let secure = if is_secure { "; Secure" } else { "" };
+    let (name, secure) = if is_secure { (HOST_COOKIE, "; Secure") } else { (COOKIE, "") };
     let seconds = lives.as_secs();
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }
 
 fn answer(body: SessionBody, set: Option<String>) -> Response {
@@ -418,6 +423,8 @@ mod tests {
         check(&["tieline_session=tt_a.b"], Some("tt_a.b"));
         check(&["x=1; tieline_session=tt_a.b ;y=2"], Some("tt_a.b"));
         check(&["x=1", "tieline_session=tt_a.b"], Some("tt_a.b"));
+        // What a neighbouring host has put there goes after what only we can.
+        check(&["tieline_session=tt_x.y; __Host-tieline_session=tt_a.b"], Some("tt_a.b"));
         // A key is no token: it would be a session that never ends.
         check(&["tieline_session=a-key"], None);
         check(&["not_tieline_session=tt_a.b"], None);
@@ -445,7 +452,7 @@ mod tests {
     fn no_page_can_read_the_cookie_and_no_other_site_sends_it() {
         let set = cookie("tt_a.b", Duration::from_secs(60), true);
         let expected = "tieline_session=tt_a.b; Path=/; HttpOnly; SameSite=Strict; Max-Age=60";
-        assert_eq!(set, format!("{expected}; Secure"));
+        assert_eq!(set, format!("__Host-{expected}; Secure"));
         assert_eq!(cookie("tt_a.b", Duration::from_secs(60), false), expected);
     }
 }
