@@ -105,6 +105,10 @@ impl fmt::Debug for Tokens {
     }
 }
 
+/// How long background work waits for a token being minted: for several attempts at a vendor
+/// that resets or refuses, and shorter than whoever looks at a check waits for it.
+pub const WAIT: Duration = Duration::from_secs(5);
+
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 

@@ -63,8 +63,7 @@ pub async fn look(connection: &Connection) -> Vec<Finding> {
     }
 }
 
-/// How long the first token of a connection may take, and when it is tried again.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
+/// When a vendor that does not answer is asked again.
 const AGAIN_AFTER: [Duration; 3] =
     [Duration::from_secs(30), Duration::from_secs(300), Duration::from_secs(1_800)];
 
@@ -76,7 +75,7 @@ pub fn at_start(section: &ServerSection, connections: &Connections) {
         tokio::spawn(async move {
             for wait in AGAIN_AFTER {
                 if let Some(tokens) = &connection.capabilities.tokens {
-                    tokens.fresh(TOKEN_WAIT).await.ok();
+                    tokens.fresh(kit::tokens::WAIT).await.ok();
                 }
                 let findings = look(&connection).await;
                 if connection.health().rights.seen().is_some() {

@@ -10,11 +10,7 @@ use kit::http::{Method, Request};
 use kit::{Error, Http, Lane, Token};
 use serde_json::Value as Json;
 use std::sync::Arc;
-use std::time::Duration;
 use url::Url;
-
-/// How long background work waits for a token being minted.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 
 /// Sends requests within the connection's limits.
 pub(super) struct Client {
@@ -76,7 +72,7 @@ impl Client {
     pub(super) async fn token(&self, lane: Lane) -> Result<Option<Arc<Token>>, Error> {
         match (&self.identity, lane) {
             (Identity::Tokens(tokens), Lane::Background) => {
-                tokens.fresh(TOKEN_WAIT).await.map(Some)
+                tokens.fresh(kit::tokens::WAIT).await.map(Some)
             }
             (Identity::Tokens(tokens), Lane::Call) => tokens.current().map(Some).ok_or_else(|| {
                 Error::Unauthorized { reason: "no live token; one is being minted".to_owned() }

@@ -18,8 +18,6 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use url::{Position, Url};
 
-/// How long background work waits for a token being minted.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// Life of a token whose answer names none; the usual one is an hour.
 const TOKEN_LIFE: Duration = Duration::from_secs(600);
 /// Pages read of one query; the rest belongs to nobody in particular.
@@ -173,7 +171,7 @@ impl Client {
     /// `Unauthorized` when a call finds none, the mint's own error in the background.
     pub(super) async fn token(&self, lane: Lane) -> Result<Arc<Token>, Error> {
         match lane {
-            Lane::Background => self.tokens.fresh(TOKEN_WAIT).await,
+            Lane::Background => self.tokens.fresh(kit::tokens::WAIT).await,
             Lane::Call => self.tokens.current().ok_or_else(|| Error::Unauthorized {
                 reason: "no live token; one is being minted".to_owned(),
             }),

@@ -12,8 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// How long work waits for a token being minted.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// Pause after a 429 that does not say how long: the limits are per minute.
 const THROTTLE_PAUSE: Duration = Duration::from_secs(10);
 /// A token's life where the answer does not tell it: the shortest a client can have.
@@ -49,7 +47,7 @@ impl Client {
     /// # Errors
     /// The mint's own.
     pub(super) async fn token(&self) -> Result<Arc<Token>, Error> {
-        self.tokens.fresh(TOKEN_WAIT).await
+        self.tokens.fresh(kit::tokens::WAIT).await
     }
 
     /// Sends to `/api/v2/{path}`; every success is an `Ok`. All of it is work

@@ -17,8 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use url::Url;
 
-/// How long background work waits for a token being minted.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// Pause when the headers say that nothing is left of the running ten seconds.
 const WINDOW_PAUSE: Duration = Duration::from_secs(1);
 /// Records of one batch.
@@ -198,7 +196,7 @@ impl Client {
         match (&self.identity, lane) {
             (Identity::Key(_), _) => Ok(None),
             (Identity::Tokens(tokens), Lane::Background) => {
-                tokens.fresh(TOKEN_WAIT).await.map(Some)
+                tokens.fresh(kit::tokens::WAIT).await.map(Some)
             }
             (Identity::Tokens(tokens), Lane::Call) => tokens.current().map(Some).ok_or_else(|| {
                 Error::Unauthorized { reason: "no live token; one is being minted".to_owned() }

@@ -16,8 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// How long background work waits for a token being minted.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// Pause after "too many long requests at once"; the vendor states no time.
 const CONCURRENT_PAUSE: Duration = Duration::from_secs(2);
 /// Pages read of one query; its LIMIT is below two full pages, but the server may give fewer rows.
@@ -78,7 +76,7 @@ impl Client {
     /// `Unauthorized` when a call finds none, the mint's own error in the background.
     pub(super) async fn token(&self, lane: Lane) -> Result<Arc<Token>, Error> {
         match lane {
-            Lane::Background => self.tokens.fresh(TOKEN_WAIT).await,
+            Lane::Background => self.tokens.fresh(kit::tokens::WAIT).await,
             Lane::Call => self.tokens.current().ok_or_else(|| Error::Unauthorized {
                 reason: "no live token; one is being minted".to_owned(),
             }),

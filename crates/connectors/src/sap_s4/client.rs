@@ -17,8 +17,6 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use url::Url;
 
-/// How long background work waits for a token being minted.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// Life of a token whose answer names none; SAP's default is an hour.
 pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(600);
 /// Pages read of one query; the rest belongs to nobody in particular.
@@ -59,7 +57,7 @@ impl Client {
         match (&self.identity, lane) {
             (Identity::User { .. }, _) => Ok(None),
             (Identity::Tokens(tokens), Lane::Background) => {
-                tokens.fresh(TOKEN_WAIT).await.map(Some)
+                tokens.fresh(kit::tokens::WAIT).await.map(Some)
             }
             (Identity::Tokens(tokens), Lane::Call) => tokens.current().map(Some).ok_or_else(|| {
                 Error::Unauthorized { reason: "no live token; one is being minted".to_owned() }

@@ -18,8 +18,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::{Position, Url};
 
-/// How long background work waits for a token being minted.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// How long a batch may take; the instance ends it after 30 seconds by itself.
 const BATCH_TIME: Duration = Duration::from_secs(45);
 /// What is missing where a batch as a whole was refused; then records go one by one.
@@ -73,7 +71,7 @@ impl Client {
         match (&self.identity, lane) {
             (Identity::User { .. }, _) => Ok(None),
             (Identity::Tokens(tokens), Lane::Background) => {
-                tokens.fresh(TOKEN_WAIT).await.map(Some)
+                tokens.fresh(kit::tokens::WAIT).await.map(Some)
             }
             (Identity::Tokens(tokens), Lane::Call) => tokens.current().map(Some).ok_or_else(|| {
                 Error::Unauthorized { reason: "no live token; one is being minted".to_owned() }

@@ -13,11 +13,9 @@ use kit::{Error, Http, Lane, Token, Tokens};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use url::Url;
 
-/// How long background work waits for a token being minted.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 /// The API's path; its version is what all of this was written for.
 pub(super) const API: &str = "/crm/v8";
 /// Throttles in a row after which the pause grows no longer: 2 s to 64 s.
@@ -119,7 +117,7 @@ impl Client {
     /// `Unauthorized` when a call finds none, the mint's own error in the background.
     pub(super) async fn token(&self, lane: Lane) -> Result<Arc<Token>, Error> {
         match lane {
-            Lane::Background => self.tokens.fresh(TOKEN_WAIT).await,
+            Lane::Background => self.tokens.fresh(kit::tokens::WAIT).await,
             Lane::Call => self.tokens.current().ok_or_else(|| Error::Unauthorized {
                 reason: "no live token; one is being minted".to_owned(),
             }),

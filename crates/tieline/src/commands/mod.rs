@@ -37,11 +37,11 @@ use crate::http::FindingBody;
 use crate::settings::item::Kind;
 use crate::{logs, wiring};
 use client::Client;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use state::MasterKey;
 use state::backup::{Existing, restore as restore_store};
 use std::io::Write;
-use std::time::Duration;
 
 /// One line of data to standard output.
 fn say(line: &str) -> Result<(), Failure> {
@@ -57,12 +57,9 @@ pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
     // What an action says that its vendor's language does not allow is told before anything
     // is asked, as `serve` would refuse it.
     wiring::actions::all(&loaded, &connections).map_err(wiring::told)?;
-    for connection in connections.all() {
-        if let Some(tokens) = &connection.capabilities.tokens {
-            // Whatever comes of it is one of the findings.
-            tokens.fresh(Duration::from_secs(10)).await.ok();
-        }
-    }
+    // Whatever comes of the first token is one of the findings.
+    let tokens = connections.all().filter_map(|one| one.capabilities.tokens.as_ref());
+    join_all(tokens.map(|tokens| tokens.fresh(kit::tokens::WAIT))).await;
     let mut findings = crate::http::findings(&connections).await;
     match made_by_api(args).await {
         Ok(others) => findings.extend(others),

@@ -10,7 +10,6 @@ use crate::{logs, wiring};
 use clap::{Args, Subcommand};
 use connectors::genesys_cloud::setup::{Setup, Stands, Step, Wanted};
 use serde_json::json;
-use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub struct SetupArgs {
@@ -44,9 +43,6 @@ struct GenesysArgs {
     #[arg(long)]
     json: bool,
 }
-
-/// How long the first token may take.
-const TOKEN_WAIT: Duration = Duration::from_secs(10);
 
 pub async fn setup(args: &SetupArgs) -> Result<(), Failure> {
     let Platform::Genesys(args) = &args.command;
@@ -84,7 +80,7 @@ async fn permissions(loaded: &Loaded, center: &str) -> Result<Vec<Step>, Failure
     let Some(connection) = connections.get(center) else { return Ok(Vec::new()) };
     if let Some(tokens) = &connection.capabilities.tokens {
         // Whatever comes of it is one of the findings.
-        tokens.fresh(TOKEN_WAIT).await.ok();
+        tokens.fresh(kit::tokens::WAIT).await.ok();
     }
     let findings = connection.capabilities.check.check().await;
     let steps = findings.into_iter().map(|finding| match finding.outcome {
