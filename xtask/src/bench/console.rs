@@ -149,8 +149,10 @@ impl Browser {
         let running = process::Running::start("chromedriver", &mut command)?;
         let url = format!("http://127.0.0.1:{port}");
         let until = Instant::now() + START_LIMIT;
-        while !http::ask("GET", &url, "/status", &[], "", STEP).is_ok_and(|told| told.status == 200)
-        {
+        let is_up = || {
+            http::ask_driver("GET", &url, "/status", "", STEP).is_ok_and(|told| told.status == 200)
+        };
+        while !is_up() {
             ensure!(Instant::now() < until, "chromedriver does not listen");
             thread::sleep(Duration::from_millis(20));
         }
@@ -177,8 +179,7 @@ impl Browser {
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let headers = [("Content-Type", "application/json"), ("Connection", "close")];
-        let answer = http::ask("POST", &self.url, path, &headers, &body.to_string(), STEP)?;
+        let answer = http::ask_driver("POST", &self.url, path, &body.to_string(), STEP)?;
         let told = answer.json()?;
         ensure!(answer.status == 200, "{path}: {told}");
         Ok(told["value"].clone())
@@ -248,6 +249,6 @@ impl Browser {
 impl Drop for Browser {
     /// Chromium ends with its session.
     fn drop(&mut self) {
-        let _ = http::ask("DELETE", &self.url, &self.session, &[("Connection", "close")], "", STEP);
+        let _ = http::ask_driver("DELETE", &self.url, &self.session, "", STEP);
     }
 }
