@@ -44,7 +44,7 @@ pub struct Report {
 }
 
 /// Calls in one report.
-const CALLS_MAX: usize = 1_000_000;
+const CALLS_MAX: i64 = 1_000_000;
 /// Groups in one report: more is no dimension but an identifier.
 const GROUPS_MAX: usize = 1_000;
 /// Rows read at once.
@@ -88,11 +88,14 @@ fn group_of(by: &GroupBy, row: &Row, first: usize) -> Result<String> {
         GroupBy::Queue => text(first),
         GroupBy::Source => text(first + 1),
         GroupBy::Status => text(first + 2),
-        GroupBy::Label(name) => {
-            let mut labels = row.opt_text(first + 3)?.map(labels::read).unwrap_or_default();
-            Ok(labels.remove(name).unwrap_or_default())
-        }
+        GroupBy::Label(name) => Ok(label_of(row.opt_text(first + 3)?, name)),
     }
+}
+
+/// One of the labels that a call is kept with; empty where it has none.
+fn label_of(labels: Option<&str>, name: &str) -> String {
+    let mut labels = labels.map(labels::read).unwrap_or_default();
+    labels.remove(name).unwrap_or_default()
 }
 
 fn figures(group: String, mut times: Vec<i64>) -> HandleTime {

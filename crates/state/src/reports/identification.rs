@@ -2,8 +2,9 @@
 //!
 //! What was answered counts, not what was found out since: that is a figure of its own.
 
-use super::{CALLS_MAX, GroupBy, PAGE, group_of};
-use crate::error::{Boxed, Result};
+use super::{CALLS_MAX, GroupBy, label_of};
+use crate::calls::AN_AGENT;
+use crate::error::{Boxed, Error, Result};
 use crate::sql::{Row, Tx, Work};
 use crate::store::Store;
 use domain::Timestamp;
@@ -19,8 +20,12 @@ pub struct Buckets {
 }
 
 impl Buckets {
+    fn width(self) -> i64 {
+        self.width_ms.max(1)
+    }
+
     fn begin_of(self, at: i64) -> i64 {
-        let width = self.width_ms.max(1);
+        let width = self.width();
         let local = at.saturating_add(self.ahead_ms);
         local.div_euclid(width).saturating_mul(width).saturating_sub(self.ahead_ms)
     }
@@ -55,6 +60,8 @@ pub struct Identifications {
 
 /// Lines of one report: three months of hours, or a year of days for twenty groups.
 const LINES_MAX: usize = 10_000;
+/// What one piece of time is counted by: each combination of labels is one.
+const PARTS_MAX: i64 = 100_000;
 
 impl Store {
     /// How the calls that arrived in `from..to` were identified.
@@ -66,19 +73,23 @@ impl Store {
     ) -> Boxed<'_, Identifications> {
         Box::pin(async move {
             let mut lines: BTreeMap<(Timestamp, String), Identification> = BTreeMap::new();
-            let (mut after, mut count) = ((from.0, i64::MIN), 0);
-            loop {
-                let rows = self.read_apart(Arrived { after, to: to.0 }).await?;
-                let Some(last) = rows.last() else { break };
-                after = (last.int(0)?, last.int(1)?.saturating_add(1));
-                count += rows.len();
+            let (mut after, mut count) = (from.0, 0);
+            while let Some((begin, rows)) =
+                self.read_apart(Piece { by: by.clone(), buckets, after, to: to.0 }).await?
+            {
+                after = begin.saturating_add(buckets.width());
                 for row in &rows {
-                    let begin = Timestamp(buckets.begin_of(row.int(0)?));
-                    let group = by.as_ref().map_or(Ok(String::new()), |by| group_of(by, row, 2))?;
-                    let line = lines.entry((begin, group)).or_default();
+                    let group = match &by {
+                        None => String::new(),
+                        Some(GroupBy::Label(name)) => label_of(row.opt_text(0)?, name),
+                        Some(_) => row.opt_text(0)?.unwrap_or_default().to_owned(),
+                    };
+                    let line = lines.entry((Timestamp(begin), group)).or_default();
                     add(line, row)?;
+                    count += row.int(1)?;
                 }
-                if lines.len() > LINES_MAX || count > CALLS_MAX {
+                let has_more = rows.len() as u64 > PARTS_MAX.unsigned_abs();
+                if has_more || lines.len() > LINES_MAX || count > CALLS_MAX {
                     return Ok(Identifications { lines, is_cut: true });
                 }
             }
@@ -88,37 +99,63 @@ impl Store {
 }
 
 fn add(line: &mut Identification, row: &Row) -> Result<()> {
-    let now = row.text(4)?;
-    let answered = row.opt_text(6)?.unwrap_or(now);
-    line.calls += 1;
-    match answered {
-        "hit" => line.hits += 1,
-        "ambiguous" => line.ambiguous += 1,
-        "miss" => line.misses += 1,
-        "partial" => line.partial += 1,
-        _ => line.unknown += 1,
-    }
-    let deadline = row.opt_int(8)?.unwrap_or(i64::MAX);
-    line.late += u64::from(row.int(7)? > deadline);
-    line.identified_later += u64::from(answered != "hit" && now == "hit");
-    line.corrected += u64::from(row.int(9)? == crate::calls::AN_AGENT);
+    let at = |place| Ok::<_, Error>(row.int(place)?.unsigned_abs());
+    let (calls, hits, ambiguous, misses, partial) = (at(1)?, at(2)?, at(3)?, at(4)?, at(5)?);
+    line.calls += calls;
+    line.hits += hits;
+    line.ambiguous += ambiguous;
+    line.misses += misses;
+    line.partial += partial;
+    line.unknown += calls - hits - ambiguous - misses - partial;
+    line.late += at(6)?;
+    line.identified_later += at(7)?;
+    line.corrected += at(8)?;
     Ok(())
 }
 
-struct Arrived {
-    after: (i64, i64),
+/// The first piece of time from `after` on in which calls arrived, counted where they stand:
+/// a report reads every call of its time, and none of them is wanted itself.
+struct Piece {
+    by: Option<GroupBy>,
+    buckets: Buckets,
+    after: i64,
     to: i64,
 }
 
-impl Work for Arrived {
-    type Output = Vec<Row>;
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Row>> {
-        const SQL: &str = "
-            SELECT arrived_at, seq, queue, source, status, labels, answered, answered_in_us, deadline_us, certainty
-            FROM calls WHERE (arrived_at, seq) >= (?1, ?2) AND arrived_at < ?3
-            ORDER BY arrived_at, seq LIMIT ?4";
-        let (at, seq) = self.after;
-        tx.rows(SQL, &[at.into(), seq.into(), self.to.into(), PAGE.into()]).await
+impl Work for Piece {
+    type Output = Option<(i64, Vec<Row>)>;
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Output> {
+        const FIRST: &str = "
+            SELECT arrived_at FROM calls WHERE arrived_at >= ?1 AND arrived_at < ?2
+            ORDER BY arrived_at LIMIT 1";
+        const COUNTED: &str = "
+            SELECT CASE CAST(?3 AS BIGINT) WHEN 1 THEN queue WHEN 2 THEN source WHEN 3 THEN status
+                    WHEN 4 THEN labels END AS part,
+                count(*),
+                count(*) FILTER (WHERE coalesce(answered, status) = 'hit'),
+                count(*) FILTER (WHERE coalesce(answered, status) = 'ambiguous'),
+                count(*) FILTER (WHERE coalesce(answered, status) = 'miss'),
+                count(*) FILTER (WHERE coalesce(answered, status) = 'partial'),
+                count(*) FILTER (WHERE answered_in_us > deadline_us),
+                count(*) FILTER (WHERE answered <> 'hit' AND status = 'hit'),
+                count(*) FILTER (WHERE certainty = ?4)
+            FROM calls WHERE arrived_at >= ?1 AND arrived_at < ?2
+            GROUP BY part LIMIT ?5";
+        let Some(first) = tx.row(FIRST, &[self.after.into(), self.to.into()]).await? else {
+            return Ok(None);
+        };
+        let begin = self.buckets.begin_of(first.int(0)?);
+        let end = begin.saturating_add(self.buckets.width()).min(self.to);
+        let by: i64 = match &self.by {
+            None => 0,
+            Some(GroupBy::Queue) => 1,
+            Some(GroupBy::Source) => 2,
+            Some(GroupBy::Status) => 3,
+            Some(GroupBy::Label(_)) => 4,
+        };
+        let from = begin.max(self.after);
+        let params = [from.into(), end.into(), by.into(), AN_AGENT.into(), (PARTS_MAX + 1).into()];
+        Ok(Some((begin, tx.rows(COUNTED, &params).await?)))
     }
 }
 

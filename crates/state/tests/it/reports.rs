@@ -359,4 +359,10 @@ async fn identification_counts_what_was_answered(place: Place) {
     let groups: Vec<_> =
         tiers.iter().map(|((_, group), line)| (group.as_str(), line.calls)).collect();
     assert_eq!(groups, [("", 4), ("Gold", 2)]);
+    // A piece that the time asked for cuts, with a silent one between.
+    let buckets = Buckets { width_ms: HOUR / 2, ahead_ms: 0 };
+    let times = (Timestamp(10 * HOUR + 1), Timestamp(11 * HOUR));
+    let by_queue = store.identification(Some(GroupBy::Queue), buckets, times).await;
+    let counts: Vec<_> = by_queue.expect("reported").lines.values().map(|l| l.calls).collect();
+    assert_eq!(counts, [4], "neither the first call nor the one of eleven");
 }
