@@ -66,22 +66,24 @@ export async function show(page) {
     a,
     b,
   );
-  const draw = () => {
+  let turn = 0;
+  const draw = async () => {
+    const mine = ++turn;
     const from = new Date(Date.now() - Number(held.days) * 864e5).toISOString();
     const interval = held.interval || (held.days === '1' ? 'hour' : 'day');
     const by = held.group === 'data' ? (held.data ? `data.${held.data}` : '') : held.group;
-    return Promise.all([
-      load(a, page.signal, () => identification(from, interval, page.signal)),
-      by
-        ? load(b, page.signal, async () =>
-            h(
-              'div',
-              { class: 'columns' },
-              await Promise.all([byGroup(from, by, page.signal), handleTime(from, by, page.signal)]),
-            ),
-          )
-        : fill(b, note('Name a value to group by.')),
-    ]);
+    if (!by) fill(b, note('Name a value to group by.'));
+    // One after the other: over many calls each is seconds of work, and together the first
+    // would be as late as the last.
+    await load(a, page.signal, () => identification(from, interval, page.signal));
+    if (!by || mine !== turn) return;
+    await load(b, page.signal, async () =>
+      h(
+        'div',
+        { class: 'columns' },
+        await Promise.all([byGroup(from, by, page.signal), handleTime(from, by, page.signal)]),
+      ),
+    );
   };
   await draw();
 }
