@@ -67,7 +67,7 @@ impl From<state::StoredCall> for CallBody {
     }
 }
 
-fn fifty() -> usize {
+pub(super) fn fifty() -> u32 {
     50
 }
 
@@ -177,7 +177,8 @@ pub struct JobsQuery {
     state: Option<String>,
     kind: Option<String>,
     #[serde(default = "fifty")]
-    limit: usize,
+    #[param(maximum = 4_294_967_295_i64)]
+    limit: u32,
 }
 
 /// Durable jobs, newest first.
@@ -198,7 +199,7 @@ pub async fn jobs(
         })?),
     };
     let filter = JobFilter { state, kind: query.kind, subject: None };
-    let jobs = app.engine.store.jobs(filter, query.limit.clamp(1, 1_000)).await?;
+    let jobs = app.engine.store.jobs(filter, query.limit.clamp(1, 1_000) as usize).await?;
     Ok(Json(jobs.into_iter().map(JobBody::from).collect()))
 }
 

@@ -74,12 +74,9 @@ pub struct LinksQuery {
     external_id: Option<String>,
     /// Only what is older than this id.
     before: Option<i64>,
-    #[serde(default = "fifty")]
-    limit: usize,
-}
-
-fn fifty() -> usize {
-    50
+    #[serde(default = "super::admin::fifty")]
+    #[param(maximum = 4_294_967_295_i64)]
+    limit: u32,
 }
 
 /// Links, newest first; or all of one customer's record.
@@ -102,7 +99,7 @@ pub async fn list(
             )
         })?,
         None => {
-            let limit = query.limit.clamp(1, 1_000);
+            let limit = query.limit.clamp(1, 1_000) as usize;
             let links = app.engine.store.links(query.before, limit).await?;
             links.into_iter().map(Leads::Link).collect()
         }

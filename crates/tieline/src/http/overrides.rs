@@ -54,12 +54,9 @@ impl From<Override> for OverrideBody {
 pub struct PageQuery {
     /// Only what is older than this id.
     before: Option<i64>,
-    #[serde(default = "fifty")]
-    limit: usize,
-}
-
-fn fifty() -> usize {
-    50
+    #[serde(default = "super::admin::fifty")]
+    #[param(maximum = 4_294_967_295_i64)]
+    limit: u32,
 }
 
 /// Corrections that are remembered, newest first.
@@ -72,7 +69,8 @@ pub async fn list(
     State(app): State<App>,
     Params(page): Params<PageQuery>,
 ) -> Result<Json<Vec<OverrideBody>>, ApiError> {
-    let found = app.engine.store.overrides(page.before, page.limit.clamp(1, 1_000)).await?;
+    let found =
+        app.engine.store.overrides(page.before, page.limit.clamp(1, 1_000) as usize).await?;
     Ok(Json(found.into_iter().map(OverrideBody::from).collect()))
 }
 
@@ -205,7 +203,8 @@ pub async fn audit(
     Params(page): Params<PageQuery>,
 ) -> Result<Json<Vec<AuditBody>>, ApiError> {
     let before = page.before.and_then(|seq| u64::try_from(seq).ok());
-    let entries = app.engine.store.audit_entries(before, page.limit.clamp(1, 1_000)).await?;
+    let entries =
+        app.engine.store.audit_entries(before, page.limit.clamp(1, 1_000) as usize).await?;
     Ok(Json(entries.into_iter().map(AuditBody::from).collect()))
 }
 

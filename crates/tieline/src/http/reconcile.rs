@@ -145,12 +145,9 @@ pub struct PageQuery {
     #[param(schema_with = schemas::place)]
     after: String,
     /// At most this many, 1 to 1,000.
-    #[serde(default = "hundred")]
-    limit: usize,
-}
-
-fn hundred() -> usize {
-    100
+    #[serde(default = "super::syncs::runs::hundred")]
+    #[param(maximum = 4_294_967_295_i64)]
+    limit: u32,
 }
 
 const SINCE: &str = "24h";
@@ -198,7 +195,7 @@ fn period(text: &str) -> Result<Duration, ApiError> {
     security(("key" = []), ("bearer" = []))
 )]
 pub async fn runs(State(app): State<App>) -> Result<Json<Vec<RunBody>>, ApiError> {
-    let runs = app.engine.store.runs(hundred()).await?;
+    let runs = app.engine.store.runs(100).await?;
     Ok(Json(runs.into_iter().map(RunBody::from).collect()))
 }
 
@@ -219,7 +216,7 @@ pub async fn one(
         Err(_) => None,
     };
     let run = run.ok_or_else(unknown)?;
-    let limit = page.limit.clamp(1, 1_000);
+    let limit = page.limit.clamp(1, 1_000) as usize;
     let calls = store.run_notes(run.id, &page.after, limit).await?;
     let next = calls.last().filter(|_| calls.len() == limit).map(|last| last.call.clone());
     let reasons = store.run_reasons(run.id).await?.into_iter();

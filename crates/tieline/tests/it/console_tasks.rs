@@ -7,7 +7,7 @@ use crate::presence_console::browser::Browser;
 use crate::rig::{JOHN, Line, MARIA};
 use crate::sync_health::{run, section};
 use connectors::salesforce::sim::{Config, start};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 impl Pages {
     /// Goes to an address within the console, and waits until something stands there.
@@ -167,6 +167,90 @@ async fn alerts_show_who_is_told_from_when_on_and_what_was() {
     assert!(told.contains("ops") && told.contains("above 5.0 %"), "{told}");
     one.at("settings/retention", "document.querySelector('main')").await;
     one.says("30 days").await;
+    one.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_explained_and_replayed_and_a_correction_of_it_is_cleared() {
+    let Some(one) = Onlooker::of(Line::with_salesforce()).await else { return };
+    let call = one.line.decide_by_rules(JOHN.1).await;
+    one.line.lookup(json!({ "fromNumber": JOHN.1, "callId": call })).await;
+    let body = json!({ "callId": call, "newExternalId": one.line.id_of(MARIA.2) });
+    let told = one.line.post("/api/v1/genesys/update-context", &body).await;
+    assert_eq!(told["remembered"], true, "{told:?}");
+    one.sign_in().await;
+    one.at(&format!("calls/{call}"), "document.querySelector('main .facts')").await;
+    one.says("Answered in").await;
+    let told = one.main().await;
+    assert!(told.contains("Rule set") && told.contains("Agent's correction"), "{told}");
+    one.at("routing", "document.querySelector('main input[name=since]')").await;
+    one.look(&typed(&[("since", "7d")])).await;
+    one.says("None goes elsewhere").await;
+    let clear = labelled(&format!("Clear the override of {}", JOHN.1));
+    one.at("settings/overrides", &clear).await;
+    one.look(&format!("{clear}.click()")).await;
+    one.says("No correction is remembered").await;
+    let kept = one.line.get("/api/v1/overrides").await;
+    assert_eq!(kept.body, json!([]));
+    one.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_is_exported_and_erased_a_key_is_made_and_withdrawn_and_the_log_tells_it() {
+    let Some(one) = Onlooker::of(Line::with_salesforce()).await else { return };
+    one.line.call_from(MARIA.1).await;
+    one.sign_in().await;
+    one.at("reports", "document.querySelector('main svg')").await;
+    let csv = "const done = arguments[arguments.length - 1];
+        const link = [...document.querySelectorAll('main a')].find(one => one.innerText === 'Export as CSV');
+        fetch(link.href).then(answer => answer.text()).then(done, done);";
+    let csv = one.browser.run_until_told(&one.tab, csv).await;
+    let csv = csv.as_str().expect("a text");
+    assert!(csv.starts_with("from,group,calls,hits") && csv.contains(",1,1,"), "{csv}");
+
+    one.at("settings/keys", "document.querySelector('main input[name=\"scope:read\"]')").await;
+    one.look("document.querySelector('main input[name=\"scope:read\"]').checked = true").await;
+    one.look(&typed(&[("name", "wallboard")])).await;
+    one.browser.until(&one.tab, "document.querySelector('dialog .secret')").await;
+    let key = one.look("return document.querySelector('dialog .secret').innerText").await;
+    let key = key.as_str().expect("a key").to_owned();
+    let status = async || {
+        let asked = one.line.http.get(one.line.url("/api/v1/calls")).bearer_auth(&key);
+        asked.send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(status().await, 200);
+    one.look(&press("Done")).await;
+    let withdraw = labelled("Withdraw wallboard");
+    one.browser.until(&one.tab, &withdraw).await;
+    one.look(&format!("{withdraw}.click()")).await;
+    one.browser.until(&one.tab, "document.querySelector('dialog button.danger')").await;
+    one.look("document.querySelector('dialog button.danger').click()").await;
+    one.says("wallboard is withdrawn").await;
+    assert_eq!(status().await, 401);
+
+    let maria = one.line.id_of(MARIA.2);
+    one.at(&format!("customers/{maria}"), "document.querySelector('main .facts')").await;
+    one.look(&press("Export")).await;
+    one.says("The export is saved as a file").await;
+    one.look(&press("Erase…")).await;
+    one.browser.until(&one.tab, "document.querySelector('dialog input[name=word]')").await;
+    one.look(&typed(&[("word", &maria)])).await;
+    one.says("What is left elsewhere").await;
+    one.look(&press("Done")).await;
+    one.at("customers", "document.querySelector('main input[name=q]')").await;
+    one.look(&typed(&[("q", MARIA.1)])).await;
+    one.says("Nobody with this is known here").await;
+    assert!(!one.line.get("/api/v1/calls").await.body.to_string().contains(MARIA.1));
+
+    let rows = "document.querySelectorAll('main tbody tr').length > 3";
+    one.at("audit", rows).await;
+    let told = one.main().await.to_lowercase();
+    for act in ["key", "export", "eras", "session"] {
+        assert!(told.contains(act), "{act}: {told}");
+    }
+    one.look(&press("Verify the log")).await;
+    one.says("Verified").await;
+    assert!(one.main().await.contains("whole"), "{}", one.main().await);
     one.assert_clean().await;
 }
 

@@ -60,13 +60,11 @@ impl From<Erasure> for ErasureBody {
 pub struct ErasuresQuery {
     /// So many of the newest are left out.
     #[serde(default)]
-    skip: usize,
-    #[serde(default = "hundred")]
-    limit: usize,
-}
-
-fn hundred() -> usize {
-    100
+    #[param(maximum = 4_294_967_295_i64)]
+    skip: u32,
+    #[serde(default = "crate::http::syncs::runs::hundred")]
+    #[param(maximum = 4_294_967_295_i64)]
+    limit: u32,
 }
 
 /// Erasures that hold, newest first.
@@ -79,7 +77,8 @@ pub async fn list(
     State(app): State<App>,
     Params(page): Params<ErasuresQuery>,
 ) -> Result<Json<Vec<ErasureBody>>, ApiError> {
-    let found = app.engine.store.erasures(page.skip, page.limit.clamp(1, 1_000)).await?;
+    let (skip, limit) = (page.skip as usize, page.limit.clamp(1, 1_000) as usize);
+    let found = app.engine.store.erasures(skip, limit).await?;
     Ok(Json(found.into_iter().map(ErasureBody::from).collect()))
 }
 
