@@ -39,6 +39,7 @@ const LIMITS: Limits = Limits {
     timeout: Duration::from_secs(10),
 };
 const COOKIE: &str = "tieline_oidc";
+const HOST_COOKIE: &str = "__Host-tieline_oidc";
 /// How long one may take at the provider.
 const ATTEMPT: Duration = Duration::from_secs(600);
 const NAME_MAX: usize = 64;
@@ -133,18 +134,22 @@ fn chance() -> Result<String, ApiError> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-fn cookie(value: &str, lives: Duration, is_secure: bool) -> String {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let seconds = lives.as_secs();
-    format!(
-        "{COOKIE}={value}; Path=/api/v1/session/oidc; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
-    )
+/// Over TLS it is one that no neighbouring host can put in its place: whoever could would sign
+/// somebody in as themselves.
+fn name(is_secure: bool) -> &'static str {
+    if is_secure { HOST_COOKIE } else { COOKIE }
 }
 
-fn kept_of(headers: &HeaderMap) -> Option<&str> {
+fn cookie(value: &str, lives: Duration, is_secure: bool) -> String {
+    let secure = if is_secure { "; Secure" } else { "" };
+    let (name, seconds) = (name(is_secure), lives.as_secs());
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+}
+
+fn kept_of(headers: &HeaderMap, is_secure: bool) -> Option<&str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| name.trim() == COOKIE).map(|(_, value)| value.trim())
+    pairs.find(|(one, _)| one.trim() == name(is_secure)).map(|(_, value)| value.trim())
 }
 
 /// Sends the browser to the provider.
@@ -206,7 +211,8 @@ async fn arrive(
     let arrived = app.engine.clock.now();
     // Each that comes back with something costs a question.
     app.access.sessions.may_try(caller.address).map_err(|_| "too_many")?;
-    let kept = kept_of(headers).and_then(|text| oidc.opened(text, app.engine.clock.now()));
+    let kept = kept_of(headers, !caller.address.is_loopback());
+    let kept = kept.and_then(|text| oidc.opened(text, app.engine.clock.now()));
     let kept = kept.ok_or("late")?;
     if query.state.as_deref() != Some(&kept.state) {
         return Err("late");
@@ -326,9 +332,10 @@ async fn refused(app: &App, caller: &Caller, why: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Oidc, name_of, open};
+    use super::{ATTEMPT, Oidc, cookie, kept_of, name_of, open};
     use crate::config::ConsoleSection;
     use crate::http::Role;
+    use axum::http::{HeaderMap, header};
     use serde_json::{Value, json};
 
     fn oidc(more: &str) -> Result<Option<Oidc>, String> {
@@ -338,6 +345,19 @@ mod tests {
         ))
         .expect("a section");
         open(&section, &[7; 32])
+    }
+
+    #[test]
+    fn over_tls_an_attempt_comes_back_in_a_cookie_of_this_host_alone() {
+        let set = cookie("a.b", ATTEMPT, true);
+        assert!(set.starts_with("__Host-tieline_oidc=a.b; Path=/;"), "{set}");
+        assert!(set.ends_with("; Secure") && !set.contains("Domain"), "{set}");
+        let sent = "tieline_oidc=other; __Host-tieline_oidc=a.b".parse().expect("a header");
+        let headers = HeaderMap::from_iter([(header::COOKIE, sent)]);
+        assert_eq!(kept_of(&headers, true), Some("a.b"));
+        assert_eq!(kept_of(&headers, false), Some("other"), "on one's own machine, without TLS");
+        let sent = "tieline_oidc=other".parse().expect("a header");
+        assert_eq!(kept_of(&HeaderMap::from_iter([(header::COOKIE, sent)]), true), None);
     }
 
     #[test]
